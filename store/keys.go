@@ -1,0 +1,123 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+type digest [sha256.Size]byte
+
+// keyed is a write that an idempotency key names.
+type keyed struct {
+	digest digest
+	points []*Points
+}
+
+// digestOf is the same for the same updates, whatever JSON they came in.
+func digestOf(updates []Update) digest {
+	b, err := json.Marshal(updates)
+	if err != nil {
+		panic(err) // numbers and strings always have a JSON form
+	}
+	return sha256.Sum256(b)
+}
+
+// repeated returns what w did the first time, or nil where its key is new. It
+// looks in this call, in this transaction and in the database.
+func (a *addition) repeated(ctx context.Context, w Write, index int, d digest) ([]*Points, error) {
+	k, ok := a.keyed[w.Key]
+	if !ok {
+		k, ok = a.tx.keyed[w.Key]
+	}
+	if !ok {
+		var err error
+		if k, ok, err = a.storedKey(ctx, w.Key); err != nil || !ok {
+			return nil, err
+		}
+	}
+	if len(k.points) == 0 {
+		return nil, refuse(UserNotFound, index, "key", "the write of the idempotency key %q had a user who is erased since, so it can't be repeated", w.Key)
+	}
+	if k.digest != d {
+		return nil, refuse(KeyReused, index, "key", "the idempotency key %q was used for another write; use a new key", w.Key)
+	}
+	for i, p := range k.points {
+		p.UserID = w.Updates[i].UserID // the digests are equal, so these are
+	}
+	return k.points, nil
+}
+
+// storedKey reads a key and what its write did from the database. Where somebody
+// in it was erased since, it has no points.
+func (t *tx) storedKey(ctx context.Context, key string) (k keyed, ok bool, err error) {
+	var first, count int64
+	var sum []byte
+	err = t.stmt.key.QueryRowContext(ctx, key).Scan(&first, &count, &sum)
+	if errors.Is(err, sql.ErrNoRows) {
+		return k, false, nil
+	}
+	if err != nil {
+		return k, false, fmt.Errorf("read key: %w", err)
+	}
+	copy(k.digest[:], sum)
+	rows, err := t.stmt.keyedRows.QueryContext(ctx, first, first+count)
+	if err != nil {
+		return k, false, fmt.Errorf("read keyed rows: %w", err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		p := new(Points)
+		if err := rows.Scan(&p.Seq, &p.User, &p.XP, &p.MLCoins, &p.XPAfter, &p.MLCoinsAfter, &p.OldRank, &p.NewRank); err != nil {
+			return k, false, fmt.Errorf("read keyed rows: %w", err)
+		}
+		k.points = append(k.points, p)
+	}
+	if int64(len(k.points)) < count {
+		k.points = nil
+	}
+	return k, true, rows.Err()
+}
+
+// Unanswered returns the keyed rows that were committed so shortly before a
+// crash that the ranks they were answered with were not stored, oldest first,
+// each with what Reached was before it.
+func (s *Store) Unanswered(ctx context.Context) (points []*Points, before []int64, err error) {
+	rows, err := s.read.QueryContext(ctx, `
+		SELECT l.seq, l.user, l.xp, l.xp_after,
+		       coalesce((SELECT max(seq) FROM ledger WHERE user = l.user AND seq < l.seq AND xp <> 0), 0)
+		FROM keys k JOIN ledger l ON l.seq >= k.seq AND l.seq < k.seq + k.count
+		WHERE k.seq > (SELECT answered FROM state)
+		ORDER BY l.seq`)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read unanswered rows: %w", err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		p, reached := new(Points), int64(0)
+		if err := rows.Scan(&p.Seq, &p.User, &p.XP, &p.XPAfter, &reached); err != nil {
+			return nil, nil, fmt.Errorf("read unanswered rows: %w", err)
+		}
+		points, before = append(points, p), append(before, reached)
+	}
+	return points, before, rows.Err()
+}
+
+// Answer stores the ranks of what Unanswered returned.
+func (s *Store) Answer(ctx context.Context, points []*Points) error {
+	return s.do(ctx, func(ctx context.Context, t *tx) error {
+		return t.addAnswers(ctx, points)
+	})
+}
+
+func (w *writer) addAnswers(ctx context.Context, points []*Points) error {
+	for _, p := range points {
+		if _, err := w.stmt.addAnswer.ExecContext(ctx, p.Seq, p.OldRank, p.NewRank); err != nil {
+			return fmt.Errorf("save answers: %w", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,240 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Update asks for a change of one user's points.
+type Update struct {
+	UserID  string
+	XP      int64  // points to add; negative takes away
+	MLCoins int64  // coins to add, likewise
+	Reason  string // free text, or empty
+}
+
+// Write is some updates that an idempotency key covers as one.
+type Write struct {
+	Key     string // empty for none
+	Updates []Update
+}
+
+// Points is what an Update did.
+type Points struct {
+	Seq          int64
+	User         uint32
+	UserID       string
+	XP, MLCoins  int64 // added
+	XPAfter      int64 // the totals that came of it
+	MLCoinsAfter int64
+	Reached      int64 // the Seq at which XPAfter was reached; 0 in a repetition
+
+	// OldRank and NewRank are filled in by Options.Committed and kept by the
+	// store for repetitions of the same key. 0 is no rank.
+	OldRank, NewRank int
+}
+
+// AddPoints applies the updates of the writes in order, all or none, and
+// returns what each did once that is committed and fsynced. A write whose key
+// is known already changes nothing, and what it did the first time is returned.
+//
+// A refusal is an *Error, whose Index counts updates over all writes, and
+// changes nothing. The result is shared with repetitions that are under way at
+// the same time and must not be changed.
+func (s *Store) AddPoints(ctx context.Context, writes []Write) ([]*Points, error) {
+	var result []*Points
+	err := s.do(ctx, func(ctx context.Context, t *tx) (err error) {
+		result, err = t.addPoints(ctx, writes)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return result, nil
+}
+
+func (t *tx) addPoints(ctx context.Context, writes []Write) ([]*Points, error) {
+	a := addition{tx: t, users: map[string]*totals{}, keyed: map[string]keyed{}}
+	// First everything that can be refused, so that nothing has to be undone.
+	for _, w := range writes {
+		if err := a.plan(ctx, w); err != nil {
+			return nil, err
+		}
+	}
+	for i, p := range a.todo {
+		if err := t.writePoints(ctx, p, a.reasons[i], a.users[p.UserID]); err != nil {
+			return nil, err
+		}
+	}
+	for key, k := range a.keyed {
+		if _, err := t.stmt.addKey.ExecContext(ctx, k.points[0].Seq, len(k.points), key, k.digest[:]); err != nil {
+			return nil, fmt.Errorf("add key: %w", err)
+		}
+		t.keyed[key] = k
+	}
+	return a.result, nil
+}
+
+// addition is one call of AddPoints within a transaction.
+type addition struct {
+	*tx
+	result  []*Points
+	todo    []*Points // those of result that are new
+	reasons []string  // of todo
+	users   map[string]*totals
+	keyed   map[string]keyed
+}
+
+// plan works out what w does, or refuses it. It only reads.
+func (a *addition) plan(ctx context.Context, w Write) error {
+	first := len(a.result)
+	var digest digest
+	if w.Key != "" {
+		digest = digestOf(w.Updates)
+		before, err := a.repeated(ctx, w, first, digest)
+		if err != nil {
+			return err
+		}
+		if before != nil {
+			a.result = append(a.result, before...)
+			return nil
+		}
+	}
+	for _, u := range w.Updates {
+		p, err := a.planUpdate(ctx, u)
+		if err != nil {
+			return err
+		}
+		a.result = append(a.result, p)
+		a.todo = append(a.todo, p)
+		a.reasons = append(a.reasons, u.Reason)
+	}
+	if w.Key != "" {
+		a.keyed[w.Key] = keyed{digest, a.result[first:len(a.result):len(a.result)]}
+	}
+	return nil
+}
+
+func (a *addition) planUpdate(ctx context.Context, u Update) (*Points, error) {
+	index := len(a.result)
+	if u.XP == 0 && u.MLCoins == 0 {
+		return nil, refuse(NothingToChange, index, "xp", "xp and mlCoins are both 0; give the points to add or to take away")
+	}
+	of, ok := a.users[u.UserID]
+	if !ok {
+		var err error
+		if of, err = a.totals(ctx, u.UserID); err != nil {
+			return nil, err
+		}
+		a.users[u.UserID] = of
+	}
+	if of == nil {
+		return nil, refuse(UserNotFound, index, "userId", "there is no user %q; create the profile first", u.UserID)
+	}
+	xp, err := newTotal(of.xp, u.XP, index, "xp")
+	if err != nil {
+		return nil, err
+	}
+	mlCoins, err := newTotal(of.mlCoins, u.MLCoins, index, "mlCoins")
+	if err != nil {
+		return nil, err
+	}
+	of.xp, of.mlCoins = xp, mlCoins
+	return &Points{
+		User: of.user, UserID: u.UserID, XP: u.XP, MLCoins: u.MLCoins, XPAfter: xp, MLCoinsAfter: mlCoins,
+	}, nil
+}
+
+func newTotal(total, add int64, index int, field string) (int64, error) {
+	switch {
+	case add < 0 && total < -add:
+		return 0, refuse(NegativeTotal, index, field, "%s %d would take the total of %d below 0; take at most %d", field, add, total, total)
+	case add > MaxTotal-total:
+		return 0, refuse(TotalTooLarge, index, field, "%s %d would take the total of %d above %d; add less", field, add, total, int64(MaxTotal))
+	}
+	return total + add, nil
+}
+
+// writePoints adds the ledger's row and brings the totals up to it. of.xp and
+// of.mlCoins may be those of a later row of the same batch already.
+func (t *tx) writePoints(ctx context.Context, p *Points, reason string, of *totals) error {
+	p.Seq = t.add(Change{Points: p})
+	_, err := t.stmt.addRow.ExecContext(ctx, p.Seq, p.User, p.XP, p.MLCoins, p.XPAfter, p.MLCoinsAfter, reason, t.at)
+	if err != nil {
+		return fmt.Errorf("add ledger row: %w", err)
+	}
+	if p.XP != 0 {
+		now := time.UnixMilli(t.at).In(t.s.opts.Location)
+		of.day.add(DayOf(now), p.XP, of.reached)
+		of.week.add(WeekOf(now), p.XP, of.reached)
+		of.month.add(MonthOf(now), p.XP, of.reached)
+		of.reached = p.Seq
+	}
+	p.Reached = of.reached
+	_, err = t.stmt.saveTotals.ExecContext(ctx, p.XPAfter, p.MLCoinsAfter, of.reached,
+		of.day.start, of.day.xp, of.day.reached,
+		of.week.start, of.week.xp, of.week.reached,
+		of.month.start, of.month.xp, of.month.reached, p.User)
+	if err != nil {
+		return fmt.Errorf("save totals: %w", err)
+	}
+	return nil
+}
+
+// totals is a row of the table of that name, with whose it is.
+type totals struct {
+	user             uint32
+	xp, mlCoins      int64
+	reached          int64
+	day, week, month period
+}
+
+// period is the points of the period in which a user last gained any.
+type period struct {
+	start   int64 // Unix milliseconds
+	xp      int64 // since
+	reached int64 // what it was at the start
+}
+
+func (p *period) add(start time.Time, xp, reached int64) {
+	if ms := start.UnixMilli(); ms > p.start {
+		*p = period{start: ms, reached: reached}
+	}
+	p.xp += xp
+}
+
+// totals returns nil where there is no such user.
+func (t *tx) totals(ctx context.Context, userID string) (*totals, error) {
+	var of totals
+	err := t.stmt.totals.QueryRowContext(ctx, userID).Scan(&of.user, &of.xp, &of.mlCoins, &of.reached,
+		&of.day.start, &of.day.xp, &of.day.reached,
+		&of.week.start, &of.week.xp, &of.week.reached,
+		&of.month.start, &of.month.xp, &of.month.reached)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read totals: %w", err)
+	}
+	return &of, nil
+}
+
+// DayOf, WeekOf (from Monday) and MonthOf return the start of the period that t
+// lies in, in t's location.
+func DayOf(t time.Time) time.Time {
+	return time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, t.Location())
+}
+
+// WeekOf: see DayOf.
+func WeekOf(t time.Time) time.Time {
+	monday := t.Day() - (int(t.Weekday())+6)%7
+	return time.Date(t.Year(), t.Month(), monday, 0, 0, 0, 0, t.Location())
+}
+
+// MonthOf: see DayOf.
+func MonthOf(t time.Time) time.Time {
+	return time.Date(t.Year(), t.Month(), 1, 0, 0, 0, 0, t.Location())
+}

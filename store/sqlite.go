@@ -1,0 +1,140 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	_ "embed"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+//go:embed schema.sql
+var schema string
+
+const (
+	applicationID = 0x4d617263 // "Marc"; https://www.sqlite.org/pragma.html#pragma_application_id
+	schemaVersion = 1          // PRAGMA user_version of what schema.sql makes
+	readers       = 4          // connections that read
+)
+
+// Pragmas stand in the DSN so that every connection has them.
+var (
+	writerPragmas = []string{
+		"busy_timeout(5000)",
+		"journal_mode(WAL)",
+		"synchronous(FULL)",
+		"foreign_keys(ON)",
+		"journal_size_limit(67108864)", // a checkpoint gives back what a burst took
+		"cache_size(-65536)",           // KiB
+	}
+	readerPragmas = []string{"busy_timeout(5000)", "query_only(ON)"}
+)
+
+func open(path string, connections int, pragmas []string) (*sql.DB, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("database %q: %w", path, err)
+	}
+	dsn := url.URL{
+		Scheme:   "file",
+		OmitHost: true,
+		Path:     filepath.ToSlash(abs),
+		RawQuery: url.Values{"_pragma": pragmas, "_txlock": {"immediate"}}.Encode(),
+	}
+	db, err := sql.Open("sqlite", dsn.String())
+	if err != nil {
+		return nil, fmt.Errorf("open database %q: %w", path, err)
+	}
+	db.SetMaxOpenConns(connections)
+	db.SetMaxIdleConns(connections)
+	return db, nil
+}
+
+// checkFile finds what SQLite would word poorly.
+func checkFile(path string) error {
+	if path == "" {
+		return errors.New("the database's path is empty; give a file, such as marcador.db")
+	}
+	folder := filepath.Dir(path)
+	switch info, err := os.Stat(folder); {
+	case errors.Is(err, os.ErrNotExist):
+		return fmt.Errorf("the folder %q of the database does not exist; make it first, or give another path", folder)
+	case err != nil:
+		return fmt.Errorf("database folder: %w", err)
+	case !info.IsDir():
+		return fmt.Errorf("%q is not a folder, so no database can be in it", folder)
+	}
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return fmt.Errorf("the database %q is a folder; give the path of a file", path)
+	}
+	return nil
+}
+
+// recognise tells an empty file, for which it returns true, from a database of
+// ours. Anything else is an error, and the file is not changed: that is why it
+// looks through a connection that does not ask for WAL.
+func recognise(ctx context.Context, path string) (empty bool, err error) {
+	db, err := open(path, 1, readerPragmas)
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	var application, version, tables int
+	err = db.QueryRowContext(ctx, `
+		SELECT (SELECT application_id FROM pragma_application_id),
+		       (SELECT user_version FROM pragma_user_version),
+		       (SELECT count(*) FROM sqlite_schema)`).Scan(&application, &version, &tables)
+	switch {
+	case isCode(err, sqlite3.SQLITE_NOTADB):
+		return false, fmt.Errorf("%q is not an SQLite database; it was left as it is, give another path", path)
+	case isCode(err, sqlite3.SQLITE_CORRUPT):
+		return false, fmt.Errorf("the database %q is damaged (%w); it was left as it is", path, err)
+	case err != nil:
+		return false, fmt.Errorf("open database %q: %w", path, err)
+	case tables == 0 && application == 0:
+		return true, nil
+	case application != applicationID:
+		return false, fmt.Errorf("%q is an SQLite database of another program; it was left as it is, give another path", path)
+	case version > schemaVersion:
+		return false, fmt.Errorf("the database %q was written by a newer version of marcador (schema %d, this one knows %d); update marcador", path, version, schemaVersion)
+	}
+	return false, nil
+}
+
+func createDatabase(ctx context.Context, db *sql.DB, path string, now time.Time) (err error) {
+	t, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("make database %q: %w", path, err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("make database %q: %w", path, err), t.Rollback())
+		}
+	}()
+	if _, err = t.ExecContext(ctx, schema); err != nil {
+		return err
+	}
+	if _, err = t.ExecContext(ctx, `INSERT INTO state (id, epoch, seq, at, answered) VALUES (1, ?, 0, ?, 0)`,
+		rand.Text()[:10], now.UnixMilli()); err != nil {
+		return err
+	}
+	// A pragma takes no parameters; both are constants.
+	if _, err = t.ExecContext(ctx, fmt.Sprintf(`PRAGMA application_id = %d; PRAGMA user_version = %d`,
+		applicationID, schemaVersion)); err != nil {
+		return err
+	}
+	return t.Commit()
+}
+
+func isCode(err error, primary int) bool {
+	var e *sqlite.Error
+	return errors.As(err, &e) && e.Code()&0xff == primary
+}

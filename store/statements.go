@@ -1,0 +1,51 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+)
+
+// statements are those of the writer's connection that every update needs,
+// prepared once.
+type statements struct {
+	saveState, dataVersion            *sql.Stmt
+	totals, addRow, saveTotals        *sql.Stmt
+	key, keyedRows, addKey, addAnswer *sql.Stmt
+}
+
+func (s *statements) prepare(ctx context.Context, conn *sql.Conn) error {
+	for _, p := range []struct {
+		stmt **sql.Stmt
+		sql  string
+	}{
+		{&s.saveState, `UPDATE state SET seq = ?, at = ?, answered = ?`},
+		{&s.dataVersion, `PRAGMA data_version`},
+		{&s.totals, `
+			SELECT t.user, t.xp, t.ml_coins, t.reached, t.day, t.day_xp, t.day_reached,
+			       t.week, t.week_xp, t.week_reached, t.month, t.month_xp, t.month_reached
+			FROM users u JOIN totals t ON t.user = u.number WHERE u.id = ?`},
+		{&s.addRow, `
+			INSERT INTO ledger (seq, user, xp, ml_coins, xp_after, ml_coins_after, reason, at)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?)`},
+		{&s.saveTotals, `
+			UPDATE totals SET xp = ?, ml_coins = ?, reached = ?, day = ?, day_xp = ?, day_reached = ?,
+			       week = ?, week_xp = ?, week_reached = ?, month = ?, month_xp = ?, month_reached = ?
+			WHERE user = ?`},
+		{&s.key, `SELECT seq, count, digest FROM keys WHERE key = ?`},
+		{&s.keyedRows, `
+			SELECT l.seq, l.user, l.xp, l.ml_coins, l.xp_after, l.ml_coins_after,
+			       coalesce(a.old_rank, 0), coalesce(a.new_rank, 0)
+			FROM ledger l LEFT JOIN answers a USING (seq)
+			WHERE l.seq >= ? AND l.seq < ? ORDER BY l.seq`},
+		{&s.addKey, `INSERT INTO keys (seq, count, key, digest) VALUES (?, ?, ?, ?)`},
+		{&s.addAnswer, `INSERT OR IGNORE INTO answers (seq, old_rank, new_rank) VALUES (?, ?, ?)`},
+	} {
+		stmt, err := conn.PrepareContext(ctx, p.sql)
+		if err != nil {
+			return fmt.Errorf("prepare %q: %w", p.sql, err)
+		}
+		*p.stmt = stmt
+	}
+	return nil
+}

@@ -1,0 +1,207 @@
+// Package store keeps users, their totals and the ledger of their points in
+// SQLite. Points change through its writer only; what the ledger's rows do
+// depends on nothing but the rows and the state before them.
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Options says how a Store works. The zero value of a field is its default.
+type Options struct {
+	// Location is where days, weeks (from Monday) and months begin. Default UTC.
+	Location *time.Location
+
+	// Committed is told what each transaction changed, after its COMMIT and
+	// before anybody is answered, on the writer's goroutine: it must not write
+	// to the store, and the next transaction waits for it. It may fill in the
+	// OldRank and NewRank of Points. Default: nobody is told.
+	Committed func(Commit)
+
+	// Now is the clock. Default time.Now.
+	Now func() time.Time
+
+	// Queue is how many writes may wait; past it they get ErrBusy. Default 4096.
+	Queue int
+}
+
+// Commit is what one transaction, or a change by another program, did.
+type Commit struct {
+	// Changes are in the order of their sequence numbers.
+	Changes []Change
+
+	// Foreign says that another program has written to the database file, so
+	// that all that was read from it before may be out of date.
+	Foreign bool
+
+	Seq int64     // the sequence number that the database now stands at
+	At  time.Time // when it was given
+}
+
+// Change is one thing that a transaction did; one field but Seq and At is set,
+// or none, where only time has passed.
+type Change struct {
+	Seq     int64
+	At      time.Time
+	Points  *Points
+	Profile *Profile
+	Erased  uint32 // the number of the user that is gone
+}
+
+// Store is an open database. Its methods are safe for concurrent use.
+type Store struct {
+	opts  Options
+	epoch string
+
+	write *sql.DB // one connection, the writer's
+	read  *sql.DB // a pool
+
+	queue chan *request
+	stop  chan struct{} // closed by Close
+	done  chan struct{} // closed when the writer has gone
+	once  sync.Once
+
+	seq atomic.Int64 // the last committed sequence number
+	at  atomic.Int64 // when it was given, in Unix milliseconds
+}
+
+// Open opens the database in the file at path, or makes one where there is
+// none; the folder must exist. Errors say what is wrong and what to do: the
+// folder is missing, the file is not a database, or another program's, or was
+// written by a newer version. Such a file is left as it is.
+func Open(ctx context.Context, path string, opts Options) (*Store, error) {
+	if opts.Location == nil {
+		opts.Location = time.UTC
+	}
+	if opts.Committed == nil {
+		opts.Committed = func(Commit) {}
+	}
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	if opts.Queue == 0 {
+		opts.Queue = 4096
+	}
+	if err := checkFile(path); err != nil {
+		return nil, err
+	}
+	s := &Store{
+		opts:  opts,
+		queue: make(chan *request, opts.Queue),
+		stop:  make(chan struct{}),
+		done:  make(chan struct{}),
+	}
+	empty, err := recognise(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	if s.write, err = open(path, 1, writerPragmas); err != nil {
+		return nil, err
+	}
+	if empty {
+		err = createDatabase(ctx, s.write, path, opts.Now())
+	}
+	if err == nil {
+		s.read, err = open(path, readers, readerPragmas)
+	}
+	var w *writer
+	if err == nil {
+		w, err = newWriter(ctx, s)
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.closeDatabases())
+	}
+	go w.run()
+	return s, nil
+}
+
+// Close lets the writes that wait be committed and answered, then closes the
+// database. Further calls return nil.
+func (s *Store) Close() error {
+	var err error
+	s.once.Do(func() {
+		close(s.stop)
+		<-s.done
+		err = s.closeDatabases()
+	})
+	return err
+}
+
+func (s *Store) closeDatabases() error {
+	err := s.write.Close()
+	if s.read != nil {
+		err = errors.Join(s.read.Close(), err)
+	}
+	return err
+}
+
+// Epoch names the database: it is made with it and stays with it.
+func (s *Store) Epoch() string { return s.epoch }
+
+// Seq is the number of the last committed change.
+func (s *Store) Seq() int64 { return s.seq.Load() }
+
+// At is when the last committed change was made. It never goes back.
+func (s *Store) At() time.Time { return time.UnixMilli(s.at.Load()).UTC() }
+
+// Touch takes a sequence number and the present time without changing
+// anything, so that whoever is told of commits notices that time has passed.
+func (s *Store) Touch(ctx context.Context) error {
+	return s.do(ctx, func(_ context.Context, t *tx) error {
+		t.add(Change{})
+		return nil
+	})
+}
+
+// Check asks whether another program has written to the database file since
+// the last time, and tells Committed if so. It costs one pragma.
+func (s *Store) Check(ctx context.Context) error {
+	return s.do(ctx, func(ctx context.Context, t *tx) error {
+		return t.noticeForeign(ctx)
+	})
+}
+
+// Ready reports whether the database can be written, by writing.
+func (s *Store) Ready(ctx context.Context) error {
+	return s.do(ctx, func(ctx context.Context, t *tx) error {
+		_, err := t.conn.ExecContext(ctx, `UPDATE state SET id = 1`)
+		return err
+	})
+}
+
+// do has the writer run fn in its next transaction and waits for the outcome.
+// fn must refuse, with an *Error, before it writes; any other error undoes the
+// transaction.
+func (s *Store) do(ctx context.Context, fn func(context.Context, *tx) error) error {
+	r := &request{ctx: ctx, fn: fn, answer: make(chan error, 1)}
+	select {
+	case <-s.stop:
+		return ErrClosed
+	default:
+	}
+	select {
+	case s.queue <- r:
+	default:
+		return ErrBusy
+	}
+	select {
+	case err := <-r.answer:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("wait for the commit: %w", ctx.Err())
+	case <-s.done:
+		// The writer may have answered with its last breath.
+		select {
+		case err := <-r.answer:
+			return err
+		default:
+			return ErrClosed
+		}
+	}
+}

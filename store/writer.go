@@ -1,0 +1,222 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// maxBatch bounds the requests of one transaction, and with it how long the
+// first of them waits for the last.
+const maxBatch = 1000
+
+// request is a write that waits for its commit.
+type request struct {
+	ctx    context.Context // the caller's: where it is done before its turn, the write is dropped
+	fn     func(context.Context, *tx) error
+	answer chan error // of capacity 1, so that the writer never waits
+}
+
+// writer owns the connection that writes. All its fields belong to run's
+// goroutine.
+type writer struct {
+	s    *Store
+	conn *sql.Conn
+	stmt statements
+
+	seq        int64  // the last number given, committed
+	at         int64  // when, in Unix milliseconds
+	lastNumber uint32 // the highest user number ever given by this process
+	version    int64  // what PRAGMA data_version was: it moves when others write
+
+	// answers are what keyed writes of the last transaction were answered with;
+	// the next transaction stores them. Bounded by what one can write.
+	answers map[string]keyed
+}
+
+// tx is a transaction under way. It belongs to the writer's goroutine.
+type tx struct {
+	*writer
+	seq     int64 // the last number given, committed or not
+	at      int64
+	changes []Change
+	keyed   map[string]keyed // this transaction's, by key
+	version int64            // what PRAGMA data_version is
+}
+
+func newWriter(ctx context.Context, s *Store) (*writer, error) {
+	conn, err := s.write.Conn(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	w := &writer{s: s, conn: conn}
+	err = w.stmt.prepare(ctx, conn)
+	if err == nil {
+		err = conn.QueryRowContext(ctx, `
+			SELECT epoch, seq, at, (SELECT coalesce(max(number), 0) FROM users), data_version
+			FROM state, pragma_data_version`).Scan(&s.epoch, &w.seq, &w.at, &w.lastNumber, &w.version)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open database: %w", err), conn.Close())
+	}
+	s.seq.Store(w.seq)
+	s.at.Store(w.at)
+	return w, nil
+}
+
+// run commits requests in batches until the store is closed and the queue is
+// empty: it takes one, and with it all that wait. Batches form by themselves
+// under load, and a lone write waits for nobody.
+func (w *writer) run() {
+	defer close(w.s.done)
+	ctx := context.Background()
+	batch := make([]*request, 0, maxBatch)
+	for {
+		batch = batch[:0]
+		select {
+		case r := <-w.s.queue:
+			batch = append(batch, r)
+		case <-w.s.stop:
+			select {
+			case r := <-w.s.queue:
+				batch = append(batch, r)
+			default:
+				w.close(ctx)
+				return
+			}
+		}
+	waiting:
+		for len(batch) < maxBatch {
+			select {
+			case r := <-w.s.queue:
+				batch = append(batch, r)
+			default:
+				break waiting
+			}
+		}
+		w.commit(ctx, batch)
+		clear(batch)
+	}
+}
+
+// commit runs the batch as one transaction and answers each request.
+func (w *writer) commit(ctx context.Context, batch []*request) {
+	outcomes := make([]error, len(batch))
+	t, err := w.transact(ctx, batch, outcomes)
+	if err != nil && len(batch) > 1 {
+		// One request's trouble must not be its neighbours': each by itself.
+		for i := range batch {
+			w.commit(ctx, batch[i:i+1])
+		}
+		return
+	}
+	if err == nil {
+		w.committed(t)
+	}
+	for i, r := range batch {
+		if err != nil {
+			r.answer <- fmt.Errorf("%w: %w", ErrUnavailable, err)
+		} else {
+			r.answer <- outcomes[i]
+		}
+	}
+}
+
+// transact runs the batch between BEGIN and COMMIT. An error means that
+// nothing of it is in the database.
+func (w *writer) transact(ctx context.Context, batch []*request, outcomes []error) (t *tx, err error) {
+	if _, err := w.conn.ExecContext(ctx, `BEGIN IMMEDIATE`); err != nil {
+		return nil, fmt.Errorf("begin: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			_, rollbackErr := w.conn.ExecContext(ctx, `ROLLBACK`)
+			err = errors.Join(err, rollbackErr)
+		}
+	}()
+	// Time in the ledger never goes back, whatever the machine's clock does.
+	t = &tx{writer: w, seq: w.seq, at: max(w.s.opts.Now().UnixMilli(), w.at), version: w.version, keyed: map[string]keyed{}}
+	if err := w.saveAnswers(ctx); err != nil {
+		return nil, err
+	}
+	for i, r := range batch {
+		if outcomes[i] = r.ctx.Err(); outcomes[i] != nil {
+			continue
+		}
+		err := r.fn(ctx, t)
+		if refusal := (*Error)(nil); errors.As(err, &refusal) {
+			outcomes[i] = refusal
+		} else if err != nil {
+			return nil, err
+		}
+	}
+	if t.seq > w.seq || len(w.answers) > 0 {
+		if _, err := w.stmt.saveState.ExecContext(ctx, t.seq, t.at, w.seq); err != nil {
+			return nil, fmt.Errorf("save state: %w", err)
+		}
+	}
+	if _, err := w.conn.ExecContext(ctx, `COMMIT`); err != nil {
+		return nil, fmt.Errorf("commit: %w", err)
+	}
+	return t, nil
+}
+
+// committed makes what the transaction did known.
+func (w *writer) committed(t *tx) {
+	w.answers = t.keyed
+	if len(t.changes) == 0 {
+		return
+	}
+	foreign := t.version != w.version
+	w.seq, w.at, w.version = t.seq, t.at, t.version
+	w.s.seq.Store(w.seq)
+	w.s.at.Store(w.at)
+	w.s.opts.Committed(Commit{Changes: t.changes, Foreign: foreign, Seq: t.seq, At: time.UnixMilli(t.at).UTC()})
+}
+
+// add gives the change the next sequence number and the transaction's time.
+func (t *tx) add(c Change) int64 {
+	t.seq++
+	c.Seq, c.At = t.seq, time.UnixMilli(t.at).UTC()
+	t.changes = append(t.changes, c)
+	return t.seq
+}
+
+// saveAnswers stores what the last transaction's keyed writes were answered with.
+func (w *writer) saveAnswers(ctx context.Context) error {
+	for _, k := range w.answers {
+		if err := w.addAnswers(ctx, k.points); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// noticeForeign compares the database's own count of changes by other
+// connections. A change by another program gets a sequence number, so that
+// pages and streams that show it have a version of their own.
+func (t *tx) noticeForeign(ctx context.Context) error {
+	if err := t.stmt.dataVersion.QueryRowContext(ctx).Scan(&t.version); err != nil {
+		return fmt.Errorf("read data_version: %w", err)
+	}
+	if t.version == t.writer.version {
+		return nil
+	}
+	var seq int64 // in case it has added to the ledger
+	if err := t.conn.QueryRowContext(ctx, `SELECT coalesce(max(seq), 0) FROM ledger`).Scan(&seq); err != nil {
+		return fmt.Errorf("read ledger: %w", err)
+	}
+	t.seq = max(t.seq, seq)
+	t.add(Change{})
+	return nil
+}
+
+func (w *writer) close(ctx context.Context) {
+	if len(w.answers) > 0 {
+		// What can't be saved here is worked out again at the next start.
+		_, _ = w.transact(ctx, nil, nil)
+	}
+	_ = w.conn.Close() // its pool is closed next, and reports
+}
