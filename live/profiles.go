@@ -1,0 +1,77 @@
+package live
+
+import (
+	"context"
+	"sync"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+
+	"marcador/store"
+)
+
+// maxProfiles bounds the profiles that are kept; past it the one that was not
+// shown for longest is read again when it is.
+const maxProfiles = 10_000
+
+// profiles are those lately shown. Safe for concurrent use.
+type profiles struct {
+	mu      sync.Mutex
+	cache   *simplelru.LRU[uint32, store.Shown] // guarded by mu
+	changes int                                 // guarded by mu: how often something was forgotten
+}
+
+func newProfiles() *profiles {
+	cache, err := simplelru.NewLRU[uint32, store.Shown](maxProfiles, nil)
+	if err != nil {
+		panic(err) // the size is positive
+	}
+	return &profiles{cache: cache}
+}
+
+// of returns the profiles with these numbers, reading those that are not kept.
+// One that is gone is missing.
+func (p *profiles) of(ctx context.Context, st *store.Store, numbers []uint32) (map[uint32]store.Shown, error) {
+	found := make(map[uint32]store.Shown, len(numbers))
+	var missing []uint32
+	p.mu.Lock()
+	changes := p.changes
+	for _, n := range numbers {
+		if shown, ok := p.cache.Get(n); ok {
+			found[n] = shown
+		} else {
+			missing = append(missing, n)
+		}
+	}
+	p.mu.Unlock()
+	if len(missing) == 0 {
+		return found, nil
+	}
+	read, err := st.Shown(ctx, missing)
+	if err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, shown := range read {
+		found[shown.Number] = shown
+		// What changed while it was read may be newer than what was read.
+		if changes == p.changes {
+			p.cache.Add(shown.Number, shown)
+		}
+	}
+	return found, nil
+}
+
+func (p *profiles) forget(number uint32) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.changes++
+	p.cache.Remove(number)
+}
+
+func (p *profiles) forgetAll() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.changes++
+	p.cache.Purge()
+}

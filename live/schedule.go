@@ -1,0 +1,77 @@
+package live
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/go-co-op/gocron/v2"
+)
+
+// schedule starts the jobs that time drives: a new day, changes by other
+// programs, and recomputation where a cron expression says when.
+func (s *Service) schedule() error {
+	scheduler, err := gocron.NewScheduler(gocron.WithLocation(s.opts.Location))
+	if err != nil {
+		return fmt.Errorf("start scheduler: %w", err)
+	}
+	s.scheduler = scheduler
+	type job struct {
+		name string
+		when gocron.JobDefinition
+		what func()
+	}
+	jobs := []job{
+		// A commit after midnight begins the day; this is for when there is none.
+		{"begin the day", gocron.CronJob("0 0 * * *", false), func() { s.logged("begin the day", s.store.Touch(s.ctx)) }},
+	}
+	if s.opts.CacheTTL > 0 {
+		jobs = append(jobs, job{"look for changes by others", gocron.DurationJob(s.opts.CacheTTL), s.look})
+	}
+	if expr := s.opts.Recompute; expr != "" {
+		jobs = append(jobs, job{"recompute", gocron.CronJob(expr, withSeconds(expr)), s.recompute})
+	}
+	for _, j := range jobs {
+		_, err := scheduler.NewJob(j.when, gocron.NewTask(j.what), gocron.WithName(j.name),
+			gocron.WithSingletonMode(gocron.LimitModeReschedule))
+		if err != nil {
+			return fmt.Errorf("schedule %q: %w", j.name, err)
+		}
+	}
+	scheduler.Start()
+	return nil
+}
+
+// CheckCron returns an error that says what is wrong with a cron expression:
+// five fields, or six with seconds first, or a descriptor such as "@every 30s".
+func CheckCron(expr string) error {
+	scheduler, err := gocron.NewScheduler()
+	if err != nil {
+		return fmt.Errorf("check cron expression: %w", err)
+	}
+	defer func() { _ = scheduler.Shutdown() }() // it has not started
+	if _, err = scheduler.NewJob(gocron.CronJob(expr, withSeconds(expr)), gocron.NewTask(func() {})); err != nil {
+		return fmt.Errorf("%q is not a cron expression (five fields, or six with seconds first, or @every 30s): %w", expr, err)
+	}
+	return nil
+}
+
+func withSeconds(expr string) bool { return len(strings.Fields(expr)) == 6 }
+
+// look has the store look for changes by other programs.
+func (s *Service) look() {
+	s.mu.RLock()
+	stale := s.stale
+	s.mu.RUnlock()
+	if stale {
+		s.logged("load the boards again", s.store.Touch(s.ctx))
+		return
+	}
+	s.logged("look for changes by other programs", s.store.Check(s.ctx))
+}
+
+// logged logs the error, if it is one and not that of closing.
+func (s *Service) logged(what string, err error) {
+	if err != nil && s.ctx.Err() == nil {
+		s.log.Error(what, "error", err)
+	}
+}
