@@ -1,0 +1,149 @@
+// Package api is the HTTP surface: routes, the shapes of requests and answers,
+// problems, sessions and the OpenAPI document.
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"marcador/auth"
+	"marcador/live"
+	"marcador/sse"
+	"marcador/static"
+)
+
+// patience is how long a request that is not a stream may take.
+const patience = 10 * time.Second
+
+// Options says how the API works.
+type Options struct {
+	Live     *live.Service
+	Streams  *sse.Server
+	Verifier *auth.Verifier
+	Log      *slog.Logger // told of errors that callers are not shown
+
+	Version         string       // the program's, for the OpenAPI document
+	Public          bool         // anyone may read and follow the global board
+	AllowQueryToken bool         // streams may carry their token in access_token
+	Demo            http.Handler // serves /demo/, where there is one
+}
+
+type api struct {
+	Options
+
+	mux         *http.ServeMux
+	huma        huma.API
+	crossOrigin *http.CrossOriginProtection
+	ready       readiness
+}
+
+// New returns the whole of HTTP: the API, its documents and the page. Live,
+// Streams, Verifier and Log must be set.
+func New(opts Options) http.Handler {
+	a := &api{Options: opts, mux: http.NewServeMux(), crossOrigin: http.NewCrossOriginProtection()}
+	a.huma = humago.New(a.mux, config(opts.Version))
+	a.huma.UseMiddleware(hurry, a.authorize)
+	a.usersRoutes()
+	a.pointsRoutes()
+	a.boardRoutes()
+	a.sessionRoutes()
+	a.healthRoutes()
+	a.mux.HandleFunc("/v1/", a.notFound)
+	a.mux.Handle("GET /docs", a.docs())
+	a.mux.Handle("/", static.Handler(opts.Demo != nil))
+	if opts.Demo != nil {
+		a.mux.Handle("/demo/", opts.Demo)
+	}
+	return http.HandlerFunc(a.serve)
+}
+
+// serve looks at what the mux would word poorly.
+func (a *api) serve(w http.ResponseWriter, r *http.Request) {
+	if emptySegment(r.URL.EscapedPath()) {
+		a.write(w, invalid("path", "the path has an empty part where an id should be; give the id"))
+		return
+	}
+	a.mux.ServeHTTP(w, r)
+}
+
+// hurry gives a request patience to be answered. A stream, which outlives it, has
+// bounds of its own.
+func hurry(ctx huma.Context, next func(huma.Context)) {
+	if may, _ := ctx.Operation().Metadata[accessKey].(access); may.stream {
+		next(ctx)
+		return
+	}
+	limited, cancel := context.WithTimeout(ctx.Context(), patience)
+	defer cancel()
+	next(huma.WithContext(ctx, limited))
+}
+
+// emptySegment reports whether a path of the API has nothing between two
+// slashes, or ends in one.
+func emptySegment(path string) bool {
+	return strings.HasPrefix(path, "/v1/") && (strings.Contains(path, "//") || strings.HasSuffix(path, "/"))
+}
+
+func config(version string) huma.Config {
+	format := huma.Format{Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: unmarshal}
+	c := huma.DefaultConfig("Marcador", version)
+	c.Info.Description = "A leaderboard that pushes itself. Errors are application/problem+json with a stable `code`."
+	c.CreateHooks = nil // no $schema in answers
+	c.DocsPath = ""     // ours asks no other host
+	c.SchemasPath = ""
+	c.Formats = map[string]huma.Format{"application/json": format, "json": format}
+	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		"bearer": {Type: "http", Scheme: "bearer", BearerFormat: "JWT"},
+		"cookie": {Type: "apiKey", In: "cookie", Name: auth.Cookie},
+	}
+	return c
+}
+
+// unmarshal is json.Unmarshal for those who mean what they say: bytes that are
+// not UTF-8 are refused instead of replaced.
+func unmarshal(data []byte, v any) error {
+	if !utf8.Valid(data) {
+		return errors.New("the body is not valid UTF-8")
+	}
+	return json.Unmarshal(data, v)
+}
+
+// operation describes a route. Who may call it is checked by authorize.
+func operation(method, path, id, tag, summary string, a access) huma.Operation {
+	op := huma.Operation{
+		Method: method, Path: path, OperationID: id, Tags: []string{tag}, Summary: summary,
+		Metadata: map[string]any{accessKey: a},
+		Errors:   []int{http.StatusUnauthorized, http.StatusForbidden},
+		Security: []map[string][]string{{"bearer": {}}, {"cookie": {}}},
+	}
+	if a.scope != "" {
+		op.Description = "Needs the scope `" + a.scope + "`."
+	}
+	if method != http.MethodGet {
+		op.Errors = append(op.Errors, http.StatusUnprocessableEntity, http.StatusServiceUnavailable)
+	}
+	return op
+}
+
+// notFound answers for paths under /v1/ that are nothing, or not with this method.
+func (a *api) notFound(w http.ResponseWriter, r *http.Request) {
+	p := problemOf(http.StatusNotFound, "not_found", "there is nothing at this path; see /docs")
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete} {
+		other := r.Clone(context.WithoutCancel(r.Context()))
+		other.Method = method
+		if _, pattern := a.mux.Handler(other); pattern != "/v1/" {
+			w.Header().Add("Allow", method)
+			p = problemOf(http.StatusMethodNotAllowed, "method_not_allowed", "this path does not take "+r.Method+"; see the Allow header")
+		}
+	}
+	a.write(w, p)
+}

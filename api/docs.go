@@ -1,0 +1,107 @@
+package api
+
+import (
+	"bytes"
+	_ "embed"
+	"fmt"
+	"html/template"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+//go:embed docs.html
+var docsHTML string
+
+// docs is the OpenAPI document as a page that asks no other host and runs no
+// script. The usual viewers are ten times the size of all else in the program.
+func (a *api) docs() http.Handler {
+	page := template.Must(template.New("docs").Funcs(template.FuncMap{
+		"type":     typeName,
+		"required": func(s *huma.Schema, name string) bool { return slices.Contains(s.Required, name) },
+		"body":     bodySchema,
+	}).Parse(docsHTML))
+	doc := a.huma.OpenAPI()
+	var b bytes.Buffer
+	if err := page.Execute(&b, map[string]any{
+		"Info":    doc.Info,
+		"Groups":  groups(doc),
+		"Schemas": doc.Components.Schemas.Map(),
+	}); err != nil {
+		panic(err) // template and document are both part of the program
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_, _ = w.Write(b.Bytes()) // the client may be gone
+	})
+}
+
+// group is the operations of one tag.
+type group struct {
+	Tag        string
+	Operations []*huma.Operation
+}
+
+func groups(doc *huma.OpenAPI) []group {
+	var list []group
+	for _, path := range slices.Sorted(maps.Keys(doc.Paths)) {
+		item := doc.Paths[path]
+		for _, op := range []*huma.Operation{item.Get, item.Put, item.Post, item.Delete} {
+			if op == nil {
+				continue
+			}
+			i := slices.IndexFunc(list, func(g group) bool { return g.Tag == op.Tags[0] })
+			if i < 0 {
+				i = len(list)
+				list = append(list, group{Tag: op.Tags[0]})
+			}
+			list[i].Operations = append(list[i].Operations, op)
+		}
+	}
+	return list
+}
+
+// bodySchema returns the schema of the first media type, nil for none.
+func bodySchema(content map[string]*huma.MediaType) *huma.Schema {
+	for _, name := range slices.Sorted(maps.Keys(content)) {
+		return content[name].Schema
+	}
+	return nil
+}
+
+// typeName words a schema: a shape that is described elsewhere becomes a link.
+func typeName(s *huma.Schema) template.HTML {
+	if s == nil {
+		return ""
+	}
+	if name, ok := strings.CutPrefix(s.Ref, "#/components/schemas/"); ok {
+		name = template.HTMLEscapeString(name)
+		return template.HTML(fmt.Sprintf(`<a href="#shape-%s">%s</a>`, name, name)) //nolint:gosec // escaped above
+	}
+	if s.Type == huma.TypeArray {
+		return "list of " + typeName(s.Items)
+	}
+	name := s.Type
+	if s.Format != "" {
+		name = s.Format
+	}
+	if inner, ok := s.AdditionalProperties.(*huma.Schema); ok {
+		return "map to " + typeName(inner)
+	}
+	if s.Nullable {
+		name += " or null"
+	}
+	for i, v := range s.Enum {
+		name += map[bool]string{true: ": ", false: ", "}[i == 0] + fmt.Sprint(v)
+	}
+	if s.Minimum != nil && s.Maximum != nil {
+		name += fmt.Sprintf(", %.0f to %.0f", *s.Minimum, *s.Maximum)
+	}
+	if s.MaxLength != nil {
+		name += fmt.Sprintf(", at most %d characters", *s.MaxLength)
+	}
+	return template.HTML(template.HTMLEscapeString(name)) //nolint:gosec // escaped
+}

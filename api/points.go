@@ -1,0 +1,172 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"marcador/auth"
+	"marcador/live"
+)
+
+// result is what an update did.
+type result struct {
+	UserID       string `json:"userId"`
+	XP           int64  `json:"xp" doc:"The total that came of it"`
+	MLCoins      int64  `json:"mlCoins" doc:"The coins that came of it"`
+	PointsGained int64  `json:"pointsGained" doc:"Points that were added"`
+	OldRank      *int   `json:"oldRank" doc:"Place on the global board before; null where there was none"`
+	NewRank      *int   `json:"newRank" doc:"Place after"`
+	RankBadge    string `json:"rankBadge"`
+	Version      int64  `json:"version" doc:"Sequence number of the update"`
+}
+
+func resultOf(r live.Result) result {
+	return result{
+		UserID: r.UserID, XP: r.XP, MLCoins: r.MLCoins, PointsGained: r.PointsGained,
+		OldRank: rankOrNull(r.OldRank), NewRank: rankOrNull(r.NewRank), RankBadge: r.RankBadge, Version: r.Version,
+	}
+}
+
+func rankOrNull(r int) *int {
+	if r == 0 {
+		return nil
+	}
+	return &r
+}
+
+// Idempotency is the header that makes a write repeatable.
+type Idempotency struct {
+	Key string `header:"Idempotency-Key" doc:"Any string of up to 255 characters: the same key again is answered as the first time and changes nothing"`
+}
+
+type postXPInput struct {
+	UserPath
+	Idempotency
+
+	Body Points
+}
+
+// Resolve implements huma.Resolver.
+func (in *postXPInput) Resolve(ctx huma.Context) []error {
+	f := faults{list: in.UserPath.Resolve(ctx), prefix: "header."}
+	f.add("Idempotency-Key", text(in.Key, maxKey))
+	f.prefix = "body."
+	in.Body.check(&f)
+	return f.list
+}
+
+type postXPOutput struct {
+	Body result
+}
+
+// update is points with whose they are.
+type update struct {
+	UserID string `json:"userId" maxLength:"128"`
+	Points
+	Key string `json:"key,omitempty" maxLength:"255" doc:"Idempotency key of this update"`
+}
+
+type batch struct {
+	Updates []update `json:"updates" minItems:"1" maxItems:"1000" nullable:"false"`
+}
+
+type postBatchInput struct {
+	Idempotency
+
+	Body batch
+}
+
+// Resolve implements huma.Resolver.
+func (in *postBatchInput) Resolve(huma.Context) []error {
+	f := faults{prefix: "header."}
+	f.add("Idempotency-Key", text(in.Key, maxKey))
+	for i := range in.Body.Updates {
+		u := &in.Body.Updates[i]
+		f.prefix = "body.updates[" + strconv.Itoa(i) + "]."
+		f.add("userId", filled(u.UserID, maxID))
+		f.add("key", text(u.Key, maxKey))
+		if u.Key != "" && in.Key != "" {
+			f.add("key", "can't stand beside the Idempotency-Key header, which covers the whole batch; give one or the other")
+		}
+		u.check(&f)
+	}
+	return f.list
+}
+
+// writes returns what the batch asks for: one write where a header covers all,
+// else one for each update.
+func (in *postBatchInput) writes() []live.Write {
+	var writes []live.Write
+	for i, u := range in.Body.Updates {
+		update := live.Update{UserID: u.UserID, XP: u.xp(), MLCoins: u.MLCoins, Reason: u.Reason}
+		if in.Key != "" && i > 0 {
+			writes[0].Updates = append(writes[0].Updates, update)
+			continue
+		}
+		writes = append(writes, live.Write{Key: in.Key + u.Key, Updates: []live.Update{update}})
+	}
+	return writes
+}
+
+// results are what each update did, in the order of the request.
+type results struct {
+	Results []result `json:"results" nullable:"false"`
+}
+
+type postBatchOutput struct {
+	Body results
+}
+
+func (a *api) pointsRoutes() {
+	write := access{scope: auth.ScopeWriteXP}
+
+	one := operation(http.MethodPost, "/v1/users/{id}/xp", "postXP", "Points", "Give points to a user, or take them away", write)
+	huma.Register(a.huma, one, func(ctx context.Context, in *postXPInput) (*postXPOutput, error) {
+		done, err := a.addPoints(ctx, []live.Write{{Key: in.Key, Updates: []live.Update{
+			{UserID: in.ID, XP: in.Body.xp(), MLCoins: in.Body.MLCoins, Reason: in.Body.Reason},
+		}}}, func(_ int, field string) string {
+			switch field {
+			case "key":
+				return "Idempotency-Key"
+			case "userId":
+				return "id"
+			}
+			return field
+		})
+		if err != nil {
+			return nil, err
+		}
+		return &postXPOutput{done[0]}, nil
+	})
+
+	many := operation(http.MethodPost, "/v1/xp", "postBatch", "Points", "Give points to many, all or none", write)
+	huma.Register(a.huma, many, func(ctx context.Context, in *postBatchInput) (*postBatchOutput, error) {
+		done, err := a.addPoints(ctx, in.writes(), func(i int, field string) string {
+			if field == "key" && in.Key != "" {
+				return "Idempotency-Key"
+			}
+			return "updates[" + strconv.Itoa(i) + "]." + field
+		})
+		if err != nil {
+			return nil, err
+		}
+		return &postBatchOutput{results{done}}, nil
+	})
+}
+
+// addPoints gives the points. field names the input that a refusal is about, by
+// the update's place and its own name.
+func (a *api) addPoints(ctx context.Context, writes []live.Write, field func(int, string) string) ([]result, error) {
+	done, err := a.Live.AddPoints(ctx, writes)
+	if err != nil {
+		return nil, a.failAt(ctx, err, field)
+	}
+	list := make([]result, len(done))
+	for i, r := range done {
+		list[i] = resultOf(r)
+	}
+	return list, nil
+}

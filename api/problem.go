@@ -1,0 +1,171 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"marcador/live"
+	"marcador/sse"
+)
+
+// problem is an error as RFC 9457 has it, with a stable code.
+type problem struct {
+	Type   string  `json:"type" default:"about:blank"`
+	Title  string  `json:"title" doc:"The status in words"`
+	Status int     `json:"status"`
+	Detail string  `json:"detail" doc:"What is wrong, and what to do"`
+	Code   string  `json:"code" doc:"Stable name of the error"`
+	Errors []fault `json:"errors,omitempty" doc:"What is wrong with which field"`
+}
+
+// fault is what is wrong with one field of the input.
+type fault struct {
+	Field   string `json:"field" example:"updates[0].xp"`
+	Message string `json:"message"`
+}
+
+func (p *problem) Error() string               { return p.Detail }
+func (p *problem) GetStatus() int              { return p.Status }
+func (p *problem) ContentType(_ string) string { return "application/problem+json" }
+
+func problemOf(status int, code, detail string, faults ...fault) *problem {
+	return &problem{
+		Type: "about:blank", Title: http.StatusText(status), Status: status,
+		Detail: detail, Code: code, Errors: faults,
+	}
+}
+
+func invalid(field, message string) *problem {
+	return problemOf(http.StatusUnprocessableEntity, "invalid_input", field+": "+message, fault{field, message})
+}
+
+// codes of the errors that huma finds, by status.
+var codes = map[int]string{
+	http.StatusBadRequest:            "invalid_json",
+	http.StatusNotFound:              "not_found",
+	http.StatusRequestTimeout:        "request_timeout",
+	http.StatusRequestEntityTooLarge: "body_too_large",
+	http.StatusUnsupportedMediaType:  "unsupported_media_type",
+	http.StatusUnprocessableEntity:   "invalid_input",
+}
+
+// huma makes its errors through this variable; it is set once, here.
+func init() {
+	huma.NewError = func(status int, message string, errs ...error) huma.StatusError {
+		var faults []fault
+		for _, err := range errs {
+			if p := (*problem)(nil); errors.As(err, &p) {
+				return p
+			}
+			f := fault{}
+			if d := (huma.ErrorDetailer)(nil); errors.As(err, &d) {
+				// Not the value: it may be the whole body.
+				f = fault{fieldName(d.ErrorDetail().Location), d.ErrorDetail().Message}
+			} else if err != nil {
+				f.Message = err.Error()
+			}
+			// Once a field is wrong, what else may be said of it follows from that.
+			if !slices.ContainsFunc(faults, func(other fault) bool { return other.Field == f.Field }) {
+				faults = append(faults, f)
+			}
+		}
+		code, ok := codes[status]
+		if !ok {
+			code = strings.ReplaceAll(strings.ToLower(http.StatusText(status)), " ", "_")
+		}
+		switch {
+		case status == http.StatusUnsupportedMediaType:
+			message = "send JSON, with the header Content-Type: application/json"
+		case status == http.StatusRequestEntityTooLarge:
+			message = "the body is larger than 1 MiB; send fewer at once"
+		case len(faults) > 0:
+			message = strings.TrimPrefix(faults[0].Field+": "+faults[0].Message, ": ")
+		}
+		return problemOf(status, code, message, faults...)
+	}
+}
+
+// fieldName is a location as huma has it, `body.updates[0].xp`, without where
+// in the request it is.
+func fieldName(location string) string {
+	for _, part := range []string{"body.", "query.", "path.", "header."} {
+		if field, ok := strings.CutPrefix(location, part); ok {
+			return field
+		}
+	}
+	return location
+}
+
+// statuses of the store's refusals.
+var statuses = map[live.Code]int{
+	live.UserNotFound:    http.StatusNotFound,
+	live.NegativeTotal:   http.StatusUnprocessableEntity,
+	live.TotalTooLarge:   http.StatusUnprocessableEntity,
+	live.KeyReused:       http.StatusUnprocessableEntity,
+	live.NothingToChange: http.StatusUnprocessableEntity,
+}
+
+// fail returns the problem that err is. What callers can't help is logged.
+func (a *api) fail(ctx context.Context, err error) error {
+	return a.failAt(ctx, err, func(_ int, field string) string { return field })
+}
+
+// failAt is fail for a batch: field names the input that a refusal is about, by
+// its place in the batch and its own name.
+func (a *api) failAt(ctx context.Context, err error, field func(int, string) string) error {
+	if err == nil {
+		return nil
+	}
+	var refusal *live.Error
+	switch {
+	case errors.As(err, &refusal):
+		at := field(refusal.Index, refusal.Field)
+		return problemOf(statuses[refusal.Code], string(refusal.Code), at+": "+refusal.Message, fault{at, refusal.Message})
+	case errors.Is(err, live.ErrUnknownBoard):
+		return problemOf(http.StatusNotFound, "unknown_board", "there is no such board; this version has the board global", fault{"board", "unknown board"})
+	case errors.Is(err, live.ErrBusy):
+		return unavailable("busy", "more writes are waiting than the disk can take; try again")
+	case errors.Is(err, live.ErrClosed), errors.Is(err, sse.ErrDraining):
+		return unavailable("shutting_down", "the service is shutting down; try again")
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return unavailable("timeout", "it took too long; a write may have been made or not: repeat it with the same Idempotency-Key")
+	case errors.Is(err, live.ErrUnavailable):
+		a.Log.ErrorContext(ctx, "write failed", "error", err)
+		return unavailable("database_unavailable", "the database can't be written now; nothing was changed, try again")
+	}
+	a.Log.ErrorContext(ctx, "request failed", "error", err)
+	return problemOf(http.StatusInternalServerError, "internal", "something went wrong here; it was logged")
+}
+
+func unavailable(code, detail string) error {
+	return huma.ErrorWithHeaders(problemOf(http.StatusServiceUnavailable, code, detail),
+		http.Header{"Retry-After": {"1"}})
+}
+
+// writeError writes an error of fail where huma does not.
+func (a *api) writeError(w http.ResponseWriter, err error) {
+	var with huma.HeadersError
+	if errors.As(err, &with) {
+		maps.Copy(w.Header(), with.GetHeaders())
+	}
+	if p := (*problem)(nil); errors.As(err, &p) {
+		a.write(w, p)
+	}
+}
+
+// write writes the problem where huma does not.
+func (a *api) write(w http.ResponseWriter, p *problem) {
+	w.Header().Set("Content-Type", p.ContentType(""))
+	w.WriteHeader(p.Status)
+	if err := json.NewEncoder(w).Encode(p); err != nil {
+		a.Log.Debug("write problem", "error", fmt.Errorf("%s: %w", p.Code, err))
+	}
+}
