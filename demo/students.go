@@ -1,0 +1,95 @@
+// Package demo is a school that does not exist: students who complete exercises
+// at a human pace, so that there is a board to look at.
+package demo
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"unicode"
+
+	"golang.org/x/text/runes"
+	"golang.org/x/text/transform"
+	"golang.org/x/text/unicode/norm"
+
+	"marcador/live"
+)
+
+var (
+	givenNames = strings.Fields(`Itzel Balam Nicté Ixchel Canek Xóchitl Citlali Yaretzi Akbal Zazil Sofía Mateo
+		Valentina Santiago Regina Emiliano Camila Leonardo Ximena Diego Renata Sebastián Fernanda Rodrigo Mariana
+		Iker Daniela Ángel Lucía Gael Natalia Andrés Paola Julián Abril Tomás Elena Joaquín Alicia Bruno`)
+	surnames = strings.Fields(`Canul Chan Pech Dzul Uc Poot Tun May Cauich Ek García Hernández Martínez López
+		González Pérez Rodríguez Sánchez Ramírez Cruz Flores Gómez Morales Vázquez Jiménez Reyes Torres Díaz
+		Gutiérrez Ruiz Mendoza Aguilar Ortiz Castillo Moreno Romero Álvarez Chávez Rivera Domínguez`)
+	schools    = []school{{"benito-juarez", "Benito Juárez"}, {"rosario-castellanos", "Rosario Castellanos"}, {"felipe-carrillo-puerto", "Felipe Carrillo Puerto"}}
+	classrooms = []string{"4A", "4B", "5A", "5B"}
+)
+
+type school struct{ id, name string }
+
+// student is somebody at the school.
+type student struct {
+	UserID    string `json:"userId"`
+	Username  string `json:"username"`
+	School    string `json:"school"`
+	Classroom string `json:"classroom"`
+
+	profile live.Profile
+	start   int64   // points from before what the demo plays
+	zeal    float64 // how often they study, 1 being usual
+}
+
+// enrol makes n students, the same for the same source.
+func enrol(rng *rand.Rand, n int) []student {
+	list := make([]student, 0, n)
+	used := map[string]bool{}
+	for len(list) < n {
+		name := pick(rng, givenNames) + " " + pick(rng, surnames)
+		if len(used) < len(givenNames)*len(surnames)/2 && used[name] {
+			continue
+		}
+		id := slug(name)
+		if used[name] { // a crowd: add the second surname, and a number to the id
+			name += " " + pick(rng, surnames)
+			id = fmt.Sprintf("%s-%d", slug(name), len(list))
+		}
+		used[name] = true
+		at := schools[len(list)%len(schools)]
+		room := classrooms[len(list)/len(schools)%len(classrooms)]
+		list = append(list, student{
+			UserID: id, Username: name, School: at.name, Classroom: room,
+			profile: live.Profile{ID: id, Username: name, Groups: map[string][]string{
+				"school":    {at.id},
+				"classroom": {at.id + "-" + strings.ToLower(room)},
+			}},
+			start: startOf(rng, len(list)),
+			zeal:  math.Exp(rng.NormFloat64() * 0.6),
+		})
+	}
+	return list
+}
+
+// startOf spreads the points: a few far ahead and close to each other, so that
+// the podium moves, a field behind them, and most in the crowd.
+func startOf(rng *rand.Rand, i int) int64 {
+	switch {
+	case i%67 == 3:
+		return 98_600 + 10*rng.Int64N(170)
+	case i%19 == 5:
+		return 23_500 + 10*rng.Int64N(350)
+	}
+	return 10 * int64(400*math.Exp(rng.NormFloat64()*0.55))
+}
+
+func pick[T any](rng *rand.Rand, from []T) T { return from[rng.IntN(len(from))] }
+
+// slug is a name in letters that need no escaping: "Nicté Poot" is nicte-poot.
+func slug(name string) string {
+	plain, _, err := transform.String(transform.Chain(norm.NFD, runes.Remove(runes.In(unicode.Mn)), norm.NFC), name)
+	if err != nil {
+		panic(err) // the names are those above
+	}
+	return strings.ReplaceAll(strings.ToLower(plain), " ", "-")
+}
