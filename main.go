@@ -1,0 +1,92 @@
+// Marcador is a leaderboard that pushes itself: one process keeps users' points
+// in SQLite, ranks them in memory, and pushes the boards to whoever looks.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// version is the program's; released builds set it with -ldflags.
+var version = "0.1.0-dev"
+
+// cli is the command line. Every flag may be given in the environment instead,
+// as MARCADOR_ and its name in capitals.
+type cli struct {
+	Serve serveCommand `cmd:"" help:"Run the service."`
+	Demo  demoCommand  `cmd:"" help:"Run it with simulated students in a throw-away database. Open the page it names, pick a student, complete an exercise."`
+	Token tokenCommand `cmd:"" help:"Sign a JWT for development and tests."`
+
+	Version kong.VersionFlag `help:"Show the version."`
+}
+
+const description = `A leaderboard that pushes itself.
+
+Give points with POST /v1/users/{id}/xp, follow the board with GET /v1/events or on the page at /. The API is described at /docs of a running service.`
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
+		fmt.Fprintf(os.Stderr, "marcador: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+// run is the program, until it is done or ctx is.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	var c cli
+	exited := false // --help and --version have said all there is to say
+	parser, err := kong.New(&c,
+		kong.Name("marcador"),
+		kong.Description(description),
+		kong.DefaultEnvars("MARCADOR"),
+		kong.Vars{"version": version},
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(int) { exited = true }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(output{stdout, stderr}),
+	)
+	if err != nil {
+		return fmt.Errorf("command line: %w", err)
+	}
+	command, err := parser.Parse(args)
+	if exited {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("%w; see marcador --help", err)
+	}
+	return command.Run()
+}
+
+// output is where a command writes.
+type output struct{ stdout, stderr io.Writer }
+
+// logFlags say what is logged, and how.
+type logFlags struct {
+	LogFormat string `default:"text" enum:"text,json" help:"How log lines look: ${enum}."`
+	LogLevel  string `default:"info" enum:"debug,info,warn,error" help:"The least that is logged: ${enum}."`
+}
+
+func (f logFlags) logger(w io.Writer) (*slog.Logger, error) {
+	var opts slog.HandlerOptions
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(f.LogLevel)); err != nil {
+		return nil, errors.New("--log-level must be debug, info, warn or error")
+	}
+	opts.Level = level
+	if f.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, &opts)), nil
+	}
+	return slog.New(slog.NewTextHandler(w, &opts)), nil
+}

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"syscall"
+	"time"
+
+	"marcador/api"
+	"marcador/live"
+	"marcador/sse"
+)
+
+// patience is how long shutting down may take.
+const patience = 10 * time.Second
+
+// boardFlags say when boards move and how they are sent.
+type boardFlags struct {
+	Recompute    string        `default:"write" help:"When boards move: 'write', whenever something is written; or a cron expression."`
+	CacheTTL     time.Duration `default:"60s" name:"cache-ttl" help:"Longest that an encoded page is kept; then edits of the database by hand show too."`
+	Top          int           `default:"100" help:"Rows in a broadcast, 1 to 1000."`
+	Heartbeat    time.Duration `default:"15s" help:"Longest silence on a stream."`
+	WriteTimeout time.Duration `default:"5s" help:"A client that takes longer to take one write is let go."`
+	Timezone     string        `default:"UTC" help:"IANA name of the zone in which days begin, such as America/Merida."`
+}
+
+// serveCommand runs the service.
+type serveCommand struct {
+	Addr            string        `default:":8080" help:"Address to listen on."`
+	DB              string        `default:"marcador.db" name:"db" help:"SQLite file; its folder must exist."`
+	Throttle        time.Duration `default:"10s" help:"Least time between two broadcasts of one board; 0 for none."`
+	Public          bool          `help:"Let anyone read and follow the global board without a token."`
+	AllowQueryToken bool          `help:"Let streams carry their token as ?access_token=. It will be in logs along the way."`
+
+	tokenFlags
+	boardFlags
+	logFlags
+}
+
+// Run implements the command.
+func (c *serveCommand) Run(ctx context.Context, out output) error {
+	log, err := c.logger(out.stderr)
+	if err != nil {
+		return err
+	}
+	verifier, err := c.verifier()
+	if err != nil {
+		return err
+	}
+	opts, err := c.liveOptions(c.Throttle, log)
+	if err != nil {
+		return err
+	}
+	listener, err := listen(ctx, c.Addr)
+	if err != nil {
+		return err
+	}
+	service, err := live.Open(ctx, c.DB, opts)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	streams := c.streams()
+	handler := api.New(api.Options{
+		Live: service, Streams: streams, Verifier: verifier, Log: log,
+		Version: version, Public: c.Public, AllowQueryToken: c.AllowQueryToken,
+	})
+	log.Info("listening", "url", urlOf(listener), "database", c.DB)
+	return serve(ctx, listener, handler, streams, service, log)
+}
+
+// liveOptions checks the flags that have no type of their own.
+func (f boardFlags) liveOptions(throttle time.Duration, log *slog.Logger) (live.Options, error) {
+	opts := live.Options{Throttle: throttle, CacheTTL: f.CacheTTL, Top: f.Top, Log: log}
+	for _, d := range []struct {
+		flag  string
+		value time.Duration
+		least time.Duration
+	}{
+		{"--throttle", throttle, 0},
+		{"--cache-ttl", f.CacheTTL, 0},
+		{"--heartbeat", f.Heartbeat, time.Millisecond},
+		{"--write-timeout", f.WriteTimeout, time.Millisecond},
+	} {
+		if d.value < d.least {
+			return opts, fmt.Errorf("%s %s is too short; give %s or more", d.flag, d.value, d.least)
+		}
+	}
+	if throttle == 0 {
+		opts.Throttle = -1
+	}
+	if f.CacheTTL == 0 {
+		opts.CacheTTL = -1
+	}
+	if f.Top < 1 || f.Top > 1000 {
+		return opts, fmt.Errorf("--top %d is not from 1 to 1000", f.Top)
+	}
+	var err error
+	if opts.Location, err = time.LoadLocation(f.Timezone); err != nil {
+		return opts, fmt.Errorf("--timezone %q is not known; give an IANA name such as America/Merida or UTC", f.Timezone)
+	}
+	if f.Recompute != "write" {
+		if err := live.CheckCron(f.Recompute); err != nil {
+			return opts, fmt.Errorf("--recompute must be 'write' or a cron expression: %w", err)
+		}
+		opts.Recompute = f.Recompute
+	}
+	return opts, nil
+}
+
+func (f boardFlags) streams() *sse.Server {
+	return sse.NewServer(sse.Options{Heartbeat: f.Heartbeat, WriteTimeout: f.WriteTimeout})
+}
+
+func listen(ctx context.Context, addr string) (net.Listener, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("the address %s is taken by another program; stop that, or give another with --addr", addr)
+	case err != nil:
+		return nil, fmt.Errorf("listen on --addr %q: %w", addr, err)
+	}
+	return listener, nil
+}
+
+// urlOf is where a browser on this machine finds the listener.
+func urlOf(l net.Listener) string {
+	addr, ok := l.Addr().(*net.TCPAddr)
+	if !ok || !addr.IP.IsUnspecified() {
+		return "http://" + l.Addr().String()
+	}
+	return fmt.Sprintf("http://localhost:%d", addr.Port)
+}
+
+// serve answers requests until ctx is done, then closes everything, in order:
+// not ready, goodbye to the streams, HTTP down, writer drained, database closed.
+func serve(ctx context.Context, l net.Listener, h http.Handler, streams *sse.Server, service *live.Service, log *slog.Logger) error {
+	server := &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    32 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(l) }()
+	var err error
+	select {
+	case err = <-failed:
+		err = fmt.Errorf("serve: %w", err)
+	case <-ctx.Done():
+		log.Info("shutting down", "streams", streams.Streams())
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
+	err = errors.Join(err, streams.Drain(ctx), server.Shutdown(ctx), service.Close())
+	if err == nil {
+		log.Info("stopped")
+	}
+	return err
+}
