@@ -1,0 +1,53 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"testing"
+)
+
+// Waiting is how many writes wait.
+func Waiting(s *Store) int { return len(s.queue) }
+
+// WriterPragmas returns what the writer's connection has, not what was asked
+// for. It must be called while nothing is written.
+func WriterPragmas(tb testing.TB, s *Store) string {
+	tb.Helper()
+	var journal string
+	var synchronous, foreignKeys int
+	err := s.do(tb.Context(), func(ctx context.Context, t *tx) error {
+		return t.conn.QueryRowContext(ctx, `
+			SELECT journal_mode, synchronous, foreign_keys
+			FROM pragma_journal_mode, pragma_synchronous, pragma_foreign_keys`).Scan(&journal, &synchronous, &foreignKeys)
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return fmt.Sprint(journal, " ", synchronous, " ", foreignKeys)
+}
+
+// CheckSums fails the test where totals are not the sums of the ledger.
+func CheckSums(tb testing.TB, s *Store) {
+	tb.Helper()
+	var wrong int
+	err := s.read.QueryRowContext(tb.Context(), `
+		SELECT count(*) FROM totals t
+		WHERE xp <> (SELECT coalesce(sum(xp), 0) FROM ledger WHERE user = t.user)
+		   OR ml_coins <> (SELECT coalesce(sum(ml_coins), 0) FROM ledger WHERE user = t.user)`).Scan(&wrong)
+	if err != nil || wrong > 0 {
+		tb.Errorf("%d totals are not the sums of the ledger (%v)", wrong, err)
+	}
+}
+
+// Rows counts the rows of all tables that name the user.
+func Rows(tb testing.TB, s *Store, number uint32) (n int) {
+	tb.Helper()
+	err := s.read.QueryRowContext(tb.Context(), `
+		SELECT (SELECT count(*) FROM users WHERE number = ?1) + (SELECT count(*) FROM memberships WHERE user = ?1)
+		     + (SELECT count(*) FROM ledger WHERE user = ?1) + (SELECT count(*) FROM totals WHERE user = ?1)
+		     + (SELECT count(*) FROM keys) + (SELECT count(*) FROM answers)`, number).Scan(&n)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return n
+}

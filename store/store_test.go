@@ -1,0 +1,410 @@
+package store_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"marcador/store"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// clock is a clock that tests set.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) set(s string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		panic(err)
+	}
+	c.now = t
+}
+
+func open(tb testing.TB, path string, opts store.Options) *store.Store {
+	tb.Helper()
+	s := mustOpenWith(tb, path, opts)
+	tb.Cleanup(func() { closeStore(tb, s) })
+	return s
+}
+
+func closeStore(tb testing.TB, s *store.Store) {
+	tb.Helper()
+	if err := s.Close(); err != nil {
+		tb.Error(err)
+	}
+}
+
+// crash copies the database as it is on disk, as if the process had died now,
+// and returns the copy's path.
+func crash(tb testing.TB, path string) string {
+	tb.Helper()
+	copied := filepath.Join(tb.TempDir(), "after.db")
+	for _, suffix := range []string{"", "-wal"} {
+		b, err := os.ReadFile(path + suffix)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		if err := os.WriteFile(copied+suffix, b, 0o600); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	return copied
+}
+
+func put(tb testing.TB, s *store.Store, ids ...string) {
+	tb.Helper()
+	var profiles []store.Profile
+	for _, id := range ids {
+		profiles = append(profiles, store.Profile{ID: id, Username: strings.ToUpper(id)})
+	}
+	if _, err := s.PutProfiles(tb.Context(), profiles); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+func give(tb testing.TB, s *store.Store, id string, xp int64) *store.Points {
+	tb.Helper()
+	points, err := s.AddPoints(tb.Context(), []store.Write{{Updates: []store.Update{{UserID: id, XP: xp}}}})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return points[0]
+}
+
+func xpOf(tb testing.TB, s *store.Store, id string) int64 {
+	tb.Helper()
+	u, err := s.User(tb.Context(), id)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return u.XP
+}
+
+func wantCode(tb testing.TB, err error, code store.Code, index int) {
+	tb.Helper()
+	var refusal *store.Error
+	if !errors.As(err, &refusal) || refusal.Code != code || refusal.Index != index {
+		tb.Fatalf("error = %#v, want code %s at %d", err, code, index)
+	}
+}
+
+func TestOpen_refuses(t *testing.T) {
+	folder := t.TempDir()
+	other := filepath.Join(folder, "other.db")
+	newer := filepath.Join(folder, "newer.db")
+	text := filepath.Join(folder, "text.db")
+	if err := os.WriteFile(text, []byte(strings.Repeat("This is a letter, not a database.\n", 100)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	closeStore(t, mustOpen(t, newer))
+	for path, query := range map[string]string{
+		other: `CREATE TABLE things (id INTEGER)`,
+		newer: `PRAGMA user_version = 99`,
+	} {
+		exec(t, path, query)
+	}
+	for name, c := range map[string]struct{ path, want string }{
+		"no path":          {"", "path is empty"},
+		"folder missing":   {filepath.Join(folder, "nowhere", "m.db"), "does not exist"},
+		"folder is a file": {filepath.Join(text, "m.db"), "not a folder"},
+		"path is a folder": {folder, "is a folder"},
+		"not a database":   {text, "not an SQLite database"},
+		"another's":        {other, "another program"},
+		"newer":            {newer, "newer version"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before, _ := os.ReadFile(c.path)
+			_, err := store.Open(t.Context(), c.path, store.Options{})
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Fatalf("Open(%q) = %v, want an error with %q", c.path, err, c.want)
+			}
+			after, _ := os.ReadFile(c.path)
+			if !slices.Equal(before, after) {
+				t.Error("the file was changed")
+			}
+		})
+	}
+}
+
+func mustOpen(tb testing.TB, path string) *store.Store {
+	tb.Helper()
+	return mustOpenWith(tb, path, store.Options{})
+}
+
+func mustOpenWith(tb testing.TB, path string, opts store.Options) *store.Store {
+	tb.Helper()
+	s, err := store.Open(tb.Context(), path, opts)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return s
+}
+
+// exec runs a statement on the file from another connection, as another program
+// would.
+func exec(tb testing.TB, path, query string, args ...any) {
+	tb.Helper()
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if _, err := db.ExecContext(tb.Context(), query, args...); err != nil {
+		tb.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+func TestOpen_namesWithMeaningInURLs(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a?b=c#d %41&.db")
+	s := open(t, path, store.Options{})
+	put(t, s, "u1")
+	if _, err := os.Stat(path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestOpen_pragmas(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "m.db")
+	s := open(t, path, store.Options{})
+	put(t, s, "u1")
+	got := store.WriterPragmas(t, s)
+	if got != "wal 2 1" { // synchronous 2 is FULL
+		t.Errorf("journal_mode, synchronous, foreign_keys = %s, want wal 2 1", got)
+	}
+}
+
+func TestStore_AddPoints(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "m.db"), store.Options{})
+	put(t, s, "u1", "u2")
+	points, err := s.AddPoints(t.Context(), []store.Write{{Updates: []store.Update{
+		{UserID: "u1", XP: 50, MLCoins: 5, Reason: "exercise:1"},
+		{UserID: "u2", XP: 10},
+		{UserID: "u1", XP: -20},
+		{UserID: "u1", MLCoins: 7},
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	type row struct{ seq, xpAfter, coinsAfter, reached int64 }
+	var got []row
+	for _, p := range points {
+		got = append(got, row{p.Seq, p.XPAfter, p.MLCoinsAfter, p.Reached})
+	}
+	// The profiles took 1 and 2. Coins alone leave the score where it was.
+	want := []row{{3, 50, 5, 3}, {4, 10, 0, 4}, {5, 30, 5, 5}, {6, 30, 12, 5}}
+	if !slices.Equal(got, want) {
+		t.Errorf("AddPoints() = %v, want %v", got, want)
+	}
+	u, err := s.User(t.Context(), "u1")
+	if err != nil || u.XP != 30 || u.MLCoins != 12 {
+		t.Errorf("User(u1) = %d, %d, %v, want 30, 12", u.XP, u.MLCoins, err)
+	}
+	if s.Seq() != 6 {
+		t.Errorf("Seq() = %d, want 6", s.Seq())
+	}
+}
+
+func TestStore_AddPoints_refusesAllOrNone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "m.db")
+	s := open(t, path, store.Options{})
+	put(t, s, "u1", "u2")
+	give(t, s, "u1", 50)
+	before := s.Seq()
+	for name, c := range map[string]struct {
+		update store.Update
+		code   store.Code
+	}{
+		"unknown user":      {store.Update{UserID: "nobody", XP: 1}, store.UserNotFound},
+		"below 0":           {store.Update{UserID: "u1", XP: -52}, store.NegativeTotal},
+		"least number":      {store.Update{UserID: "u1", XP: -1 << 63}, store.NegativeTotal},
+		"coins below 0":     {store.Update{UserID: "u2", XP: 1, MLCoins: -1}, store.NegativeTotal},
+		"too large":         {store.Update{UserID: "u1", XP: store.MaxTotal - 50}, store.TotalTooLarge},
+		"greatest number":   {store.Update{UserID: "u2", MLCoins: 1<<63 - 1}, store.TotalTooLarge},
+		"nothing to change": {store.Update{UserID: "u1"}, store.NothingToChange},
+	} {
+		t.Run(name, func(t *testing.T) {
+			// The update before it is good, and counts in what it is checked against.
+			_, err := s.AddPoints(t.Context(), []store.Write{
+				{Key: "good " + name, Updates: []store.Update{{UserID: "u1", XP: 1}}},
+				{Updates: []store.Update{c.update}},
+			})
+			wantCode(t, err, c.code, 1)
+			if got := xpOf(t, s, "u1"); got != 50 {
+				t.Errorf("xp = %d after a refusal, want 50", got)
+			}
+			if s.Seq() != before {
+				t.Errorf("Seq() = %d after a refusal, want %d", s.Seq(), before)
+			}
+		})
+	}
+	// A refusal leaves no key behind either.
+	if _, err := s.AddPoints(t.Context(), []store.Write{{Key: "good below 0", Updates: []store.Update{{UserID: "u2", XP: 9}}}}); err != nil {
+		t.Errorf("key of a refused write: %v", err)
+	}
+}
+
+func TestStore_AddPoints_groupsCommits(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "m.db")
+	var commits, changes int
+	var last int64
+	s := open(t, path, store.Options{Committed: func(c store.Commit) {
+		commits++
+		for _, ch := range c.Changes {
+			changes++
+			if ch.Seq != last+1 {
+				t.Errorf("change %d follows %d", ch.Seq, last)
+			}
+			last = ch.Seq
+		}
+		if c.Seq != last {
+			t.Errorf("commit at %d, its last change at %d", c.Seq, last)
+		}
+	}})
+	users := []string{"u1", "u2", "u3", "u4", "u5"}
+	put(t, s, users...)
+	const callers, each = 50, 40
+	var wg sync.WaitGroup
+	for i := range callers {
+		wg.Go(func() {
+			for range each {
+				p := give(t, s, users[i%len(users)], 3)
+				if p.Seq > s.Seq() {
+					t.Errorf("answered %d before it was committed (%d)", p.Seq, s.Seq())
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for _, u := range users {
+		if got, want := xpOf(t, s, u), int64(callers/len(users)*each*3); got != want {
+			t.Errorf("%s has %d, want %d", u, got, want)
+		}
+	}
+	if changes != callers*each+len(users) {
+		t.Errorf("%d changes were told, want %d", changes, callers*each+len(users))
+	}
+	if commits >= callers*each/2 {
+		t.Errorf("%d commits for %d updates by %d callers: they are not grouped", commits, callers*each, callers)
+	}
+	store.CheckSums(t, s)
+}
+
+func TestStore_AddPoints_isKept(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "m.db")
+	s := mustOpen(t, path)
+	put(t, s, "u1")
+	give(t, s, "u1", 50)
+	after := crash(t, path)
+	epoch, seq := s.Epoch(), s.Seq()
+	closeStore(t, s)
+	for _, p := range []string{path, after} {
+		again := open(t, p, store.Options{})
+		if got := xpOf(t, again, "u1"); got != 50 {
+			t.Errorf("xp = %d after a restart, want 50", got)
+		}
+		if again.Epoch() != epoch || again.Seq() != seq {
+			t.Errorf("epoch and seq = %s, %d after a restart, want %s, %d", again.Epoch(), again.Seq(), epoch, seq)
+		}
+		if p := give(t, again, "u1", 1); p.Seq != seq+1 {
+			t.Errorf("the next seq is %d, want %d", p.Seq, seq+1)
+		}
+	}
+}
+
+func TestStore_Close(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "m.db")
+	started, proceed := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	s := open(t, path, store.Options{Committed: func(store.Commit) {
+		once.Do(func() { close(started); <-proceed })
+	}})
+	// One write is under way, others wait behind it when Close is called.
+	const waiting = 20
+	errs := make(chan error, waiting+1)
+	add := func() {
+		_, err := s.PutProfiles(context.Background(), []store.Profile{{ID: "u1", Username: "x"}})
+		errs <- err
+	}
+	go add()
+	<-started
+	for range waiting {
+		go add()
+	}
+	for store.Waiting(s) < waiting {
+		time.Sleep(time.Millisecond) // real goroutines queue up; there is nothing to wait on
+	}
+	close(proceed)
+	closeStore(t, s)
+	for range waiting + 1 {
+		if err := <-errs; err != nil {
+			t.Errorf("a write that waited at Close: %v", err)
+		}
+	}
+	if _, err := s.PutProfiles(t.Context(), nil); !errors.Is(err, store.ErrClosed) {
+		t.Errorf("after Close: %v, want ErrClosed", err)
+	}
+}
+
+func TestStore_busy(t *testing.T) {
+	hold, held := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	s := open(t, filepath.Join(t.TempDir(), "m.db"), store.Options{Queue: 1, Committed: func(store.Commit) {
+		once.Do(func() { close(held); <-hold })
+	}})
+	errs := make(chan error, 2)
+	go func() { errs <- s.Touch(context.Background()) }()
+	<-held
+	go func() { errs <- s.Touch(context.Background()) }()
+	for store.Waiting(s) < 1 {
+		time.Sleep(time.Millisecond) // as above
+	}
+	if err := s.Touch(t.Context()); !errors.Is(err, store.ErrBusy) {
+		t.Errorf("with a full queue: %v, want ErrBusy", err)
+	}
+	close(hold)
+	for range 2 {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestStore_callerGone(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "m.db"), store.Options{})
+	put(t, s, "u1")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := s.AddPoints(ctx, []store.Write{{Updates: []store.Update{{UserID: "u1", XP: 1}}}})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("error = %v, want context.Canceled", err)
+	}
+	if err := s.Touch(t.Context()); err != nil { // the writer has seen it by then
+		t.Fatal(err)
+	}
+	if got := xpOf(t, s, "u1"); got != 0 {
+		t.Errorf("a write whose caller had gone gave %d", got)
+	}
+}
