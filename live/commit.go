@@ -52,10 +52,12 @@ func (s *Service) apply(c *store.Change) (visible bool) {
 		}
 		return now && s.global.rank.Rank(p.Number) <= s.opts.Top
 	case c.Erased != 0:
-		// At once, whenever boards move: nobody is shown who is gone.
+		// At once, whenever boards move: nobody is shown who is gone. What waits
+		// is shown with it, since a version stands for one state.
 		s.profiles.forget(c.Erased)
-		was := s.global.rank.Remove(c.Erased)
 		delete(s.waiting, c.Erased)
+		s.showWaiting()
+		was := s.global.rank.Remove(c.Erased)
 		if int(c.Erased) < len(s.users) {
 			delete(s.numbers, s.users[c.Erased].id)
 			s.users[c.Erased] = user{}

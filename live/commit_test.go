@@ -1,0 +1,324 @@
+package live_test
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"marcador/live"
+)
+
+func TestService_AddPoints(t *testing.T) {
+	inBubble(t, live.Options{}, func(t *testing.T, f *fixture) {
+		f.put("u1", "u2", "u3")
+		f.give("u1", 5_000)
+		got := f.give("u2", 6_000)
+		want := live.Result{UserID: "u2", XP: 6_000, PointsGained: 6_000, OldRank: 2, NewRank: 1, RankBadge: "Nacom", Version: 5}
+		if got != want {
+			t.Errorf("AddPoints() = %+v, want %+v", got, want)
+		}
+		f.give("u3", 5_000) // reached after u1
+		f.wantPage("1 u2:6000 2 u1:5000 3 u3:5000 ")
+		f.give("u1", -10)
+		f.give("u1", 10) // and again, now after u3
+		f.wantPage("1 u2:6000 2 u3:5000 3 u1:5000 ")
+	})
+}
+
+func TestService_orderOfEqualScores(t *testing.T) {
+	inBubble(t, live.Options{}, func(_ *testing.T, f *fixture) {
+		f.put("b", "Z", "a", "á", "10", "9")
+		f.wantPage("1 10:0 2 9:0 3 Z:0 4 a:0 5 b:0 6 á:0 ")
+	})
+}
+
+// Ranks, pages and answers are the same after a restart.
+func TestService_restart(t *testing.T) {
+	inBubble(t, live.Options{}, func(t *testing.T, f *fixture) {
+		f.put("u1", "u2", "u3")
+		f.give("u1", 10)
+		f.give("u2", 10)
+		time.Sleep(24 * time.Hour)
+		f.put("u4")
+		f.give("u2", 5)
+		f.give("u4", 100)
+		before := f.page(0, 10, "u2")
+		f.close()
+		f.open(live.Options{})
+		after := f.page(0, 10, "u2")
+		if b, a := brief(before.Entries), brief(after.Entries); a != b || before.Version != after.Version || !before.LastUpdated.Equal(after.LastUpdated) {
+			t.Errorf("after a restart %s at %d (%v), want %s at %d (%v)", a, after.Version, after.LastUpdated, b, before.Version, before.LastUpdated)
+		}
+		for i := range before.Entries {
+			if before.Entries[i] != after.Entries[i] {
+				t.Errorf("entry %+v after a restart, want %+v", after.Entries[i], before.Entries[i])
+			}
+		}
+	})
+}
+
+// A keyed write right before a crash is answered as the first time.
+func TestService_answersAgainAfterACrash(t *testing.T) {
+	inBubble(t, live.Options{}, func(t *testing.T, f *fixture) {
+		f.put("u1", "u2", "u3")
+		f.give("u1", 10)
+		f.give("u2", 20)
+		write := []live.Write{{Key: "k", Updates: []live.Update{
+			{UserID: "u3", XP: 15}, {UserID: "u3", XP: 15, MLCoins: 1}, {UserID: "u1", MLCoins: 2}, {UserID: "u1", XP: 11},
+		}}}
+		first, err := f.AddPoints(t.Context(), write)
+		if err != nil {
+			t.Fatal(err)
+		}
+		dead := f.path + ".dead"
+		for _, suffix := range []string{"", "-wal"} { // what a killed process leaves
+			b, err := os.ReadFile(f.path + suffix)
+			if err == nil {
+				err = os.WriteFile(dead+suffix, b, 0o600)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		f.close()
+		f.path = dead
+		f.open(live.Options{})
+		again, err := f.AddPoints(t.Context(), write)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range first {
+			if again[i] != first[i] {
+				t.Errorf("update %d: again = %+v, want %+v", i, again[i], first[i])
+			}
+		}
+		f.wantPage("1 u3:30 2 u1:21 3 u2:20 ")
+	})
+}
+
+func TestService_change(t *testing.T) {
+	zone, err := time.LoadLocation("America/Merida") // UTC-6: the day begins at 06:00
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts := live.Options{Location: zone, Throttle: -1}
+	inBubble(t, opts, func(t *testing.T, f *fixture) {
+		f.put("u1", "u2", "u3")
+		f.give("u1", 30)
+		f.give("u2", 20)
+		f.give("u3", 10)
+		change := func(want string) {
+			t.Helper()
+			var got []string
+			for _, e := range f.page(0, 10, "").Entries {
+				got = append(got, e.UserID+" "+e.ChangeType+strings.Repeat("+", e.Change))
+			}
+			if g := strings.Join(got, ", "); g != want {
+				t.Errorf("changes = %s, want %s", g, want)
+			}
+		}
+		change("u1 new, u2 new, u3 new")
+		fl := f.follow()
+		defer func() { fl.leave() }()
+		fl.want("0s: 1 u1:30 2 u2:20 3 u3:10 ")
+		time.Sleep(6*time.Hour - time.Second)
+		fl.want()
+		time.Sleep(time.Second) // nothing is written, yet the day begins
+		fl.want("21600s: 1 u1:30 2 u2:20 3 u3:10 ")
+		change("u1 same, u2 same, u3 same")
+		f.give("u3", 100)
+		change("u3 up++, u1 down+, u2 down+")
+		f.put("u4")
+		change("u3 up++, u1 down+, u2 down+, u4 new")
+		if err := f.Erase(t.Context(), "u1"); err != nil { // nobody moves by that
+			t.Fatal(err)
+		}
+		change("u3 up+, u2 down+, u4 new")
+		fl.leave()
+		f.close()
+		f.open(opts)
+		change("u3 up+, u2 down+, u4 new")
+		time.Sleep(24 * time.Hour)
+		change("u3 same, u2 same, u4 same")
+		fl = f.follow()
+	})
+}
+
+// A write after midnight and before the job begins the day by itself; so does a
+// start, when the service slept through midnight.
+func TestService_dayBeginsWithAWrite(t *testing.T) {
+	inBubble(t, live.Options{}, func(t *testing.T, f *fixture) {
+		f.put("u1", "u2")
+		f.give("u1", 10)
+		f.close()
+		time.Sleep(72 * time.Hour)
+		f.open(live.Options{})
+		if e := f.page(0, 1, "").Entries[0]; e.ChangeType != "same" {
+			t.Errorf("changeType = %s after nights slept through, want same", e.ChangeType)
+		}
+		f.give("u2", 20)
+		if e := f.page(0, 1, "").Entries[0]; e.ChangeType != "up" || e.Change != 1 {
+			t.Errorf("change = %s %d, want up 1", e.ChangeType, e.Change)
+		}
+	})
+}
+
+func TestService_Page(t *testing.T) {
+	inBubble(t, live.Options{}, func(t *testing.T, f *fixture) {
+		if p := f.page(0, 10, "u1"); p.Entries == nil || len(p.Entries) != 0 || p.TotalEntries != 0 || p.Me != nil {
+			t.Errorf("page of nobody = %+v", p)
+		}
+		f.put("u1", "u2", "u3")
+		f.give("u1", 30)
+		f.give("u2", 20)
+		p := f.page(1, 1, "u3")
+		if brief(p.Entries) != "2 u2:20 " || p.TotalEntries != 3 || p.Type != "global" || p.Board != "global" || p.Period != "all-time" || p.ResetsAt != nil {
+			t.Errorf("page = %+v", p)
+		}
+		if p.Me == nil || p.Me.Rank != 3 || !p.Me.IsCurrentUser || p.Me.Percentile != 0 || *p.Me.PointsToNext != 21 || p.Me.Username != "name of u3" {
+			t.Errorf("me = %+v", p.Me)
+		}
+		p = f.page(0, 10, "u1")
+		if p.Me.PointsToNext != nil || p.Me.Percentile != 66.7 {
+			t.Errorf("me = %+v, want the top, ahead of 66.7 %%", p.Me)
+		}
+		for _, e := range p.Entries {
+			if e.IsCurrentUser != (e.UserID == "u1") {
+				t.Errorf("entry %+v", e)
+			}
+		}
+		if got := f.page(0, 10, "u2"); got.Entries[0].IsCurrentUser || !got.Entries[1].IsCurrentUser {
+			t.Errorf("the kept page is marked for another: %+v", got.Entries)
+		}
+		if got := f.page(3, 10, ""); len(got.Entries) != 0 || got.TotalEntries != 3 {
+			t.Errorf("beyond the end: %+v", got)
+		}
+		if _, err := f.Page(t.Context(), "planet:9", 0, 1, ""); !errors.Is(err, live.ErrUnknownBoard) {
+			t.Errorf("error = %v, want ErrUnknownBoard", err)
+		}
+		// What points to next says is true.
+		if r := f.give("u3", *f.page(0, 1, "u3").Me.PointsToNext); r.NewRank != 2 {
+			t.Errorf("rank %d after as many points, want 2", r.NewRank)
+		}
+	})
+}
+
+// A page is never older than the asker's own last write.
+func TestService_Page_ownWrites(t *testing.T) {
+	inBubble(t, live.Options{}, func(t *testing.T, f *fixture) {
+		f.put("u1")
+		for i := range int64(20) {
+			r := f.give("u1", 1)
+			if p := f.page(0, 10, "u1"); p.Entries[0].Score != i+1 || p.Version < r.Version {
+				t.Fatalf("page at %d shows %+v after write %d", p.Version, p.Entries[0], i+1)
+			}
+		}
+		if _, err := f.PutProfiles(t.Context(), []live.Profile{{ID: "u1", Username: "Neu"}}); err != nil {
+			t.Fatal(err)
+		}
+		if got := f.page(0, 10, "").Entries[0].Username; got != "Neu" {
+			t.Errorf("username = %s after it was changed", got)
+		}
+	})
+}
+
+func TestService_Page_isKept(t *testing.T) {
+	inBubble(t, live.Options{}, func(t *testing.T, f *fixture) {
+		f.put("u1", "u2")
+		f.page(0, 10, "u1")
+		kept := live.Kept(f.Service, 10)
+		if f.page(0, 10, "u2"); kept == nil || live.Kept(f.Service, 10) != kept {
+			t.Error("a page was encoded again for another caller")
+		}
+		f.give("u1", 1)
+		if f.page(0, 10, ""); live.Kept(f.Service, 10) == kept {
+			t.Error("a page was kept over a write")
+		}
+	})
+}
+
+// An edit of the database by hand shows after the TTL, in pages and streams.
+func TestService_cacheTTL(t *testing.T) {
+	inBubble(t, live.Options{CacheTTL: time.Minute, Throttle: -1}, func(t *testing.T, f *fixture) {
+		f.put("u1", "u2")
+		f.give("u1", 10)
+		f.wantPage("1 u1:10 2 u2:0 ")
+		fl := f.follow()
+		defer fl.leave()
+		fl.want("0s: 1 u1:10 2 u2:0 ")
+		version := f.page(0, 1, "").Version
+		f.sql(`UPDATE totals SET xp = 70 WHERE user = (SELECT number FROM users WHERE id = 'u2'); UPDATE users SET username = 'by hand'`)
+		f.wantPage("1 u1:10 2 u2:0 ")
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		f.wantPage("1 u2:70 2 u1:10 ")
+		fl.want("60s: 1 u2:70 2 u1:10 ")
+		p := f.page(0, 1, "")
+		if p.Version <= version || p.Entries[0].Username != "by hand" {
+			t.Errorf("version %d, entry %+v", p.Version, p.Entries[0])
+		}
+		time.Sleep(10 * time.Minute)
+		if again := f.page(0, 1, ""); again.Version != p.Version {
+			t.Errorf("version %d without a change, want %d", again.Version, p.Version)
+		}
+	})
+}
+
+func TestService_cacheTTL_none(t *testing.T) {
+	inBubble(t, live.Options{CacheTTL: -1}, func(_ *testing.T, f *fixture) {
+		f.put("u1")
+		f.sql(`UPDATE totals SET xp = 70`)
+		f.wantPage("1 u1:70 ")
+	})
+}
+
+func TestService_recomputeByCron(t *testing.T) {
+	opts := live.Options{Recompute: "*/5 * * * *", Throttle: -1}
+	inBubble(t, opts, func(t *testing.T, f *fixture) {
+		f.put("u1", "u2")
+		fl := f.follow()
+		defer fl.leave()
+		fl.want("0s: ")
+		f.wantPage("")
+		time.Sleep(5 * time.Minute)
+		fl.want("300s: 1 u1:0 2 u2:0 ")
+		time.Sleep(time.Minute)
+		if r := f.give("u2", 10); r.OldRank != 2 || r.NewRank != 2 || r.XP != 10 {
+			t.Errorf("answer = %+v, want the rank that the board shows", r)
+		}
+		p := f.page(0, 10, "u2")
+		if brief(p.Entries) != "1 u1:0 2 u2:0 " || p.Me.Rank != 2 {
+			t.Errorf("page before the time = %+v", p)
+		}
+		time.Sleep(3 * time.Minute)
+		fl.want()
+		time.Sleep(time.Minute)
+		fl.want("600s: 1 u2:10 2 u1:0 ")
+		f.wantPage("1 u2:10 2 u1:0 ")
+		version := f.page(0, 1, "").Version
+		time.Sleep(time.Hour)
+		fl.want() // nothing has changed
+		if got := f.page(0, 1, "").Version; got != version {
+			t.Errorf("version %d without a change, want %d", got, version)
+		}
+		f.give("u1", 50)
+		if err := f.Erase(t.Context(), "u2"); err != nil { // nobody is shown who is gone
+			t.Fatal(err)
+		}
+		f.wantPage("1 u1:50 ")
+	})
+}
+
+func TestCheckCron(t *testing.T) {
+	for expr, ok := range map[string]bool{
+		"*/5 * * * *": true, "*/10 * * * * *": true, "@every 30s": true, "@hourly": true,
+		"": false, "5": false, "* * * *": false, "61 * * * *": false, "often": false,
+	} {
+		if err := live.CheckCron(expr); (err == nil) != ok {
+			t.Errorf("CheckCron(%q) = %v, want ok %v", expr, err, ok)
+		}
+	}
+}

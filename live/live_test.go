@@ -1,0 +1,219 @@
+package live_test
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"marcador/live"
+	"marcador/sse"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// fixture is a service on a real database, in a bubble of virtual time that
+// begins at midnight UTC on 1 January 2000.
+type fixture struct {
+	*live.Service
+
+	t    *testing.T
+	path string
+	log  *logBuffer
+}
+
+// logBuffer keeps log lines. Safe for concurrent use.
+type logBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer // guarded by mu
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func inBubble(t *testing.T, opts live.Options, test func(t *testing.T, f *fixture)) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "m.db")
+	synctest.Test(t, func(t *testing.T) {
+		f := &fixture{t: t, path: path, log: &logBuffer{}}
+		f.open(opts)
+		test(t, f)
+		f.close()
+	})
+}
+
+func (f *fixture) open(opts live.Options) {
+	f.t.Helper()
+	opts.Log = slog.New(slog.NewTextHandler(io.MultiWriter(f.log, f.t.Output()), nil))
+	s, err := live.Open(f.t.Context(), f.path, opts)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.Service = s
+}
+
+func (f *fixture) close() {
+	f.t.Helper()
+	if err := f.Close(); err != nil {
+		f.t.Error(err)
+	}
+}
+
+func (f *fixture) put(ids ...string) {
+	f.t.Helper()
+	var profiles []live.Profile
+	for _, id := range ids {
+		profiles = append(profiles, live.Profile{ID: id, Username: "name of " + id})
+	}
+	if _, err := f.PutProfiles(f.t.Context(), profiles); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+func (f *fixture) give(id string, xp int64) live.Result {
+	f.t.Helper()
+	results, err := f.AddPoints(f.t.Context(), []live.Write{{Updates: []live.Update{{UserID: id, XP: xp}}}})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return results[0]
+}
+
+func (f *fixture) page(offset, limit int, caller string) live.PageBody {
+	f.t.Helper()
+	synctest.Wait()
+	body, err := f.Page(f.t.Context(), live.Global, offset, limit, caller)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	var p live.PageBody
+	if err := json.Unmarshal(body, &p); err != nil {
+		f.t.Fatalf("%v: %s", err, body)
+	}
+	return p
+}
+
+// sql runs a statement on the database as another program would.
+func (f *fixture) sql(query string) {
+	f.t.Helper()
+	db, err := sql.Open("sqlite", f.path)
+	if err == nil {
+		_, err = db.ExecContext(f.t.Context(), query)
+	}
+	if err == nil {
+		err = db.Close()
+	}
+	if err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+func brief(entries []live.Entry) string {
+	s := ""
+	for _, e := range entries {
+		s += fmt.Sprintf("%d %s:%d ", e.Rank, e.UserID, e.Score)
+	}
+	return s
+}
+
+func (f *fixture) wantPage(want string) {
+	f.t.Helper()
+	if got := brief(f.page(0, 100, "").Entries); got != want {
+		f.t.Errorf("page = %s, want %s", got, want)
+	}
+}
+
+// follower is a client of a stream that notes what it is sent, and when.
+type follower struct {
+	t      *testing.T
+	header http.Header
+	leave  func()
+	began  time.Time
+
+	mu   sync.Mutex
+	seen []string // guarded by mu: "seconds: page"
+	last live.PageBody
+}
+
+// follow follows the board as api does.
+func (f *fixture) follow() *follower {
+	f.t.Helper()
+	fl := &follower{t: f.t, header: http.Header{}, began: time.Now()}
+	follow, left, err := f.Follow(f.t.Context(), live.Global)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(f.t.Context())
+	var served sync.WaitGroup
+	served.Go(func() {
+		defer left()
+		r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil)
+		server := sse.NewServer(sse.Options{Heartbeat: 1000 * time.Hour})
+		if err := server.Serve(fl, r, sse.Stream{Follows: []sse.Follow{follow}}); err != nil {
+			f.t.Error(err)
+		}
+	})
+	fl.leave = func() { cancel(); served.Wait() }
+	synctest.Wait()
+	return fl
+}
+
+func (fl *follower) Header() http.Header              { return fl.header }
+func (fl *follower) WriteHeader(int)                  {}
+func (fl *follower) Flush()                           {}
+func (fl *follower) SetWriteDeadline(time.Time) error { return nil }
+func (fl *follower) Write(b []byte) (int, error) {
+	fl.mu.Lock()
+	defer fl.mu.Unlock()
+	for part := range strings.SplitSeq(string(b), "event: leaderboard:updated\ndata: ") {
+		data, _, ok := strings.Cut(part, "\nid: ")
+		if !ok {
+			continue
+		}
+		var e struct {
+			Leaderboard []live.Entry
+			Version     int64
+		}
+		if err := json.Unmarshal([]byte(data), &e); err != nil {
+			fl.t.Errorf("event %s: %v", data, err)
+		}
+		fl.last = live.PageBody{Entries: e.Leaderboard, Version: e.Version}
+		fl.seen = append(fl.seen, fmt.Sprintf("%.0fs: %s", time.Since(fl.began).Seconds(), brief(e.Leaderboard)))
+	}
+	return len(b), nil
+}
+
+// want says what has been sent since it was last asked.
+func (fl *follower) want(states ...string) {
+	fl.t.Helper()
+	synctest.Wait()
+	fl.mu.Lock()
+	defer fl.mu.Unlock()
+	if !slices.Equal(fl.seen, states) {
+		fl.t.Errorf("a follower was sent %q, want %q", fl.seen, states)
+	}
+	fl.seen = nil
+}

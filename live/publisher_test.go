@@ -1,0 +1,148 @@
+package live_test
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"marcador/live"
+)
+
+func TestPublisher_throttle(t *testing.T) {
+	inBubble(t, live.Options{Throttle: 10 * time.Second}, func(_ *testing.T, f *fixture) {
+		f.put("u1", "u2")
+		fl := f.follow()
+		defer fl.leave()
+		fl.want("0s: 1 u1:0 2 u2:0 ")
+
+		f.give("u1", 1)
+		fl.want("0s: 1 u1:1 2 u2:0 ") // after a quiet spell, at once
+		time.Sleep(3 * time.Second)
+		f.give("u2", 2)
+		f.give("u2", 3)
+		time.Sleep(6 * time.Second)
+		fl.want() // the window is not over
+		time.Sleep(time.Second)
+		fl.want("10s: 1 u2:5 2 u1:1 ") // later ones as one
+		time.Sleep(25 * time.Second)
+		fl.want()
+		f.give("u1", 1)
+		fl.want("35s: 1 u2:5 2 u1:2 ")
+	})
+}
+
+func TestPublisher_noWindows(t *testing.T) {
+	inBubble(t, live.Options{Throttle: -1}, func(_ *testing.T, f *fixture) {
+		f.put("u1")
+		fl := f.follow()
+		defer fl.leave()
+		fl.want("0s: 1 u1:0 ")
+		for range 3 {
+			f.give("u1", 1)
+			synctest.Wait()
+		}
+		fl.want("0s: 1 u1:1 ", "0s: 1 u1:2 ", "0s: 1 u1:3 ")
+	})
+}
+
+func TestPublisher_nothingVisible(t *testing.T) {
+	inBubble(t, live.Options{Throttle: -1, Top: 2}, func(_ *testing.T, f *fixture) {
+		f.put("u1", "u2", "u3", "u4")
+		f.give("u1", 100)
+		f.give("u2", 50)
+		fl := f.follow()
+		defer fl.leave()
+		fl.want("0s: 1 u1:100 2 u2:50 ")
+		f.give("u4", 10)  // below the top
+		f.put("u5", "u3") // likewise
+		f.give("u1", 0+1) // seen
+		fl.want("0s: 1 u1:101 2 u2:50 ")
+		f.put("u2") // the same name again
+		fl.want()
+		f.give("u4", 50) // into the top
+		fl.want("0s: 1 u1:101 2 u4:60 ")
+		if err := f.Erase(f.t.Context(), "u4"); err != nil {
+			f.t.Fatal(err)
+		}
+		fl.want("0s: 1 u1:101 2 u2:50 ")
+	})
+}
+
+func TestPublisher_nobodyFollows(t *testing.T) {
+	inBubble(t, live.Options{Throttle: -1}, func(t *testing.T, f *fixture) {
+		f.put("u1")
+		fl := f.follow()
+		fl.leave()
+		before := live.Kept(f.Service, 100)
+		for range 10 {
+			f.give("u1", 1)
+			synctest.Wait()
+		}
+		if live.Kept(f.Service, 100) != before {
+			t.Error("a page was made for nobody")
+		}
+		again := f.follow()
+		defer again.leave()
+		again.want("0s: 1 u1:10 ")
+	})
+}
+
+// A follower that joins within a window has a newer state than the others; when
+// the board returns to what those have, it must be told all the same.
+func TestPublisher_joinsWithinAWindow(t *testing.T) {
+	inBubble(t, live.Options{Throttle: 10 * time.Second}, func(_ *testing.T, f *fixture) {
+		f.put("u1", "u2")
+		first := f.follow()
+		defer first.leave()
+		f.give("u1", 5)
+		first.want("0s: 1 u1:0 2 u2:0 ", "0s: 1 u1:5 2 u2:0 ")
+		f.give("u2", 1)
+		second := f.follow()
+		defer second.leave()
+		second.want("0s: 1 u1:5 2 u2:1 ")
+		f.give("u2", -1)
+		time.Sleep(10 * time.Second)
+		second.want("10s: 1 u1:5 2 u2:0 ")
+	})
+}
+
+// Whoever follows first while a write is under way must not miss it.
+func TestPublisher_followWhileWriting(t *testing.T) {
+	inBubble(t, live.Options{Throttle: -1}, func(t *testing.T, f *fixture) {
+		f.put("u1")
+		for i := range 50 {
+			done := make(chan struct{})
+			go func() { defer close(done); f.give("u1", 1) }()
+			fl := f.follow()
+			<-done
+			synctest.Wait()
+			if got := fl.last.Entries[0].Score; got != int64(i+1) {
+				t.Fatalf("a follower was left at %d, the board is at %d", got, i+1)
+			}
+			fl.leave()
+		}
+	})
+}
+
+// A failed broadcast is logged and skipped, and made good later.
+func TestPublisher_failedQuery(t *testing.T) {
+	inBubble(t, live.Options{Throttle: -1}, func(t *testing.T, f *fixture) {
+		f.put("u1")
+		fl := f.follow()
+		defer fl.leave()
+		fl.want("0s: 1 u1:0 ")
+		f.sql(`ALTER TABLE users RENAME COLUMN avatar TO gone`)
+		live.ForgetProfiles(f.Service)
+		f.give("u1", 7)
+		fl.want()
+		if !strings.Contains(f.log.String(), "broadcast skipped") {
+			t.Errorf("log = %s", f.log)
+		}
+		f.sql(`ALTER TABLE users RENAME COLUMN gone TO avatar`)
+		time.Sleep(time.Second)
+		fl.want("1s: 1 u1:7 ")
+		f.give("u1", 1)
+		fl.want("1s: 1 u1:8 ")
+	})
+}
