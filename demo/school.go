@@ -119,7 +119,7 @@ func (s *School) Run(ctx context.Context) {
 func (s *School) somebody() *student {
 	for {
 		st := &s.students[s.rng.IntN(len(s.students))]
-		if s.rng.Float64()*3 < st.zeal {
+		if s.rng.Float64()*6 < st.zeal {
 			return st
 		}
 	}

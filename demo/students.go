@@ -58,29 +58,30 @@ func enrol(rng *rand.Rand, n int) []student {
 		used[name] = true
 		at := schools[len(list)%len(schools)]
 		room := classrooms[len(list)/len(schools)%len(classrooms)]
-		list = append(list, student{
+		st := student{
 			UserID: id, Username: name, School: at.name, Classroom: room,
 			profile: live.Profile{ID: id, Username: name, Groups: map[string][]string{
 				"school":    {at.id},
 				"classroom": {at.id + "-" + strings.ToLower(room)},
 			}},
-			start: startOf(rng, len(list)),
-			zeal:  math.Exp(rng.NormFloat64() * 0.6),
-		})
+		}
+		st.start, st.zeal = character(rng, len(list))
+		list = append(list, st)
 	}
 	return list
 }
 
-// startOf spreads the points: a few far ahead and close to each other, so that
-// the podium moves, a field behind them, and most in the crowd.
-func startOf(rng *rand.Rand, i int) int64 {
+// character returns what a student begins with and how eagerly they study. A few
+// are far ahead and some lead the field, close to each other and eager, so that
+// something happens where people look; most are in the crowd.
+func character(rng *rand.Rand, i int) (start int64, zeal float64) {
 	switch {
-	case i%67 == 3:
-		return 98_600 + 10*rng.Int64N(170)
-	case i%19 == 5:
-		return 23_500 + 10*rng.Int64N(350)
+	case i%60 == 3:
+		return 95_800 + 5*rng.Int64N(200), 6
+	case i%15 == 5:
+		return 20_800 + 5*rng.Int64N(300), 5
 	}
-	return 10 * int64(400*math.Exp(rng.NormFloat64()*0.55))
+	return 5 * int64(800*math.Exp(rng.NormFloat64()*0.55)), math.Exp(rng.NormFloat64() * 0.6)
 }
 
 func pick[T any](rng *rand.Rand, from []T) T { return from[rng.IntN(len(from))] }
