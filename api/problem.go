@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/validation"
 
 	"marcador/live"
 	"marcador/sse"
@@ -67,8 +68,7 @@ func init() {
 			}
 			f := fault{}
 			if d := (huma.ErrorDetailer)(nil); errors.As(err, &d) {
-				// Not the value: it may be the whole body.
-				f = fault{fieldName(d.ErrorDetail().Location), d.ErrorDetail().Message}
+				f = faultOf(d.ErrorDetail())
 			} else if err != nil {
 				f.Message = err.Error()
 			}
@@ -91,6 +91,15 @@ func init() {
 		}
 		return problemOf(status, code, message, faults...)
 	}
+}
+
+// faultOf leaves out the value: it may be the whole body.
+func faultOf(d *huma.ErrorDetail) fault {
+	var missing string
+	if _, err := fmt.Sscanf(d.Message, validation.MsgExpectedRequiredProperty, &missing); err == nil {
+		return fault{fieldName(d.Location + "." + missing), "is missing; give it"}
+	}
+	return fault{fieldName(d.Location), d.Message}
 }
 
 // fieldName is a location as huma has it, `body.updates[0].xp`, without where
