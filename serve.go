@@ -104,7 +104,7 @@ func (f boardFlags) liveOptions(throttle time.Duration, log *slog.Logger) (live.
 	}
 	if f.Recompute != "write" {
 		if err := live.CheckCron(f.Recompute); err != nil {
-			return opts, fmt.Errorf("--recompute must be 'write' or a cron expression: %w", err)
+			return opts, fmt.Errorf("--recompute: %w; or write, to move boards whenever something is written", err)
 		}
 		opts.Recompute = f.Recompute
 	}

@@ -50,7 +50,8 @@ func CheckCron(expr string) error {
 	}
 	defer func() { _ = scheduler.Shutdown() }() // it has not started
 	if _, err = scheduler.NewJob(gocron.CronJob(expr, withSeconds(expr)), gocron.NewTask(func() {})); err != nil {
-		return fmt.Errorf("%q is not a cron expression (five fields, or six with seconds first, or @every 30s): %w", expr, err)
+		// gocron's own words take several lines.
+		return fmt.Errorf("%q is not a cron expression; give five fields such as */5 * * * *, six with seconds first, or @every 30s", expr)
 	}
 	return nil
 }
