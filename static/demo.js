@@ -1,0 +1,163 @@
+// @ts-check
+
+import { figure, ordinal, words } from "./words.js";
+
+/**
+ * @typedef {{ userId: string, username: string, school: string, classroom: string }} Student
+ * @typedef {{ token: string, expiresAt: string }} Grant
+ * @typedef {{ pointsGained: number, oldRank: number | null, newRank: number | null }} Result
+ * @typedef {(() => Promise<string | null>) | undefined} GetToken
+ */
+
+const KEY = "marcador.student";
+const WATCHING = "";
+const SIGNED_OUT = "-";
+const TOAST = 4_000;
+
+/**
+ * @param {string} path
+ * @param {RequestInit} [init]
+ */
+async function call(path, init) {
+  const response = await fetch(path, init);
+  if (!response.ok) throw new Error(`${path}: ${response.status}`);
+  return response.json();
+}
+
+/** The bar above the board with which a visitor becomes one of the students. */
+export class Demo {
+  #student;
+  #exercise;
+  #toast;
+  #follow;
+  #token = /** @type {Promise<string> | null} */ (null);
+  #hiding = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
+
+  /**
+   * @param {(id: string) => HTMLElement} find
+   * @param {(getToken: GetToken) => void} follow called with each choice
+   */
+  constructor(find, follow) {
+    this.#student = /** @type {HTMLSelectElement} */ (find("student"));
+    this.#exercise = /** @type {HTMLButtonElement} */ (find("exercise"));
+    this.#toast = find("toast");
+    this.#follow = follow;
+    find("demo").addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#complete();
+    });
+    this.#student.addEventListener("change", () => {
+      this.#remember();
+      this.#choose();
+    });
+  }
+
+  /** Follows the board as whoever was chosen before. */
+  async start() {
+    this.#student.append(new Option(words.justWatching, WATCHING));
+    try {
+      this.#offer((await call("/demo/students")).students);
+    } catch (cause) {
+      console.warn("marcador: no students:", cause);
+    }
+    this.#student.append(new Option(words.signedOut, SIGNED_OUT));
+    const named = new URL(location.href).searchParams.get("student");
+    this.#student.value = named ?? sessionStorage.getItem(KEY) ?? WATCHING;
+    if (this.#student.selectedIndex < 0) this.#student.value = WATCHING;
+    sessionStorage.setItem(KEY, this.#student.value);
+    this.#choose();
+  }
+
+  /** @param {Student[]} students */
+  #offer(students) {
+    /** @type {Map<string, HTMLOptGroupElement>} */
+    const groups = new Map();
+    for (const { userId, username, school, classroom } of students) {
+      const label = `${school} · ${classroom}`;
+      let group = groups.get(label);
+      if (group === undefined) {
+        group = document.createElement("optgroup");
+        group.label = label;
+        groups.set(label, group);
+      }
+      group.append(new Option(username, userId));
+    }
+    const sorted = [...groups].sort(([one], [other]) =>
+      one.localeCompare(other, undefined, { numeric: true }),
+    );
+    this.#student.append(...sorted.map(([, group]) => group));
+  }
+
+  /** Two windows can be two students; an address that names one keeps saying who it is. */
+  #remember() {
+    sessionStorage.setItem(KEY, this.#student.value);
+    const address = new URL(location.href);
+    if (!address.searchParams.has("student")) return;
+    address.searchParams.set("student", this.#student.value);
+    history.replaceState(null, "", address);
+  }
+
+  #choose() {
+    const { value } = this.#student;
+    this.#token = null;
+    this.#exercise.disabled = value === WATCHING || value === SIGNED_OUT;
+    this.#say("");
+    if (value === WATCHING) this.#follow(undefined);
+    else if (value === SIGNED_OUT) this.#follow(async () => null);
+    else this.#follow(() => this.#grant(value));
+  }
+
+  /** A fresh token. @param {string} userId */
+  async #grant(userId) {
+    const token = call("/demo/token", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ userId }),
+    }).then((/** @type {Grant} */ grant) => grant.token);
+    this.#token = token;
+    return token;
+  }
+
+  async #complete() {
+    const userId = this.#student.value;
+    this.#exercise.disabled = true;
+    try {
+      // A token that has expired in the meantime is worth one more.
+      const result = await this.#write(await (this.#token ?? this.#grant(userId))).catch(async () =>
+        this.#write(await this.#grant(userId)),
+      );
+      if (this.#student.value === userId) this.#cheer(result);
+    } catch {
+      if (this.#student.value === userId) this.#say(words.exerciseFailed);
+    }
+    if (this.#student.value === userId) {
+      this.#exercise.disabled = false;
+      this.#exercise.focus();
+    }
+  }
+
+  /** @param {string} token @returns {Promise<Result>} */
+  #write(token) {
+    return call("/demo/exercise", {
+      method: "POST",
+      headers: { Authorization: `Bearer ${token}` },
+    });
+  }
+
+  /** @param {Result} result */
+  #cheer({ pointsGained, oldRank, newRank }) {
+    const gained = `+${figure(pointsGained)} XP`;
+    const rose = newRank !== null && (oldRank === null || newRank < oldRank);
+    this.#say(rose ? `${gained} · ${words.rose(ordinal(newRank))}` : gained);
+  }
+
+  /** @param {string} text */
+  #say(text) {
+    clearTimeout(this.#hiding);
+    const toast = this.#toast;
+    toast.classList.toggle("shown", text !== "");
+    if (text === "") return;
+    toast.textContent = text;
+    this.#hiding = setTimeout(() => toast.classList.remove("shown"), TOAST);
+  }
+}

@@ -1,0 +1,45 @@
+// @ts-check
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/**
+ * @param {string} name
+ * @param {Record<string, string | number>} attributes
+ * @param {...(SVGElement | string)} children
+ */
+export function svg(name, attributes, ...children) {
+  const element = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, String(value));
+  element.append(...children);
+  return element;
+}
+
+/** The stepped fret as a pyramid: one to five steps, each badge a step higher. */
+const STEPS = ["Ajaw", "Nacom", "Ah K'in", "Halach Uinic", "K'uk'ulkan"];
+
+/**
+ * The mark of a badge; null for a badge that has none.
+ * @param {string} name
+ */
+export function badgeMark(name) {
+  const steps = STEPS.indexOf(name.replaceAll("’", "'")) + 1;
+  if (steps === 0) return null;
+  let d = "";
+  for (let step = 0; step < steps; step++) {
+    // Foot and top are as wide in every badge; the steps between them share the way.
+    const inset = steps === 1 ? 0 : Math.round((step * 7) / (steps - 1));
+    d += `M${inset} ${12 - step * 3}h${18 - inset * 2}v3h-${18 - inset * 2}z`;
+  }
+  const attributes = { viewBox: "0 0 18 15", class: "mark", "aria-hidden": "true" };
+  return svg("svg", attributes, svg("path", { d }));
+}
+
+/** @param {"up" | "down"} direction */
+export function arrow(direction) {
+  const d = direction === "up" ? "M5 1l4 5H6.5v4h-3V6H1z" : "M5 10L1 5h2.5V1h3v4H9z";
+  return svg(
+    "svg",
+    { viewBox: "0 0 10 11", class: "arrow", "aria-hidden": "true" },
+    svg("path", { d }),
+  );
+}

@@ -1,0 +1,95 @@
+/** One row of a board. */
+export interface Entry {
+  /** Place on the board, from 1. */
+  readonly rank: number;
+  readonly userId: string;
+  readonly username: string;
+  /** Address of a picture, or "". */
+  readonly avatar: string;
+  /** Maya rank of the total, such as "Nacom". */
+  readonly rankBadge: string;
+  /** Points that count in the period. */
+  readonly score: number;
+  /** Points in total. */
+  readonly xp: number;
+  readonly mlCoins: number;
+  /** Places moved since the period before, never negative. */
+  readonly change: number;
+  readonly changeType: "up" | "down" | "same" | "new";
+  /** True for the user that the token speaks for. */
+  readonly isCurrentUser: boolean;
+}
+
+/** The current user's own place, on the page or far below it. */
+export interface Me extends Entry {
+  /** Share of the board that stands below, 0 to 100, with one decimal. */
+  readonly percentile: number;
+  /** Points that would take the next place; null at the top. */
+  readonly pointsToNext: number | null;
+}
+
+/**
+ * - `connecting`: no data yet, a first answer is awaited
+ * - `live`: the stream is open
+ * - `stale`: the stream is lost, the data stays, a new try is under way
+ * - `offline`: five tries in a row failed; `retry()` tries again
+ * - `readonly`: no token, or one that may not follow: the page is read every 15 s while visible
+ */
+export type Status = "connecting" | "live" | "stale" | "offline" | "readonly";
+
+/** Why the last request or stream failed. */
+export interface Problem {
+  /** HTTP status, or 0 where there was no answer. */
+  readonly status: number;
+  /** The server's stable code, or `network`, `token`, `malformed`, `closed`. */
+  readonly code: string;
+  readonly message: string;
+}
+
+/** Frozen. A new one is made only when something in it changed. */
+export interface Snapshot {
+  readonly status: Status;
+  readonly board: string;
+  readonly period: string;
+  /** Best first, at most 100. */
+  readonly entries: readonly Entry[];
+  readonly totalEntries: number;
+  /** Sequence number of the last update that `entries` contains; null before the first data. */
+  readonly version: number | null;
+  /** RFC 3339, or null where nothing was ever written or read. */
+  readonly lastUpdated: string | null;
+  readonly me: Me | null;
+  /** Null for an anonymous reader. */
+  readonly userId: string | null;
+  readonly error: Problem | null;
+}
+
+export interface ConnectOptions {
+  /** `global` (the default), `school:42`, … */
+  board?: string;
+  /** `all-time` (the default), `daily`, `weekly` or `monthly`. */
+  period?: string;
+  /** Origin and path prefix of the service, without a slash at the end; "" is the page's own. */
+  baseUrl?: string;
+  /**
+   * Gives a token, and is asked again when that one has expired. Null or "" means that there is none, which
+   * leaves plain reading. Without this option the stream is tried with the page's cookie.
+   */
+  getToken?: () => Promise<string | null>;
+}
+
+/** A followed board. Its methods need no `this`. */
+export interface Board {
+  /** Calls `listener` after each change of the snapshot; gives the function that ends this. */
+  subscribe(listener: () => void): () => void;
+  getSnapshot(): Snapshot;
+  /** Reads the page once. Always resolves; a failure stands in the snapshot's `error`. */
+  refresh(): Promise<void>;
+  /** Tries the stream at once, with a fresh token where there was none and all five tries ahead. */
+  retry(): void;
+  /** Ends the stream, every request and every timer. The last snapshot stays readable. */
+  close(): void;
+}
+
+/** Follows a board, from now until `close()`. */
+export function connect(options?: ConnectOptions): Board;

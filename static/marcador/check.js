@@ -1,0 +1,186 @@
+// @ts-check
+/** @import { Entry, Me } from "../marcador.d.ts" */
+
+/**
+ * Everything that comes from the server passes through here once. Each function gives a fresh,
+ * typed object, or throws a TypeError that names the first field that is wrong.
+ *
+ * @typedef {{ entries: Entry[], totalEntries: number, version: number, lastUpdated: string | null }} Standing
+ * @typedef {Standing & { me: Me | null }} Page
+ * @typedef {{ success: true, userId: string | null, recovered: boolean }} Authenticated
+ */
+
+const CHANGE_TYPES = ["up", "down", "same", "new"];
+
+/**
+ * @param {unknown} value
+ * @param {string} name
+ * @returns {Record<string, unknown>}
+ */
+function object(value, name) {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new TypeError(`${name} is not an object`);
+  }
+  return /** @type {Record<string, unknown>} */ (value);
+}
+
+/** @param {Record<string, unknown>} from @param {string} name */
+function string(from, name) {
+  const value = from[name];
+  if (typeof value !== "string") throw new TypeError(`${name} is not a string`);
+  return value;
+}
+
+/**
+ * @param {Record<string, unknown>} from
+ * @param {string} name
+ * @param {number} least
+ */
+function integer(from, name, least) {
+  const value = from[name];
+  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < least) {
+    throw new TypeError(`${name} is not a whole number from ${least}`);
+  }
+  return value;
+}
+
+/** @param {Record<string, unknown>} from @param {string} name */
+function time(from, name) {
+  const value = from[name];
+  if (value === null) return null;
+  if (typeof value !== "string" || Number.isNaN(Date.parse(value))) {
+    throw new TypeError(`${name} is not a time`);
+  }
+  return value;
+}
+
+/**
+ * @param {unknown} value
+ * @returns {Entry}
+ */
+export function entry(value) {
+  const from = object(value, "entry");
+  const changeType = string(from, "changeType");
+  if (!CHANGE_TYPES.includes(changeType)) throw new TypeError("changeType is unknown");
+  if (typeof from.isCurrentUser !== "boolean")
+    throw new TypeError("isCurrentUser is not a boolean");
+  if (from.userId === "") throw new TypeError("userId is empty");
+  return {
+    rank: integer(from, "rank", 1),
+    userId: string(from, "userId"),
+    username: string(from, "username"),
+    avatar: string(from, "avatar"),
+    rankBadge: string(from, "rankBadge"),
+    score: integer(from, "score", Number.MIN_SAFE_INTEGER),
+    xp: integer(from, "xp", Number.MIN_SAFE_INTEGER),
+    mlCoins: integer(from, "mlCoins", Number.MIN_SAFE_INTEGER),
+    change: integer(from, "change", 0),
+    changeType: /** @type {Entry["changeType"]} */ (changeType),
+    isCurrentUser: from.isCurrentUser,
+  };
+}
+
+/**
+ * @param {unknown} value
+ * @param {string} name
+ * @param {number} totalEntries
+ */
+function entries(value, name, totalEntries) {
+  if (!Array.isArray(value)) throw new TypeError(`${name} is not a list`);
+  const list = value.map(entry);
+  if (list.length > totalEntries) throw new TypeError(`${name} is longer than totalEntries`);
+  if (list.length === 0 && totalEntries > 0) throw new TypeError(`${name} is empty`);
+  if (new Set(list.map((one) => one.userId)).size < list.length) {
+    throw new TypeError(`${name} has a user twice`);
+  }
+  return list;
+}
+
+/** @param {Record<string, unknown>} from @param {string} board @param {string} period */
+function followed(from, board, period) {
+  if (string(from, "board") !== board) throw new TypeError("board is not the one followed");
+  if (string(from, "period") !== period) throw new TypeError("period is not the one followed");
+}
+
+/**
+ * The data of `leaderboard:updated`.
+ * @param {unknown} value
+ * @param {string} board
+ * @param {string} period
+ * @returns {Standing}
+ */
+export function update(value, board, period) {
+  const from = object(value, "data");
+  followed(from, board, period);
+  const totalEntries = integer(from, "totalEntries", 0);
+  return {
+    entries: entries(from.leaderboard, "leaderboard", totalEntries),
+    totalEntries,
+    version: integer(from, "version", 0),
+    lastUpdated: time(from, "timestamp"),
+  };
+}
+
+/**
+ * The body of `GET /v1/leaderboards/{board}`.
+ * @param {unknown} value
+ * @param {string} board
+ * @param {string} period
+ * @returns {Page}
+ */
+export function page(value, board, period) {
+  const from = object(value, "page");
+  followed(from, board, period);
+  const totalEntries = integer(from, "totalEntries", 0);
+  return {
+    entries: entries(from.entries, "entries", totalEntries),
+    totalEntries,
+    version: integer(from, "version", 0),
+    lastUpdated: time(from, "lastUpdated"),
+    me: from.me === null ? null : me(from.me),
+  };
+}
+
+/**
+ * @param {unknown} value
+ * @returns {Me}
+ */
+function me(value) {
+  const from = object(value, "me");
+  const { percentile } = from;
+  if (typeof percentile !== "number" || !(percentile >= 0 && percentile <= 100)) {
+    throw new TypeError("percentile is not a number from 0 to 100");
+  }
+  const pointsToNext = from.pointsToNext === null ? null : integer(from, "pointsToNext", 0);
+  return { ...entry(from), isCurrentUser: true, percentile, pointsToNext };
+}
+
+/**
+ * The data of `authenticated`.
+ * @param {unknown} value
+ * @returns {Authenticated}
+ */
+export function authenticated(value) {
+  const from = object(value, "data");
+  if (from.success !== true) throw new TypeError("success is not true");
+  if (typeof from.recovered !== "boolean") throw new TypeError("recovered is not a boolean");
+  const userId = from.userId === null ? null : string(from, "userId");
+  return { success: true, userId: userId || null, recovered: from.recovered };
+}
+
+/**
+ * The data of `error`.
+ * @param {unknown} value
+ */
+export function failure(value) {
+  const from = object(value, "data");
+  return { code: string(from, "code"), message: string(from, "message") };
+}
+
+/**
+ * The data of `goodbye`.
+ * @param {unknown} value
+ */
+export function goodbye(value) {
+  return { reason: string(object(value, "data"), "reason") };
+}

@@ -1,0 +1,99 @@
+// @ts-check
+
+/**
+ * An event as the stream delivered it. `id` is the last id seen up to and including this event.
+ * @typedef {{ type: string, data: string, id: string }} StreamEvent
+ */
+
+/** Characters that may be waiting for the end of their event. Past it `feed` throws. */
+const MAX_PENDING = 16 * 1024 * 1024;
+
+/**
+ * Reads `text/event-stream` as the HTML standard words it: CR, LF or CRLF ends a line, an empty line
+ * ends an event, and bytes may be cut anywhere, inside a character too. One parser reads one
+ * stream; what is unfinished when the stream ends is dropped, its id included.
+ */
+export class EventParser {
+  /** The id to send as `Last-Event-ID`; it moves only when an event is complete. */
+  lastEventId;
+
+  /** Milliseconds of the last `retry:` line, or null where there was none. */
+  retry = /** @type {number | null} */ (null);
+
+  #decoder = new TextDecoder("utf-8");
+  #onEvent;
+  #line = "";
+  #afterCR = false;
+  #type = "";
+  #data = /** @type {string[]} */ ([]);
+  #id;
+  #pending = 0;
+
+  /**
+   * @param {(event: StreamEvent) => void} onEvent called while `feed` runs, in order
+   * @param {string} [lastEventId] of the stream before this one
+   */
+  constructor(onEvent, lastEventId = "") {
+    this.#onEvent = onEvent;
+    this.#id = lastEventId;
+    this.lastEventId = lastEventId;
+  }
+
+  /**
+   * Takes the next bytes. Throws a RangeError where an event grows past 16 million characters.
+   * @param {Uint8Array} bytes
+   */
+  feed(bytes) {
+    // The decoder drops a leading byte order mark and keeps the head of a cut character.
+    const text = this.#decoder.decode(bytes, { stream: true });
+    let start = 0;
+    if (this.#afterCR && text !== "") {
+      this.#afterCR = false;
+      if (text[0] === "\n") start = 1;
+    }
+    const ends = /\r\n|\n|\r/g;
+    ends.lastIndex = start;
+    for (let end = ends.exec(text); end !== null; end = ends.exec(text)) {
+      const line = this.#line + text.slice(start, end.index);
+      this.#line = "";
+      start = ends.lastIndex;
+      // A CR that ends the text may be half of a CRLF.
+      this.#afterCR = end[0] === "\r" && start === text.length;
+      this.#read(line);
+    }
+    this.#line += text.slice(start);
+    if (this.#pending + this.#line.length > MAX_PENDING) throw new RangeError("event too large");
+  }
+
+  /** @param {string} line */
+  #read(line) {
+    if (line === "") {
+      this.#dispatch();
+      return;
+    }
+    const colon = line.indexOf(":");
+    const field = colon < 0 ? line : line.slice(0, colon);
+    let value = colon < 0 ? "" : line.slice(colon + 1);
+    if (value[0] === " ") value = value.slice(1);
+    if (field === "data") {
+      this.#data.push(value);
+      this.#pending += value.length + 1;
+    } else if (field === "event") {
+      this.#type = value;
+    } else if (field === "id") {
+      if (!value.includes("\0")) this.#id = value;
+    } else if (field === "retry") {
+      if (/^[0-9]+$/.test(value)) this.retry = Number(value);
+    }
+  }
+
+  #dispatch() {
+    const [type, data] = [this.#type, this.#data];
+    this.#type = "";
+    this.#data = [];
+    this.#pending = 0;
+    this.lastEventId = this.#id;
+    if (data.length === 0) return;
+    this.#onEvent({ type: type || "message", data: data.join("\n"), id: this.lastEventId });
+  }
+}

@@ -1,0 +1,184 @@
+// @ts-check
+/** @import { Entry } from "./marcador.d.ts" */
+
+import { avatar } from "./avatar.js";
+import { arrow, badgeMark } from "./drawing.js";
+import { figure, words } from "./words.js";
+
+const GLIDE = { duration: 450, easing: "cubic-bezier(0.2, 0.7, 0.2, 1)" };
+const WASH = { duration: 1500, easing: "ease-out" };
+const COUNT = 700;
+
+/** Set where the reader wants no motion. */
+export const still = matchMedia("(prefers-reduced-motion: reduce)");
+
+/** The first element of a class in a row made from the template. @param {Element} row @param {string} name */
+function part(row, name) {
+  const found = row.querySelector(`.${name}`);
+  if (!(found instanceof HTMLElement)) throw new Error(`the row has no ${name}`);
+  return found;
+}
+
+/** @param {HTMLElement} element @param {string} text */
+function say(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/** One person's row; it stays the same element for as long as they are on the page. */
+export class Row {
+  /** @type {HTMLTableRowElement} */
+  element;
+  /** @type {Entry} */
+  entry;
+
+  #rank;
+  #change;
+  #name;
+  #you;
+  #badge;
+  #coins;
+  #points;
+  #glide = /** @type {Animation | null} */ (null);
+  #counting = 0;
+
+  /** @param {DocumentFragment} template @param {Entry} entry */
+  constructor(template, entry) {
+    const copy = /** @type {DocumentFragment} */ (template.cloneNode(true));
+    const element = copy.querySelector("tr");
+    if (element === null) throw new Error("the template has no row");
+    this.element = element;
+    this.element.dataset.userId = entry.userId;
+    this.#rank = part(element, "rank");
+    this.#change = part(element, "change");
+    this.#name = part(element, "name");
+    this.#you = part(element, "you");
+    this.#badge = part(element, "badge");
+    this.#coins = part(element, "coins");
+    this.#points = part(element, "points");
+    this.#you.textContent = words.you;
+    this.entry = entry;
+    this.#fill(null);
+    say(this.#points, figure(entry.score));
+  }
+
+  /** Shows another state of the person. @param {Entry} entry @param {boolean} moving whether changes are to be seen */
+  update(entry, moving) {
+    const old = this.entry;
+    if (old === entry) return;
+    this.entry = entry;
+    this.#fill(old);
+    if (old.score !== entry.score) this.#count(old.score, entry.score, moving);
+    if (moving && old.rank !== entry.rank) this.#wash(entry.rank < old.rank ? "up" : "down");
+  }
+
+  /** Lets the row come from where it stood. @param {number} distance in pixels, positive from below */
+  glide(distance) {
+    if (distance === 0) return;
+    const { element } = this;
+    // Whoever rises passes above those who make room.
+    element.style.zIndex = distance > 0 ? "1" : "";
+    const from = { transform: `translateY(${distance}px)` };
+    const glide = element.animate([from, { transform: "none" }], GLIDE);
+    this.#glide = glide;
+    glide.finished.then(
+      () => {
+        element.style.zIndex = "";
+        if (this.#glide === glide) this.#glide = null;
+      },
+      () => {},
+    );
+  }
+
+  /** Puts the row where it belongs, without the rest of its way. */
+  rest() {
+    this.#glide?.cancel();
+    this.#glide = null;
+    this.element.style.zIndex = "";
+  }
+
+  appear() {
+    this.element.animate([{ opacity: 0 }, { opacity: 1 }], GLIDE);
+  }
+
+  remove() {
+    cancelAnimationFrame(this.#counting);
+    this.element.remove();
+  }
+
+  /** @param {Entry | null} old */
+  #fill(old) {
+    const { entry } = this;
+    say(this.#rank, figure(entry.rank));
+    this.element.classList.toggle("first", entry.rank === 1);
+    this.element.classList.toggle("own", entry.isCurrentUser);
+    this.#you.hidden = !entry.isCurrentUser;
+    say(this.#coins, figure(entry.mlCoins));
+    if (old?.change !== entry.change || old.changeType !== entry.changeType) this.#fillChange();
+    if (old?.rankBadge !== entry.rankBadge) {
+      const text = document.createElement("span");
+      text.textContent = entry.rankBadge;
+      this.#badge.replaceChildren(badgeMark(entry.rankBadge) ?? "", text);
+    }
+    if (old?.username !== entry.username || old.avatar !== entry.avatar) {
+      say(this.#name, entry.username);
+      this.#name.title = entry.username;
+      this.element.querySelector(".avatar")?.remove();
+      part(this.element, "who").prepend(avatar(entry.userId, entry.username, entry.avatar));
+    }
+  }
+
+  #fillChange() {
+    const { change, changeType } = this.entry;
+    const cell = this.#change;
+    cell.dataset.change = changeType;
+    const text = figure(change);
+    if (changeType === "up" || changeType === "down") {
+      const shown = document.createElement("span");
+      shown.setAttribute("aria-hidden", "true");
+      shown.append(arrow(changeType), text);
+      cell.replaceChildren(shown, unseen(words[changeType](change, text)));
+    } else if (changeType === "new") {
+      const tag = document.createElement("span");
+      tag.className = "tag";
+      tag.textContent = words.fresh;
+      cell.replaceChildren(tag);
+    } else {
+      const dash = document.createElement("span");
+      dash.setAttribute("aria-hidden", "true");
+      dash.textContent = "–";
+      cell.replaceChildren(dash, unseen(words.same));
+    }
+  }
+
+  /** @param {"up" | "down"} direction */
+  #wash(direction) {
+    const color = `var(--wash-${direction})`;
+    const ground = getComputedStyle(this.element).backgroundColor;
+    this.element.animate([{ backgroundColor: color }, { backgroundColor: ground }], WASH);
+  }
+
+  /** @param {number} from @param {number} to @param {boolean} moving */
+  #count(from, to, moving) {
+    cancelAnimationFrame(this.#counting);
+    if (!moving || still.matches) {
+      say(this.#points, figure(to));
+      return;
+    }
+    const start = performance.now();
+    /** @param {number} now */
+    const step = (now) => {
+      const left = 1 - Math.min(1, Math.max(0, now - start) / COUNT);
+      say(this.#points, figure(Math.round(to - (to - from) * left ** 3)));
+      if (left > 0) this.#counting = requestAnimationFrame(step);
+    };
+    this.#counting = requestAnimationFrame(step);
+  }
+}
+
+/** For screen readers alone. @param {string} text */
+function unseen(text) {
+  const span = document.createElement("span");
+  span.className = "unseen";
+  span.textContent = text;
+  return span;
+}

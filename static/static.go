@@ -1,0 +1,103 @@
+// Package static holds the page at /, the browser client and its types, embedded in the program.
+package static
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+)
+
+//go:embed index.html *.css *.js *.svg marcador.d.ts marcador/*.js
+var files embed.FS
+
+// policy lets the page load its own files and people's avatars, and nothing else.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' https: data:; " +
+	"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+
+var contentTypes = map[string]string{
+	".css":  "text/css; charset=utf-8",
+	".html": "text/html; charset=utf-8",
+	".js":   "text/javascript; charset=utf-8",
+	".svg":  "image/svg+xml",
+	".ts":   "text/plain; charset=utf-8", // so that a browser shows it
+}
+
+type file struct {
+	body        []byte
+	contentType string
+	etag        string
+}
+
+// Handler serves the page at /, the client at /marcador.js with its types at /marcador.d.ts and its
+// modules under /marcador/, and every file under /static/. Each answer carries an ETag and has to be
+// revalidated. Where demo is true, the page's <html> tag has the attribute data-demo. Anything else
+// is a 404, any method but GET and HEAD a 405. Safe for concurrent use.
+func Handler(demo bool) http.Handler {
+	served, err := load(demo)
+	if err != nil {
+		panic(fmt.Sprintf("static: %v", err)) // what is embedded can be read
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		f, ok := served[r.URL.Path]
+		if !ok {
+			http.NotFound(w, r)
+			return
+		}
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			w.Header().Set("Allow", "GET, HEAD")
+			http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
+			return
+		}
+		h := w.Header()
+		h.Set("Cache-Control", "no-cache")
+		h.Set("Content-Type", f.contentType)
+		h.Set("ETag", f.etag)
+		h.Set("X-Content-Type-Options", "nosniff")
+		if r.URL.Path == "/" {
+			h.Set("Content-Security-Policy", policy)
+			h.Set("Referrer-Policy", "same-origin")
+		}
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(f.body))
+	})
+}
+
+// load reads every embedded file once, by the paths that it is served under.
+func load(demo bool) (map[string]file, error) {
+	served := make(map[string]file)
+	err := fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		body, err := files.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		if name == "index.html" && demo {
+			body = bytes.Replace(body, []byte("<html "), []byte("<html data-demo "), 1)
+		}
+		sum := sha256.Sum256(body)
+		f := file{
+			body:        body,
+			contentType: contentTypes[path.Ext(name)],
+			etag:        `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`,
+		}
+		switch {
+		case name == "index.html":
+			served["/"] = f
+		case name == "marcador.js", name == "marcador.d.ts", strings.HasPrefix(name, "marcador/"):
+			served["/"+name] = f
+			fallthrough
+		default:
+			served["/static/"+name] = f
+		}
+		return nil
+	})
+	return served, err
+}

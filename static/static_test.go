@@ -1,0 +1,147 @@
+package static_test
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+
+	"marcador/static"
+)
+
+func do(tb testing.TB, h http.Handler, method, path, ifNoneMatch string) *http.Response {
+	tb.Helper()
+	r := httptest.NewRequestWithContext(tb.Context(), method, path, nil)
+	if ifNoneMatch != "" {
+		r.Header.Set("If-None-Match", ifNoneMatch)
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w.Result()
+}
+
+func body(tb testing.TB, res *http.Response) string {
+	tb.Helper()
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return string(b)
+}
+
+func TestHandler_Files(t *testing.T) {
+	h := static.Handler(false)
+	for _, tc := range []struct{ path, contentType, has string }{
+		{"/", "text/html; charset=utf-8", "<!doctype html>"},
+		{"/marcador.js", "text/javascript; charset=utf-8", "export function connect"},
+		{"/marcador.d.ts", "text/plain; charset=utf-8", "export function connect"},
+		{"/marcador/sse.js", "text/javascript; charset=utf-8", "export class EventParser"},
+		{"/static/page.js", "text/javascript; charset=utf-8", "connect("},
+		{"/static/style.css", "text/css; charset=utf-8", ":root"},
+		{"/static/favicon.svg", "image/svg+xml", "<svg"},
+	} {
+		t.Run(tc.path, func(t *testing.T) {
+			res := do(t, h, http.MethodGet, tc.path, "")
+			if got, want := res.StatusCode, http.StatusOK; got != want {
+				t.Fatalf("status: got %d, want %d", got, want)
+			}
+			if got := res.Header.Get("Content-Type"); got != tc.contentType {
+				t.Errorf("Content-Type: got %q, want %q", got, tc.contentType)
+			}
+			if got, want := res.Header.Get("Cache-Control"), "no-cache"; got != want {
+				t.Errorf("Cache-Control: got %q, want %q", got, want)
+			}
+			text := body(t, res)
+			if !strings.Contains(text, tc.has) {
+				t.Errorf("body lacks %q", tc.has)
+			}
+
+			etag := res.Header.Get("ETag")
+			again := do(t, h, http.MethodGet, tc.path, etag)
+			if got, want := again.StatusCode, http.StatusNotModified; got != want {
+				t.Errorf("with its ETag: got %d, want %d", got, want)
+			}
+			if got := body(t, again); got != "" {
+				t.Errorf("304 with a body of %d bytes", len(got))
+			}
+
+			head := do(t, h, http.MethodHead, tc.path, "")
+			if got, want := head.ContentLength, int64(len(text)); got != want {
+				t.Errorf("HEAD Content-Length: got %d, want %d", got, want)
+			}
+			if got := body(t, head); got != "" {
+				t.Errorf("HEAD with a body of %d bytes", len(got))
+			}
+			if got := head.Header.Get("ETag"); got != etag || etag == "" {
+				t.Errorf("HEAD ETag: got %q, want %q", got, etag)
+			}
+		})
+	}
+}
+
+func TestHandler_Demo(t *testing.T) {
+	tag := regexp.MustCompile(`<html [^>]*\bdata-demo\b[^>]*>`)
+	demo := do(t, static.Handler(true), http.MethodGet, "/", "")
+	plain := do(t, static.Handler(false), http.MethodGet, "/", "")
+	if got := body(t, demo); !tag.MatchString(got) {
+		t.Error("demo: the html tag lacks data-demo")
+	}
+	if got := body(t, plain); tag.MatchString(got) {
+		t.Error("not demo: the html tag has data-demo")
+	}
+	if demo.Header.Get("ETag") == plain.Header.Get("ETag") {
+		t.Error("both pages have the same ETag")
+	}
+}
+
+func TestHandler_Refuses(t *testing.T) {
+	h := static.Handler(false)
+	for _, tc := range []struct {
+		method, path string
+		want         int
+	}{
+		{http.MethodGet, "/nothing", http.StatusNotFound},
+		{http.MethodGet, "/static/", http.StatusNotFound},
+		{http.MethodGet, "/static/static.go", http.StatusNotFound},
+		{http.MethodGet, "/static/../static.go", http.StatusNotFound},
+		{http.MethodPost, "/", http.StatusMethodNotAllowed},
+	} {
+		t.Run(tc.method+" "+tc.path, func(t *testing.T) {
+			res := do(t, h, tc.method, tc.path, "")
+			defer res.Body.Close()
+			if got := res.StatusCode; got != tc.want {
+				t.Errorf("got %d, want %d", got, tc.want)
+			}
+		})
+	}
+}
+
+// What the page and the client name is there, comes from here, and needs no inline script or style.
+func TestHandler_Page(t *testing.T) {
+	h := static.Handler(false)
+	page := body(t, do(t, h, http.MethodGet, "/", ""))
+	for _, m := range regexp.MustCompile(`(?:src|href)="([^"#]+)"`).FindAllStringSubmatch(page, -1) {
+		res := do(t, h, http.MethodGet, m[1], "")
+		if res.StatusCode != http.StatusOK {
+			t.Errorf("%s: got %d, want 200", m[1], res.StatusCode)
+		}
+		res.Body.Close()
+	}
+	if m := regexp.MustCompile(`<style|\sstyle=|\son[a-z]+=|<script(?:>| type="module">)`).FindString(page); m != "" {
+		t.Errorf("inline: %s", m)
+	}
+	for _, module := range []string{"/marcador.js", "/static/page.js"} {
+		text := body(t, do(t, h, http.MethodGet, module, ""))
+		for _, m := range regexp.MustCompile(`(?m)^import .*from "\.(/[^"]+)"`).FindAllStringSubmatch(text, -1) {
+			name := module[:strings.LastIndex(module, "/")] + m[1]
+			res := do(t, h, http.MethodGet, name, "")
+			if res.StatusCode != http.StatusOK {
+				t.Errorf("%s imports %s: got %d, want 200", module, name, res.StatusCode)
+			}
+			res.Body.Close()
+		}
+	}
+}
