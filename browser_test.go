@@ -223,7 +223,7 @@ func TestBrowser_restart(t *testing.T) {
 
 // Without a token there is no stream, but the page can be refreshed.
 func TestBrowser_withoutToken(t *testing.T) {
-	p := start(t, "demo", "--addr", "127.0.0.1:0", "--students", "2000", "--throttle", "0")
+	p := start(t, "demo", "--addr", "127.0.0.1:0", "--students", "500", "--throttle", "0")
 	ctx := browser(t)(800, 600, "es-MX")
 	must(t, ctx, chromedp.Navigate(p.url+"/?student=-"))
 	until(t, ctx, `document.querySelector("#status").dataset.status === "readonly" && document.querySelectorAll("tr[data-user-id]").length === 100`)

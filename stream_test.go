@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -74,7 +75,7 @@ func next(tb testing.TB, heard <-chan message, event string) message {
 
 // update is the data of leaderboard:updated.
 type update struct {
-	Leaderboard           []map[string]any
+	Leaderboard           []map[string]any // to see each field
 	Timestamp             time.Time
 	Board, Period         string
 	TotalEntries, Version int
@@ -149,12 +150,10 @@ func TestStream(t *testing.T) {
 				t.Fatalf("version %d after %d", u.Version, last)
 			}
 			last = u.Version
-			var scores []float64
-			for _, e := range u.Leaderboard {
-				scores = append(scores, e["score"].(float64))
-			}
-			if !slices.IsSortedFunc(scores, func(a, b float64) int { return int(b - a) }) {
-				t.Errorf("scores = %v", scores)
+			if !slices.IsSortedFunc(u.Leaderboard, func(a, b map[string]any) int {
+				return cmp.Compare(fmt.Sprintf("%012v", b["score"]), fmt.Sprintf("%012v", a["score"]))
+			}) {
+				t.Errorf("out of order: %v", u.Leaderboard)
 			}
 		}
 	}
@@ -303,8 +302,8 @@ func TestStream_stalledReaders(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := conn.(*net.TCPConn).SetReadBuffer(4096); err != nil {
-			t.Fatal(err)
+		if tcp, ok := conn.(*net.TCPConn); !ok || tcp.SetReadBuffer(4096) != nil {
+			t.Fatalf("%T takes no buffer size", conn)
 		}
 		t.Cleanup(func() { _ = conn.Close() }) // the server may have
 		if _, err := fmt.Fprintf(conn, "GET /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n", service); err != nil {

@@ -35,7 +35,7 @@ type fixture struct {
 
 func newFixture(tb testing.TB, change func(*api.Options)) *fixture {
 	tb.Helper()
-	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	log := slog.New(slog.DiscardHandler)
 	service, err := live.Open(tb.Context(), filepath.Join(tb.TempDir(), "m.db"), live.Options{Throttle: -1, Log: log})
 	if err != nil {
 		tb.Fatal(err)

@@ -63,7 +63,7 @@ func init() {
 	huma.NewError = func(status int, message string, errs ...error) huma.StatusError {
 		var faults []fault
 		for _, err := range errs {
-			if p := (*problem)(nil); errors.As(err, &p) {
+			if p, ok := errors.AsType[*problem](err); ok {
 				return p
 			}
 			f := fault{}
@@ -161,11 +161,10 @@ func unavailable(code, detail string) error {
 
 // writeError writes an error of fail where huma does not.
 func (a *api) writeError(w http.ResponseWriter, err error) {
-	var with huma.HeadersError
-	if errors.As(err, &with) {
+	if with, ok := errors.AsType[huma.HeadersError](err); ok {
 		maps.Copy(w.Header(), with.GetHeaders())
 	}
-	if p := (*problem)(nil); errors.As(err, &p) {
+	if p, ok := errors.AsType[*problem](err); ok {
 		a.write(w, p)
 	}
 }

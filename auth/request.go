@@ -45,7 +45,7 @@ func TokenOf(r *http.Request, query bool) (token string, from Source, err error)
 // SessionCookie returns the cookie that carries the token until it expires; an
 // empty token clears it.
 func SessionCookie(token string, expires time.Time, secure bool) *http.Cookie {
-	c := &http.Cookie{
+	c := &http.Cookie{ //nolint:gosec // Secure is the caller's to say: without TLS the cookie would be lost
 		Name:     Cookie,
 		Value:    token,
 		Path:     "/",

@@ -23,6 +23,9 @@ import (
 // was not asked for for longest is made again when it is.
 const maxPages = 64
 
+// maxTail is about what stands beside the entries in a page or an event.
+const maxTail = 1 << 10
+
 // board is a ranking with what was encoded of it.
 type board struct {
 	s         *Service
@@ -47,6 +50,7 @@ type page struct {
 	stamp
 	first int
 	rows  [][]byte // each ends in `"isCurrentUser":false}`
+	size  int      // of all rows
 	total int
 	state atomic.Pointer[sse.State] // made when first needed
 }
@@ -173,6 +177,7 @@ func (b *board) tryView(ctx context.Context, first, n int, caller string) (view,
 		v.page = &page{stamp: stamped, first: first, total: total, rows: make([][]byte, len(lines))}
 		for i, l := range lines {
 			v.rows[i] = marshal(l.entry(shown, false))
+			v.size += len(v.rows[i])
 		}
 		if whole {
 			b.keep(pageKey{first, n}, v.page)
@@ -252,7 +257,7 @@ func (l line) entry(shown map[uint32]store.Shown, own bool) Entry {
 // that rank is marked as the caller's own.
 func (p *page) appendEntries(dst []byte, ownRank int) []byte {
 	const others, mine = "false}", "true}"
-	dst = append(dst, '[')
+	dst = append(slices.Grow(dst, p.size+len(p.rows)+maxTail), '[')
 	for i, row := range p.rows {
 		if i > 0 {
 			dst = append(dst, ',')

@@ -1,5 +1,7 @@
 package live
 
+import "testing"
+
 // ForgetProfiles makes the next page read its profiles from the database.
 func ForgetProfiles(s *Service) { s.profiles.forgetAll() }
 
@@ -11,4 +13,18 @@ func Kept(s *Service, n int) any {
 		return p
 	}
 	return nil
+}
+
+// MakeSnapshot makes the state of the global board as after a write and returns
+// the size of its entries.
+func MakeSnapshot(tb testing.TB, s *Service) int {
+	tb.Helper()
+	s.global.pagesMu.Lock()
+	s.global.pages.Purge()
+	s.global.pagesMu.Unlock()
+	_, p, err := s.global.snapshot(s.ctx)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return len(p.appendEntries(nil, 0))
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -230,8 +231,8 @@ func (s *Service) answerAgain(ctx context.Context) error {
 		return err
 	}
 	s.mu.Lock()
-	for i := len(points) - 1; i >= 0; i-- {
-		if p := points[i]; p.XP != 0 {
+	for i, p := range slices.Backward(points) {
+		if p.XP != 0 {
 			s.global.rank.Put(p.User, p.XPAfter-p.XP, before[i])
 		}
 	}

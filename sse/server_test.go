@@ -223,7 +223,7 @@ func TestServer_Serve_expires(t *testing.T) {
 		r := f.read(t)
 		time.Sleep(5*time.Second - 1)
 		r.want(t, `authenticated {"v":1}e-1`, false)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		r.want(t, `authenticated {"v":1}e-1 error`, true)
 		if !strings.Contains(string(r.got), `"code":"token_expired"`) {
 			t.Errorf("stream = %s", r.got)

@@ -135,6 +135,6 @@ func createDatabase(ctx context.Context, db *sql.DB, path string, now time.Time)
 }
 
 func isCode(err error, primary int) bool {
-	var e *sqlite.Error
-	return errors.As(err, &e) && e.Code()&0xff == primary
+	e, ok := errors.AsType[*sqlite.Error](err)
+	return ok && e.Code()&0xff == primary
 }

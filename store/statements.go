@@ -41,7 +41,7 @@ func (s *statements) prepare(ctx context.Context, conn *sql.Conn) error {
 		{&s.addKey, `INSERT INTO keys (seq, count, key, digest) VALUES (?, ?, ?, ?)`},
 		{&s.addAnswer, `INSERT OR IGNORE INTO answers (seq, old_rank, new_rank) VALUES (?, ?, ?)`},
 	} {
-		stmt, err := conn.PrepareContext(ctx, p.sql)
+		stmt, err := conn.PrepareContext(ctx, p.sql) //nolint:sqlclosecheck // they live as long as the connection, which closes them
 		if err != nil {
 			return fmt.Errorf("prepare %q: %w", p.sql, err)
 		}

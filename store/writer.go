@@ -146,7 +146,7 @@ func (w *writer) transact(ctx context.Context, batch []*request, outcomes []erro
 			continue
 		}
 		err := r.fn(ctx, t)
-		if refusal := (*Error)(nil); errors.As(err, &refusal) {
+		if refusal, ok := errors.AsType[*Error](err); ok {
 			outcomes[i] = refusal
 		} else if err != nil {
 			return nil, err

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Imports run one way; see ARCHITECTURE.md.
+func TestImports(t *testing.T) {
+	may := map[string][]string{
+		"marcador":        {"api", "auth", "demo", "live", "sse"},
+		"marcador/api":    {"auth", "live", "sse", "static"},
+		"marcador/demo":   {"auth", "live"},
+		"marcador/live":   {"rank", "sse", "store"},
+		"marcador/auth":   nil,
+		"marcador/rank":   nil,
+		"marcador/sse":    nil,
+		"marcador/static": nil,
+		"marcador/store":  nil,
+	}
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(out)) {
+		path, imports, _ := strings.Cut(strings.TrimSpace(line), " ")
+		allowed, known := may[path]
+		if !known {
+			t.Errorf("%s is new: say here what it may import", path)
+		}
+		for imported := range strings.FieldsSeq(imports) {
+			if ours, ok := strings.CutPrefix(imported, "marcador/"); ok && !slices.Contains(allowed, ours) {
+				t.Errorf("%s imports %s", path, imported)
+			}
+		}
+	}
+}

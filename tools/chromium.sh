@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Sees to it that the programs are here which the tests start: curl, and a browser, which is
+# $CHROMIUM or else chromium on PATH. Where it may use apt-get, it installs what is missing.
+set -euo pipefail
+
+fail() {
+  echo "$0: $1" >&2
+  exit 1
+}
+
+if [[ -n ${CHROMIUM:-} ]] && ! command -v "$CHROMIUM" >/dev/null; then
+  fail "CHROMIUM is \"$CHROMIUM\", which can't be run: let it name a Chromium or Chrome, or unset it"
+fi
+
+missing=()
+command -v "${CHROMIUM:-chromium}" >/dev/null || missing+=(chromium)
+command -v curl >/dev/null || missing+=(curl)
+if [[ ${#missing[@]} -eq 0 ]]; then
+  exit 0
+fi
+by_hand="install it by hand (Debian: apt-get install ${missing[*]}), or let CHROMIUM name a Chromium or Chrome"
+
+root=(env)
+if [[ $(id -u) -ne 0 ]]; then
+  root=(sudo -n env)
+fi
+if ! command -v apt-get >/dev/null || ! "${root[@]}" true 2>/dev/null; then
+  fail "the tests need ${missing[*]}: $by_hand"
+fi
+
+apt() {
+  "${root[@]}" DEBIAN_FRONTEND=noninteractive apt-get -qq -y \
+    -o DPkg::Lock::Timeout=120 -o Dpkg::Use-Pty=0 -o Acquire::Retries=3 "$@" </dev/null >/dev/null
+}
+echo "== apt-get install ${missing[*]}"
+if ! { apt update && apt install --no-install-recommends "${missing[@]}"; }; then
+  fail "apt-get could not install ${missing[*]}: $by_hand"
+fi
