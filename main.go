@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // zones, where the machine has none
 
 	"github.com/alecthomas/kong"
 )
@@ -25,7 +26,7 @@ type cli struct {
 	Demo  demoCommand  `cmd:"" help:"Run it with simulated students in a throw-away database. Open the page it names, pick a student, complete an exercise."`
 	Token tokenCommand `cmd:"" help:"Sign a JWT for development and tests."`
 
-	Version kong.VersionFlag `help:"Show the version."`
+	Version kong.VersionFlag `env:"-" help:"Show the version."`
 }
 
 const description = `A leaderboard that pushes itself.

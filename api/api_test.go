@@ -205,6 +205,7 @@ func TestBadInput(t *testing.T) {
 		"script as avatar":       {put, user, `{"username":"x","avatar":"javascript:alert(1)"}`, 422, "invalid_input", "avatar"},
 		"unknown group kind":     {put, user, `{"username":"x","groups":{"global":["1"]}}`, 422, "invalid_input", "groups"},
 		"empty group id":         {put, user, `{"username":"x","groups":{"school":[""]}}`, 422, "invalid_input", "groups.school[0]"},
+		"dots as id":             {post, "/v1/users", `{"users":[{"id":"..","username":"x"}]}`, 422, "invalid_input", "users[0].id"},
 		"user twice":             {post, "/v1/users", `{"users":[{"id":"u9","username":"x"},{"id":"u9","username":"y"}]}`, 422, "invalid_input", "users[1].id"},
 		"one bad of two users":   {post, "/v1/users", `{"users":[{"id":"u9","username":"x"},{"id":"u8"}]}`, 422, "invalid_input", "users[1].username"},
 		"unknown board":          {get, "/v1/leaderboards/planet", "", 404, "unknown_board", "board"},

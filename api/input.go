@@ -44,6 +44,15 @@ func filled(s string, limit int) string {
 	return text(s, limit)
 }
 
+// identifier is filled for the id of a user or a group. Dots alone are a way
+// through folders, which no path can carry as a name.
+func identifier(s string) string {
+	if s == "." || s == ".." {
+		return "can't be dots alone; give another"
+	}
+	return filled(s, maxID)
+}
+
 // faults collects what is wrong with an input.
 type faults struct {
 	prefix string
@@ -64,7 +73,7 @@ type UserPath struct {
 // Resolve implements huma.Resolver.
 func (p *UserPath) Resolve(huma.Context) []error {
 	f := faults{prefix: "path."}
-	f.add("id", filled(p.ID, maxID))
+	f.add("id", identifier(p.ID))
 	return f.list
 }
 
@@ -98,7 +107,7 @@ func (p *Profile) check(f *faults) {
 			f.add("groups."+kind, fmt.Sprintf("has more than %d groups", maxGroups))
 		}
 		for i, id := range ids {
-			f.add("groups."+kind+"["+strconv.Itoa(i)+"]", filled(id, maxID))
+			f.add("groups."+kind+"["+strconv.Itoa(i)+"]", identifier(id))
 		}
 	}
 }

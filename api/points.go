@@ -86,7 +86,7 @@ func (in *postBatchInput) Resolve(huma.Context) []error {
 	for i := range in.Body.Updates {
 		u := &in.Body.Updates[i]
 		f.prefix = "body.updates[" + strconv.Itoa(i) + "]."
-		f.add("userId", filled(u.UserID, maxID))
+		f.add("userId", identifier(u.UserID))
 		f.add("key", text(u.Key, maxKey))
 		if u.Key != "" && in.Key != "" {
 			f.add("key", "can't stand beside the Idempotency-Key header, which covers the whole batch; give one or the other")

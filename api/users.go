@@ -73,7 +73,7 @@ func (in *postUsersInput) Resolve(huma.Context) []error {
 	for i := range in.Body.Users {
 		u := &in.Body.Users[i]
 		f.prefix = "body.users[" + strconv.Itoa(i) + "]."
-		f.add("id", filled(u.ID, maxID))
+		f.add("id", identifier(u.ID))
 		if first, twice := seen[u.ID]; twice {
 			f.add("id", "is there twice, first in users["+strconv.Itoa(first)+"]; give each user once")
 		}

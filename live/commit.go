@@ -21,9 +21,7 @@ func (s *Service) committed(c store.Commit) {
 
 	if reload {
 		err := s.load(s.ctx)
-		if err != nil {
-			s.log.Error("load the boards again; pages may be out of date until it succeeds", "error", err)
-		}
+		s.logged("load the boards again; pages may be out of date until it succeeds", err)
 		s.mu.Lock()
 		s.stale = err != nil
 		s.mu.Unlock()

@@ -151,9 +151,9 @@ func (a *addition) planUpdate(ctx context.Context, u Update) (*Points, error) {
 func newTotal(total, add int64, index int, field string) (int64, error) {
 	switch {
 	case add < 0 && total+add < 0:
-		return 0, refuse(NegativeTotal, index, field, "%s %d would take the total of %d below 0; take at most %d", field, add, total, total)
+		return 0, refuse(NegativeTotal, index, field, "%d would take the total of %d below 0; take at most %d", add, total, total)
 	case add > MaxTotal-total:
-		return 0, refuse(TotalTooLarge, index, field, "%s %d would take the total of %d above %d; add less", field, add, total, int64(MaxTotal))
+		return 0, refuse(TotalTooLarge, index, field, "%d would take the total of %d above %d; add less", add, total, int64(MaxTotal))
 	}
 	return total + add, nil
 }
