@@ -146,3 +146,22 @@ func TestPublisher_failedQuery(t *testing.T) {
 		fl.want("1s: 1 u1:8 ")
 	})
 }
+
+// A write does not wait for a broadcast, however long that takes.
+func TestPublisher_writesDoNotWait(t *testing.T) {
+	inBubble(t, live.Options{Throttle: -1}, func(_ *testing.T, f *fixture) {
+		f.put("u1")
+		fl := f.follow()
+		defer fl.leave()
+		fl.want("0s: 1 u1:0 ")
+		proceed := live.HoldProfiles(f.Service)
+		for range 10 {
+			f.give("u1", 1) // the broadcast of the first is stuck meanwhile
+		}
+		proceed()
+		synctest.Wait()
+		if got := fl.last.Entries[0].Score; got != 10 {
+			t.Errorf("a follower was left at %d, want 10", got)
+		}
+	})
+}
