@@ -97,6 +97,9 @@ func config(version string) huma.Config {
 	format := huma.Format{Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: unmarshal}
 	c := huma.DefaultConfig("Marcador", version)
 	c.Info.Description = "A leaderboard that pushes itself. Errors are application/problem+json with a stable `code`."
+	for _, tag := range []string{"Points", "Users", "Boards", "Session", "Health"} {
+		c.Tags = append(c.Tags, &huma.Tag{Name: tag})
+	}
 	c.CreateHooks = nil // no $schema in answers
 	c.DocsPath = ""     // ours asks no other host
 	c.SchemasPath = ""
@@ -127,6 +130,9 @@ func operation(method, path, id, tag, summary string, a access) huma.Operation {
 	}
 	if a.scope != "" {
 		op.Description = "Needs the scope `" + a.scope + "`."
+	}
+	if strings.Contains(path, "{") {
+		op.Errors = append(op.Errors, http.StatusNotFound)
 	}
 	if method != http.MethodGet {
 		op.Errors = append(op.Errors, http.StatusUnprocessableEntity, http.StatusServiceUnavailable)

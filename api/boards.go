@@ -46,7 +46,7 @@ func (a *api) boardRoutes() {
 	page.Responses = map[string]*huma.Response{"200": {
 		Description: "The page",
 		Content: map[string]*huma.MediaType{
-			"application/json": {Schema: huma.SchemaFromType(schemas, reflect.TypeFor[live.PageBody]())},
+			"application/json": {Schema: schemas.Schema(reflect.TypeFor[live.PageBody](), true, "")},
 		},
 	}}
 	huma.Register(a.huma, page, func(ctx context.Context, in *pageInput) (*pageOutput, error) {

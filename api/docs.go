@@ -21,6 +21,7 @@ var docsHTML string
 func (a *api) docs() http.Handler {
 	page := template.Must(template.New("docs").Funcs(template.FuncMap{
 		"type":     typeName,
+		"prose":    prose,
 		"required": func(s *huma.Schema, name string) bool { return slices.Contains(s.Required, name) },
 		"body":     bodySchema,
 	}).Parse(docsHTML))
@@ -45,23 +46,35 @@ type group struct {
 	Operations []*huma.Operation
 }
 
+// groups returns the operations by tag, in the order of the document's tags.
 func groups(doc *huma.OpenAPI) []group {
-	var list []group
+	byTag := map[string][]*huma.Operation{}
 	for _, path := range slices.Sorted(maps.Keys(doc.Paths)) {
 		item := doc.Paths[path]
 		for _, op := range []*huma.Operation{item.Get, item.Put, item.Post, item.Delete} {
-			if op == nil {
-				continue
+			if op != nil {
+				byTag[op.Tags[0]] = append(byTag[op.Tags[0]], op)
 			}
-			i := slices.IndexFunc(list, func(g group) bool { return g.Tag == op.Tags[0] })
-			if i < 0 {
-				i = len(list)
-				list = append(list, group{Tag: op.Tags[0]})
-			}
-			list[i].Operations = append(list[i].Operations, op)
 		}
 	}
+	var list []group
+	for _, tag := range doc.Tags {
+		list = append(list, group{tag.Name, byTag[tag.Name]})
+	}
 	return list
+}
+
+// prose sets what stands between backticks as code.
+func prose(s string) template.HTML {
+	var b strings.Builder
+	for i, part := range strings.Split(s, "`") {
+		part = template.HTMLEscapeString(part)
+		if i%2 == 1 {
+			part = "<code>" + part + "</code>"
+		}
+		b.WriteString(part)
+	}
+	return template.HTML(b.String()) //nolint:gosec // escaped above
 }
 
 // bodySchema returns the schema of the first media type, nil for none.
