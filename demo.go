@@ -63,6 +63,9 @@ func (c *demoCommand) Run(ctx context.Context, out output) (err error) {
 	}
 	school := demo.New(service, verifier, log, c.Students)
 	if err := school.Fill(ctx, clock); err != nil {
+		if ctx.Err() != nil {
+			err = nil // it was ended while it filled
+		}
 		return errors.Join(err, service.Close(), listener.Close())
 	}
 	playing, stop := context.WithCancel(ctx)

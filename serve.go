@@ -15,15 +15,23 @@ import (
 	"marcador/sse"
 )
 
-// patience is how long shutting down may take.
-const patience = 10 * time.Second
+// How long shutting down waits, at the most: for streams to be told, and for
+// requests to be answered. Who has not read the answer by then is cut off.
+const (
+	farewell = 4 * time.Second
+	lastCall = 4 * time.Second
+)
+
+// maxHeartbeat is a silence that every client bears: the browser's gives a stream
+// up after 40 s.
+const maxHeartbeat = 30 * time.Second
 
 // boardFlags say when boards move and how they are sent.
 type boardFlags struct {
 	Recompute    string        `default:"write" help:"When boards move: 'write', whenever something is written; or a cron expression."`
 	CacheTTL     time.Duration `default:"60s" name:"cache-ttl" help:"Longest that an encoded page is kept; then edits of the database by hand show too."`
 	Top          int           `default:"100" help:"Rows in a broadcast, 1 to 1000."`
-	Heartbeat    time.Duration `default:"15s" help:"Longest silence on a stream."`
+	Heartbeat    time.Duration `default:"15s" help:"Longest silence on a stream, at most 30s."`
 	WriteTimeout time.Duration `default:"5s" help:"A client that takes longer to take one write is let go."`
 	Timezone     string        `default:"UTC" help:"IANA name of the zone in which days begin, such as America/Merida."`
 }
@@ -89,6 +97,9 @@ func (f boardFlags) liveOptions(throttle time.Duration, log *slog.Logger) (live.
 			return opts, fmt.Errorf("%s %s is too short; give %s or more", d.flag, d.value, d.least)
 		}
 	}
+	if f.Heartbeat > maxHeartbeat {
+		return opts, fmt.Errorf("--heartbeat %s is too long; give %s or less, since browsers give a silent stream up", f.Heartbeat, maxHeartbeat)
+	}
 	if throttle == 0 {
 		opts.Throttle = -1
 	}
@@ -143,22 +154,38 @@ func serve(ctx context.Context, l net.Listener, h http.Handler, streams *sse.Ser
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    32 << 10,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug), // clients' doings; panics are the API's to log
 	}
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(l) }()
+	var failure error
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		failure = server.Serve(l)
+	}()
 	var err error
 	select {
-	case err = <-failed:
-		err = fmt.Errorf("serve: %w", err)
+	case <-served:
+		err = fmt.Errorf("serve: %w", failure)
 	case <-ctx.Done():
 		log.Info("shutting down", "streams", streams.Streams())
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
-	defer cancel()
-	err = errors.Join(err, streams.Drain(ctx), server.Shutdown(ctx), service.Close())
-	if err == nil {
+	ctx = context.WithoutCancel(ctx)
+	if cut := within(ctx, farewell, streams.Drain); cut != nil {
+		log.Warn("streams were cut off", "error", cut)
+	}
+	if cut := within(ctx, lastCall, server.Shutdown); cut != nil {
+		log.Warn("requests were cut off", "error", cut)
+		err = errors.Join(err, server.Close())
+	}
+	<-served
+	if err = errors.Join(err, service.Close()); err == nil {
 		log.Info("stopped")
 	}
 	return err
+}
+
+func within(ctx context.Context, d time.Duration, fn func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	return fn(ctx)
 }

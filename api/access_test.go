@@ -137,6 +137,7 @@ func TestSession(t *testing.T) {
 	// A cookie does not renew itself, and a bad token begins nothing.
 	f.do("", http.MethodPost, "/v1/session", "", "Cookie", cookie).wantProblem(t, 401, "token_missing", "")
 	f.do("forged", http.MethodPost, "/v1/session", "").wantProblem(t, 401, "token_invalid", "")
+	f.do("", http.MethodDelete, "/v1/session", "", "Cookie", cookie, "Sec-Fetch-Site", "cross-site").wantProblem(t, 403, "cross_origin", "")
 	end := f.do("", http.MethodDelete, "/v1/session", "", "Cookie", cookie)
 	if end.status != http.StatusNoContent || !strings.Contains(end.header.Get("Set-Cookie"), "Max-Age=0") {
 		t.Errorf("DELETE /v1/session = %d %v", end.status, end.header)

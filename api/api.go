@@ -8,6 +8,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"runtime/debug"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -21,8 +22,10 @@ import (
 	"marcador/static"
 )
 
-// patience is how long a request that is not a stream may take.
-const patience = 10 * time.Second
+const (
+	patience = 10 * time.Second // how long a request that is not a stream may take
+	delivery = 30 * time.Second // how long its answer may take to be read
+)
 
 // Options says how the API works.
 type Options struct {
@@ -66,8 +69,18 @@ func New(opts Options) http.Handler {
 	return http.HandlerFunc(a.serve)
 }
 
-// serve looks at what the mux would word poorly.
+// serve looks at what the mux would word poorly, bounds how long an answer may
+// take to be read, and answers for what panics. A stream sets bounds of its own.
 func (a *api) serve(w http.ResponseWriter, r *http.Request) {
+	defer func() {
+		if reason := recover(); reason != nil && reason != http.ErrAbortHandler { //nolint:errorlint // net/http compares it so
+			a.Log.ErrorContext(r.Context(), "panic", "reason", reason, "path", r.URL.Path, "stack", string(debug.Stack()))
+			a.write(w, problemOf(http.StatusInternalServerError, "internal", "something went wrong here; it was logged"))
+		}
+	}()
+	if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(delivery)); err != nil {
+		a.Log.ErrorContext(r.Context(), "set write deadline", "error", err)
+	}
 	if emptySegment(r.URL.EscapedPath()) {
 		a.write(w, invalid("path", "the path has an empty part where an id should be; give the id"))
 		return

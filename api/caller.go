@@ -36,12 +36,13 @@ func callerOf(ctx context.Context) auth.Caller {
 // what they lack, as RFC 6750, section 3, words it.
 func (a *api) authorize(ctx huma.Context, next func(huma.Context)) {
 	may, _ := ctx.Operation().Metadata[accessKey].(access)
-	if may.open {
-		next(ctx)
-		return
-	}
 	r, _ := humago.Unwrap(ctx)
-	caller, p, challenge := a.identify(r, may)
+	var caller auth.Caller
+	var challenge string
+	p := a.sameOrigin(r)
+	if p == nil && !may.open {
+		caller, p, challenge = a.identify(r, may)
+	}
 	if p == nil {
 		p, challenge = permit(caller, may, ctx.Param("id"))
 	}
@@ -72,13 +73,17 @@ func (a *api) identify(r *http.Request, may access) (caller auth.Caller, p *prob
 		return caller, problemOf(http.StatusUnauthorized, "token_invalid", err.Error()+"; get a fresh token"),
 			fmt.Sprintf(`, error="invalid_token", error_description=%q`, err)
 	}
-	if from == auth.FromCookie {
-		if err := a.crossOrigin.Check(r); err != nil {
-			return caller, problemOf(http.StatusForbidden, "cross_origin",
-				"a write with the session cookie must come from this site's own pages; use an Authorization header elsewhere"), ""
-		}
-	}
 	return caller, nil, ""
+}
+
+// sameOrigin returns what is wrong with a write that another site's page made a
+// browser send along with the session cookie.
+func (a *api) sameOrigin(r *http.Request) *problem {
+	if _, from, _ := auth.TokenOf(r, false); from != auth.FromCookie || a.crossOrigin.Check(r) == nil {
+		return nil
+	}
+	return problemOf(http.StatusForbidden, "cross_origin",
+		"a write with the session cookie must come from this site's own pages; use an Authorization header elsewhere")
 }
 
 // permit returns what the caller lacks for the operation, if anything.

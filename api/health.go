@@ -17,11 +17,14 @@ type readiness struct {
 	err   error     // guarded by mu
 }
 
-// ask returns what check said within the last second, or asks it.
+// ask returns what check said within the last second, or asks it, however
+// impatient who asks may be: the answer is for others too.
 func (r *readiness) ask(ctx context.Context, check func(context.Context) error) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if time.Since(r.asked) > time.Second {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+		defer cancel()
 		r.err = check(ctx)
 		r.asked = time.Now()
 	}

@@ -2,7 +2,9 @@ package api
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -99,7 +101,8 @@ func (p *Profile) check(f *faults) {
 	if len(p.Groups) > maxKinds {
 		f.add("groups", fmt.Sprintf("has more than %d kinds", maxKinds))
 	}
-	for kind, ids := range p.Groups {
+	for _, kind := range slices.Sorted(maps.Keys(p.Groups)) {
+		ids := p.Groups[kind]
 		if !groupKind.MatchString(kind) || kind == "global" || kind == "friends" {
 			f.add("groups", fmt.Sprintf("%q can't be a kind of group; use a word such as school, in small letters (a-z, 0-9, _ and -), not global or friends", kind))
 		}

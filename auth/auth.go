@@ -119,6 +119,9 @@ func (v *Verifier) Verify(token string) (Caller, error) {
 	if c.Subject == "" {
 		return Caller{}, fmt.Errorf("%w: it has no sub claim", ErrInvalidToken)
 	}
+	if c.ExpiresAt.Year() > 9999 {
+		return Caller{}, fmt.Errorf("%w: its exp lies beyond the year 9999; it counts seconds, not milliseconds", ErrInvalidToken)
+	}
 	return Caller{
 		UserID:  c.Subject,
 		Email:   c.Email,

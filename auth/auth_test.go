@@ -100,6 +100,7 @@ func TestVerifier_Verify_refuses(t *testing.T) {
 		"huge":              {strings.Repeat("a", 10_000), "longer than"},
 		"no exp":            {hs(jwt.MapClaims{"exp": nil}), "required claim"},
 		"exp is text":       {hs(jwt.MapClaims{"exp": "soon"}), "not a JWT"},
+		"exp in ms":         {hs(jwt.MapClaims{"exp": time.Now().UnixMilli()}), "milliseconds"},
 		"expired":           {hs(jwt.MapClaims{"exp": in(-40 * time.Second)}), "expired"},
 		"not yet valid":     {hs(jwt.MapClaims{"nbf": in(40 * time.Second)}), "not valid yet"},
 		"issued in future":  {hs(jwt.MapClaims{"iat": in(40 * time.Second)}), "issued in the future"},

@@ -35,8 +35,8 @@ type board struct {
 	topic     sse.Topic
 	publisher publisher
 
-	rank    *rank.Board // guarded by s.mu
-	stamped stamp       // guarded by s.mu: what it shows
+	rank  *rank.Board // guarded by s.mu
+	stamp stamp       // guarded by s.mu: what it shows
 
 	pagesMu sync.Mutex                     // may be taken with s.mu held, not the other way
 	pages   *simplelru.LRU[pageKey, *page] // guarded by pagesMu
@@ -48,6 +48,7 @@ type pageKey struct{ first, n int }
 // not change.
 type page struct {
 	stamp
+	names int64 // what profiles.changes was
 	first int
 	rows  [][]byte // each ends in `"isCurrentUser":false}`
 	size  int      // of all rows
@@ -72,9 +73,6 @@ func newBoard(s *Service, name, period string) *board {
 	return b
 }
 
-// stamp says what the board shows. It is called with s.mu held.
-func (b *board) stamp(st stamp) { b.stamped = st }
-
 // line is an entry with all that is needed to encode it but the profile.
 type line struct {
 	rank.Entry
@@ -90,17 +88,17 @@ func (b *board) line(e rank.Entry) line {
 	return line{e, u.id, u.mlCoins, b.s.badge(e.Score)}
 }
 
-// own is the caller's line with what only the caller is told.
-type own struct {
+// ownLine is the caller's line with what only the caller is told.
+type ownLine struct {
 	line
 
 	percentile   float64
 	pointsToNext *int64 // nil at the top
 }
 
-// own returns nil where there is no such user on the board. It is called with
-// s.mu held.
-func (b *board) own(userID string) *own {
+// ownLine returns nil where there is no such user on the board. It is called
+// with s.mu held.
+func (b *board) ownLine(userID string) *ownLine {
 	number, ok := b.s.numbers[userID]
 	if !ok {
 		return nil
@@ -110,7 +108,7 @@ func (b *board) own(userID string) *own {
 		return nil
 	}
 	with := b.rank.Page(max(r-1, 1), 2) // oneself and the one above
-	o := &own{line: b.line(with[min(r-1, 1)])}
+	o := &ownLine{line: b.line(with[min(r-1, 1)])}
 	total := float64(b.rank.Len())
 	o.percentile = math.Round((total-float64(r))/total*1000) / 10
 	if r > 1 {
@@ -146,15 +144,15 @@ func (b *board) view(ctx context.Context, first, n int, caller string) (v view, 
 // tryView returns false where somebody's profile was not there any more.
 func (b *board) tryView(ctx context.Context, first, n int, caller string) (view, bool, error) {
 	b.s.mu.RLock()
-	stamped, total := b.stamped, b.rank.Len()
-	v := view{page: b.kept(pageKey{first, n}, stamped), me: []byte("null")}
+	stamp, total, names := b.stamp, b.rank.Len(), b.s.profiles.changes.Load()
+	v := view{page: b.kept(pageKey{first, n}, stamp, names), me: []byte("null")}
 	var lines []line
 	if v.page == nil {
 		for _, e := range b.rank.Page(first, n) {
 			lines = append(lines, b.line(e))
 		}
 	}
-	own := b.own(caller)
+	own := b.ownLine(caller)
 	b.s.mu.RUnlock()
 
 	numbers := make([]uint32, 0, len(lines)+1)
@@ -174,7 +172,7 @@ func (b *board) tryView(ctx context.Context, first, n int, caller string) (view,
 		whole = whole && ok
 	}
 	if v.page == nil {
-		v.page = &page{stamp: stamped, first: first, total: total, rows: make([][]byte, len(lines))}
+		v.page = &page{stamp: stamp, names: names, first: first, total: total, rows: make([][]byte, len(lines))}
 		for i, l := range lines {
 			v.rows[i] = marshal(l.entry(shown, false))
 			v.size += len(v.rows[i])
@@ -191,10 +189,10 @@ func (b *board) tryView(ctx context.Context, first, n int, caller string) (view,
 }
 
 // kept returns the kept page if it shows what the board does.
-func (b *board) kept(key pageKey, stamped stamp) *page {
+func (b *board) kept(key pageKey, stamp stamp, names int64) *page {
 	b.pagesMu.Lock()
 	defer b.pagesMu.Unlock()
-	if p, ok := b.pages.Get(key); ok && p.stamp == stamped {
+	if p, ok := b.pages.Get(key); ok && p.stamp == stamp && p.names == names {
 		return p
 	}
 	return nil
@@ -271,9 +269,9 @@ func (p *page) appendEntries(dst []byte, ownRank int) []byte {
 	return append(dst, ']')
 }
 
-// sameRows reports whether q shows the same entries.
-func (p *page) sameRows(q *page) bool {
-	return q != nil && slices.EqualFunc(p.rows, q.rows, bytes.Equal)
+// sameAs reports whether q shows the same.
+func (p *page) sameAs(q *page) bool {
+	return q != nil && p.total == q.total && slices.EqualFunc(p.rows, q.rows, bytes.Equal)
 }
 
 func marshal(v any) []byte {

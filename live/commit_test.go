@@ -68,7 +68,7 @@ func TestService_answersAgainAfterACrash(t *testing.T) {
 		f.give("u2", 20)
 		write := []live.Write{{Key: "k", Updates: []live.Update{
 			{UserID: "u3", XP: 15}, {UserID: "u3", XP: 15, MLCoins: 1}, {UserID: "u1", MLCoins: 2}, {UserID: "u1", XP: 11},
-		}}}
+		}}, {Updates: []live.Update{{UserID: "u3", XP: 100}}}}
 		first, err := f.AddPoints(t.Context(), write)
 		if err != nil {
 			t.Fatal(err)
@@ -86,16 +86,17 @@ func TestService_answersAgainAfterACrash(t *testing.T) {
 		f.close()
 		f.path = dead
 		f.open(live.Options{})
-		again, err := f.AddPoints(t.Context(), write)
+		f.wantPage("1 u3:130 2 u1:21 3 u2:20 ")
+		again, err := f.AddPoints(t.Context(), write[:1])
 		if err != nil {
 			t.Fatal(err)
 		}
-		for i := range first {
+		for i := range again {
 			if again[i] != first[i] {
 				t.Errorf("update %d: again = %+v, want %+v", i, again[i], first[i])
 			}
 		}
-		f.wantPage("1 u3:30 2 u1:21 3 u2:20 ")
+		f.wantPage("1 u3:130 2 u1:21 3 u2:20 ")
 	})
 }
 
@@ -305,10 +306,98 @@ func TestService_recomputeByCron(t *testing.T) {
 			t.Errorf("version %d without a change, want %d", got, version)
 		}
 		f.give("u1", 50)
+		f.give("u2", 70)
 		if err := f.Erase(t.Context(), "u2"); err != nil { // nobody is shown who is gone
 			t.Fatal(err)
 		}
 		f.wantPage("1 u1:50 ")
+		fl.want("4200s: 1 u1:50 ")
+		time.Sleep(5 * time.Minute)
+		f.wantPage("1 u1:50 ")
+		fl.want()
+		// The first commit of a day begins it, and is not lost in it.
+		time.Sleep(23 * time.Hour)
+		f.put("u3")
+		version = f.give("u3", 10).Version
+		f.wantPage("1 u1:50 ")
+		time.Sleep(5 * time.Minute)
+		if p := f.page(0, 10, ""); brief(p.Entries) != "1 u1:50 2 u3:10 " || p.Version < version {
+			t.Errorf("page = %s at %d, want what was written at %d", brief(p.Entries), p.Version, version)
+		}
+	})
+}
+
+// What is written right after a midnight that nobody noticed is shown at once,
+// since the day begins with it, and its version is its own.
+func TestService_recomputeByCron_midnight(t *testing.T) {
+	inBubble(t, live.Options{Recompute: "0 12 * * *", Throttle: -1}, func(t *testing.T, f *fixture) {
+		f.put("u1", "u2")
+		time.Sleep(12 * time.Hour)
+		f.give("u1", 5)
+		f.wantPage("1 u1:0 2 u2:0 ")
+		time.Sleep(12*time.Hour - time.Second)
+		fl := f.follow()
+		defer fl.leave()
+		fl.want("0s: 1 u1:0 2 u2:0 ")
+		time.Sleep(time.Second)
+		fl.want("1s: 1 u1:5 2 u2:0 ") // the day begins
+		f.give("u2", 9)
+		fl.want()
+		time.Sleep(12 * time.Hour)
+		fl.want("43201s: 1 u2:9 2 u1:5 ")
+		for _, e := range f.page(0, 2, "").Entries {
+			if e.Change != 1 {
+				t.Errorf("entry = %+v, want one that has moved since midnight", e)
+			}
+		}
+	})
+}
+
+// By cron, edits of the database by hand wait for the time as well; names in
+// pages do not.
+func TestService_recomputeByCron_byHand(t *testing.T) {
+	opts := live.Options{Recompute: "0 * * * *", Throttle: -1, CacheTTL: time.Minute}
+	inBubble(t, opts, func(t *testing.T, f *fixture) {
+		f.put("u1", "u2")
+		time.Sleep(time.Hour)
+		f.wantPage("1 u1:0 2 u2:0 ")
+		f.give("u1", 5)
+		f.sql(`UPDATE totals SET xp = 70, reached = 99 WHERE user = (SELECT number FROM users WHERE id = 'u2')`)
+		f.put("u1")
+		time.Sleep(30 * time.Minute)
+		f.wantPage("1 u1:0 2 u2:0 ")
+		if _, err := f.PutProfiles(t.Context(), []live.Profile{{ID: "u2", Username: "Neu"}}); err != nil {
+			t.Fatal(err)
+		}
+		for _, limit := range []int{2, 100} { // one that was kept, one that was not
+			if got := f.page(0, limit, "").Entries[1].Username; got != "Neu" {
+				t.Errorf("limit %d: username = %s", limit, got)
+			}
+		}
+		time.Sleep(30 * time.Minute)
+		f.wantPage("1 u2:70 2 u1:5 ")
+	})
+}
+
+// What could not be loaded is loaded when it can be.
+func TestService_failedLoad(t *testing.T) {
+	inBubble(t, live.Options{CacheTTL: time.Minute, Throttle: -1}, func(t *testing.T, f *fixture) {
+		f.put("u1")
+		f.sql(`UPDATE totals SET xp = 70; ALTER TABLE badges RENAME TO gone`)
+		time.Sleep(time.Minute)
+		f.wantPage("1 u1:0 ")
+		if err := f.Ready(t.Context()); !errors.Is(err, live.ErrUnavailable) {
+			t.Errorf("Ready() = %v, want ErrUnavailable", err)
+		}
+		if !strings.Contains(f.log.String(), "load the boards again") {
+			t.Errorf("log = %s", f.log)
+		}
+		f.sql(`ALTER TABLE gone RENAME TO badges`)
+		time.Sleep(time.Minute)
+		f.wantPage("1 u1:70 ")
+		if err := f.Ready(t.Context()); err != nil {
+			t.Error(err)
+		}
 	})
 }
 

@@ -29,7 +29,8 @@ func MakeSnapshot(tb testing.TB, s *Service) int {
 	return len(p.appendEntries(nil, 0))
 }
 
-// HoldProfiles stops whoever makes a page until the function it returns is called.
+// HoldProfiles stops whoever makes a page until the function it returns is called,
+// as a slow disk would.
 func HoldProfiles(s *Service) (proceed func()) {
 	s.profiles.mu.Lock()
 	return s.profiles.mu.Unlock

@@ -99,7 +99,7 @@ type Service struct {
 	badges  []store.Badge       // guarded by mu: lowest first
 	day     time.Time           // guarded by mu: start of the day that the baseline is of
 	waiting map[uint32]standing // guarded by mu: what the next recomputation will show; at most one a user
-	stale   bool                // guarded by mu: what is in memory must be loaded again
+	stale   bool                // guarded by mu: another program has written what is not loaded yet
 }
 
 // stamp is which commit something shows, and when that was.
@@ -176,8 +176,20 @@ func (s *Service) Close() error {
 // Epoch names the database in event ids.
 func (s *Service) Epoch() string { return s.store.Epoch() }
 
-// Ready returns an error where the database can't be written.
-func (s *Service) Ready(ctx context.Context) error { return s.store.Ready(ctx) }
+// Ready returns an error where the database can't be written, or boards are out
+// of date because they could not be loaded.
+func (s *Service) Ready(ctx context.Context) error {
+	s.mu.RLock()
+	stale := s.stale && !s.byCron()
+	s.mu.RUnlock()
+	if stale {
+		return fmt.Errorf("%w: the boards could not be loaded again", ErrUnavailable)
+	}
+	return s.store.Ready(ctx)
+}
+
+// byCron reports whether boards move only when a cron expression says so.
+func (s *Service) byCron() bool { return s.opts.Recompute != "" }
 
 // load makes everything in memory anew from the database.
 func (s *Service) load(ctx context.Context) error {
@@ -218,34 +230,39 @@ func (s *Service) load(ctx context.Context) error {
 	s.profiles.forgetAll()
 	s.global.rank.Load(present, then)
 	s.latest = stamp{s.store.Seq(), s.store.At()}
-	s.global.stamp(s.latest)
+	s.global.stamp = s.latest
+	s.stale = false
 	return nil
 }
 
 // answerAgain works out with which ranks the writes were answered that were
 // committed right before a crash: the board is taken back to what it was before
-// them, and they are ranked again.
+// the last transaction, and that is ranked again.
 func (s *Service) answerAgain(ctx context.Context) error {
-	points, before, err := s.store.Unanswered(ctx)
-	if err != nil || len(points) == 0 {
+	recent, err := s.store.Unanswered(ctx)
+	if err != nil || len(recent) == 0 {
 		return err
 	}
 	s.mu.Lock()
-	for i, p := range slices.Backward(points) {
-		if p.XP != 0 {
-			s.global.rank.Put(p.User, p.XPAfter-p.XP, before[i])
+	for _, r := range slices.Backward(recent) {
+		if r.XP != 0 {
+			s.global.rank.Put(r.User, r.XPAfter-r.XP, r.ReachedBefore)
 		}
 	}
-	for _, p := range points {
-		if p.XP != 0 {
-			p.OldRank, p.NewRank = s.global.rank.Put(p.User, p.XPAfter, p.Seq)
+	var keyed []*store.Points
+	for _, r := range recent {
+		if r.XP != 0 {
+			r.OldRank, r.NewRank = s.global.rank.Put(r.User, r.XPAfter, r.Seq)
 		} else {
-			p.OldRank = s.global.rank.Rank(p.User)
-			p.NewRank = p.OldRank
+			r.OldRank = s.global.rank.Rank(r.User)
+			r.NewRank = r.OldRank
+		}
+		if r.Keyed {
+			keyed = append(keyed, r.Points)
 		}
 	}
 	s.mu.Unlock()
-	return s.store.Answer(ctx, points)
+	return s.store.Answer(ctx, keyed)
 }
 
 // tie puts the user whose id is lower first. It is called with mu held.

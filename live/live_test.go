@@ -153,9 +153,10 @@ type follower struct {
 	leave  func()
 	began  time.Time
 
-	mu   sync.Mutex
-	seen []string // guarded by mu: "seconds: page"
-	last live.PageBody
+	mu    sync.Mutex
+	delay time.Duration // guarded by mu: what a write takes
+	seen  []string      // guarded by mu: "seconds: page"
+	last  live.PageBody // guarded by mu
 }
 
 // follow follows the board as api does.
@@ -188,6 +189,10 @@ func (fl *follower) SetWriteDeadline(time.Time) error { return nil }
 func (fl *follower) Write(b []byte) (int, error) {
 	fl.mu.Lock()
 	defer fl.mu.Unlock()
+	delay := fl.delay
+	fl.mu.Unlock()
+	time.Sleep(delay)
+	fl.mu.Lock()
 	for part := range strings.SplitSeq(string(b), "event: leaderboard:updated\ndata: ") {
 		data, _, ok := strings.Cut(part, "\nid: ")
 		if !ok {
@@ -204,6 +209,13 @@ func (fl *follower) Write(b []byte) (int, error) {
 		fl.seen = append(fl.seen, fmt.Sprintf("%.0fs: %s", time.Since(fl.began).Seconds(), brief(e.Leaderboard)))
 	}
 	return len(b), nil
+}
+
+// slow makes the client take so long to read.
+func (fl *follower) slow(delay time.Duration) {
+	fl.mu.Lock()
+	defer fl.mu.Unlock()
+	fl.delay = delay
 }
 
 // want says what has been sent since it was last asked.

@@ -3,6 +3,7 @@ package live
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 
@@ -17,7 +18,7 @@ const maxProfiles = 10_000
 type profiles struct {
 	mu      sync.Mutex
 	cache   *simplelru.LRU[uint32, store.Shown] // guarded by mu
-	changes int                                 // guarded by mu: how often something was forgotten
+	changes atomic.Int64                        // how often something was forgotten; moves with mu held
 }
 
 func newProfiles() *profiles {
@@ -34,7 +35,7 @@ func (p *profiles) of(ctx context.Context, st *store.Store, numbers []uint32) (m
 	found := make(map[uint32]store.Shown, len(numbers))
 	var missing []uint32
 	p.mu.Lock()
-	changes := p.changes
+	changes := p.changes.Load()
 	for _, n := range numbers {
 		if shown, ok := p.cache.Get(n); ok {
 			found[n] = shown
@@ -55,7 +56,7 @@ func (p *profiles) of(ctx context.Context, st *store.Store, numbers []uint32) (m
 	for _, shown := range read {
 		found[shown.Number] = shown
 		// What changed while it was read may be newer than what was read.
-		if changes == p.changes {
+		if changes == p.changes.Load() {
 			p.cache.Add(shown.Number, shown)
 		}
 	}
@@ -65,13 +66,13 @@ func (p *profiles) of(ctx context.Context, st *store.Store, numbers []uint32) (m
 func (p *profiles) forget(number uint32) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.changes++
+	p.changes.Add(1)
 	p.cache.Remove(number)
 }
 
 func (p *profiles) forgetAll() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.changes++
+	p.changes.Add(1)
 	p.cache.Purge()
 }

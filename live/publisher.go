@@ -74,25 +74,33 @@ func (p *publisher) publish() {
 	if wanted {
 		state, shown, err = p.b.snapshot(p.b.s.ctx)
 	}
+	if err != nil {
+		p.b.s.logged("broadcast skipped", err)
+	} else if wanted && p.news(shown) {
+		p.b.topic.Publish(state) // without mu, for which a write may wait
+	}
 
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.scheduled = false
-	switch {
-	case err != nil:
-		if !p.closed {
-			p.b.s.log.Error("broadcast skipped", "board", p.b.name, "error", err)
-		}
+	if err != nil {
 		p.dirty = true
 		p.schedule(retryAfter)
-		return
-	case wanted && !shown.sameRows(p.published):
-		p.published, p.last = shown, time.Now()
-		p.b.topic.Publish(state)
-	}
-	if p.dirty {
+	} else if p.dirty {
 		p.schedule(0)
 	}
+}
+
+// news reports whether followers lack what shown shows, and notes that they are
+// told now.
+func (p *publisher) news(shown *page) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if shown.sameAs(p.published) {
+		return false
+	}
+	p.published, p.last = shown, time.Now()
+	return true
 }
 
 // follow returns the topic with the state that a new follower begins with, and
@@ -108,7 +116,7 @@ func (p *publisher) follow(ctx context.Context) (sse.Follow, func(), error) {
 		p.followers--
 		return sse.Follow{}, nil, err
 	}
-	if !shown.sameRows(p.published) {
+	if !shown.sameAs(p.published) {
 		p.published = nil
 		if p.followers == 1 {
 			p.published = shown

@@ -54,10 +54,13 @@ func TestPublisher_nothingVisible(t *testing.T) {
 		fl := f.follow()
 		defer fl.leave()
 		fl.want("0s: 1 u1:100 2 u2:50 ")
-		f.give("u4", 10)  // below the top
-		f.put("u5", "u3") // likewise
-		f.give("u1", 0+1) // seen
+		f.give("u4", 10) // below the top
+		fl.want()
+		f.give("u1", 1)
 		fl.want("0s: 1 u1:101 2 u2:50 ")
+		f.put("u5") // one more takes part
+		fl.want("0s: 1 u1:101 2 u2:50 ")
+		f.put("u3") // the same name again, below the top
 		f.put("u2") // the same name again
 		fl.want()
 		f.give("u4", 50) // into the top
@@ -85,6 +88,24 @@ func TestPublisher_nobodyFollows(t *testing.T) {
 		again := f.follow()
 		defer again.leave()
 		again.want("0s: 1 u1:10 ")
+	})
+}
+
+// A window is never shorter than ten times what the last fan-out took.
+func TestPublisher_slowFanout(t *testing.T) {
+	inBubble(t, live.Options{Throttle: 10 * time.Second}, func(_ *testing.T, f *fixture) {
+		f.put("u1")
+		fl := f.follow()
+		defer fl.leave()
+		fl.slow(2 * time.Second)
+		f.give("u1", 1)
+		time.Sleep(5 * time.Second)
+		fl.slow(0)
+		f.give("u1", 1)
+		time.Sleep(34 * time.Second)
+		fl.want("0s: 1 u1:0 ", "2s: 1 u1:1 ")
+		time.Sleep(time.Second) // forty seconds after the first: half of one took two
+		fl.want("40s: 1 u1:2 ")
 	})
 }
 

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/go-co-op/gocron/v2"
+
+	"marcador/store"
 )
 
 // schedule starts the jobs that time drives: a new day, changes by other
@@ -22,7 +24,8 @@ func (s *Service) schedule() error {
 	}
 	jobs := []job{
 		// A commit after midnight begins the day; this is for when there is none.
-		{"begin the day", gocron.CronJob("0 0 * * *", false), func() { s.logged("begin the day", s.store.Touch(s.ctx)) }},
+		// Every minute, since in some zones there are days without a midnight.
+		{"begin the day", gocron.CronJob("* * * * *", false), s.noticeDay},
 	}
 	if s.opts.CacheTTL > 0 {
 		jobs = append(jobs, job{"look for changes by others", gocron.DurationJob(s.opts.CacheTTL), s.look})
@@ -58,12 +61,22 @@ func CheckCron(expr string) error {
 
 func withSeconds(expr string) bool { return len(strings.Fields(expr)) == 6 }
 
+// noticeDay has the day begin that has begun, if nothing else did.
+func (s *Service) noticeDay() {
+	s.mu.RLock()
+	begun := store.DayOf(s.opts.Now().In(s.opts.Location)).After(s.day)
+	s.mu.RUnlock()
+	if begun {
+		s.logged("begin the day", s.store.Touch(s.ctx))
+	}
+}
+
 // look has the store look for changes by other programs.
 func (s *Service) look() {
 	s.mu.RLock()
 	stale := s.stale
 	s.mu.RUnlock()
-	if stale {
+	if stale && !s.byCron() { // the load has failed; any commit tries again
 		s.logged("load the boards again", s.store.Touch(s.ctx))
 		return
 	}

@@ -35,9 +35,6 @@ func NewState(epoch string, version int64, event string, data []byte) *State {
 	return s
 }
 
-// Version is the state's version.
-func (s *State) Version() int64 { return s.version }
-
 // appendTo appends the event, with its id or without.
 func (s *State) appendTo(dst []byte, withID bool) []byte {
 	if withID {

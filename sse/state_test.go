@@ -49,9 +49,6 @@ func TestNewState(t *testing.T) {
 	if got, want := string(sse.Frame(s)), "event: news\ndata: {\"a\":1}\nid: abc-7\n\n"; got != want {
 		t.Errorf("frame = %q, want %q", got, want)
 	}
-	if s.Version() != 7 {
-		t.Errorf("Version() = %d", s.Version())
-	}
 }
 
 // FuzzNewState: no data can end its event, name another or set an id.

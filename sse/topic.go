@@ -34,13 +34,6 @@ func (t *Topic) Publish(s *State) {
 	}
 }
 
-// Len is the number of subscribers.
-func (t *Topic) Len() int {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return len(t.subscribers)
-}
-
 // Fanout is how long it lately took to write a state to all subscribers: twice
 // the time to half of them, since the slowest may take as long as they like.
 func (t *Topic) Fanout() time.Duration {

@@ -4,7 +4,11 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"time"
 )
+
+// BusyTimeout is how long SQLite waits for another program's lock.
+const BusyTimeout = 5 * time.Second
 
 // Waiting is how many writes wait.
 func Waiting(s *Store) int { return len(s.queue) }
@@ -26,14 +30,31 @@ func WriterPragmas(tb testing.TB, s *Store) string {
 	return fmt.Sprint(journal, " ", synchronous, " ", foreignKeys)
 }
 
-// CheckSums fails the test where totals are not the sums of the ledger.
+// Path is the file that the database is in.
+func Path(tb testing.TB, s *Store) (path string) {
+	tb.Helper()
+	if err := s.read.QueryRowContext(tb.Context(), `SELECT file FROM pragma_database_list WHERE name = 'main'`).Scan(&path); err != nil {
+		tb.Fatal(err)
+	}
+	return path
+}
+
+// CheckSums fails the test where totals are not the sums of the ledger, as a
+// whole and since the start of each period that they name.
 func CheckSums(tb testing.TB, s *Store) {
 	tb.Helper()
 	var wrong int
 	err := s.read.QueryRowContext(tb.Context(), `
 		SELECT count(*) FROM totals t
 		WHERE xp <> (SELECT coalesce(sum(xp), 0) FROM ledger WHERE user = t.user)
-		   OR ml_coins <> (SELECT coalesce(sum(ml_coins), 0) FROM ledger WHERE user = t.user)`).Scan(&wrong)
+		   OR ml_coins <> (SELECT coalesce(sum(ml_coins), 0) FROM ledger WHERE user = t.user)
+		   OR day_xp <> (SELECT coalesce(sum(xp), 0) FROM ledger WHERE user = t.user AND at >= day)
+		   OR week_xp <> (SELECT coalesce(sum(xp), 0) FROM ledger WHERE user = t.user AND at >= week)
+		   OR month_xp <> (SELECT coalesce(sum(xp), 0) FROM ledger WHERE user = t.user AND at >= month)
+		   OR reached <> (SELECT coalesce(max(seq), 0) FROM ledger WHERE user = t.user AND xp <> 0)
+		   OR day_reached <> (SELECT coalesce(max(seq), 0) FROM ledger WHERE user = t.user AND xp <> 0 AND at < day)
+		   OR week_reached <> (SELECT coalesce(max(seq), 0) FROM ledger WHERE user = t.user AND xp <> 0 AND at < week)
+		   OR month_reached <> (SELECT coalesce(max(seq), 0) FROM ledger WHERE user = t.user AND xp <> 0 AND at < month)`).Scan(&wrong)
 	if err != nil || wrong > 0 {
 		tb.Errorf("%d totals are not the sums of the ledger (%v)", wrong, err)
 	}

@@ -82,31 +82,38 @@ func (t *tx) storedKey(ctx context.Context, key string) (k keyed, ok bool, err e
 	return k, true, rows.Err()
 }
 
-// Unanswered returns the keyed rows that were committed so shortly before a
-// crash that the ranks they were answered with were not stored, oldest first,
-// each with what Reached was before it.
-func (s *Store) Unanswered(ctx context.Context) (points []*Points, before []int64, err error) {
+// Recent is a ledger row of the last transaction before a crash.
+type Recent struct {
+	*Points
+
+	ReachedBefore int64 // what Reached was before it
+	Keyed         bool  // whether a repetition of it has to be answered
+}
+
+// Unanswered returns the rows that were committed so shortly before a crash that
+// the ranks they were answered with were not stored, oldest first.
+func (s *Store) Unanswered(ctx context.Context) (recent []Recent, err error) {
 	rows, err := s.read.QueryContext(ctx, `
 		SELECT l.seq, l.user, l.xp, l.xp_after,
-		       coalesce((SELECT max(seq) FROM ledger WHERE user = l.user AND seq < l.seq AND xp <> 0), 0)
-		FROM keys k JOIN ledger l ON l.seq >= k.seq AND l.seq < k.seq + k.count
-		WHERE k.seq > (SELECT answered FROM state)
+		       coalesce((SELECT max(seq) FROM ledger WHERE user = l.user AND seq < l.seq AND xp <> 0), 0),
+		       EXISTS (SELECT 1 FROM keys k WHERE l.seq >= k.seq AND l.seq < k.seq + k.count)
+		FROM ledger l WHERE l.seq > (SELECT answered FROM state)
 		ORDER BY l.seq`)
 	if err != nil {
-		return nil, nil, fmt.Errorf("read unanswered rows: %w", err)
+		return nil, fmt.Errorf("read unanswered rows: %w", err)
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
-		p, reached := new(Points), int64(0)
-		if err := rows.Scan(&p.Seq, &p.User, &p.XP, &p.XPAfter, &reached); err != nil {
-			return nil, nil, fmt.Errorf("read unanswered rows: %w", err)
+		r := Recent{Points: new(Points)}
+		if err := rows.Scan(&r.Seq, &r.User, &r.XP, &r.XPAfter, &r.ReachedBefore, &r.Keyed); err != nil {
+			return nil, fmt.Errorf("read unanswered rows: %w", err)
 		}
-		points, before = append(points, p), append(before, reached)
+		recent = append(recent, r)
 	}
-	return points, before, rows.Err()
+	return recent, rows.Err()
 }
 
-// Answer stores the ranks of what Unanswered returned.
+// Answer stores the ranks of keyed rows that Unanswered returned.
 func (s *Store) Answer(ctx context.Context, points []*Points) error {
 	return s.do(ctx, func(ctx context.Context, t *tx) error {
 		return t.addAnswers(ctx, points)

@@ -1,9 +1,12 @@
 package store_test
 
 import (
+	"errors"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"marcador/store"
 )
@@ -155,18 +158,30 @@ func TestStore_Unanswered(t *testing.T) {
 	s := open(t, path, store.Options{Committed: ranker})
 	put(t, s, "u1")
 	reached := give(t, s, "u1", 10).Seq
-	addOne(t, s, keyed("k", "u1", 50))
-	// The ranks of that write come with the next, which never happens.
+	if _, err := s.AddPoints(t.Context(), []store.Write{
+		keyed("k", "u1", 50), {Updates: []store.Update{{UserID: "u1", XP: 7}}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	// The ranks of that transaction come with the next, which never happens.
 	after := open(t, crash(t, path), store.Options{})
-	points, before, err := after.Unanswered(t.Context())
+	recent, err := after.Unanswered(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(points) != 1 || points[0].XP != 50 || points[0].XPAfter != 60 || before[0] != reached {
-		t.Fatalf("Unanswered() = %+v, %v, want the write of 50, reached %d before", points, before, reached)
+	type row struct {
+		xp, xpAfter, reachedBefore int64
+		keyed                      bool
 	}
-	points[0].OldRank, points[0].NewRank = 7, 3
-	if err := after.Answer(t.Context(), points); err != nil {
+	var got []row
+	for _, r := range recent {
+		got = append(got, row{r.XP, r.XPAfter, r.ReachedBefore, r.Keyed})
+	}
+	if want := []row{{50, 60, reached, true}, {7, 67, reached + 1, false}}; !slices.Equal(got, want) {
+		t.Fatalf("Unanswered() = %v, want %v", got, want)
+	}
+	recent[0].OldRank, recent[0].NewRank = 7, 3
+	if err := after.Answer(t.Context(), []*store.Points{recent[0].Points}); err != nil {
 		t.Fatal(err)
 	}
 	if p := addOne(t, after, keyed("k", "u1", 50)); p.OldRank != 7 || p.NewRank != 3 {
@@ -181,10 +196,94 @@ func TestStore_Close_savesAnswers(t *testing.T) {
 	first := addOne(t, s, keyed("k", "u1", 50))
 	closeStore(t, s)
 	again := open(t, path, store.Options{})
-	if points, _, err := again.Unanswered(t.Context()); err != nil || len(points) > 0 {
-		t.Errorf("Unanswered() = %v, %v after Close, want none", points, err)
+	if recent, err := again.Unanswered(t.Context()); err != nil || len(recent) > 0 {
+		t.Errorf("Unanswered() = %v, %v after Close, want none", recent, err)
 	}
 	if p := addOne(t, again, keyed("k", "u1", 50)); p != first {
 		t.Errorf("again = %+v, want %+v", p, first)
+	}
+}
+
+// A keyed write and the erasure of its user in one transaction leave an answer
+// to a row that is gone; nobody else must suffer for it.
+func TestStore_Erase_rightAfterAKeyedWrite(t *testing.T) {
+	s, together := grouped(t)
+	put(t, s, "u1", "u2")
+	together(
+		func() error {
+			_, err := s.AddPoints(t.Context(), []store.Write{keyed("k", "u1", 50)})
+			return err
+		},
+		func() error { return s.Erase(t.Context(), "u1") },
+	)
+	give(t, s, "u2", 1)
+	give(t, s, "u2", 1)
+	if got := xpOf(t, s, "u2"); got != 2 {
+		t.Errorf("u2 has %d, want 2", got)
+	}
+}
+
+// A request that makes the transaction fail fails by itself, and all of it is
+// undone.
+func TestStore_failedTransaction(t *testing.T) {
+	s, together := grouped(t)
+	put(t, s, "u1", "u2")
+	exec(t, store.Path(t, s), `CREATE TRIGGER fault BEFORE INSERT ON ledger WHEN NEW.xp = 666 BEGIN SELECT RAISE(ABORT, 'a fault'); END`)
+	seq := s.Seq()
+	var failed error
+	together(
+		func() error { give(t, s, "u1", 1); return nil },
+		func() error {
+			_, failed = s.AddPoints(t.Context(), []store.Write{{Updates: []store.Update{{UserID: "u2", XP: 5}, {UserID: "u2", XP: 666}}}})
+			return nil
+		},
+		func() error { give(t, s, "u1", 2); return nil },
+	)
+	if !errors.Is(failed, store.ErrUnavailable) {
+		t.Errorf("error = %v, want ErrUnavailable", failed)
+	}
+	if u1, u2 := xpOf(t, s, "u1"), xpOf(t, s, "u2"); u1 != 3 || u2 != 0 {
+		t.Errorf("xp = %d, %d, want 3, 0", u1, u2)
+	}
+	if s.Seq() != seq+4 { // two updates, what held the writer, and what another program did
+		t.Errorf("Seq() = %d, want %d", s.Seq(), seq+4)
+	}
+	store.CheckSums(t, s)
+}
+
+// grouped returns a store and what has it commit writes, given in order, in one
+// transaction.
+func grouped(t *testing.T) (*store.Store, func(...func() error)) {
+	t.Helper()
+	var hold sync.Mutex
+	s := open(t, filepath.Join(t.TempDir(), "m.db"), store.Options{Committed: func(c store.Commit) {
+		ranker(c)
+		hold.Lock()
+		defer hold.Unlock()
+	}})
+	return s, func(writes ...func() error) {
+		t.Helper()
+		hold.Lock()
+		var wg sync.WaitGroup
+		wg.Go(func() { // the writer is held after this one
+			if err := s.Touch(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+		for before := s.Seq(); s.Seq() == before; {
+			time.Sleep(time.Millisecond) // it is another goroutine's to commit
+		}
+		for i, write := range writes {
+			wg.Go(func() {
+				if err := write(); err != nil {
+					t.Error(err)
+				}
+			})
+			for store.Waiting(s) <= i {
+				time.Sleep(time.Millisecond) // as above
+			}
+		}
+		hold.Unlock()
+		wg.Wait()
 	}
 }

@@ -91,6 +91,9 @@ type addition struct {
 // plan works out what w does, or refuses it. It only reads.
 func (a *addition) plan(ctx context.Context, w Write) error {
 	first := len(a.result)
+	if len(w.Updates) == 0 {
+		return refuse(NothingToChange, first, "updates", "there is no update; give one or more")
+	}
 	var digest digest
 	if w.Key != "" {
 		digest = digestOf(w.Updates)
@@ -169,8 +172,8 @@ func (t *tx) writePoints(ctx context.Context, p *Points, reason string, of *tota
 	if p.XP != 0 {
 		now := time.UnixMilli(t.at).In(t.s.opts.Location)
 		of.day.add(DayOf(now), p.XP, of.reached)
-		of.week.add(WeekOf(now), p.XP, of.reached)
-		of.month.add(MonthOf(now), p.XP, of.reached)
+		of.week.add(weekOf(now), p.XP, of.reached)
+		of.month.add(monthOf(now), p.XP, of.reached)
 		of.reached = p.Seq
 	}
 	p.Reached = of.reached
@@ -222,19 +225,17 @@ func (t *tx) totals(ctx context.Context, userID string) (*totals, error) {
 	return &of, nil
 }
 
-// DayOf, WeekOf (from Monday) and MonthOf return the start of the period that t
-// lies in, in t's location.
+// DayOf returns the start of the day that t lies in, in t's location.
 func DayOf(t time.Time) time.Time {
 	return time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, t.Location())
 }
 
-// WeekOf: see DayOf.
-func WeekOf(t time.Time) time.Time {
+// weekOf is DayOf for weeks, from Monday.
+func weekOf(t time.Time) time.Time {
 	monday := t.Day() - (int(t.Weekday())+6)%7
 	return time.Date(t.Year(), t.Month(), monday, 0, 0, 0, 0, t.Location())
 }
 
-// MonthOf: see DayOf.
-func MonthOf(t time.Time) time.Time {
+func monthOf(t time.Time) time.Time {
 	return time.Date(t.Year(), t.Month(), 1, 0, 0, 0, 0, t.Location())
 }

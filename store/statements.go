@@ -39,7 +39,10 @@ func (s *statements) prepare(ctx context.Context, conn *sql.Conn) error {
 			FROM ledger l LEFT JOIN answers a USING (seq)
 			WHERE l.seq >= ? AND l.seq < ? ORDER BY l.seq`},
 		{&s.addKey, `INSERT INTO keys (seq, count, key, digest) VALUES (?, ?, ?, ?)`},
-		{&s.addAnswer, `INSERT OR IGNORE INTO answers (seq, old_rank, new_rank) VALUES (?, ?, ?)`},
+		// The row may be gone with a person who was erased since.
+		{&s.addAnswer, `
+			INSERT OR IGNORE INTO answers (seq, old_rank, new_rank)
+			SELECT seq, ?2, ?3 FROM ledger WHERE seq = ?1`},
 	} {
 		stmt, err := conn.PrepareContext(ctx, p.sql) //nolint:sqlclosecheck // they live as long as the connection, which closes them
 		if err != nil {

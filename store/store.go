@@ -160,11 +160,14 @@ func (s *Store) Touch(ctx context.Context) error {
 }
 
 // Check asks whether another program has written to the database file since
-// the last time, and tells Committed if so. It costs one pragma.
+// the last transaction, and tells Committed if so. It costs one pragma.
 func (s *Store) Check(ctx context.Context) error {
-	return s.do(ctx, func(ctx context.Context, t *tx) error {
-		return t.noticeForeign(ctx)
-	})
+	return s.do(ctx, func(context.Context, *tx) error { return nil }) // every transaction looks
+}
+
+// Exclusive calls fn while nothing is written. fn must not write to the store.
+func (s *Store) Exclusive(ctx context.Context, fn func(context.Context) error) error {
+	return s.do(ctx, func(ctx context.Context, _ *tx) error { return fn(ctx) })
 }
 
 // Ready reports whether the database can be written, by writing.

@@ -408,3 +408,38 @@ func TestStore_callerGone(t *testing.T) {
 		t.Errorf("a write whose caller had gone gave %d", got)
 	}
 }
+
+// While another program holds the lock, closing waits for it once, not once for
+// each write that waits.
+func TestStore_Close_locked(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "m.db")
+	s := mustOpen(t, path)
+	other, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := other.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.ExecContext(t.Context(), `BEGIN IMMEDIATE`); err != nil {
+		t.Fatal(err)
+	}
+	errs := make(chan error, 8)
+	for range cap(errs) {
+		go func() { errs <- s.Touch(context.Background()) }()
+	}
+	began := time.Now()
+	closeStore(t, s)
+	if took := time.Since(began); took > 4*store.BusyTimeout {
+		t.Errorf("closing took %v", took)
+	}
+	for range cap(errs) {
+		if err := <-errs; !errors.Is(err, store.ErrUnavailable) && !errors.Is(err, store.ErrClosed) {
+			t.Errorf("error = %v, want ErrUnavailable or ErrClosed", err)
+		}
+	}
+	if err := errors.Join(conn.Close(), other.Close()); err != nil {
+		t.Error(err)
+	}
+}

@@ -27,45 +27,48 @@ type User struct {
 }
 
 // PutProfiles creates the profiles, or replaces those whose ID there is already,
-// all or none. The slice's Numbers are filled in. created says of each whether
-// it is new.
+// all or none. created says of each whether it is new.
 func (s *Store) PutProfiles(ctx context.Context, profiles []Profile) (created []bool, err error) {
-	created = make([]bool, len(profiles))
-	err = s.do(ctx, func(ctx context.Context, t *tx) error {
+	profiles = slices.Clone(profiles) // the caller may be gone before the writer is done
+	made := make([]bool, len(profiles))
+	err = s.do(ctx, func(ctx context.Context, t *tx) (err error) {
 		for i := range profiles {
-			isNew, err := t.putProfile(ctx, &profiles[i])
-			if err != nil {
+			if made[i], err = t.putProfile(ctx, &profiles[i]); err != nil {
 				return err
 			}
-			created[i] = isNew
 		}
 		return nil
 	})
-	return created, err
+	if err != nil {
+		return nil, err
+	}
+	return made, nil
 }
 
 func (t *tx) putProfile(ctx context.Context, p *Profile) (created bool, err error) {
 	err = t.conn.QueryRowContext(ctx, `
-		INSERT INTO users (number, id, username, avatar, email, created_at)
-		VALUES (max(?, (SELECT coalesce(max(number), 0) FROM users)) + 1, ?, ?, ?, ?, ?)
-		ON CONFLICT (id) DO UPDATE
-		SET username = excluded.username, avatar = excluded.avatar, email = excluded.email
-		RETURNING number`,
-		t.lastNumber, p.ID, p.Username, p.Avatar, p.Email, t.at).Scan(&p.Number)
-	if err != nil {
-		return false, fmt.Errorf("put user: %w", err)
-	}
-	if created = p.Number > t.lastNumber; created {
-		t.lastNumber = p.Number // also where this is undone: numbers may have gaps
-		_, err = t.conn.ExecContext(ctx, `
-			INSERT INTO totals (user, xp, ml_coins, reached, day, day_xp, day_reached,
-			                    week, week_xp, week_reached, month, month_xp, month_reached)
-			VALUES (?, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)`, p.Number)
-	} else {
-		_, err = t.conn.ExecContext(ctx, `DELETE FROM memberships WHERE user = ?`, p.Number)
+		UPDATE users SET username = ?, avatar = ?, email = ? WHERE id = ? RETURNING number`,
+		p.Username, p.Avatar, p.Email, p.ID).Scan(&p.Number)
+	if created = errors.Is(err, sql.ErrNoRows); created {
+		err = t.conn.QueryRowContext(ctx, `
+			INSERT INTO users (number, id, username, avatar, email, created_at)
+			VALUES (max(?, (SELECT coalesce(max(number), 0) FROM users)) + 1, ?, ?, ?, ?, ?)
+			RETURNING number`,
+			t.lastNumber, p.ID, p.Username, p.Avatar, p.Email, t.at).Scan(&p.Number)
 	}
 	if err != nil {
 		return false, fmt.Errorf("put user: %w", err)
+	}
+	t.lastNumber = max(t.lastNumber, p.Number) // also where this is undone: numbers may have gaps
+	for _, query := range []string{
+		`INSERT OR IGNORE INTO totals (user, xp, ml_coins, reached, day, day_xp, day_reached,
+		                               week, week_xp, week_reached, month, month_xp, month_reached)
+		 VALUES (?, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)`,
+		`DELETE FROM memberships WHERE user = ?`,
+	} {
+		if _, err := t.conn.ExecContext(ctx, query, p.Number); err != nil {
+			return false, fmt.Errorf("put user: %w", err)
+		}
 	}
 	for kind, ids := range p.Groups {
 		for _, id := range ids {

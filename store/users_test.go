@@ -156,24 +156,53 @@ func TestStore_Check(t *testing.T) {
 	exec(t, path, `UPDATE users SET username = 'by hand'`)
 	check(true)
 	check(false)
-	// Somebody else's ledger rows and users leave no number to be given twice.
+	// What another program does is noticed before anything is written, so that no
+	// number is given twice.
 	exec(t, path, `INSERT INTO users (number, id, username, avatar, email, created_at) VALUES (2, 'u2', '', '', '', 0)`)
 	exec(t, path, `INSERT INTO ledger (seq, user, xp, ml_coins, xp_after, ml_coins_after, reason, at) VALUES (?, 1, 1, 0, 2, 0, '', 0)`, s.Seq()+1)
-	check(true)
 	put(t, s, "u3")
 	give(t, s, "u3", 1)
+	exec(t, path, `UPDATE state SET seq = seq + 100`)
+	if seq := s.Seq(); give(t, s, "u3", 1).Seq <= seq+100 {
+		t.Errorf("Seq() = %d after another program took a hundred numbers", s.Seq())
+	}
 }
 
-func TestPeriods(t *testing.T) {
-	at := time.Date(2024, 3, 3, 23, 59, 59, 0, time.UTC) // a Sunday
-	for name, c := range map[string]struct{ got, want time.Time }{
-		"day":            {store.DayOf(at), time.Date(2024, 3, 3, 0, 0, 0, 0, time.UTC)},
-		"week":           {store.WeekOf(at), time.Date(2024, 2, 26, 0, 0, 0, 0, time.UTC)},
-		"week of Monday": {store.WeekOf(at.Add(time.Second)), time.Date(2024, 3, 4, 0, 0, 0, 0, time.UTC)},
-		"month":          {store.MonthOf(at), time.Date(2024, 3, 1, 0, 0, 0, 0, time.UTC)},
-	} {
-		if !c.got.Equal(c.want) {
-			t.Errorf("%s: %v, want %v", name, c.got, c.want)
-		}
+// The totals of day, week and month are those of the ledger, whenever they are
+// looked at.
+func TestStore_periods(t *testing.T) {
+	madrid, err := time.LoadLocation("Europe/Madrid")
+	if err != nil {
+		t.Fatal(err)
 	}
+	c := &clock{}
+	s := open(t, filepath.Join(t.TempDir(), "m.db"), store.Options{Location: madrid, Now: c.Now})
+	c.set("2024-02-28T12:00:00Z")
+	put(t, s, "u1", "u2")
+	for _, now := range []string{
+		"2024-02-28T22:59:59Z", "2024-02-28T23:00:00Z", // midnight there
+		"2024-02-29T23:00:00Z",                         // a month
+		"2024-03-03T22:59:59Z", "2024-03-03T23:00:00Z", // a Monday
+		"2024-03-30T22:59:59Z", "2024-03-30T23:00:00Z", "2024-03-31T21:59:59Z", "2024-03-31T22:00:00Z", // a day of 23 hours, then a Monday
+		"2024-12-31T23:00:00Z",
+	} {
+		c.set(now)
+		give(t, s, "u1", 10)
+		give(t, s, "u1", -3)
+		store.CheckSums(t, s)
+	}
+	give(t, s, "u2", 1)
+	store.CheckSums(t, s)
+}
+
+// A person who was added by hand, without totals, is completed by a profile.
+func TestStore_PutProfiles_addedByHand(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "m.db")
+	s := open(t, path, store.Options{})
+	exec(t, path, `INSERT INTO users (number, id, username, avatar, email, created_at) VALUES (77, 'u1', '', '', '', 0)`)
+	created, err := s.PutProfiles(t.Context(), []store.Profile{{ID: "u1", Username: "x"}, {ID: "u2", Username: "y"}})
+	if err != nil || created[0] || !created[1] {
+		t.Fatalf("PutProfiles() = %v, %v, want an old one and a new one", created, err)
+	}
+	give(t, s, "u1", 5)
 }

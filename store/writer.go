@@ -73,12 +73,14 @@ func (w *writer) run() {
 	defer close(w.s.done)
 	ctx := context.Background()
 	batch := make([]*request, 0, maxBatch)
+	stopping := false
 	for {
 		batch = batch[:0]
 		select {
 		case r := <-w.s.queue:
 			batch = append(batch, r)
 		case <-w.s.stop:
+			stopping = true
 			select {
 			case r := <-w.s.queue:
 				batch = append(batch, r)
@@ -96,21 +98,27 @@ func (w *writer) run() {
 				break waiting
 			}
 		}
-		w.commit(ctx, batch)
+		if !w.commit(ctx, batch) && stopping {
+			// The others that wait get ErrClosed, rather than each the same wait.
+			_ = w.conn.Close() // its pool is closed next, and reports
+			return
+		}
 		clear(batch)
 	}
 }
 
-// commit runs the batch as one transaction and answers each request.
-func (w *writer) commit(ctx context.Context, batch []*request) {
+// commit runs the batch as one transaction and answers each request. It returns
+// false if the database did not let it begin.
+func (w *writer) commit(ctx context.Context, batch []*request) (begun bool) {
 	outcomes := make([]error, len(batch))
 	t, err := w.transact(ctx, batch, outcomes)
-	if err != nil && len(batch) > 1 {
+	begun = !errors.Is(err, errBegin)
+	if err != nil && begun && len(batch) > 1 {
 		// One request's trouble must not be its neighbours': each by itself.
 		for i := range batch {
 			w.commit(ctx, batch[i:i+1])
 		}
-		return
+		return true
 	}
 	if err == nil {
 		w.committed(t)
@@ -122,13 +130,18 @@ func (w *writer) commit(ctx context.Context, batch []*request) {
 			r.answer <- outcomes[i]
 		}
 	}
+	return begun
 }
+
+// errBegin is wrapped where a transaction could not begin, as when another
+// program holds the lock.
+var errBegin = errors.New("begin")
 
 // transact runs the batch between BEGIN and COMMIT. An error means that
 // nothing of it is in the database.
 func (w *writer) transact(ctx context.Context, batch []*request, outcomes []error) (t *tx, err error) {
 	if _, err := w.conn.ExecContext(ctx, `BEGIN IMMEDIATE`); err != nil {
-		return nil, fmt.Errorf("begin: %w", err)
+		return nil, fmt.Errorf("%w: %w", errBegin, err)
 	}
 	defer func() {
 		if err != nil {
@@ -138,6 +151,9 @@ func (w *writer) transact(ctx context.Context, batch []*request, outcomes []erro
 	}()
 	// Time in the ledger never goes back, whatever the machine's clock does.
 	t = &tx{writer: w, seq: w.seq, at: max(w.s.opts.Now().UnixMilli(), w.at), version: w.version, keyed: map[string]keyed{}}
+	if err := t.noticeForeign(ctx); err != nil {
+		return nil, err
+	}
 	if err := w.saveAnswers(ctx); err != nil {
 		return nil, err
 	}
@@ -153,7 +169,11 @@ func (w *writer) transact(ctx context.Context, batch []*request, outcomes []erro
 		}
 	}
 	if t.seq > w.seq || len(w.answers) > 0 {
-		if _, err := w.stmt.saveState.ExecContext(ctx, t.seq, t.at, w.seq); err != nil {
+		at := w.at
+		if t.seq > w.seq {
+			at = t.at
+		}
+		if _, err := w.stmt.saveState.ExecContext(ctx, t.seq, at, w.seq); err != nil {
 			return nil, fmt.Errorf("save state: %w", err)
 		}
 	}
@@ -195,8 +215,9 @@ func (w *writer) saveAnswers(ctx context.Context) error {
 }
 
 // noticeForeign compares the database's own count of changes by other
-// connections. A change by another program gets a sequence number, so that
-// pages and streams that show it have a version of their own.
+// connections, at the beginning of each transaction. A change by another program
+// gets a sequence number, so that pages and streams that show it have a version
+// of their own.
 func (t *tx) noticeForeign(ctx context.Context) error {
 	if err := t.stmt.dataVersion.QueryRowContext(ctx).Scan(&t.version); err != nil {
 		return fmt.Errorf("read data_version: %w", err)
@@ -204,9 +225,10 @@ func (t *tx) noticeForeign(ctx context.Context) error {
 	if t.version == t.writer.version {
 		return nil
 	}
-	var seq int64 // in case it has added to the ledger
-	if err := t.conn.QueryRowContext(ctx, `SELECT coalesce(max(seq), 0) FROM ledger`).Scan(&seq); err != nil {
-		return fmt.Errorf("read ledger: %w", err)
+	var seq int64 // it may have taken numbers too
+	if err := t.conn.QueryRowContext(ctx, `
+		SELECT max(seq, (SELECT coalesce(max(seq), 0) FROM ledger)) FROM state`).Scan(&seq); err != nil {
+		return fmt.Errorf("read seq: %w", err)
 	}
 	t.seq = max(t.seq, seq)
 	t.add(Change{})
