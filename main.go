@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	_ "time/tzdata" // zones, where the machine has none
 
@@ -34,7 +35,16 @@ const description = `A leaderboard that pushes itself.
 Give points with POST /v1/users/{id}/xp, follow the board with GET /v1/events or on the page at /. The API is described at /docs of a running service.`
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
+		signals = append(signals, syscall.SIGHUP)
+	}
+	for _, variable := range os.Environ() { // empty is unset, as compose files have it
+		if name, value, _ := strings.Cut(variable, "="); value == "" && strings.HasPrefix(name, "MARCADOR_") {
+			_ = os.Unsetenv(name) // it is there
+		}
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), signals...)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintf(os.Stderr, "marcador: %v\n", err)

@@ -180,6 +180,7 @@ func TestStartErrors(t *testing.T) {
 		"throttle below 0":  {secret, append(good, "--throttle", "-1s"), "--throttle"},
 		"throttle":          {secret, append(good, "--throttle", "often"), "--throttle"},
 		"top 0":             {secret, append(good, "--top", "0"), "--top"},
+		"cache-ttl 1ns":     {secret, append(good, "--cache-ttl", "1ns"), "--cache-ttl"},
 		"heartbeat 1m":      {secret, append(good, "--heartbeat", "1m"), "--heartbeat"},
 		"heartbeat 0":       {secret, append(good, "--heartbeat", "0s"), "--heartbeat"},
 		"timezone":          {secret, append(good, "--timezone", "Mars/Olympus"), "--timezone"},

@@ -56,7 +56,8 @@ func spawn(tb testing.TB, binary, db string) (*program, *exec.Cmd) {
 // A signal ends the process well: streams are told, and it exits with 0.
 func TestProcess_signal(t *testing.T) {
 	binary := build(t)
-	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
+	t.Setenv("MARCADOR_PUBLIC", "") // the same as none
+	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
 		p, cmd := spawn(t, binary, filepath.Join(t.TempDir(), "m.db"))
 		heard := p.follow(tokenFor(t, "u1", "", time.Hour), "", "")
 		next(t, heard, "authenticated")

@@ -26,6 +26,9 @@ const (
 // up after 40 s.
 const maxHeartbeat = 30 * time.Second
 
+// leastTTL bounds how often the database is looked at.
+const leastTTL = 10 * time.Millisecond
+
 // boardFlags say when boards move and how they are sent.
 type boardFlags struct {
 	Recompute    string        `default:"write" help:"When boards move: 'write', whenever something is written; or a cron expression."`
@@ -96,6 +99,9 @@ func (f boardFlags) liveOptions(throttle time.Duration, log *slog.Logger) (live.
 		if d.value < d.least {
 			return opts, fmt.Errorf("%s %s is too short; give %s or more", d.flag, d.value, d.least)
 		}
+	}
+	if f.CacheTTL > 0 && f.CacheTTL < leastTTL {
+		return opts, fmt.Errorf("--cache-ttl %s is too short; give %s or more, or 0 to keep nothing", f.CacheTTL, leastTTL)
 	}
 	if f.Heartbeat > maxHeartbeat {
 		return opts, fmt.Errorf("--heartbeat %s is too long; give %s or less, since browsers give a silent stream up", f.Heartbeat, maxHeartbeat)

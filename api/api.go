@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -60,7 +61,9 @@ func New(opts Options) http.Handler {
 	a.boardRoutes()
 	a.sessionRoutes()
 	a.healthRoutes()
-	a.mux.HandleFunc("/v1/", a.notFound)
+	for _, path := range []string{"/v1/", "/healthz", "/readyz", "/docs", "/openapi.json", "/openapi.yaml"} {
+		a.mux.HandleFunc(path, a.notFound)
+	}
 	a.mux.Handle("GET /docs", a.docs())
 	a.mux.Handle("/", static.Handler(opts.Demo != nil))
 	if opts.Demo != nil {
@@ -80,6 +83,12 @@ func (a *api) serve(w http.ResponseWriter, r *http.Request) {
 	}()
 	if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(delivery)); err != nil {
 		a.Log.ErrorContext(r.Context(), "set write deadline", "error", err)
+	}
+	if strings.HasPrefix(r.URL.Path, "/v1/") {
+		w.Header().Set("Cache-Control", "no-store")
+	}
+	if kind := r.Header.Get("Content-Type"); kind != "" {
+		r.Header.Set("Content-Type", strings.ToLower(kind)) // for huma, which minds
 	}
 	if emptySegment(r.URL.EscapedPath()) {
 		a.write(w, invalid("path", "the path has an empty part where an id should be; give the id"))
@@ -130,7 +139,11 @@ func unmarshal(data []byte, v any) error {
 	if !utf8.Valid(data) {
 		return errors.New("the body is not valid UTF-8")
 	}
-	return json.Unmarshal(data, v)
+	err := json.Unmarshal(data, v)
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		return fmt.Errorf("can't take the %s; write a whole number plainly, such as 50", wrong.Value)
+	}
+	return err
 }
 
 // operation describes a route. Who may call it is checked by authorize.
@@ -153,13 +166,13 @@ func operation(method, path, id, tag, summary string, a access) huma.Operation {
 	return op
 }
 
-// notFound answers for paths under /v1/ that are nothing, or not with this method.
+// notFound answers for paths of the API that are nothing, or not with this method.
 func (a *api) notFound(w http.ResponseWriter, r *http.Request) {
 	p := problemOf(http.StatusNotFound, "not_found", "there is nothing at this path; see /docs")
 	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete} {
 		other := r.Clone(context.WithoutCancel(r.Context()))
 		other.Method = method
-		if _, pattern := a.mux.Handler(other); pattern != "/v1/" {
+		if _, pattern := a.mux.Handler(other); pattern != r.Pattern {
 			w.Header().Add("Allow", method)
 			p = problemOf(http.StatusMethodNotAllowed, "method_not_allowed", "this path does not take "+r.Method+"; see the Allow header")
 		}

@@ -40,7 +40,8 @@ func text(s string, limit int) string {
 
 // filled is text for what must not be empty.
 func filled(s string, limit int) string {
-	if strings.TrimSpace(s) == "" {
+	unseen := func(r rune) bool { return unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) }
+	if strings.TrimFunc(s, unseen) == "" {
 		return "is empty; give one"
 	}
 	return text(s, limit)

@@ -72,6 +72,10 @@ func init() {
 			} else if err != nil {
 				f.Message = err.Error()
 			}
+			if f.Field == "body" { // nothing that is said of its fields can be relied on
+				faults = []fault{f}
+				break
+			}
 			// Once a field is wrong, what else may be said of it follows from that.
 			if !slices.ContainsFunc(faults, func(other fault) bool { return other.Field == f.Field }) {
 				faults = append(faults, f)

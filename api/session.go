@@ -11,10 +11,13 @@ import (
 	"marcador/auth"
 )
 
+// milliseconds is RFC 3339 with as many digits, for times in UTC.
+const milliseconds = "2006-01-02T15:04:05.000Z"
+
 // session is who a browser is logged in as.
 type session struct {
-	UserID    string    `json:"userId"`
-	ExpiresAt time.Time `json:"expiresAt" doc:"When the token that was shown expires, and with it the cookie"`
+	UserID    string `json:"userId"`
+	ExpiresAt string `json:"expiresAt" format:"date-time" doc:"When the token that was shown expires, and with it the cookie"`
 }
 
 type sessionInput struct {
@@ -51,7 +54,7 @@ func (a *api) sessionRoutes() {
 		caller := callerOf(ctx)
 		return &sessionOutput{
 			SetCookie: *auth.SessionCookie(in.token, caller.Expires, in.secure),
-			Body:      session{caller.UserID, caller.Expires.UTC()},
+			Body:      session{caller.UserID, caller.Expires.UTC().Format(milliseconds)},
 		}, nil
 	})
 

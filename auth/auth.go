@@ -112,7 +112,13 @@ func (v *Verifier) Verify(token string) (Caller, error) {
 		return Caller{}, fmt.Errorf("%w: it is longer than %d bytes", ErrInvalidToken, maxToken)
 	}
 	var c claims
-	_, err := v.parser.ParseWithClaims(token, &c, func(*jwt.Token) (any, error) { return v.opts.Secret, nil })
+	_, err := v.parser.ParseWithClaims(token, &c, func(t *jwt.Token) (any, error) {
+		// RFC 7515, section 4.1.11: what must be understood and is not.
+		if _, critical := t.Header["crit"]; critical {
+			return nil, jwt.ErrTokenUnverifiable
+		}
+		return v.opts.Secret, nil
+	})
 	if err != nil {
 		return Caller{}, fmt.Errorf("%w: %s", ErrInvalidToken, reason(err))
 	}

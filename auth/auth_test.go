@@ -80,6 +80,12 @@ func TestVerifier_Verify_refuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	parts := strings.Split(hs(nil), ".")
+	critical := jwt.NewWithClaims(jwt.SigningMethodHS256, good)
+	critical.Header["crit"] = []string{"unknown"}
+	crit, err := critical.SignedString([]byte(secret))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, c := range map[string]struct{ token, want string }{
 		"good":                   {hs(nil), ""},
 		"late within the leeway": {hs(jwt.MapClaims{"exp": in(-20 * time.Second)}), ""},
@@ -94,6 +100,7 @@ func TestVerifier_Verify_refuses(t *testing.T) {
 		"another's payload": {parts[0] + "." + strings.Split(hs(jwt.MapClaims{"sub": "admin"}), ".")[1] + "." + parts[2], "signature"},
 		"another key":       {sign(t, jwt.SigningMethodHS256, []byte(strings.Repeat("x", 32)), good), "signature"},
 		"alg none":          {sign(t, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, good), "signature or algorithm"},
+		"crit":              {crit, "verified"},
 		"alg None":          {"eyJhbGciOiJOb25lIiwidHlwIjoiSldUIn0." + parts[1] + ".", "verified"},
 		"another HMAC":      {sign(t, jwt.SigningMethodHS512, []byte(secret), good), "signature or algorithm"},
 		"asymmetric":        {sign(t, jwt.SigningMethodES256, ec, good), "signature or algorithm"},

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 )
 
@@ -12,6 +13,8 @@ type statements struct {
 	saveState, dataVersion            *sql.Stmt
 	totals, addRow, saveTotals        *sql.Stmt
 	key, keyedRows, addKey, addAnswer *sql.Stmt
+
+	all []*sql.Stmt
 }
 
 func (s *statements) prepare(ctx context.Context, conn *sql.Conn) error {
@@ -44,11 +47,22 @@ func (s *statements) prepare(ctx context.Context, conn *sql.Conn) error {
 			INSERT OR IGNORE INTO answers (seq, old_rank, new_rank)
 			SELECT seq, ?2, ?3 FROM ledger WHERE seq = ?1`},
 	} {
-		stmt, err := conn.PrepareContext(ctx, p.sql) //nolint:sqlclosecheck // they live as long as the connection, which closes them
+		stmt, err := conn.PrepareContext(ctx, p.sql) //nolint:sqlclosecheck // close does
 		if err != nil {
 			return fmt.Errorf("prepare %q: %w", p.sql, err)
 		}
 		*p.stmt = stmt
+		s.all = append(s.all, stmt)
 	}
 	return nil
+}
+
+// close makes the connection free to be closed: with a statement left it would
+// stay open, and the write-ahead log with it.
+func (s *statements) close() error {
+	var err error
+	for _, stmt := range s.all {
+		err = errors.Join(err, stmt.Close())
+	}
+	return err
 }

@@ -133,12 +133,14 @@ func (s *Store) Close() error {
 	return err
 }
 
+// closeDatabases closes the writer's connection last: the last one to go brings
+// the write-ahead log into the file, and readers may not.
 func (s *Store) closeDatabases() error {
-	err := s.write.Close()
+	var err error
 	if s.read != nil {
-		err = errors.Join(s.read.Close(), err)
+		err = s.read.Close()
 	}
-	return err
+	return errors.Join(err, s.write.Close())
 }
 
 // Epoch names the database: it is made with it and stays with it.

@@ -334,6 +334,21 @@ func TestStore_AddPoints_isKept(t *testing.T) {
 	}
 }
 
+// Once it is closed, the one file is all there is.
+func TestStore_Close_leavesOneFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "m.db")
+	s := mustOpen(t, path)
+	put(t, s, "u1")
+	addOne(t, s, keyed("k", "u1", 50))
+	if _, err := s.User(t.Context(), "u1"); err != nil { // readers are open too
+		t.Fatal(err)
+	}
+	closeStore(t, s)
+	if log, err := os.Stat(path + "-wal"); err == nil {
+		t.Errorf("%d bytes are left in the write-ahead log", log.Size())
+	}
+}
+
 func TestStore_Close(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "m.db")
 	started, proceed := make(chan struct{}), make(chan struct{})

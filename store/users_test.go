@@ -162,6 +162,10 @@ func TestStore_Check(t *testing.T) {
 	exec(t, path, `INSERT INTO ledger (seq, user, xp, ml_coins, xp_after, ml_coins_after, reason, at) VALUES (?, 1, 1, 0, 2, 0, '', 0)`, s.Seq()+1)
 	put(t, s, "u3")
 	give(t, s, "u3", 1)
+	closeStore(t, s)
+	exec(t, path, `INSERT INTO ledger (seq, user, xp, ml_coins, xp_after, ml_coins_after, reason, at) VALUES (?, 1, 1, 0, 2, 0, '', 0)`, s.Seq()+1)
+	s = open(t, path, store.Options{})
+	give(t, s, "u3", 1) // nor what it did while the service was down
 	exec(t, path, `UPDATE state SET seq = seq + 100`)
 	if seq := s.Seq(); give(t, s, "u3", 1).Seq <= seq+100 {
 		t.Errorf("Seq() = %d after another program took a hundred numbers", s.Seq())

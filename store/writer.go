@@ -55,7 +55,8 @@ func newWriter(ctx context.Context, s *Store) (*writer, error) {
 	err = w.stmt.prepare(ctx, conn)
 	if err == nil {
 		err = conn.QueryRowContext(ctx, `
-			SELECT epoch, seq, at, (SELECT coalesce(max(number), 0) FROM users), data_version
+			SELECT epoch, max(seq, (SELECT coalesce(max(seq), 0) FROM ledger)), at,
+			       (SELECT coalesce(max(number), 0) FROM users), data_version
 			FROM state, pragma_data_version`).Scan(&s.epoch, &w.seq, &w.at, &w.lastNumber, &w.version)
 	}
 	if err != nil {
@@ -100,7 +101,7 @@ func (w *writer) run() {
 		}
 		if !w.commit(ctx, batch) && stopping {
 			// The others that wait get ErrClosed, rather than each the same wait.
-			_ = w.conn.Close() // its pool is closed next, and reports
+			w.release()
 			return
 		}
 		clear(batch)
@@ -240,5 +241,12 @@ func (w *writer) close(ctx context.Context) {
 		// What can't be saved here is worked out again at the next start.
 		_, _ = w.transact(ctx, nil, nil)
 	}
-	_ = w.conn.Close() // its pool is closed next, and reports
+	w.release()
+}
+
+// release closes the writer's connection. What goes wrong is not the caller's to
+// know: everything is committed.
+func (w *writer) release() {
+	_ = w.stmt.close()
+	_ = w.conn.Close()
 }
