@@ -30,18 +30,21 @@ export class Demo {
   #exercise;
   #toast;
   #follow;
+  #refresh;
   #token = /** @type {Promise<string> | null} */ (null);
   #hiding = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
 
   /**
    * @param {(id: string) => HTMLElement} find
    * @param {(getToken: GetToken) => void} follow called with each choice
+   * @param {() => void} refresh called when the student's points have changed
    */
-  constructor(find, follow) {
+  constructor(find, follow, refresh) {
     this.#student = /** @type {HTMLSelectElement} */ (find("student"));
     this.#exercise = /** @type {HTMLButtonElement} */ (find("exercise"));
     this.#toast = find("toast");
     this.#follow = follow;
+    this.#refresh = refresh;
     find("demo").addEventListener("submit", (event) => {
       event.preventDefault();
       this.#complete();
@@ -126,7 +129,11 @@ export class Demo {
       const result = await this.#write(await (this.#token ?? this.#grant(userId))).catch(async () =>
         this.#write(await this.#grant(userId)),
       );
-      if (this.#student.value === userId) this.#cheer(result);
+      if (this.#student.value === userId) {
+        this.#cheer(result);
+        // One's own points are not for waiting until the next broadcast.
+        this.#refresh();
+      }
     } catch {
       if (this.#student.value === userId) this.#say(words.exerciseFailed);
     }

@@ -59,6 +59,8 @@ class Connection {
 
   #reading = /** @type {Promise<void> | null} */ (null);
   #meTimer = /** @type {Timer} */ (undefined);
+  /** Whether the timer is that of an update. */
+  #meSoon = false;
   #meReading = false;
   #meWanted = false;
 
@@ -299,24 +301,30 @@ class Connection {
     }
   }
 
-  /** Asks for the user's own place where the rows do not tell it. */
-  #wantMe() {
+  /**
+   * Asks for the user's own place where the rows do not tell it: soon after an update, and now and
+   * then without one, since what moves below the rows is not broadcast.
+   */
+  #wantMe(soon = true) {
     const { userId, entries, me } = this.snapshot;
     this.#meWanted = userId !== null && !entries.some((one) => one.userId === userId);
-    if (!this.#meWanted) {
-      clearTimeout(this.#meTimer);
-      this.#meTimer = undefined;
-    } else if (this.#meTimer === undefined && !this.#meReading) {
-      this.#meTimer = setTimeout(() => this.#readMe(), me === null ? 0 : Math.random() * SPREAD);
-    }
+    if (this.#meReading || (this.#meSoon && this.#meWanted)) return;
+    clearTimeout(this.#meTimer);
+    this.#meTimer = undefined;
+    this.#meSoon = soon && this.#meWanted;
+    if (!this.#meWanted) return;
+    const delay = (soon ? 0 : POLL) + (me === null ? 0 : Math.random() * SPREAD);
+    this.#meTimer = setTimeout(() => this.#readMe(), delay);
   }
 
   async #readMe() {
     this.#meTimer = undefined;
+    this.#meSoon = false;
     this.#meReading = true;
     this.#meWanted = false;
     try {
-      const { me } = await this.#getPage(1);
+      const asked = visible() && this.snapshot.status === "live";
+      const me = asked ? (await this.#getPage(1)).me : this.snapshot.me;
       const { userId, entries } = this.snapshot;
       const among = entries.some((one) => one.userId === userId);
       const own = me === null || me.userId === userId;
@@ -325,7 +333,8 @@ class Connection {
       // The next update asks again.
     }
     this.#meReading = false;
-    if (this.#meWanted && !this.#closing.signal.aborted) this.#wantMe();
+    if (this.#closing.signal.aborted) return;
+    this.#wantMe(this.#meWanted);
   }
 
   /** @param {Partial<Snapshot>} change */

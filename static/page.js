@@ -167,7 +167,11 @@ setInterval(() => {
 
 if (demo) {
   rows.wait(STONES);
-  new Demo(find, (getToken) => follow({ getToken })).start();
+  new Demo(
+    find,
+    (getToken) => follow({ getToken }),
+    () => board?.refresh(),
+  ).start();
 } else {
   follow({});
 }

@@ -132,6 +132,25 @@ test("a place outside the rows is asked for, spread, one request at a time", asy
   await service.untilAsked("limit=1", 2);
 });
 
+test("a place outside the rows is asked for again while nothing is broadcast", async () => {
+  service.userId = "u126";
+  let rank = 126;
+  service.onPage = (_, response) => {
+    const me = { ...entry(rank, { userId: "u126" }), percentile: 40, pointsToNext: 9 };
+    response.writeHead(200, { "Content-Type": "application/json" });
+    response.end(JSON.stringify(page(5, { me })));
+  };
+  const board = follow({ getToken: async () => "t1" });
+  await untilVersion(board, 5);
+  mock.timers.tick(0);
+  await until(board, ({ me }) => me?.rank === 126);
+  rank = 121;
+  await new Promise((resolve) => setImmediate(resolve));
+  mock.timers.tick(16_000);
+  await until(board, ({ me }) => me?.rank === 121);
+  assert.equal(service.asked("/v1/leaderboards").length, 2);
+});
+
 test("empty and malformed events are warned about and ignored", async () => {
   const board = follow();
   const before = await untilVersion(board, 5);
