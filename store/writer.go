@@ -142,6 +142,7 @@ var errBegin = errors.New("begin")
 // nothing of it is in the database.
 func (w *writer) transact(ctx context.Context, batch []*request, outcomes []error) (t *tx, err error) {
 	if _, err := w.conn.ExecContext(ctx, `BEGIN IMMEDIATE`); err != nil {
+		_, _ = w.conn.ExecContext(ctx, `ROLLBACK`) // should one be open that could not be rolled back
 		return nil, fmt.Errorf("%w: %w", errBegin, err)
 	}
 	defer func() {
