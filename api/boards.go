@@ -101,23 +101,17 @@ func (a *api) events(ctx context.Context, in *eventsInput) (*huma.StreamResponse
 	}
 	stream := sse.Stream{Greeting: body, Expires: caller.StreamUntil(time.Now())}
 
-	var leave []func()
-	release := func() {
-		for _, f := range leave {
-			f()
-		}
-	}
 	for _, name := range boards {
-		follow, left, err := a.Live.Follow(ctx, name)
+		follow, err := a.Live.Follow(ctx, name)
 		if err != nil {
-			release()
+			for _, other := range stream.Follows {
+				other.Leave()
+			}
 			return nil, a.fail(ctx, err)
 		}
-		leave = append(leave, left)
 		stream.Follows = append(stream.Follows, follow)
 	}
 	return &huma.StreamResponse{Body: func(ctx huma.Context) {
-		defer release()
 		r, w := humago.Unwrap(ctx)
 		if err := a.Streams.Serve(w, r, stream); err != nil {
 			a.writeError(w, a.fail(r.Context(), err))

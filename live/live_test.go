@@ -163,14 +163,13 @@ type follower struct {
 func (f *fixture) follow() *follower {
 	f.t.Helper()
 	fl := &follower{t: f.t, header: http.Header{}, began: time.Now()}
-	follow, left, err := f.Follow(f.t.Context(), live.Global)
+	follow, err := f.Follow(f.t.Context(), live.Global)
 	if err != nil {
 		f.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(f.t.Context())
 	var served sync.WaitGroup
 	served.Go(func() {
-		defer left()
 		r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil)
 		server := sse.NewServer(sse.Options{Heartbeat: 1000 * time.Hour})
 		if err := server.Serve(fl, r, sse.Stream{Follows: []sse.Follow{follow}}); err != nil {

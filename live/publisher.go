@@ -103,9 +103,9 @@ func (p *publisher) news(shown *page) bool {
 	return true
 }
 
-// follow returns the topic with the state that a new follower begins with, and
-// what to call when they have gone. What happens in between is published.
-func (p *publisher) follow(ctx context.Context) (sse.Follow, func(), error) {
+// follow returns the topic with the state that a new follower begins with. What
+// happens from now on is published, until the follower leaves.
+func (p *publisher) follow(ctx context.Context) (sse.Follow, error) {
 	p.mu.Lock()
 	p.followers++
 	p.mu.Unlock()
@@ -114,7 +114,7 @@ func (p *publisher) follow(ctx context.Context) (sse.Follow, func(), error) {
 	defer p.mu.Unlock()
 	if err != nil {
 		p.followers--
-		return sse.Follow{}, nil, err
+		return sse.Follow{}, err
 	}
 	if !shown.sameAs(p.published) {
 		p.published = nil
@@ -122,7 +122,7 @@ func (p *publisher) follow(ctx context.Context) (sse.Follow, func(), error) {
 			p.published = shown
 		}
 	}
-	return sse.Follow{Topic: &p.b.topic, From: state}, p.leave, nil
+	return sse.Follow{Topic: &p.b.topic, From: state, Leave: p.leave}, nil
 }
 
 func (p *publisher) leave() {

@@ -57,16 +57,23 @@ type Stream struct {
 	Expires time.Time
 }
 
-// Follow is a topic with the state that a stream of it begins with, or nil.
+// Follow is a topic with the state that a stream of it begins with, or nil. Leave,
+// where it is not nil, is called once, when the stream is over or could not begin.
 type Follow struct {
 	Topic *Topic
 	From  *State
+	Leave func()
 }
 
 // Serve answers the request with a stream and returns when it has ended: the
 // client has gone or takes too long, its right has expired, or the server
 // drains. Those are not errors; ErrDraining is, where nothing was written.
 func (s *Server) Serve(w http.ResponseWriter, r *http.Request, stream Stream) error {
+	for _, f := range stream.Follows {
+		if f.Leave != nil {
+			defer f.Leave()
+		}
+	}
 	if !s.enter() {
 		return ErrDraining
 	}

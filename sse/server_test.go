@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -61,9 +62,13 @@ func inBubble(t *testing.T, opts sse.Options, test func(t *testing.T, f *fixture
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		f := &fixture{streams: sse.NewServer(opts), topic: &sse.Topic{}, pipes: newPipes()}
-		f.stream = sse.Stream{Greeting: []byte(`{"success":true}`), Follows: []sse.Follow{{Topic: f.topic, From: state(1)}}}
+		var begun, left atomic.Int64
+		f.stream = sse.Stream{Greeting: []byte(`{"success":true}`), Follows: []sse.Follow{
+			{Topic: f.topic, From: state(1), Leave: func() { left.Add(1) }},
+		}}
 		f.client = &http.Client{Transport: &http.Transport{DialContext: f.pipes.dial}}
 		server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			begun.Add(1)
 			if err := f.streams.Serve(w, r, f.stream); err != nil {
 				http.Error(w, err.Error(), http.StatusServiceUnavailable)
 			}
@@ -80,6 +85,9 @@ func inBubble(t *testing.T, opts sse.Options, test func(t *testing.T, f *fixture
 		}
 		if n := f.topic.Len(); n != 0 {
 			t.Errorf("%d subscribers are left", n)
+		}
+		if begun.Load() != left.Load() {
+			t.Errorf("of %d streams, %d were left", begun.Load(), left.Load())
 		}
 	})
 }

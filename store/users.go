@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 )
 
 // Profile is what is known of a person beside their points.
@@ -163,63 +162,4 @@ func (s *Store) Shown(ctx context.Context, numbers []uint32) (shown []Shown, err
 		shown = append(shown, p)
 	}
 	return shown, rows.Err()
-}
-
-// Standing is where a user stands, now and at the start of the day.
-type Standing struct {
-	User        uint32
-	ID          string
-	XP, MLCoins int64
-	Reached     int64
-
-	// At the start of the day that Standings was asked about.
-	There       bool // whether there was such a user
-	XPThen      int64
-	ReachedThen int64
-}
-
-// Standings calls yield with every user, in no order, until it returns an
-// error. day is the start of a day; users must not have gained points after it.
-func (s *Store) Standings(ctx context.Context, day time.Time, yield func(Standing) error) (err error) {
-	rows, err := s.read.QueryContext(ctx, `
-		SELECT u.number, u.id, u.created_at < ?1, t.xp, t.ml_coins, t.reached,
-		       t.xp - iif(t.day >= ?1, t.day_xp, 0), iif(t.day >= ?1, t.day_reached, t.reached)
-		FROM users u JOIN totals t ON t.user = u.number`, day.UnixMilli())
-	if err != nil {
-		return fmt.Errorf("read standings: %w", err)
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		var st Standing
-		if err := rows.Scan(&st.User, &st.ID, &st.There, &st.XP, &st.MLCoins, &st.Reached, &st.XPThen, &st.ReachedThen); err != nil {
-			return fmt.Errorf("read standings: %w", err)
-		}
-		if err := yield(st); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
-}
-
-// Badge is a rank that a total earns.
-type Badge struct {
-	MinXP int64
-	Name  string
-}
-
-// Badges returns the table of badges, lowest first.
-func (s *Store) Badges(ctx context.Context) (badges []Badge, err error) {
-	rows, err := s.read.QueryContext(ctx, `SELECT min_xp, name FROM badges ORDER BY min_xp`)
-	if err != nil {
-		return nil, fmt.Errorf("read badges: %w", err)
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		var b Badge
-		if err := rows.Scan(&b.MinXP, &b.Name); err != nil {
-			return nil, fmt.Errorf("read badges: %w", err)
-		}
-		badges = append(badges, b)
-	}
-	return badges, rows.Err()
 }

@@ -98,12 +98,12 @@ func (s *Service) Page(ctx context.Context, boardName string, offset, limit int,
 	return append(body, `,"resetsAt":null}`...), nil
 }
 
-// Follow returns a board's topic, and what to call when it is no longer
-// followed.
-func (s *Service) Follow(ctx context.Context, boardName string) (sse.Follow, func(), error) {
+// Follow returns a board's topic for a stream. The board counts as followed until
+// Leave is called, as sse.Server does when the stream is over.
+func (s *Service) Follow(ctx context.Context, boardName string) (sse.Follow, error) {
 	b, err := s.board(boardName)
 	if err != nil {
-		return sse.Follow{}, nil, err
+		return sse.Follow{}, err
 	}
 	return b.publisher.follow(ctx)
 }
