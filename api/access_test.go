@@ -83,6 +83,9 @@ func TestTokens(t *testing.T) {
 			f.do("", http.MethodGet, path, "", "Cookie", "marcador_token=forged").wantProblem(t, 401, "token_invalid", "")
 		}
 	}
+	if got := public.do("", http.MethodGet, page, "").header.Get("Cache-Control"); got != "no-store" {
+		t.Errorf("Cache-Control = %s, want no-store", got)
+	}
 	if a := public.do("", http.MethodGet, page, ""); a.status != 200 || !bytes.Contains(a.body, []byte(`"me":null`)) {
 		t.Errorf("public page = %d %s", a.status, a.body)
 	}

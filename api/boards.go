@@ -24,9 +24,8 @@ type pageInput struct {
 }
 
 type pageOutput struct {
-	ContentType  string `header:"Content-Type"`
-	CacheControl string `header:"Cache-Control"`
-	Body         []byte
+	ContentType string `header:"Content-Type"`
+	Body        []byte
 }
 
 type eventsInput struct {
@@ -54,11 +53,12 @@ func (a *api) boardRoutes() {
 		if err != nil {
 			return nil, a.fail(ctx, err)
 		}
-		return &pageOutput{"application/json", "no-store", body}, nil
+		return &pageOutput{"application/json", body}, nil
 	})
 
 	member.stream = true
 	events := operation(http.MethodGet, "/v1/events", "getEvents", "Boards", "The stream of a board's states", member)
+	events.Errors = append(events.Errors, http.StatusNotFound, http.StatusServiceUnavailable)
 	events.Responses = map[string]*huma.Response{"200": {
 		Description: "Server-Sent Events: authenticated, then leaderboard:updated at once and for each broadcast; ping; error and goodbye before the server ends the stream",
 		Content:     map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{Type: huma.TypeString}}},

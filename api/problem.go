@@ -149,7 +149,7 @@ func (a *api) failAt(ctx context.Context, err error, field func(int, string) str
 	case errors.Is(err, live.ErrClosed), errors.Is(err, sse.ErrDraining):
 		return unavailable("shutting_down", "the service is shutting down; try again")
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return unavailable("timeout", "it took too long; a write may have been made or not: repeat it with the same Idempotency-Key")
+		return unavailable("timeout", "it took too long; try again. Points may have been given or not: repeat that with the same Idempotency-Key")
 	case errors.Is(err, live.ErrUnavailable):
 		a.Log.ErrorContext(ctx, "write failed", "error", err)
 		return unavailable("database_unavailable", "the database can't be written now; nothing was changed, try again")

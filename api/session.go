@@ -9,10 +9,8 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"marcador/auth"
+	"marcador/live"
 )
-
-// milliseconds is RFC 3339 with as many digits, for times in UTC.
-const milliseconds = "2006-01-02T15:04:05.000Z"
 
 // session is who a browser is logged in as.
 type session struct {
@@ -54,7 +52,7 @@ func (a *api) sessionRoutes() {
 		caller := callerOf(ctx)
 		return &sessionOutput{
 			SetCookie: *auth.SessionCookie(in.token, caller.Expires, in.secure),
-			Body:      session{caller.UserID, caller.Expires.UTC().Format(milliseconds)},
+			Body:      session{caller.UserID, caller.Expires.UTC().Format(live.TimeFormat)},
 		}, nil
 	})
 

@@ -47,7 +47,7 @@ func (s *School) token(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, http.StatusInternalServerError, "something went wrong here; it was logged")
 		return
 	}
-	s.answer(w, http.StatusOK, map[string]any{"token": token, "expiresAt": time.Now().Add(session).UTC().Format("2006-01-02T15:04:05.000Z")})
+	s.answer(w, http.StatusOK, map[string]any{"token": token, "expiresAt": time.Now().Add(session).UTC().Format(live.TimeFormat)})
 }
 
 func (s *School) exercise(w http.ResponseWriter, r *http.Request) {

@@ -284,9 +284,11 @@ func marshal(v any) []byte {
 
 func quote(s string) []byte { return marshal(s) }
 
-// appendTime appends t as RFC 3339 has it, in UTC with milliseconds.
+// TimeFormat is how times in UTC stand in JSON: RFC 3339 with milliseconds.
+const TimeFormat = "2006-01-02T15:04:05.000Z"
+
 func appendTime(dst []byte, t time.Time) []byte {
-	return t.UTC().AppendFormat(dst, `"2006-01-02T15:04:05.000Z"`)
+	return append(t.UTC().AppendFormat(append(dst, '"'), TimeFormat), '"')
 }
 
 func appendField(dst []byte, name string, value int64) []byte {

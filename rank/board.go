@@ -106,14 +106,6 @@ func (b *Board) Rank(user uint32) int {
 	return b.index.Rank(b.seats[user].item(user))
 }
 
-// Score returns the user's score, and whether the user is on the board. O(1).
-func (b *Board) Score(user uint32) (score int64, ok bool) {
-	if int(user) >= len(b.seats) {
-		return 0, false
-	}
-	return b.seats[user].score, b.seats[user].taken()
-}
-
 // Page returns the entries of the ranks from first, at most n. They are the
 // caller's. O(log n) and n.
 func (b *Board) Page(first, n int) []Entry {

@@ -16,7 +16,6 @@ type subscriber struct {
 	rc      *http.ResponseController
 	wake    chan struct{} // of capacity 1: a second wake before the first is seen adds nothing
 	follows []follow
-	buf     []byte // for writes that are not one shared frame
 
 	heartbeat *time.Timer // fires after a silence
 }
@@ -54,7 +53,7 @@ func (s *subscriber) run(ctx context.Context, stream Stream) {
 		case <-s.wake:
 			err = s.update()
 		case <-s.heartbeat.C:
-			err = s.write(appendEvent(s.buf[:0], "ping", []byte("{}")))
+			err = s.write(ping)
 		case <-expired:
 			s.end("error", map[string]string{
 				"code":    "token_expired",
@@ -73,17 +72,23 @@ func (s *subscriber) run(ctx context.Context, stream Stream) {
 	}
 }
 
+var ping = appendEvent(nil, "ping", []byte("{}"))
+
 // begin sends the greeting and the states to begin with, in one write.
 func (s *subscriber) begin(stream Stream) error {
-	s.buf = fmt.Appendf(s.buf[:0], "retry: %d\n", s.server.retry().Milliseconds())
-	s.buf = appendEvent(s.buf, "authenticated", stream.Greeting)
+	b := appendEvent(s.retry(), "authenticated", stream.Greeting)
 	for i, f := range stream.Follows {
 		if f.From != nil {
-			s.buf = f.From.appendTo(s.buf, i == len(stream.Follows)-1)
+			b = f.From.appendTo(b, i == len(stream.Follows)-1)
 			s.follows[i].sent = f.From
 		}
 	}
-	return s.write(s.buf)
+	return s.write(b)
+}
+
+// retry is the line that says when to come back.
+func (s *subscriber) retry() []byte {
+	return fmt.Appendf(nil, "retry: %d\n", s.server.retry().Milliseconds())
 }
 
 // update sends the newest state of each topic that the client does not have.
@@ -106,11 +111,11 @@ func (s *subscriber) update() error {
 			return err
 		}
 	default:
-		s.buf = s.buf[:0]
+		var b []byte
 		for i, n := range news {
-			s.buf = s.follows[n].sent.appendTo(s.buf, i == len(news)-1)
+			b = s.follows[n].sent.appendTo(b, i == len(news)-1)
 		}
-		if err := s.write(s.buf); err != nil {
+		if err := s.write(b); err != nil {
 			return err
 		}
 	}
@@ -126,8 +131,7 @@ func (s *subscriber) end(event string, data any) {
 	if err != nil {
 		panic(err) // strings always have a JSON form
 	}
-	s.buf = fmt.Appendf(s.buf[:0], "retry: %d\n", s.server.retry().Milliseconds())
-	_ = s.write(appendEvent(s.buf, event, b))
+	_ = s.write(appendEvent(s.retry(), event, b))
 }
 
 // write sends b and waits until the kernel has it, at most for the timeout.

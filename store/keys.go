@@ -96,7 +96,9 @@ func (s *Store) Unanswered(ctx context.Context) (recent []Recent, err error) {
 	rows, err := s.read.QueryContext(ctx, `
 		SELECT l.seq, l.user, l.xp, l.xp_after,
 		       coalesce((SELECT max(seq) FROM ledger WHERE user = l.user AND seq < l.seq AND xp <> 0), 0),
-		       EXISTS (SELECT 1 FROM keys k WHERE l.seq >= k.seq AND l.seq < k.seq + k.count)
+		       -- The lower bound keeps this to the last transaction's keys, of all there are.
+		       EXISTS (SELECT 1 FROM keys k
+		               WHERE k.seq > (SELECT answered FROM state) AND k.seq <= l.seq AND l.seq < k.seq + k.count)
 		FROM ledger l WHERE l.seq > (SELECT answered FROM state)
 		ORDER BY l.seq`)
 	if err != nil {
