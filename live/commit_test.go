@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -264,6 +265,34 @@ func TestService_cacheTTL(t *testing.T) {
 		time.Sleep(10 * time.Minute)
 		if again := f.page(0, 1, ""); again.Version != p.Version {
 			t.Errorf("version %d without a change, want %d", again.Version, p.Version)
+		}
+	})
+}
+
+// A page that is asked for while the boards are loaded again must not be kept
+// for what they show then.
+func TestService_pageWhileLoading(t *testing.T) {
+	var looking atomic.Bool
+	var f *fixture
+	now := func() time.Time { // load asks for the time between two of its queries
+		if looking.Load() {
+			if _, err := f.Page(f.t.Context(), live.Global, 0, 10, ""); err != nil {
+				t.Error(err)
+			}
+		}
+		return time.Now()
+	}
+	inBubble(t, live.Options{CacheTTL: time.Minute, Now: now}, func(t *testing.T, inside *fixture) {
+		f = inside
+		f.put("u1", "u2")
+		f.sql(`UPDATE totals SET xp = 70 WHERE user = (SELECT number FROM users WHERE id = 'u2')`)
+		looking.Store(true)
+		if err := f.Ready(t.Context()); err != nil { // any transaction notices it
+			t.Error(err)
+		}
+		looking.Store(false)
+		if got := brief(f.page(0, 10, "").Entries); got != "1 u2:70 2 u1:0 " {
+			t.Errorf("page = %s, want what was loaded", got)
 		}
 	})
 }
