@@ -10,15 +10,16 @@ import (
 // Imports run one way; see ARCHITECTURE.md.
 func TestImports(t *testing.T) {
 	may := map[string][]string{
-		"marcador":        {"api", "auth", "demo", "live", "sse"},
-		"marcador/api":    {"auth", "live", "sse", "static"},
-		"marcador/demo":   {"auth", "live"},
-		"marcador/live":   {"rank", "sse", "store"},
-		"marcador/auth":   nil,
-		"marcador/rank":   nil,
-		"marcador/sse":    nil,
-		"marcador/static": nil,
-		"marcador/store":  nil,
+		"marcador":         {"api", "auth", "demo", "live", "sse"},
+		"marcador/api":     {"auth", "live", "msgpack", "sse", "static"},
+		"marcador/demo":    {"auth", "live"},
+		"marcador/live":    {"rank", "sse", "store"},
+		"marcador/auth":    nil,
+		"marcador/msgpack": nil,
+		"marcador/rank":    nil,
+		"marcador/sse":     {"msgpack"},
+		"marcador/static":  nil,
+		"marcador/store":   nil,
 	}
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./...").Output()
 	if err != nil {

@@ -36,7 +36,11 @@ type boardFlags struct {
 	Top          int           `default:"100" help:"Rows in a broadcast, 1 to 1000."`
 	Heartbeat    time.Duration `default:"15s" help:"Longest silence on a stream, at most 30s."`
 	WriteTimeout time.Duration `default:"5s" help:"A client that takes longer to take one write is let go."`
-	Timezone     string        `default:"UTC" help:"IANA name of the zone in which days begin, such as America/Merida."`
+
+	MaxStreams        int `default:"50000" help:"Streams that may be open at once; past it they get a 503."`
+	MaxStreamsPerUser int `default:"8" help:"Streams that one user may have open at once; past it they get a 429."`
+
+	Timezone string `default:"UTC" help:"IANA name of the zone in which days begin, such as America/Merida."`
 }
 
 // serveCommand runs the service.
@@ -74,7 +78,7 @@ func (c *serveCommand) Run(ctx context.Context, out output) error {
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	streams := c.streams()
+	streams := c.streams(service.Hub())
 	handler := api.New(api.Options{
 		Live: service, Streams: streams, Verifier: verifier, Log: log,
 		Version: version, Public: c.Public, AllowQueryToken: c.AllowQueryToken,
@@ -106,6 +110,9 @@ func (f boardFlags) liveOptions(throttle time.Duration, log *slog.Logger) (live.
 	if f.Heartbeat > maxHeartbeat {
 		return opts, fmt.Errorf("--heartbeat %s is too long; give %s or less, since browsers give a silent stream up", f.Heartbeat, maxHeartbeat)
 	}
+	if f.MaxStreams < 1 || f.MaxStreamsPerUser < 1 {
+		return opts, errors.New("--max-streams and --max-streams-per-user must be 1 or more")
+	}
 	if throttle == 0 {
 		opts.Throttle = -1
 	}
@@ -128,8 +135,11 @@ func (f boardFlags) liveOptions(throttle time.Duration, log *slog.Logger) (live.
 	return opts, nil
 }
 
-func (f boardFlags) streams() *sse.Server {
-	return sse.NewServer(sse.Options{Heartbeat: f.Heartbeat, WriteTimeout: f.WriteTimeout})
+func (f boardFlags) streams(hub *sse.Hub) *sse.Server {
+	return sse.NewServer(hub, sse.Options{
+		Heartbeat: f.Heartbeat, WriteTimeout: f.WriteTimeout,
+		MaxStreams: f.MaxStreams, MaxStreamsPerUser: f.MaxStreamsPerUser,
+	})
 }
 
 func listen(ctx context.Context, addr string) (net.Listener, error) {

@@ -59,6 +59,7 @@ func New(opts Options) http.Handler {
 	a.usersRoutes()
 	a.pointsRoutes()
 	a.boardRoutes()
+	a.eventRoutes()
 	a.sessionRoutes()
 	a.healthRoutes()
 	for _, path := range []string{"/v1/", "/healthz", "/readyz", "/docs", "/openapi.json", "/openapi.yaml"} {

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -44,12 +45,15 @@ func newFixture(tb testing.TB, change func(*api.Options)) *fixture {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	opts := api.Options{Live: service, Streams: sse.NewServer(sse.Options{}), Verifier: verifier, Log: log, Version: "test"}
+	opts := api.Options{Live: service, Streams: sse.NewServer(service.Hub(), sse.Options{}), Verifier: verifier, Log: log, Version: "test"}
 	if change != nil {
 		change(&opts)
 	}
 	server := httptest.NewServer(api.New(opts))
 	tb.Cleanup(func() {
+		if err := opts.Streams.Drain(context.Background()); err != nil {
+			tb.Error(err)
+		}
 		server.CloseClientConnections()
 		server.Close()
 		if err := service.Close(); err != nil {

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -148,6 +150,14 @@ func (a *api) failAt(ctx context.Context, err error, field func(int, string) str
 		return unavailable("busy", "more writes are waiting than the disk can take; try again")
 	case errors.Is(err, live.ErrClosed), errors.Is(err, sse.ErrDraining):
 		return unavailable("shutting_down", "the service is shutting down; try again")
+	case errors.Is(err, sse.ErrFull):
+		return retryAfter(problemOf(http.StatusServiceUnavailable, "too_many_streams",
+			"the service holds as many streams as it may; try again later, or have its operator raise --max-streams"), 5, 15)
+	case errors.Is(err, sse.ErrFullForUser):
+		return retryAfter(problemOf(http.StatusTooManyRequests, "too_many_streams_of_user",
+			"this user has as many streams as one may; close another, or follow several boards in one"), 5, 30)
+	case errors.Is(err, sse.ErrNoStream):
+		return problemOf(http.StatusNotFound, "unknown_stream", "socketId: the caller has no such stream; connect anew", fault{"socketId", "unknown stream"})
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return unavailable("timeout", "it took too long; try again. Points may have been given or not: repeat that with the same Idempotency-Key")
 	case errors.Is(err, live.ErrUnavailable):
@@ -159,8 +169,14 @@ func (a *api) failAt(ctx context.Context, err error, field func(int, string) str
 }
 
 func unavailable(code, detail string) error {
-	return huma.ErrorWithHeaders(problemOf(http.StatusServiceUnavailable, code, detail),
-		http.Header{"Retry-After": {"1"}})
+	return retryAfter(problemOf(http.StatusServiceUnavailable, code, detail), 1, 1)
+}
+
+// retryAfter has the caller come back after some seconds: at random, where all
+// that are refused at once must not return at once.
+func retryAfter(p *problem, least, most int) error {
+	seconds := least + rand.IntN(most-least+1) //nolint:gosec // it spreads; it guards nothing
+	return huma.ErrorWithHeaders(p, http.Header{"Retry-After": {strconv.Itoa(seconds)}})
 }
 
 // writeError writes an error of fail where huma does not.

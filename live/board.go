@@ -1,15 +1,10 @@
 package live
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"math"
-	"slices"
-	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
@@ -23,20 +18,20 @@ import (
 // was not asked for for longest is made again when it is.
 const maxPages = 64
 
-// maxTail is about what stands beside the entries in a page or an event.
-const maxTail = 1 << 10
-
 // board is a ranking with what was encoded of it.
 type board struct {
 	s         *Service
 	name      string
 	kind      []byte // `"type":"global"`
+	period    string
 	names     []byte // `"board":"global","period":"all-time"`
-	topic     sse.Topic
-	publisher publisher
+	topic     *sse.Topic
+	publisher *publisher
 
 	rank  *rank.Board // guarded by s.mu
 	stamp stamp       // guarded by s.mu: what it shows
+
+	past past
 
 	pagesMu sync.Mutex                     // may be taken with s.mu held, not the other way
 	pages   *simplelru.LRU[pageKey, *page] // guarded by pagesMu
@@ -44,32 +39,21 @@ type board struct {
 
 type pageKey struct{ first, n int }
 
-// page is some of a board's entries, encoded, as one commit left them. It does
-// not change.
-type page struct {
-	stamp
-	names int64 // what profiles.changes was
-	first int
-	rows  [][]byte // each ends in `"isCurrentUser":false}`
-	size  int      // of all rows
-	total int
-	state atomic.Pointer[sse.State] // made when first needed
-}
-
 func newBoard(s *Service, name, period string) *board {
 	pages, err := simplelru.NewLRU[pageKey, *page](maxPages, nil)
 	if err != nil {
 		panic(err) // the size is positive
 	}
 	b := &board{
-		s:     s,
-		name:  name,
+		s:    s,
+		name: name, period: period,
 		kind:  fmt.Appendf(nil, `"type":%s`, quote(name)),
 		names: fmt.Appendf(nil, `"board":%s,"period":%s`, quote(name), quote(period)),
+		topic: s.hub.NewTopic(),
 		rank:  rank.NewBoard(s.tie),
 		pages: pages,
 	}
-	b.publisher.b = b
+	b.publisher = newPublisher(b)
 	return b
 }
 
@@ -129,12 +113,13 @@ type view struct {
 }
 
 // view returns the entries of the ranks from first, at most n, as caller sees
-// them.
-func (b *board) view(ctx context.Context, first, n int, caller string) (v view, err error) {
+// them. meanwhile is called, with s.mu held, at the moment that the view is of; if
+// more than once, the last time counts.
+func (b *board) view(ctx context.Context, first, n int, caller string, meanwhile func()) (v view, err error) {
 	const tries = 3 // somebody may be erased while their profile is read
 	for range tries {
 		var whole bool
-		if v, whole, err = b.tryView(ctx, first, n, caller); err != nil || whole {
+		if v, whole, err = b.tryView(ctx, first, n, caller, meanwhile); err != nil || whole {
 			break
 		}
 	}
@@ -142,7 +127,7 @@ func (b *board) view(ctx context.Context, first, n int, caller string) (v view, 
 }
 
 // tryView returns false where somebody's profile was not there any more.
-func (b *board) tryView(ctx context.Context, first, n int, caller string) (view, bool, error) {
+func (b *board) tryView(ctx context.Context, first, n int, caller string, meanwhile func()) (view, bool, error) {
 	b.s.mu.RLock()
 	stamp, total, names := b.stamp, b.rank.Len(), b.s.profiles.changes.Load()
 	v := view{page: b.kept(pageKey{first, n}, stamp, names), me: []byte("null")}
@@ -153,6 +138,7 @@ func (b *board) tryView(ctx context.Context, first, n int, caller string) (view,
 		}
 	}
 	own := b.ownLine(caller)
+	meanwhile()
 	b.s.mu.RUnlock()
 
 	numbers := make([]uint32, 0, len(lines)+1)
@@ -172,11 +158,7 @@ func (b *board) tryView(ctx context.Context, first, n int, caller string) (view,
 		whole = whole && ok
 	}
 	if v.page == nil {
-		v.page = &page{stamp: stamp, names: names, first: first, total: total, rows: make([][]byte, len(lines))}
-		for i, l := range lines {
-			v.rows[i] = marshal(l.entry(shown, false))
-			v.size += len(v.rows[i])
-		}
+		v.page = newPage(b, stamp, names, first, total, lines, shown)
 		if whole {
 			b.keep(pageKey{first, n}, v.page)
 		}
@@ -217,7 +199,7 @@ type Entry struct {
 	MLCoins       int64  `json:"mlCoins" doc:"Coins in total"`
 	Change        int    `json:"change" minimum:"0" doc:"Places moved since the day began"`
 	ChangeType    string `json:"changeType" enum:"up,down,same,new" doc:"Which way; new for who was not there"`
-	IsCurrentUser bool   `json:"isCurrentUser" doc:"Whether this is the caller; always false in a broadcast"` // last, for appendEntries
+	IsCurrentUser bool   `json:"isCurrentUser" doc:"Whether this is the caller; always false in a broadcast"` // last, for newPage
 }
 
 // OwnEntry is what a page says of who asked for it.
@@ -249,50 +231,4 @@ func (l line) entry(shown map[uint32]store.Shown, own bool) Entry {
 	}
 	e.Change, e.ChangeType = l.Change()
 	return e
-}
-
-// appendEntries appends the page's entries as a JSON array, in which the row of
-// that rank is marked as the caller's own.
-func (p *page) appendEntries(dst []byte, ownRank int) []byte {
-	const others, mine = "false}", "true}"
-	dst = append(slices.Grow(dst, p.size+len(p.rows)+maxTail), '[')
-	for i, row := range p.rows {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		if p.first+i == ownRank {
-			dst = append(append(dst, row[:len(row)-len(others)]...), mine...)
-		} else {
-			dst = append(dst, row...)
-		}
-	}
-	return append(dst, ']')
-}
-
-// sameAs reports whether q shows the same.
-func (p *page) sameAs(q *page) bool {
-	return q != nil && p.total == q.total && slices.EqualFunc(p.rows, q.rows, bytes.Equal)
-}
-
-func marshal(v any) []byte {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic(err) // numbers, strings and bools always have a JSON form
-	}
-	return b
-}
-
-func quote(s string) []byte { return marshal(s) }
-
-// TimeFormat is how times in UTC stand in JSON: RFC 3339 with milliseconds.
-const TimeFormat = "2006-01-02T15:04:05.000Z"
-
-func appendTime(dst []byte, t time.Time) []byte {
-	return append(t.UTC().AppendFormat(append(dst, '"'), TimeFormat), '"')
-}
-
-func appendField(dst []byte, name string, value int64) []byte {
-	dst = append(dst, `,"`...)
-	dst = append(dst, name...)
-	return strconv.AppendInt(append(dst, `":`...), value, 10)
 }

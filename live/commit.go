@@ -31,8 +31,8 @@ func (s *Service) committed(c store.Commit) {
 		s.global.stamp = s.latest
 	}
 	s.mu.Unlock()
-	if visible || reload {
-		s.global.publisher.touch()
+	if len(c.Changes) > 0 && (show || !s.byCron()) || reload {
+		s.global.publisher.touch(visible || reload)
 	}
 }
 
@@ -127,6 +127,6 @@ func (s *Service) recompute() {
 	s.global.stamp = s.latest
 	s.mu.Unlock()
 	if changed {
-		s.global.publisher.touch()
+		s.global.publisher.touch(true)
 	}
 }

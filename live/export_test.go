@@ -22,11 +22,11 @@ func MakeSnapshot(tb testing.TB, s *Service) int {
 	s.global.pagesMu.Lock()
 	s.global.pages.Purge()
 	s.global.pagesMu.Unlock()
-	_, p, err := s.global.snapshot(s.ctx)
+	p, err := s.global.snapshot(s.ctx, func() {})
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return len(p.appendEntries(nil, 0))
+	return len(p.Snapshot().Data)
 }
 
 // HoldProfiles stops whoever makes a page until the function it returns is called,

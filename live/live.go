@@ -15,6 +15,7 @@ import (
 	"github.com/go-co-op/gocron/v2"
 
 	"marcador/rank"
+	"marcador/sse"
 	"marcador/store"
 )
 
@@ -87,7 +88,10 @@ type Service struct {
 	log       *slog.Logger
 	scheduler gocron.Scheduler
 	profiles  *profiles
+	hub       *sse.Hub
 	global    *board
+
+	publishing sync.Mutex // held from reading a board to publishing it, so that versions are published in order
 
 	ctx    context.Context // done when Close begins
 	cancel context.CancelFunc
@@ -142,7 +146,6 @@ func Open(ctx context.Context, path string, opts Options) (_ *Service, err error
 	}
 	s := &Service{opts: opts, log: opts.Log, profiles: newProfiles(), waiting: map[uint32]standing{}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
-	s.global = newBoard(s, Global, AllTime)
 	if s.store, err = store.Open(ctx, path, store.Options{Location: opts.Location, Now: opts.Now, Committed: s.committed}); err != nil {
 		s.cancel()
 		return nil, err
@@ -152,6 +155,8 @@ func Open(ctx context.Context, path string, opts Options) (_ *Service, err error
 			err = errors.Join(err, s.Close())
 		}
 	}()
+	s.hub = sse.NewHub(s.store.Epoch(), s.store.Seq())
+	s.global = newBoard(s, Global, AllTime)
 	if err := s.load(ctx); err != nil {
 		return nil, err
 	}
@@ -169,12 +174,14 @@ func (s *Service) Close() error {
 	if s.scheduler != nil {
 		err = s.scheduler.Shutdown()
 	}
-	s.global.publisher.close()
+	if s.global != nil {
+		s.global.publisher.close()
+	}
 	return errors.Join(err, s.store.Close())
 }
 
-// Epoch names the database in event ids.
-func (s *Service) Epoch() string { return s.store.Epoch() }
+// Hub is that of the boards' topics.
+func (s *Service) Hub() *sse.Hub { return s.hub }
 
 // Ready returns an error where the database can't be written, or boards are out
 // of date because they could not be loaded.

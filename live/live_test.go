@@ -159,11 +159,14 @@ type follower struct {
 	last  live.PageBody // guarded by mu
 }
 
-// follow follows the board as api does.
-func (f *fixture) follow() *follower {
+// follow follows the board as api does, as nobody and from the beginning.
+func (f *fixture) follow() *follower { return f.followAs("", -1) }
+
+// followAs follows the board as a user who has seen a version.
+func (f *fixture) followAs(user string, seen int64) *follower {
 	f.t.Helper()
 	fl := &follower{t: f.t, header: http.Header{}, began: time.Now()}
-	follow, err := f.Follow(f.t.Context(), live.Global)
+	follow, err := f.Follow(f.t.Context(), live.Global, user, seen)
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -171,8 +174,9 @@ func (f *fixture) follow() *follower {
 	var served sync.WaitGroup
 	served.Go(func() {
 		r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil)
-		server := sse.NewServer(sse.Options{Heartbeat: 1000 * time.Hour})
-		if err := server.Serve(fl, r, sse.Stream{Follows: []sse.Follow{follow}}); err != nil {
+		server := sse.NewServer(f.Hub(), sse.Options{Heartbeat: 1000 * time.Hour})
+		greet := func(recovered bool) []byte { return fmt.Appendf(nil, `{"recovered":%v}`, recovered) }
+		if err := server.Serve(fl, r, sse.Stream{Greeting: greet, UserID: user, Resume: seen, Follows: []sse.Follow{follow}}); err != nil {
 			f.t.Error(err)
 		}
 	})

@@ -12,15 +12,17 @@ import (
 // retryAfter is how long a publisher waits after a failure, at least.
 const retryAfter = time.Second
 
-// publisher publishes a board's first page to those who follow it: at once
-// after a quiet spell, then at most once a window, and only if something that
-// can be seen has changed. Safe for concurrent use.
+// publisher publishes a board's first page to those who follow it, and to each
+// user among them their own moves: at once after a quiet spell, then at most once
+// a window, and only what has changed. Safe for concurrent use.
 type publisher struct {
-	b *board
+	b       *board
+	viewers *viewers
 
 	mu        sync.Mutex
 	followers int         // guarded by mu
 	dirty     bool        // guarded by mu: something may have changed since the last broadcast
+	since     time.Time   // guarded by mu: since when it is dirty
 	scheduled bool        // guarded by mu: timer runs, or publish does
 	timer     *time.Timer // guarded by mu
 	last      time.Time   // guarded by mu: when the last broadcast was
@@ -30,11 +32,19 @@ type publisher struct {
 	running sync.WaitGroup // scheduled publishes
 }
 
-// touch says that something which a broadcast shows may have changed.
-func (p *publisher) touch() {
+func newPublisher(b *board) *publisher { return &publisher{b: b, viewers: newViewers(b)} }
+
+// touch says that something may have changed which followers are told: which
+// shows in a broadcast, or else only somebody's own rank or points.
+func (p *publisher) touch(shows bool) {
+	if !shows && !p.viewers.any() {
+		return
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.dirty = true
+	if !p.dirty {
+		p.dirty, p.since = true, time.Now()
+	}
 	p.schedule(0)
 }
 
@@ -62,33 +72,53 @@ func (p *publisher) window() time.Duration {
 func (p *publisher) publish() {
 	defer p.running.Done()
 	p.mu.Lock()
-	wanted := p.followers > 0 && !p.closed
+	wanted, since := p.followers > 0 && !p.closed, p.since
 	if wanted {
 		p.dirty = false
 	}
 	p.mu.Unlock()
 
-	var state *sse.State
-	var shown *page
 	var err error
 	if wanted {
-		state, shown, err = p.b.snapshot(p.b.s.ctx)
+		err = p.broadcast(p.b.s.ctx, since)
 	}
-	if err != nil {
-		p.b.s.logged("broadcast skipped", err)
-	} else if wanted && p.news(shown) {
-		p.b.topic.Publish(state) // without mu, for which a write may wait
-	}
+	p.b.s.logged("broadcast skipped", err)
 
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.scheduled = false
 	if err != nil {
-		p.dirty = true
+		p.dirty, p.since = true, since
 		p.schedule(retryAfter)
 	} else if p.dirty {
 		p.schedule(0)
 	}
+}
+
+// broadcast publishes what has changed, if anything has, of which the oldest is
+// that old. It holds no lock for which a write waits longer than to read the
+// ranks.
+func (p *publisher) broadcast(ctx context.Context, since time.Time) error {
+	s := p.b.s
+	s.publishing.Lock()
+	defer s.publishing.Unlock()
+	var told notes
+	shown, err := p.b.snapshot(ctx, func() { told = p.viewers.notes() })
+	if err != nil {
+		return err
+	}
+	publication := sse.Publication{Topic: p.b.topic, Since: since}
+	if p.news(shown) {
+		publication.State = shown.asState()
+	}
+	if told.places != nil {
+		publication.Notes = told
+	}
+	if publication.State != nil || told.moved {
+		s.log.DebugContext(ctx, "broadcast", "board", p.b.name, "version", shown.version, "rows", publication.State != nil)
+		s.hub.Publish(publication)
+	}
+	return nil
 }
 
 // news reports whether followers lack what shown shows, and notes that they are
@@ -96,36 +126,51 @@ func (p *publisher) publish() {
 func (p *publisher) news(shown *page) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.last = time.Now()
 	if shown.sameAs(p.published) {
 		return false
 	}
-	p.published, p.last = shown, time.Now()
+	p.published = shown
 	return true
 }
 
 // follow returns the topic with the state that a new follower begins with. What
 // happens from now on is published, until the follower leaves.
-func (p *publisher) follow(ctx context.Context) (sse.Follow, error) {
+func (p *publisher) follow(ctx context.Context, user string, seen int64) (sse.Follow, error) {
 	p.mu.Lock()
 	p.followers++
 	p.mu.Unlock()
-	state, shown, err := p.b.snapshot(ctx)
+	f := &follower{b: p.b}
+	if user != "" {
+		f.viewer = p.viewers.join(user)
+	}
+	shown, err := p.b.snapshot(ctx, f.look)
+	if err == nil && f.viewer != nil && seen >= 0 {
+		err = f.lookBack(ctx, seen)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err != nil {
 		p.followers--
+		p.viewers.leave(f, -1)
 		return sse.Follow{}, err
 	}
-	if !shown.sameAs(p.published) {
+	state := p.b.topic.Keep(shown.asState())
+	if shown = state.Content().(*page); !shown.sameAs(p.published) { //nolint:errcheck // a board's are pages
 		p.published = nil
 		if p.followers == 1 {
 			p.published = shown
 		}
 	}
-	return sse.Follow{Topic: &p.b.topic, From: state, Leave: p.leave}, nil
+	follow := sse.Follow{Topic: p.b.topic, From: state, Leave: func(lastID int64) { p.leave(f, lastID) }}
+	if f.viewer != nil {
+		follow.Own = f
+	}
+	return follow, nil
 }
 
-func (p *publisher) leave() {
+func (p *publisher) leave(f *follower, lastID int64) {
+	p.viewers.leave(f, lastID)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.followers--
@@ -142,20 +187,11 @@ func (p *publisher) close() {
 	p.running.Wait()
 }
 
-// snapshot returns the board's first page, and as a state of its topic.
-func (b *board) snapshot(ctx context.Context) (*sse.State, *page, error) {
-	v, err := b.view(ctx, 1, b.s.opts.Top, "")
+// snapshot returns the board's first page. For meanwhile see view.
+func (b *board) snapshot(ctx context.Context, meanwhile func()) (*page, error) {
+	v, err := b.view(ctx, 1, b.s.opts.Top, "", meanwhile)
 	if err != nil {
-		return nil, nil, fmt.Errorf("make snapshot: %w", err)
+		return nil, fmt.Errorf("make snapshot: %w", err)
 	}
-	state := v.state.Load()
-	if state == nil {
-		data := append(v.appendEntries([]byte(`{"leaderboard":`), 0), `,"timestamp":`...)
-		data = append(append(appendTime(data, time.Now()), ','), b.names...)
-		data = appendField(data, "totalEntries", int64(v.total))
-		data = append(appendField(data, "version", v.version), '}')
-		state = sse.NewState(b.s.Epoch(), v.version, "leaderboard:updated", data)
-		v.state.Store(state)
-	}
-	return state, v.page, nil
+	return v.page, nil
 }

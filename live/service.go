@@ -85,7 +85,7 @@ func (s *Service) Page(ctx context.Context, boardName string, offset, limit int,
 			return nil, fmt.Errorf("look for changes by other programs: %w", err)
 		}
 	}
-	v, err := b.view(ctx, offset+1, limit, caller)
+	v, err := b.view(ctx, offset+1, limit, caller, func() {})
 	if err != nil {
 		return nil, fmt.Errorf("make page of board %q: %w", boardName, err)
 	}
@@ -98,14 +98,15 @@ func (s *Service) Page(ctx context.Context, boardName string, offset, limit int,
 	return append(body, `,"resetsAt":null}`...), nil
 }
 
-// Follow returns a board's topic for a stream. The board counts as followed until
-// Leave is called, as sse.Server does when the stream is over.
-func (s *Service) Follow(ctx context.Context, boardName string) (sse.Follow, error) {
+// Follow returns a board's topic for a stream of user's, empty for an anonymous
+// one, that resumes at the version seen, -1 for none. The board counts as followed
+// until Leave is called, as sse.Server does when the stream is over.
+func (s *Service) Follow(ctx context.Context, boardName, user string, seen int64) (sse.Follow, error) {
 	b, err := s.board(boardName)
 	if err != nil {
 		return sse.Follow{}, err
 	}
-	return b.publisher.follow(ctx)
+	return b.publisher.follow(ctx, user, seen)
 }
 
 func (s *Service) board(name string) (*board, error) {

@@ -106,6 +106,44 @@ func (b *Board) Rank(user uint32) int {
 	return b.index.Rank(b.seats[user].item(user))
 }
 
+// Score returns the user's score, 0 for a user who is not on the board.
+func (b *Board) Score(user uint32) int64 {
+	if int(user) >= len(b.seats) {
+		return 0
+	}
+	return b.seats[user].score
+}
+
+// RankThen returns the rank that the user, who is on the board, had when those in
+// then stood where it says and all others where they stand now. Who is in then and
+// not on the board is left out. O(len(then)) and O(log n).
+func (b *Board) RankThen(user uint32, then map[uint32]Item) int {
+	if int(user) >= len(b.seats) || !b.seats[user].taken() {
+		return 0
+	}
+	now := b.seats[user].item(user)
+	was, moved := then[user]
+	if !moved {
+		was = now
+	}
+	rank := b.index.Rank(was)
+	if b.index.before(now, was) {
+		rank-- // the index counts the user among those in front
+	}
+	for other, it := range then {
+		if other == user || int(other) >= len(b.seats) || !b.seats[other].taken() {
+			continue
+		}
+		if b.index.before(b.seats[other].item(other), was) {
+			rank--
+		}
+		if b.index.before(it, was) {
+			rank++
+		}
+	}
+	return rank
+}
+
 // Page returns the entries of the ranks from first, at most n. They are the
 // caller's. O(log n) and n.
 func (b *Board) Page(first, n int) []Entry {

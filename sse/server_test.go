@@ -50,6 +50,7 @@ func (p *pipes) dial(context.Context, string, string) (net.Conn, error) {
 
 // fixture is a server of one topic, in a bubble of virtual time.
 type fixture struct {
+	hub     *sse.Hub
 	streams *sse.Server
 	topic   *sse.Topic
 	stream  sse.Stream
@@ -61,12 +62,11 @@ type fixture struct {
 func inBubble(t *testing.T, opts sse.Options, test func(t *testing.T, f *fixture)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		f := &fixture{streams: sse.NewServer(opts), topic: &sse.Topic{}, pipes: newPipes()}
+		hub := sse.NewHub("e", 0)
+		f := &fixture{hub: hub, streams: sse.NewServer(hub, opts), topic: hub.NewTopic(), pipes: newPipes()}
 		var begun, left atomic.Int64
-		f.stream = sse.Stream{Greeting: []byte(`{"success":true}`), Follows: []sse.Follow{
-			{Topic: f.topic, From: state(1), Leave: func() { left.Add(1) }},
-		}}
-		f.client = &http.Client{Transport: &http.Transport{DialContext: f.pipes.dial}}
+		f.stream = streamOf(sse.Follow{Topic: f.topic, From: f.topic.Keep(state(1)), Leave: func(int64) { left.Add(1) }})
+		f.client = &http.Client{Transport: &http.Transport{DialContext: f.pipes.dial, DisableCompression: true}}
 		server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			begun.Add(1)
 			if err := f.streams.Serve(w, r, f.stream); err != nil {
@@ -92,8 +92,8 @@ func inBubble(t *testing.T, opts sse.Options, test func(t *testing.T, f *fixture
 	})
 }
 
-func state(version int64) *sse.State {
-	return sse.NewState("e", version, "news", fmt.Appendf(nil, `{"v":%d}`, version))
+func (f *fixture) publish(t *sse.Topic, version int64) {
+	f.hub.Publish(sse.Publication{Topic: t, State: state(version), Since: time.Now()})
 }
 
 // reader reads a stream as it comes.
@@ -180,7 +180,7 @@ func TestServer_Serve(t *testing.T) {
 				t.Errorf("%s: %s, want %s", name, got, want)
 			}
 		}
-		f.topic.Publish(state(2))
+		f.publish(f.topic, 2)
 		r.want(t, `authenticated {"v":1}e-1 {"v":2}e-2`, false)
 		if !strings.HasPrefix(string(r.got), "retry: ") {
 			t.Errorf("the stream begins with %.20q, want a retry", r.got)
@@ -190,19 +190,19 @@ func TestServer_Serve(t *testing.T) {
 
 func TestServer_Serve_publishedWhileConnecting(t *testing.T) {
 	inBubble(t, sse.Options{}, func(t *testing.T, f *fixture) {
-		f.topic.Publish(state(5)) // after From was made, before Serve
-		f.read(t).want(t, `authenticated {"v":1}e-1 {"v":5}e-5`, false)
+		f.publish(f.topic, 5) // after From was made, before Serve
+		f.read(t).want(t, `authenticated {"v":5}e-5`, false)
 	})
 }
 
 func TestServer_Serve_severalTopics(t *testing.T) {
 	inBubble(t, sse.Options{}, func(t *testing.T, f *fixture) {
-		other := &sse.Topic{}
-		f.stream.Follows = append(f.stream.Follows, sse.Follow{Topic: other, From: state(3)})
+		other := f.hub.NewTopic()
+		f.stream.Follows = append(f.stream.Follows, sse.Follow{Topic: other, From: other.Keep(state(3))})
 		r := f.read(t)
 		// One batch: only its last event has the id.
 		r.want(t, `authenticated {"v":1} {"v":3}e-3`, false)
-		other.Publish(state(4))
+		f.publish(other, 4)
 		r.want(t, `authenticated {"v":1} {"v":3}e-3 {"v":4}e-4`, false)
 		if other.Len() != 1 {
 			t.Errorf("Len() = %d, want 1", other.Len())
@@ -214,7 +214,7 @@ func TestServer_Serve_heartbeat(t *testing.T) {
 	inBubble(t, sse.Options{Heartbeat: 10 * time.Second}, func(t *testing.T, f *fixture) {
 		r := f.read(t)
 		time.Sleep(9 * time.Second)
-		f.topic.Publish(state(2)) // the silence begins again
+		f.publish(f.topic, 2) // the silence begins again
 		synctest.Wait()
 		time.Sleep(9 * time.Second)
 		r.want(t, `authenticated {"v":1}e-1 {"v":2}e-2`, false)
@@ -267,7 +267,7 @@ func TestServer_Serve_stalledClient(t *testing.T) {
 		began := time.Now()
 		want := `authenticated {"v":1}e-1`
 		for v := int64(2); v < 20; v++ {
-			f.topic.Publish(state(v))
+			f.publish(f.topic, v)
 			want += fmt.Sprintf(` {"v":%d}e-%d`, v, v)
 			for _, r := range good {
 				r.want(t, want, false)
@@ -295,7 +295,7 @@ func TestServer_Serve_slowClient(t *testing.T) {
 	inBubble(t, sse.Options{}, func(t *testing.T, f *fixture) {
 		res := f.get(t, http.MethodGet)
 		for v := int64(2); v <= 100; v++ {
-			f.topic.Publish(state(v))
+			f.publish(f.topic, v)
 			synctest.Wait()
 		}
 		buf := make([]byte, 1<<16)
@@ -381,7 +381,7 @@ func TestTopic_Fanout(t *testing.T) {
 		}
 		slow := f.get(t, http.MethodGet)
 		synctest.Wait()
-		f.topic.Publish(state(2))
+		f.publish(f.topic, 2)
 		time.Sleep(time.Second)
 		go func() { _, _ = io.Copy(io.Discard, slow.Body) }() // until it is closed
 		synctest.Wait()

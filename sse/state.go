@@ -2,64 +2,105 @@
 // Server-Sent Events (https://html.spec.whatwg.org/multipage/server-sent-events.html).
 //
 // A stream is state, not a log. A subscriber remembers which state of each
-// topic it was last sent; when it can write, it is sent the newest. There is no
-// queue to grow, nothing to drop and nobody to wait for: who reads slowly skips
-// what came between.
+// topic it was last sent; when it can write, it is sent the newest, or what
+// leads from the one to the other. There is no queue to grow, nothing to drop
+// and nobody to wait for: who reads slowly skips what came between.
 package sse
 
 import (
-	"bytes"
 	"strconv"
+	"sync"
+	"sync/atomic"
 )
 
-// State is one state of a topic, encoded when it is made. It never changes, and
-// its bytes are shared by everybody who is sent it.
-type State struct {
-	version int64
-	frame   []byte // the whole event, with its id
-	id      int    // where the id line begins in frame
+// Content is what a state shows. It never changes, and its methods may be called
+// by several goroutines at once. What they return is kept and shared.
+type Content interface {
+	// Snapshot returns the event that shows all of it.
+	Snapshot() Event
+
+	// Since returns the event that leads to it from an earlier content of the
+	// same topic.
+	Since(earlier Content) Event
 }
 
-// NewState returns the state of a topic at version, sent as an event of that
-// name with that data. Of two states of a topic the later has the higher
-// version. epoch and version make the event's id.
-func NewState(epoch string, version int64, event string, data []byte) *State {
-	s := &State{version: version}
-	s.frame = appendEvent(nil, event, data)
-	s.id = len(s.frame) - 1 // the blank line
-	s.frame = append(s.frame[:s.id], "id: "...)
-	s.frame = append(s.frame, epoch...)
-	s.frame = append(s.frame, '-')
-	s.frame = strconv.AppendInt(s.frame, version, 10)
-	s.frame = append(s.frame, "\n\n"...)
+// State is a topic's content at a version. Of two states of a topic the later
+// one has the higher version.
+type State struct {
+	version int64
+	content Content
+
+	turn     int64 // guarded by the hub's mu: how many of its topic were published up to it; 0 if it was not
+	repeated bool  // guarded by the hub's mu: something else was published before with the same version
+
+	frames atomic.Pointer[frames]
+}
+
+// frames are a state's events as they are written, each made when it is first
+// needed. There are as many as there are states that are kept and formats.
+type frames struct {
+	mu   sync.Mutex
+	made map[frameKey][]byte // guarded by mu
+}
+
+type frameKey struct {
+	from   int64 // the version that a difference leads from, or noVersion
+	format Format
+	id     bool
+}
+
+// noVersion is that of a client that holds nothing.
+const noVersion = -1
+
+// NewState returns a state. It is nobody's business yet: see Topic.Keep and
+// Hub.Publish.
+func NewState(version int64, content Content) *State {
+	s := &State{version: version, content: content}
+	s.forget()
 	return s
 }
 
-// appendTo appends the event, with its id or without.
-func (s *State) appendTo(dst []byte, withID bool) []byte {
-	if withID {
-		return append(dst, s.frame...)
-	}
-	return append(append(dst, s.frame[:s.id]...), '\n')
-}
+// Content is what the state shows.
+func (s *State) Content() Content { return s.content }
 
-// appendEvent appends an event. Line breaks in the data, of any of the three
-// kinds that a parser knows, become lines of it.
-func appendEvent(dst []byte, event string, data []byte) []byte {
-	dst = append(dst, "event: "...)
-	dst = append(dst, event...)
-	for {
-		line, rest, more := data, []byte(nil), false
-		if i := bytes.IndexAny(data, "\r\n"); i >= 0 {
-			line, rest, more = data[:i], data[i+1:], true
-			if data[i] == '\r' && len(rest) > 0 && rest[0] == '\n' {
-				rest = rest[1:]
-			}
-		}
-		dst = append(dst, "\ndata: "...)
-		dst = append(dst, line...)
-		if data = rest; !more {
-			return append(dst, "\n\n"...)
-		}
+// forget drops the frames; who asks for one after all has it made again.
+func (s *State) forget() { s.frames.Store(&frames{made: map[frameKey][]byte{}}) }
+
+// frame returns the bytes that take a client to s: from the state of its topic
+// that it holds, as far as that is kept, where it takes differences, else
+// whatever it holds. With id, the event carries its id.
+func (s *State) frame(t *Topic, from int64, f Format, id bool) []byte {
+	if !f.Diff {
+		from = noVersion
 	}
+	made := s.frames.Load()
+	key := frameKey{from, f, id}
+	made.mu.Lock()
+	frame, ok := made.made[key]
+	made.mu.Unlock()
+	if ok {
+		return frame
+	}
+	var held *State
+	if from != noVersion {
+		held = t.find(from) // not with made.mu held
+	}
+	made.mu.Lock()
+	defer made.mu.Unlock()
+	if frame, ok := made.made[key]; ok {
+		return frame // another was quicker
+	}
+	var event Event
+	if held != nil {
+		event = s.content.Since(held.content)
+	} else {
+		event = s.content.Snapshot()
+	}
+	var name []byte
+	if id {
+		name = strconv.AppendInt(append([]byte(t.hub.epoch), '-'), s.version, 10)
+	}
+	frame = f.encode(nil, event, name)
+	made.made[key] = frame
+	return frame
 }

@@ -3,6 +3,9 @@ package sse_test
 import (
 	"bufio"
 	"bytes"
+	"compress/gzip"
+	"fmt"
+	"io"
 	"strings"
 	"testing"
 
@@ -44,23 +47,98 @@ func parse(tb testing.TB, stream []byte) (events []event) {
 	return events
 }
 
-func TestNewState(t *testing.T) {
-	s := sse.NewState("abc", 7, "news", []byte(`{"a":1}`))
-	if got, want := string(sse.Frame(s)), "event: news\ndata: {\"a\":1}\nid: abc-7\n\n"; got != want {
-		t.Errorf("frame = %q, want %q", got, want)
+// content is the version that it is of.
+type content int64
+
+func (c content) Snapshot() sse.Event {
+	return sse.Event{Name: "news", Data: fmt.Appendf(nil, `{"v":%d}`, c)}
+}
+
+func (c content) Since(earlier sse.Content) sse.Event {
+	return sse.Event{Name: "since", Data: fmt.Appendf(nil, `{"from":%d,"v":%d}`, earlier, c)}
+}
+
+func state(version int64) *sse.State { return sse.NewState(version, content(version)) }
+
+// streamOf is an anonymous client's stream that begins anew.
+func streamOf(follows ...sse.Follow) sse.Stream {
+	return sse.Stream{
+		ID: "s1", Resume: -1, Follows: follows,
+		Greeting: func(recovered bool) []byte { return fmt.Appendf(nil, `{"success":true,"recovered":%v}`, recovered) },
 	}
 }
 
-// FuzzNewState: no data can end its event, name another or set an id.
-func FuzzNewState(f *testing.F) {
-	for _, data := range []string{"{}", "", "\n", "a\r\nb\rc\nd", "x\n\nevent: error\ndata: y\n\n", "\r\r\n\n", "id: 1\n", " leading"} {
+func TestState_frame(t *testing.T) {
+	hub := sse.NewHub("abc", 0)
+	topic := hub.NewTopic()
+	topic.Keep(state(5))
+	s := state(7)
+	for name, c := range map[string]struct {
+		from   int64
+		format sse.Format
+		want   string
+	}{
+		"snapshot":                {-1, sse.Format{}, "event: news\ndata: {\"v\":7}\nid: abc-7\n\n"},
+		"snapshot, to who has it": {5, sse.Format{}, "event: news\ndata: {\"v\":7}\nid: abc-7\n\n"},
+		"difference":              {5, sse.Format{Diff: true}, "event: since\ndata: {\"from\":5,\"v\":7}\nid: abc-7\n\n"},
+		"not kept":                {4, sse.Format{Diff: true}, "event: news\ndata: {\"v\":7}\nid: abc-7\n\n"},
+		"nothing held":            {-1, sse.Format{Diff: true}, "event: news\ndata: {\"v\":7}\nid: abc-7\n\n"},
+		"msgpack":                 {-1, sse.Format{MsgPack: true}, "event: news\ndata: gaF2Bw==\nid: abc-7\n\n"},
+	} {
+		if got := string(sse.Frame(topic, s, c.from, c.format)); got != c.want {
+			t.Errorf("%s: frame = %q, want %q", name, got, c.want)
+		}
+		first := sse.Frame(topic, s, c.from, c.format)
+		if again := sse.Frame(topic, s, c.from, c.format); &again[0] != &first[0] {
+			t.Errorf("%s: the frame was made twice", name)
+		}
+	}
+}
+
+// literal is content that shows just this.
+type literal []byte
+
+func (l literal) Snapshot() sse.Event         { return sse.Event{Name: "news", Data: l} }
+func (l literal) Since(sse.Content) sse.Event { return l.Snapshot() }
+
+// FuzzState: no data can end its event, name another or set an id, and gzip gives
+// back what went in.
+func FuzzState(f *testing.F) {
+	for _, data := range []string{"{}", "", "\n", "a\r\nb\rc\nd", "x\n\nevent: error\ndata: y\n\n", "\r\r\n\n", "id: 1\n", " leading", strings.Repeat("long ", 20_000)} {
 		f.Add([]byte(data))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		events := parse(t, sse.Frame(sse.NewState("e", 1, "news", data)))
+		topic := sse.NewHub("e", 0).NewTopic()
+		s := sse.NewState(1, literal(data))
+		plain := sse.Frame(topic, s, -1, sse.Format{})
+		events := parse(t, plain)
 		want := strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(string(data))
 		if len(events) != 1 || events[0] != (event{"news", want, "e-1"}) {
 			t.Errorf("%q became %+v", data, events)
+		}
+		// A stream's frames in any order, each ended by a marker that gives it out.
+		packed := sse.Frame(topic, s, -1, sse.Format{Gzip: true})
+		in, err := gzip.NewReader(io.MultiReader(strings.NewReader("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"), bytes.NewReader(packed), bytes.NewReader(packed)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := make([]byte, 2*len(plain))
+		if _, err := io.ReadFull(in, got); err != nil || !bytes.Equal(got, bytes.Repeat(plain, 2)) {
+			t.Errorf("%q became %q (%v)", plain, got, err)
+		}
+	})
+}
+
+// FuzzHub_Version: what clients say they saw is a version of ours or nothing.
+func FuzzHub_Version(f *testing.F) {
+	for _, id := range []string{"e-1", "", "-", "e-", "e--1", "e-01", "e-1-2", "x-1", "e-9223372036854775808", "e-1\n"} {
+		f.Add(id)
+	}
+	hub := sse.NewHub("e", 0)
+	f.Fuzz(func(t *testing.T, id string) {
+		version, ok := hub.Version(id)
+		if ok && (version < 0 || id != fmt.Sprintf("e-%d", version)) {
+			t.Errorf("Version(%q) = %d", id, version)
 		}
 	})
 }

@@ -1,151 +1,178 @@
 package sse
 
 import (
-	"context"
-	"encoding/json"
-	"fmt"
-	"net/http"
+	"cmp"
+	"slices"
+	"sync/atomic"
 	"time"
 )
 
-// subscriber is one client's stream. All but wake belongs to the goroutine of
-// the client's request.
+// Own is what one follower of a topic is told beside its states. It is used by
+// one goroutine at a time.
+type Own interface {
+	// News returns the event that brings the follower up to the notes, which are
+	// those of the newest publication, or one without a name where there is
+	// nothing to tell.
+	News(notes any) Event
+}
+
+// subscriber is one client's stream, as far as it does not matter how it is
+// written. It belongs to the goroutine that writes; expires may be set by others.
 type subscriber struct {
 	server  *Server
-	w       http.ResponseWriter
-	rc      *http.ResponseController
-	wake    chan struct{} // of capacity 1: a second wake before the first is seen adds nothing
+	id      string // the socket's
+	user    string // empty for an anonymous one
+	format  Format
 	follows []follow
-
-	heartbeat *time.Timer // fires after a silence
+	lastID  int64        // the version that the last id names, noVersion for none
+	expires atomic.Int64 // on the server's clock; 0 for never
 }
 
-// follow is a topic, with the state of it that the client was last sent.
+// follow is a topic as one client knows it.
 type follow struct {
 	topic *Topic
-	sent  *State
+	view  *view // what there is to know: the subscriber's, or shared by a shard's
+	own   Own   // or nil
+	leave func(lastID int64)
+	sent  int64 // the version that the client holds, or noVersion
+	state int64 // State.turn of the last published state when the client was last told one
+	turn  int64 // view.turn when the client was last told
+	place int32 // in a shard's list of the topic's followers
 }
 
-// poke wakes the subscriber. It never waits.
-func (s *subscriber) poke() {
-	select {
-	case s.wake <- struct{}{}:
-	default:
-	}
-}
-
-// run writes to the client until the stream is over.
-func (s *subscriber) run(ctx context.Context, stream Stream) {
-	s.heartbeat = time.NewTimer(s.server.opts.Heartbeat)
-	defer s.heartbeat.Stop()
-	if s.begin(stream) != nil {
-		return
-	}
-	var expired <-chan time.Time
-	if !stream.Expires.IsZero() {
-		timer := time.NewTimer(time.Until(stream.Expires))
-		defer timer.Stop()
-		expired = timer.C
-	}
-	for {
-		var err error
-		select {
-		case <-s.wake:
-			err = s.update()
-		case <-s.heartbeat.C:
-			err = s.write(ping)
-		case <-expired:
-			s.end("error", map[string]string{
-				"code":    "token_expired",
-				"message": "The token has expired; connect again with a fresh one.",
-			})
-			return
-		case <-s.server.draining:
-			s.end("goodbye", map[string]string{"reason": "shutdown"})
-			return
-		case <-ctx.Done():
-			return
-		}
-		if err != nil {
-			return
-		}
-	}
-}
-
-var ping = appendEvent(nil, "ping", []byte("{}"))
-
-// begin sends the greeting and the states to begin with, in one write.
-func (s *subscriber) begin(stream Stream) error {
-	b := appendEvent(s.retry(), "authenticated", stream.Greeting)
-	for i, f := range stream.Follows {
-		if f.From != nil {
-			b = f.From.appendTo(b, i == len(stream.Follows)-1)
-			s.follows[i].sent = f.From
-		}
-	}
-	return s.write(b)
-}
-
-// retry is the line that says when to come back.
-func (s *subscriber) retry() []byte {
-	return fmt.Appendf(nil, "retry: %d\n", s.server.retry().Milliseconds())
-}
-
-// update sends the newest state of each topic that the client does not have.
-// Only the last of them carries the id, so that an id says what the client has
-// when it has seen it.
-func (s *subscriber) update() error {
-	var news []int
+// news appends to batch, frame by frame, what the client lacks of what its views
+// show. What only this client is told comes first; the states follow in the
+// order of their versions, and the last of them carries the id. So an id says
+// exactly what the client holds when it has seen it.
+func (s *subscriber) news(batch [][]byte) [][]byte {
+	var due [4]*follow // most streams follow fewer
+	states := due[:0]
 	for i := range s.follows {
 		f := &s.follows[i]
-		if newest := f.topic.after(f.sent); newest != nil {
-			f.sent = newest
-			news = append(news, i)
+		if f.turn == f.view.turn {
+			continue
+		}
+		f.turn = f.view.turn
+		if f.own != nil && f.view.notes != nil {
+			batch = s.appendOwn(batch, f.own.News(f.view.notes))
+		}
+		if newest := f.view.newest; newest != nil && newest.version > f.sent {
+			states = append(states, f)
 		}
 	}
-	switch len(news) {
-	case 0:
-		return nil
-	case 1:
-		if err := s.write(s.follows[news[0]].sent.frame); err != nil {
-			return err
-		}
-	default:
-		var b []byte
-		for i, n := range news {
-			b = s.follows[n].sent.appendTo(b, i == len(news)-1)
-		}
-		if err := s.write(b); err != nil {
-			return err
-		}
+	if len(states) > 1 {
+		slices.SortFunc(states, func(a, b *follow) int {
+			return cmp.Compare(a.view.newest.version, b.view.newest.version)
+		})
 	}
-	for _, i := range news {
-		s.follows[i].topic.wrote(s.follows[i].sent)
+	for i, f := range states {
+		newest := f.view.newest
+		batch = append(batch, newest.frame(f.topic, f.sent, s.format, i == len(states)-1))
+		s.tell(f, newest)
 	}
-	return nil
+	return batch
 }
 
-// end sends a last event. The client may be gone: then nobody is told.
-func (s *subscriber) end(event string, data any) {
-	b, err := json.Marshal(data)
-	if err != nil {
-		panic(err) // strings always have a JSON form
+func (s *subscriber) appendOwn(batch [][]byte, e Event) [][]byte {
+	if e.Name == "" {
+		return batch
 	}
-	_ = s.write(appendEvent(s.retry(), event, b))
+	return append(batch, s.format.encode(nil, e, nil))
 }
 
-// write sends b and waits until the kernel has it, at most for the timeout.
-// After an error the connection is of no more use.
-func (s *subscriber) write(b []byte) error {
-	if err := s.rc.SetWriteDeadline(time.Now().Add(s.server.opts.WriteTimeout)); err != nil {
-		return fmt.Errorf("set write deadline: %w", err)
+// tell notes that the client is sent the state.
+func (s *subscriber) tell(f *follow, newest *State) {
+	if skipped := newest.turn - f.state - 1; f.state > 0 && skipped > 0 {
+		s.server.counts.skipped.Add(skipped)
 	}
-	if _, err := s.w.Write(b); err != nil {
-		return fmt.Errorf("write: %w", err)
+	f.sent = newest.version
+	f.state = max(f.state, newest.turn)
+	s.lastID = max(s.lastID, newest.version)
+}
+
+// open makes s the subscriber of the stream, and returns what that begins with: the
+// greeting, and what the client lacks of the states to begin with.
+func (s *subscriber) open(server *Server, stream Stream) (begin [][]byte) {
+	s.server, s.id, s.user, s.format, s.lastID = server, stream.ID, stream.UserID, stream.Format, noVersion
+	s.expires.Store(server.at(stream.Expires))
+	s.follows = make([]follow, len(stream.Follows))
+	topics := make([]*Topic, len(stream.Follows))
+	for i, f := range stream.Follows {
+		s.follows[i] = follow{topic: f.Topic, own: f.Own, leave: f.Leave, sent: noVersion}
+		topics[i] = f.Topic
+		f.Topic.fanout.count(1)
 	}
-	if err := s.rc.Flush(); err != nil {
-		return fmt.Errorf("flush: %w", err)
+	server.register(s)
+	begins := server.hub.newest(stream.Follows)
+	recovered := false
+	if stream.Resume != noVersion {
+		var held []int64
+		if held, recovered = server.hub.held(topics, stream.Resume); recovered {
+			s.lastID = stream.Resume
+			for i, version := range held {
+				s.follows[i].sent = version
+			}
+		}
 	}
-	s.heartbeat.Reset(s.server.opts.Heartbeat)
-	return nil
+	begin = append(begin, s.format.greeting(server.retry(), stream.Greeting(recovered)))
+	for _, f := range stream.Follows {
+		if f.Own != nil {
+			begin = s.appendOwn(begin, f.Own.News(nil))
+		}
+	}
+	var due []int
+	for i, from := range begins {
+		if from != nil && from.version > s.follows[i].sent {
+			due = append(due, i)
+		}
+	}
+	slices.SortFunc(due, func(a, b int) int { return cmp.Compare(begins[a].version, begins[b].version) })
+	for n, i := range due {
+		f, from := &s.follows[i], begins[i]
+		begin = append(begin, from.frame(f.topic, f.sent, s.format, n == len(due)-1))
+		f.sent = from.version
+		s.lastID = max(s.lastID, from.version)
+	}
+	if stream.Resume != noVersion {
+		result := resultSnapshot
+		if recovered && len(due) > 0 {
+			result = resultDifference
+		} else if recovered {
+			result = resultCurrent
+		}
+		server.counts.recoveries[result].Add(1)
+	}
+	return begin
+}
+
+// close gives back what the stream holds. Who wrote it calls this when it is over.
+func (s *subscriber) close() {
+	for i := range s.follows {
+		f := &s.follows[i]
+		f.topic.fanout.count(-1)
+		if f.leave != nil {
+			f.leave(s.lastID)
+		}
+	}
+	s.server.exit(s, s.user)
+}
+
+// expired reports whether the right to read has ended by now, on the server's
+// clock, or else when it does at the soonest.
+func (s *subscriber) expired(now time.Duration) (left time.Duration, is bool) {
+	at := time.Duration(s.expires.Load())
+	return at - now, at != 0 && at <= now
+}
+
+// goodbye is the last event of a stream that ends because the server does.
+func (s *subscriber) goodbye() []byte {
+	return s.format.last(s.server.retryDraining(), "goodbye", map[string]string{"reason": "shutdown"})
+}
+
+// tokenExpired is the last event of a stream whose right has ended.
+func (s *subscriber) tokenExpired() []byte {
+	return s.format.last(s.server.retry(), "error", map[string]string{
+		"code":    "token_expired",
+		"message": "The token has expired; connect again with a fresh one.",
+	})
 }

@@ -1,80 +1,248 @@
 package sse
 
 import (
+	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
 
-// Topic is something that has a state, and those who are told of it. The zero
-// value is a topic without a state or subscribers. Safe for concurrent use.
+// maxKept bounds the states that a topic keeps to lead clients on from: this many
+// that were published and as many that were only begun with. Past it the oldest
+// goes, and a client that holds it is sent a whole state.
+const maxKept = 64
+
+// Hub is the topics that a stream may follow together. Safe for concurrent use.
+type Hub struct {
+	epoch string
+	base  int64 // versions up to it may have been shown otherwise, by an earlier process
+
+	mu   sync.RWMutex
+	last int64 // guarded by mu: the highest version that was published
+}
+
+// NewHub returns a hub without topics. epoch names the origin of versions in
+// event ids: letters and digits, and the same as long as versions go on
+// counting. Ids of versions up to base are not continued from: they may be from
+// before, when the same version may have been shown otherwise.
+func NewHub(epoch string, base int64) *Hub { return &Hub{epoch: epoch, base: base, last: base} }
+
+// Version returns the version that an event id of this hub names.
+func (h *Hub) Version(id string) (version int64, ok bool) {
+	epoch, number, _ := strings.Cut(id, "-")
+	version, err := strconv.ParseInt(number, 10, 64)
+	if epoch != h.epoch || err != nil || strconv.FormatInt(version, 10) != number || version < 0 {
+		return 0, false
+	}
+	return version, true
+}
+
+// Topic is something that has a state, and those who are told of it. Safe for
+// concurrent use.
 type Topic struct {
-	mu          sync.Mutex
-	newest      *State                   // guarded by mu
-	subscribers map[*subscriber]struct{} // guarded by mu
-	fanout      fanout                   // guarded by mu
+	hub *Hub
+
+	kept      []*State              // guarded by hub.mu: by version; at most twice maxKept
+	dropped   int64                 // guarded by hub.mu: the highest version of a state dropped that was not published
+	shown     view                  // guarded by hub.mu
+	listeners map[listener]struct{} // guarded by hub.mu
+
+	fanout fanout
 }
 
-// fanout is how far the newest state has come.
-type fanout struct {
-	began time.Time
-	half  int           // subscribers still to be sent it until half of them have it
-	took  time.Duration // how long the last one that got there took, for all
+// view is what followers of a topic are told, as of one moment.
+type view struct {
+	newest *State    // the last one published, nil before the first
+	notes  any       // see Publication
+	since  time.Time // see Publication
+	turn   int64     // how often something was published
 }
 
-// Publish makes s the newest state and wakes all subscribers. It waits for none
-// of them. O(subscribers).
-func (t *Topic) Publish(s *State) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.newest = s
-	t.fanout.began = time.Now()
-	t.fanout.half = (len(t.subscribers) + 1) / 2
-	for sub := range t.subscribers {
-		sub.poke()
+// listener is told that a topic has news. It is called with the hub's mu held
+// and must not wait.
+type listener interface{ wake(t *Topic) }
+
+// NewTopic returns a topic without a state or subscribers.
+func (h *Hub) NewTopic() *Topic { return &Topic{hub: h, listeners: map[listener]struct{}{}} }
+
+// Publication is news of a topic.
+type Publication struct {
+	Topic *Topic
+
+	// State is the newest state; nil, and for everybody what it was, where there
+	// is news for single followers alone.
+	State *State
+
+	// Notes are what each follower's Own is asked with for what it alone is told.
+	Notes any
+
+	// Since is when the oldest of what they tell happened.
+	Since time.Time
+}
+
+// Publish makes the states the newest ones of their topics, all at one moment,
+// and wakes who follows. It waits for none of them. No version may be lower than
+// one that was published before. O(subscribers).
+func (h *Hub) Publish(news ...Publication) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	before := h.last
+	for _, p := range news {
+		t := p.Topic
+		t.shown.turn++
+		t.shown.notes, t.shown.since = p.Notes, p.Since
+		if p.State != nil {
+			if t.shown.newest != nil {
+				t.shown.newest.forget()
+			}
+			s := t.keep(p.State)
+			if s.turn == 0 {
+				s.turn = 1
+				if t.shown.newest != nil {
+					s.turn = t.shown.newest.turn + 1
+				}
+				s.repeated = s.version <= before
+			}
+			t.shown.newest = s
+			t.trim()
+			h.last = max(h.last, s.version)
+		}
+		t.fanout.begin(t.shown.turn)
+		for l := range t.listeners {
+			l.wake(t)
+		}
 	}
 }
 
-// Fanout is how long it lately took to write a state to all subscribers: twice
-// the time to half of them, since the slowest may take as long as they like.
-func (t *Topic) Fanout() time.Duration {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.fanout.took
+// Keep returns s, or the state that the topic knows by the same version, and has
+// the topic remember it: a stream may begin with it.
+func (t *Topic) Keep(s *State) *State {
+	t.hub.mu.Lock()
+	defer t.hub.mu.Unlock()
+	s = t.keep(s)
+	t.trim()
+	return s
 }
 
-func (t *Topic) add(s *subscriber) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.subscribers == nil {
-		t.subscribers = make(map[*subscriber]struct{})
+// keep is called with hub.mu held.
+func (t *Topic) keep(s *State) *State {
+	i, found := t.search(s.version)
+	if found {
+		return t.kept[i]
 	}
-	t.subscribers[s] = struct{}{}
+	t.kept = slices.Insert(t.kept, i, s)
+	return s
 }
 
-func (t *Topic) remove(s *subscriber) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	delete(t.subscribers, s)
-}
-
-// after returns the newest state if it is later than s.
-func (t *Topic) after(s *State) *State {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.newest == nil || s != nil && t.newest.version <= s.version {
-		return nil
+// trim drops the oldest states past the bounds. It is called with hub.mu held.
+func (t *Topic) trim() {
+	published := 0
+	for _, s := range t.kept {
+		if s.turn > 0 {
+			published++
+		}
 	}
-	return t.newest
-}
-
-// wrote counts a subscriber that has been written s.
-func (t *Topic) wrote(s *State) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if s != t.newest || t.fanout.half == 0 {
+	surplus := [2]int{len(t.kept) - published - maxKept, published - maxKept}
+	if surplus[0] <= 0 && surplus[1] <= 0 {
 		return
 	}
-	if t.fanout.half--; t.fanout.half == 0 {
-		t.fanout.took = 2 * time.Since(t.fanout.began)
+	t.kept = slices.DeleteFunc(t.kept, func(s *State) bool {
+		left := &surplus[min(s.turn, 1)]
+		*left--
+		if *left >= 0 && s.turn == 0 {
+			t.dropped = s.version
+		}
+		return *left >= 0
+	})
+}
+
+// search returns where the version's state is in kept, or would be. It is called
+// with hub.mu held.
+func (t *Topic) search(version int64) (i int, found bool) {
+	return slices.BinarySearchFunc(t.kept, version, func(s *State, v int64) int {
+		return int(min(max(s.version-v, -1), 1))
+	})
+}
+
+// find returns the state with that version if it is kept, else nil.
+func (t *Topic) find(version int64) *State {
+	t.hub.mu.RLock()
+	defer t.hub.mu.RUnlock()
+	if i, found := t.search(version); found {
+		return t.kept[i]
 	}
+	return nil
+}
+
+// held returns the versions of the topics' states that a client holds who follows
+// them all and was sent the id of that version last, or false where that is not
+// known for certain.
+//
+// A batch of events carries the highest version in it as its id, and versions are
+// published in their order. So a client of one topic holds just that version, and
+// a client of several holds of each the last that was published up to it, unless
+// it began with one that was not, or something was published later under the same
+// version.
+func (h *Hub) held(topics []*Topic, version int64) (versions []int64, ok bool) {
+	if version <= h.base {
+		return nil, false
+	}
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	named := false // whether the id can have been given at all
+	for _, t := range topics {
+		i, found := t.search(version)
+		named = named || found
+		if len(topics) > 1 && !found {
+			i--
+		}
+		if i < 0 || i >= len(t.kept) {
+			return nil, false
+		}
+		s := t.kept[i]
+		if len(topics) > 1 && (s.turn == 0 || s.version < t.dropped || s.repeated && s.version == version) {
+			return nil, false
+		}
+		versions = append(versions, s.version)
+	}
+	return versions, named
+}
+
+// newest returns what a stream of these topics begins with: of each the state
+// that it was to, or the one that was published since. As of one moment, so that
+// the highest of the versions tells all of them.
+func (h *Hub) newest(follows []Follow) []*State {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	states := make([]*State, len(follows))
+	for i, f := range follows {
+		states[i] = f.From
+		if s := f.Topic.shown.newest; s != nil && (f.From == nil || s.version > f.From.version) {
+			states[i] = s
+		}
+	}
+	return states
+}
+
+// listen has l woken by the topic's news. It returns what is shown now.
+func (t *Topic) listen(l listener) view {
+	t.hub.mu.Lock()
+	defer t.hub.mu.Unlock()
+	t.listeners[l] = struct{}{}
+	return t.shown
+}
+
+func (t *Topic) leave(l listener) {
+	t.hub.mu.Lock()
+	defer t.hub.mu.Unlock()
+	delete(t.listeners, l)
+}
+
+// Fanout is how long it lately took to write news to all subscribers: twice
+// the time to half of them, since the slowest may take as long as they like.
+func (t *Topic) Fanout() time.Duration {
+	t.fanout.mu.Lock()
+	defer t.fanout.mu.Unlock()
+	return t.fanout.took
 }

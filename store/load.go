@@ -43,6 +43,35 @@ func (s *Store) Standings(ctx context.Context, day time.Time, yield func(Standin
 	return rows.Err()
 }
 
+// Past is where a user stood once.
+type Past struct {
+	User        uint32
+	XP, Reached int64
+}
+
+// Before returns, of the users whose points changed with a seq above after and up
+// to upTo, where they stood at the seq version, in no order. Who is erased since
+// is missing.
+func (s *Store) Before(ctx context.Context, version, after, upTo int64) (list []Past, err error) {
+	rows, err := s.read.QueryContext(ctx, `
+		SELECT u.user,
+		       coalesce((SELECT xp_after FROM ledger WHERE user = u.user AND seq <= ?1 ORDER BY seq DESC LIMIT 1), 0),
+		       coalesce((SELECT seq FROM ledger WHERE user = u.user AND seq <= ?1 AND xp <> 0 ORDER BY seq DESC LIMIT 1), 0)
+		FROM (SELECT DISTINCT user FROM ledger WHERE seq > ?2 AND seq <= ?3 AND xp <> 0) u`, version, after, upTo)
+	if err != nil {
+		return nil, fmt.Errorf("read past scores: %w", err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var p Past
+		if err := rows.Scan(&p.User, &p.XP, &p.Reached); err != nil {
+			return nil, fmt.Errorf("read past scores: %w", err)
+		}
+		list = append(list, p)
+	}
+	return list, rows.Err()
+}
+
 // Badge is a rank that a total earns.
 type Badge struct {
 	MinXP int64

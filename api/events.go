@@ -1,0 +1,177 @@
+package api
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"marcador/auth"
+	"marcador/live"
+	"marcador/sse"
+)
+
+// maxBoards bounds the boards of one stream.
+const maxBoards = 32
+
+type eventsInput struct {
+	Boards      []string `query:"board,explode" doc:"Which boards; global where none is given"`
+	Period      string   `query:"period" enum:"all-time" default:"all-time" doc:"When points count"`
+	Mode        string   `query:"mode" enum:"snapshot,diff" default:"snapshot" doc:"What a broadcast carries: the whole page, or what has changed in it"`
+	Format      string   `query:"format" enum:"json,msgpack" default:"json" doc:"What data is: JSON, or base64 of MessagePack"`
+	Seen        string   `query:"last_event_id" doc:"As the header Last-Event-ID, which goes before, for clients that can't send it"`
+	AccessToken string   `query:"access_token" doc:"Token, where the service allows it here"`
+	LastEventID string   `header:"Last-Event-ID" doc:"Id of the last event that was seen; the stream goes on from it where it can"`
+
+	gzip bool
+}
+
+// Resolve implements huma.Resolver.
+func (in *eventsInput) Resolve(ctx huma.Context) []error {
+	r, _ := humago.Unwrap(ctx)
+	in.gzip = acceptsGzip(r.Header.Values("Accept-Encoding"))
+	return nil
+}
+
+// seen is the version that the client says it has seen, -1 for none of ours.
+func (in *eventsInput) seen(hub *sse.Hub) int64 {
+	id := in.LastEventID
+	if id == "" {
+		id = in.Seen
+	}
+	if version, ok := hub.Version(id); ok {
+		return version
+	}
+	return -1
+}
+
+// acceptsGzip reports whether the client takes gzip, as RFC 9110, section 12.5.3,
+// words it. One that does not say is sent the plain text.
+func acceptsGzip(headers []string) bool {
+	gzip, any := -1.0, -1.0 // how much it is wanted, -1 for not named
+	for item := range strings.SplitSeq(strings.Join(headers, ","), ",") {
+		coding, parameter, weighted := strings.Cut(item, ";")
+		q := 1.0
+		if weighted {
+			name, value, _ := strings.Cut(parameter, "=")
+			parsed, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+			if err != nil || !strings.EqualFold(strings.TrimSpace(name), "q") {
+				continue // not a preference that anyone can read
+			}
+			q = parsed
+		}
+		switch strings.ToLower(strings.TrimSpace(coding)) {
+		case "gzip", "x-gzip":
+			gzip = q
+		case "*":
+			any = q
+		}
+	}
+	if gzip < 0 {
+		gzip = any
+	}
+	return gzip > 0
+}
+
+// greeting is the data of a stream's first event.
+type greeting struct {
+	Success   bool     `json:"success"`
+	UserID    *string  `json:"userId"` // null for an anonymous caller
+	Email     *string  `json:"email"`  // null where the token has none
+	SocketID  string   `json:"socketId"`
+	Recovered bool     `json:"recovered"`
+	Boards    []string `json:"boards"`
+}
+
+func (a *api) eventRoutes() {
+	events := operation(http.MethodGet, "/v1/events", "getEvents", "Boards", "The stream of boards' states", access{public: true, stream: true})
+	events.Errors = append(events.Errors, http.StatusNotFound, http.StatusTooManyRequests, http.StatusServiceUnavailable)
+	events.Responses = map[string]*huma.Response{"200": {
+		Description: "Server-Sent Events: authenticated; leaderboard:updated at once, and for each broadcast that or, with mode=diff, position_change; " +
+			"rank_changed when one's own rank has moved; ping; error and goodbye before the server ends the stream",
+		Content: map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{Type: huma.TypeString}}},
+	}}
+	huma.Register(a.huma, events, a.events)
+
+	extend := operation(http.MethodPost, "/v1/events/{socketId}/token", "postStreamToken", "Boards", "Hand a live stream a fresh token", access{})
+	extend.Description = "The stream then goes on until the token of this request expires. Both must be the same user's."
+	extend.SkipValidateBody = true
+	huma.Register(a.huma, extend, func(ctx context.Context, in *extendInput) (*extendOutput, error) {
+		caller := callerOf(ctx)
+		if err := a.Streams.Extend(in.SocketID, caller.UserID, caller.StreamUntil(time.Now())); err != nil {
+			return nil, a.fail(ctx, err)
+		}
+		return &extendOutput{extended{in.SocketID, caller.Expires.UTC().Format(live.TimeFormat)}}, nil
+	})
+}
+
+func (a *api) events(ctx context.Context, in *eventsInput) (*huma.StreamResponse, error) {
+	caller := callerOf(ctx)
+	boards := slices.Compact(slices.Sorted(slices.Values(in.Boards)))
+	switch {
+	case len(boards) == 0:
+		boards = []string{live.Global}
+	case len(boards) > maxBoards:
+		return nil, invalid("board", "a stream follows at most 32 boards; open another one for the others")
+	}
+	stream := sse.Stream{
+		ID:      rand.Text(),
+		UserID:  caller.UserID,
+		Format:  sse.Format{Diff: in.Mode == "diff", MsgPack: in.Format == "msgpack", Gzip: in.gzip},
+		Resume:  in.seen(a.Live.Hub()),
+		Expires: caller.StreamUntil(time.Now()),
+	}
+	stream.Greeting = func(recovered bool) []byte { return a.greet(caller, stream.ID, boards, recovered) }
+	for _, name := range boards {
+		follow, err := a.Live.Follow(ctx, name, caller.UserID, stream.Resume)
+		if err != nil {
+			for _, other := range stream.Follows {
+				other.Leave(-1)
+			}
+			return nil, a.fail(ctx, err)
+		}
+		stream.Follows = append(stream.Follows, follow)
+	}
+	return &huma.StreamResponse{Body: func(ctx huma.Context) {
+		r, w := humago.Unwrap(ctx)
+		if err := a.Streams.Serve(w, r, stream); err != nil {
+			a.writeError(w, a.fail(r.Context(), err))
+		}
+	}}, nil
+}
+
+func (a *api) greet(caller auth.Caller, socketID string, boards []string, recovered bool) []byte {
+	hello := greeting{Success: true, SocketID: socketID, Recovered: recovered, Boards: boards}
+	if !caller.Anonymous() {
+		hello.UserID = &caller.UserID
+	}
+	if caller.Email != "" {
+		hello.Email = &caller.Email
+	}
+	body, err := json.Marshal(hello)
+	if err != nil {
+		panic(err) // strings always have a JSON form
+	}
+	return body
+}
+
+type extendInput struct {
+	SocketID string `path:"socketId" maxLength:"64" doc:"socketId of the stream's event authenticated"`
+}
+
+type extendOutput struct {
+	Body extended
+}
+
+// extended is a stream that goes on.
+type extended struct {
+	SocketID  string `json:"socketId"`
+	ExpiresAt string `json:"expiresAt" format:"date-time" doc:"When the token expires, and with it the stream"`
+}

@@ -1,0 +1,103 @@
+package sse
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"strconv"
+	"time"
+
+	"marcador/msgpack"
+)
+
+// Event is a named event. Its data is a JSON text.
+type Event struct {
+	Name string
+	Data []byte
+}
+
+// Format is how a client takes its events.
+type Format struct {
+	Diff    bool // differences between states, where it can be; else whole states
+	MsgPack bool // data as base64 (RFC 4648, section 4) of MessagePack, else as JSON
+	Gzip    bool // the stream is one gzip file (RFC 1952) that does not end
+}
+
+// encode appends the event as it is written to a client. An empty id is none.
+func (f Format) encode(dst []byte, e Event, id []byte) []byte {
+	data := e.Data
+	if f.MsgPack {
+		packed, err := msgpack.FromJSON(nil, data)
+		if err != nil {
+			panic("sse: data that is not JSON: " + err.Error())
+		}
+		data = base64.StdEncoding.AppendEncode(nil, packed)
+	}
+	if f.Gzip {
+		return appendDeflated(dst, appendEvent(make([]byte, 0, len(data)+128), e.Name, data, id))
+	}
+	return appendEvent(dst, e.Name, data, id)
+}
+
+// appendEvent appends an event. Line breaks in the data, of any of the three
+// kinds that a parser knows, become lines of it.
+func appendEvent(dst []byte, name string, data, id []byte) []byte {
+	dst = append(dst, "event: "...)
+	dst = append(dst, name...)
+	for more := true; more; {
+		line, rest := data, []byte(nil)
+		i := bytes.IndexAny(data, "\r\n")
+		if more = i >= 0; more {
+			line, rest = data[:i], data[i+1:]
+			if data[i] == '\r' && len(rest) > 0 && rest[0] == '\n' {
+				rest = rest[1:]
+			}
+		}
+		dst = append(dst, "\ndata: "...)
+		dst = append(dst, line...)
+		data = rest
+	}
+	if len(id) > 0 {
+		dst = append(dst, "\nid: "...)
+		dst = append(dst, id...)
+	}
+	return append(dst, "\n\n"...)
+}
+
+// greeting returns what a stream begins with: when to come back should it break,
+// and the first event.
+func (f Format) greeting(retry time.Duration, data []byte) []byte {
+	return append(f.prefix(), f.encodeAfterRetry(retry, Event{"authenticated", data})...)
+}
+
+// ping returns the event that only says that the stream is alive.
+func (f Format) ping() []byte { return pings[f] }
+
+// pings are made once for each format.
+var pings = func() map[Format][]byte {
+	m := map[Format][]byte{}
+	for i := range 8 {
+		f := Format{Diff: i&1 > 0, MsgPack: i&2 > 0, Gzip: i&4 > 0}
+		m[f] = f.encode(nil, Event{"ping", []byte("{}")}, nil)
+	}
+	return m
+}()
+
+// last returns what a stream ends with.
+func (f Format) last(retry time.Duration, name string, data any) []byte {
+	b, err := json.Marshal(data)
+	if err != nil {
+		panic(err) // strings always have a JSON form
+	}
+	return f.encodeAfterRetry(retry, Event{name, b})
+}
+
+// encodeAfterRetry returns the event after a line that says when to come back.
+func (f Format) encodeAfterRetry(retry time.Duration, e Event) []byte {
+	line := append(strconv.AppendInt([]byte("retry: "), retry.Milliseconds(), 10), '\n')
+	if !f.Gzip {
+		return f.encode(line, e, nil)
+	}
+	plain := Format{MsgPack: f.MsgPack}
+	return appendStored(nil, plain.encode(line, e, nil))
+}

@@ -1,0 +1,73 @@
+package sse
+
+import (
+	"bytes"
+	"compress/flate"
+	"encoding/binary"
+	"sync"
+)
+
+// A client's gzip stream is a header, then deflate blocks (RFC 1951) without end.
+// Each event is deflated once, for everybody, with an empty window, and ends on a
+// byte boundary with an empty stored block, as zlib's sync flush does. So its
+// bytes continue any client's stream, whatever events that got before.
+
+// gzipHeader is that of RFC 1952, section 2.3: no name, no time, unknown system.
+const gzipHeader = "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
+
+// syncMarker is an empty stored block. Decoders that hold data back until a block
+// has ended, as Go's does, give it out here.
+const syncMarker = "\x00\x00\x00\xff\xff"
+
+// worthDeflating is the least size of an event that is deflated, in bytes. Below
+// it the tables cost more than they save, and it is stored as it is.
+const worthDeflating = 128
+
+// deflaters are flate.Writers of the default level, 800 KB each while in use.
+var deflaters = sync.Pool{New: func() any {
+	w, err := flate.NewWriter(nil, flate.DefaultCompression)
+	if err != nil {
+		panic(err) // the level is one that there is
+	}
+	return w
+}}
+
+// prefix returns what comes before the first event.
+func (f Format) prefix() []byte {
+	if f.Gzip {
+		return []byte(gzipHeader)
+	}
+	return nil
+}
+
+// appendDeflated appends plain, an event, as blocks.
+func appendDeflated(dst, plain []byte) []byte {
+	if len(plain) < worthDeflating {
+		return appendStored(dst, plain)
+	}
+	out := bytes.NewBuffer(dst)
+	w := deflaters.Get().(*flate.Writer) //nolint:errcheck // nothing else is in the pool
+	defer deflaters.Put(w)
+	w.Reset(out)
+	if _, err := w.Write(plain); err != nil {
+		panic(err) // a buffer takes all
+	}
+	if err := w.Flush(); err != nil {
+		panic(err)
+	}
+	return out.Bytes()
+}
+
+// appendStored appends plain as blocks that are not compressed.
+func appendStored(dst, plain []byte) []byte {
+	const most = 1<<16 - 1
+	for len(plain) > 0 {
+		n := min(len(plain), most)
+		dst = append(dst, 0)
+		dst = binary.LittleEndian.AppendUint16(dst, uint16(n))
+		dst = binary.LittleEndian.AppendUint16(dst, ^uint16(n))
+		dst = append(dst, plain[:n]...)
+		plain = plain[n:]
+	}
+	return append(dst, syncMarker...)
+}

@@ -1,0 +1,210 @@
+package sse
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"net/http"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// sendBuffer is what the kernel may hold for a client that does not read, in
+	// bytes; it doubles it for its own needs. By itself it would grow to megabytes.
+	sendBuffer = 20 << 10
+
+	// deadAfter is how long the kernel waits for a client to acknowledge what it was
+	// sent: a phone that has lost its network says nothing.
+	deadAfter = 30 * time.Second
+)
+
+// raw is one subscriber's stream on a socket. It belongs to its shard's goroutine.
+type raw struct {
+	subscriber
+
+	fd         int32
+	generation int32         // tells it from another stream that had the descriptor before
+	alarm      int           // its place in the shard's alarms
+	at         time.Duration // when that rings, on the server's clock
+	wrote      time.Duration // when it was last written to
+	blocked    time.Duration // since when rest waits
+	rest       [][]byte      // of the last batch, what the client has not taken yet; nil if it takes more
+	last       bool          // after rest the stream ends
+	ended      bool
+	why        reason // it ends
+}
+
+// shards are the goroutines that write to sockets, one a core.
+type shards struct {
+	list []*shard
+	next atomic.Uint32
+	done sync.WaitGroup
+	once sync.Once
+}
+
+// serveRaw takes the connection over, begins the stream, and leaves it to a
+// shard. It returns false, and has done nothing, where the connection is not a
+// bare one.
+func (s *Server) serveRaw(w http.ResponseWriter, r *http.Request, stream Stream) bool {
+	if _, tcp := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr); !tcp || r.TLS != nil || r.ProtoMajor != 1 {
+		return false
+	}
+	sh, err := s.shard()
+	if err != nil {
+		return false // no descriptors are left, most likely: the other way needs none
+	}
+	head := rawHead(w.Header())
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return false
+	}
+	st := &raw{fd: -1, generation: sh.generation.Add(1)}
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		st.fd = takeOver(tcp)
+	}
+	_ = conn.Close() // the descriptor is ours now, or the client has gone
+	s.counts.streams[transportRaw].Add(1)
+	begin := st.open(s, stream)
+	// The first words are written here, so that connecting costs the shard little.
+	begin[0] = append(head, begin[0]...)
+	n, rest, err := send(st.fd, begin)
+	s.counts.bytes.Add(n)
+	if err != nil {
+		st.release(clientGone)
+		return true
+	}
+	if len(rest) > 0 {
+		st.rest = rest
+	}
+	if !sh.post(func() { sh.add(st) }) {
+		st.release(shutdown)
+	}
+	return true
+}
+
+// takeOver returns a descriptor of the connection's socket that is not known to
+// Go's poller, or -1.
+func takeOver(conn *net.TCPConn) (fd int32) {
+	fd = -1
+	control, err := conn.SyscallConn()
+	if err != nil {
+		return fd
+	}
+	_ = control.Control(func(of uintptr) { // an error leaves fd as it is
+		own, err := unix.FcntlInt(of, unix.F_DUPFD_CLOEXEC, 0)
+		if err != nil {
+			return
+		}
+		fd = int32(own)
+		// Without these a client costs more, no worse.
+		_ = unix.SetsockoptInt(own, unix.SOL_SOCKET, unix.SO_SNDBUF, sendBuffer)
+		_ = unix.SetsockoptInt(own, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(deadAfter.Milliseconds()))
+	})
+	return fd
+}
+
+// rawHead returns the head of the response. Without a length, and not chunked,
+// the body goes on until the connection is closed (RFC 9112, section 6.3): so
+// that all are sent the same bytes, in as few packets as it takes.
+func rawHead(h http.Header) []byte {
+	var b bytes.Buffer
+	b.WriteString("HTTP/1.1 200 OK\r\nConnection: close\r\nDate: ")
+	b.WriteString(time.Now().UTC().Format(http.TimeFormat))
+	b.WriteString("\r\n")
+	_ = h.Write(&b) // a buffer takes all
+	b.WriteString("\r\n")
+	return b.Bytes()
+}
+
+// send writes as much of the batch as the socket takes at once, and returns how
+// many bytes that was and what is left. It changes the batch.
+func send(fd int32, batch [][]byte) (sent int64, rest [][]byte, err error) {
+	for len(batch) > 0 {
+		var n int
+		if len(batch) == 1 {
+			n, err = unix.SendmsgN(int(fd), batch[0], nil, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+		} else {
+			n, err = unix.SendmsgBuffers(int(fd), batch, nil, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+		}
+		switch err {
+		case nil:
+		case unix.EINTR:
+			continue
+		case unix.EAGAIN:
+			return sent, batch, nil
+		default:
+			return sent, batch, fmt.Errorf("sse: send: %w", err)
+		}
+		sent += int64(n)
+		for len(batch) > 0 && n >= len(batch[0]) {
+			n -= len(batch[0])
+			batch[0] = nil
+			batch = batch[1:]
+		}
+		if n > 0 {
+			batch[0] = batch[0][n:] // and again, to hear EAGAIN: then the kernel tells when there is room
+		}
+	}
+	return sent, nil, nil
+}
+
+// release closes the socket and gives back what the stream holds.
+func (s *raw) release(why reason) {
+	if s.fd >= 0 {
+		_ = unix.Shutdown(int(s.fd), unix.SHUT_WR) // what was sent still arrives
+		_ = unix.Close(int(s.fd))
+	}
+	s.server.counts.streams[transportRaw].Add(-1)
+	s.server.counts.disconnects[why].Add(1)
+	s.close()
+}
+
+// shard returns the one that the next stream goes to.
+func (s *Server) shard() (*shard, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.shards == nil && s.isDraining() {
+		return nil, ErrDraining
+	}
+	if s.shards == nil {
+		all := &shards{}
+		for range runtime.GOMAXPROCS(0) {
+			sh, err := newShard(s)
+			if err != nil {
+				for _, sh := range all.list {
+					_ = sh.epoll.Close()
+				}
+				return nil, err
+			}
+			all.list = append(all.list, sh)
+		}
+		for _, sh := range all.list {
+			all.done.Go(sh.run)
+			all.done.Go(sh.poll)
+		}
+		s.shards = all
+	}
+	return s.shards.list[s.shards.next.Add(1)%uint32(len(s.shards.list))], nil
+}
+
+// drain has all streams end.
+func (a *shards) drain() {
+	for _, sh := range a.list {
+		sh.post(sh.drain)
+	}
+}
+
+// stop cuts off what streams are left and waits for the goroutines.
+func (a *shards) stop() {
+	a.once.Do(func() {
+		for _, sh := range a.list {
+			sh.post(func() { sh.stopped = true })
+		}
+		a.done.Wait()
+	})
+}

@@ -1,0 +1,145 @@
+package sse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"time"
+)
+
+// standard writes one subscriber's stream through net/http: for TLS, HTTP/2 and
+// systems without epoll. The request's goroutine writes.
+type standard struct {
+	subscriber
+
+	views []view // of the follows, in their order
+	w     http.ResponseWriter
+	rc    *http.ResponseController
+	woken chan struct{} // of capacity 1: a second wake before the first is seen adds nothing
+	batch [][]byte      // kept for its room
+
+	heartbeat *time.Timer // fires after a silence
+}
+
+// serveStandard writes the stream until it is over, and returns why it is.
+func (s *Server) serveStandard(w http.ResponseWriter, r *http.Request, stream Stream) reason {
+	w.WriteHeader(http.StatusOK)
+	st := &standard{w: w, rc: http.NewResponseController(w), woken: make(chan struct{}, 1)}
+	begin := st.open(s, stream)
+	defer st.close()
+	st.views = make([]view, len(st.follows))
+	for i := range st.follows {
+		f := &st.follows[i]
+		f.view = &st.views[i]
+		f.topic.listen(st)
+		defer f.topic.leave(st)
+	}
+	st.wake(nil) // for what was published while nobody had told it yet
+	return st.run(r.Context(), begin)
+}
+
+// wake implements listener.
+func (s *standard) wake(*Topic) {
+	select {
+	case s.woken <- struct{}{}:
+	default:
+	}
+}
+
+// run writes until the stream is over.
+func (s *standard) run(ctx context.Context, begin [][]byte) reason {
+	s.heartbeat = time.NewTimer(s.server.opts.Heartbeat)
+	defer s.heartbeat.Stop()
+	if err := s.write(begin...); err != nil {
+		return reasonOf(err)
+	}
+	var expiry <-chan time.Time
+	if at := time.Duration(s.expires.Load()); at != 0 {
+		timer := time.NewTimer(at - s.server.now())
+		defer timer.Stop()
+		expiry = timer.C
+	}
+	for {
+		var err error
+		select {
+		case <-s.woken:
+			err = s.update()
+		case <-s.heartbeat.C:
+			err = s.write(s.format.ping())
+		case <-expiry:
+			left, is := s.expired(s.server.now())
+			if is {
+				_ = s.write(s.tokenExpired()) // the client may be gone: then nobody is told
+				return tokenExpired
+			}
+			timer := time.NewTimer(left)
+			defer timer.Stop() // a token lasts minutes: these are few
+			expiry = timer.C
+		case <-s.server.draining:
+			_ = s.write(s.goodbye())
+			return shutdown
+		case <-ctx.Done():
+			return clientGone
+		}
+		if err != nil {
+			return reasonOf(err)
+		}
+	}
+}
+
+// update sends what the client lacks of what there is now.
+func (s *standard) update() error {
+	hub := s.server.hub
+	hub.mu.RLock()
+	for i := range s.follows {
+		s.views[i] = s.follows[i].topic.shown // all as of one moment
+	}
+	hub.mu.RUnlock()
+	behind := make([]int64, len(s.follows))
+	for i := range s.follows {
+		behind[i] = s.follows[i].turn
+	}
+	s.batch = s.news(s.batch[:0])
+	defer clear(s.batch)
+	if len(s.batch) > 0 {
+		if err := s.write(s.batch...); err != nil {
+			return err
+		}
+	}
+	for i := range s.follows {
+		if f := &s.follows[i]; f.turn != behind[i] {
+			f.topic.fanout.wrote(f.turn, 1)
+			s.server.counts.delivered(1, time.Since(f.view.since))
+		}
+	}
+	return nil
+}
+
+// write sends the frames and waits until the kernel has them, at most for the
+// timeout. After an error the connection is of no more use.
+func (s *standard) write(frames ...[]byte) error {
+	if err := s.rc.SetWriteDeadline(time.Now().Add(s.server.opts.WriteTimeout)); err != nil {
+		return fmt.Errorf("set write deadline: %w", err)
+	}
+	for _, b := range frames {
+		if _, err := s.w.Write(b); err != nil {
+			return fmt.Errorf("write: %w", err)
+		}
+		s.server.counts.bytes.Add(int64(len(b)))
+	}
+	if err := s.rc.Flush(); err != nil {
+		return fmt.Errorf("flush: %w", err)
+	}
+	s.heartbeat.Reset(s.server.opts.Heartbeat)
+	return nil
+}
+
+// reasonOf says why a write that failed did.
+func reasonOf(err error) reason {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return tooSlow
+	}
+	return clientGone
+}
