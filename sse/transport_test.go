@@ -1,0 +1,648 @@
+package sse_test
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"marcador/sse"
+)
+
+// patient bounds a wait that ends much sooner unless something is broken.
+const patient = 20 * time.Second
+
+// site is a server of one topic on a real socket.
+type site struct {
+	tb      testing.TB
+	hub     *sse.Hub
+	topic   *sse.Topic
+	streams *sse.Server
+	addr    string
+	raw     bool
+	left    chan int64 // is sent the last id of each stream that ends
+
+	mu   sync.Mutex
+	next func(r *http.Request) sse.Stream // guarded by mu: what the next client gets
+}
+
+// onBoth runs a test with streams on sockets and through net/http.
+func onBoth(t *testing.T, opts sse.Options, test func(t *testing.T, s *site)) {
+	t.Helper()
+	for _, standard := range []bool{false, true} {
+		name := "raw"
+		if standard {
+			name = "standard"
+		}
+		t.Run(name, func(t *testing.T) {
+			opts.Standard = standard
+			s := newSite(t, opts)
+			if s.raw = !standard; s.raw && s.streams.Stats().Streams["raw"] != 0 {
+				t.Fatal("a stream before any")
+			}
+			test(t, s)
+		})
+	}
+}
+
+func newSite(tb testing.TB, opts sse.Options) *site {
+	tb.Helper()
+	hub := sse.NewHub("e", 0)
+	s := &site{tb: tb, hub: hub, topic: hub.NewTopic(), streams: sse.NewServer(hub, opts), left: make(chan int64, 1000)}
+	s.topic.Keep(state(1))
+	var ids atomic.Int64
+	s.next = func(r *http.Request) sse.Stream {
+		stream := streamOf(sse.Follow{Topic: s.topic, From: s.topic.Keep(state(1)), Leave: func(lastID int64) { s.left <- lastID }})
+		stream.ID = fmt.Sprintf("s%d", ids.Add(1))
+		q := r.URL.Query()
+		stream.UserID = q.Get("user")
+		stream.Format = sse.Format{Diff: q.Has("diff"), Gzip: q.Has("gzip"), MsgPack: q.Has("msgpack")}
+		if version, ok := hub.Version(r.Header.Get("Last-Event-ID")); ok {
+			stream.Resume = version
+		}
+		return stream
+	}
+	listener, err := new(net.ListenConfig).Listen(tb.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	s.addr = listener.Addr().String()
+	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		stream := s.next(r)
+		s.mu.Unlock()
+		if err := s.streams.Serve(w, r, stream); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		}
+	})}
+	served := make(chan struct{})
+	go func() { defer close(served); _ = server.Serve(listener) }() // ErrServerClosed, when it is closed below
+	tb.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patient)
+		defer cancel()
+		if err := s.streams.Drain(ctx); err != nil {
+			tb.Error(err)
+		}
+		if err := server.Close(); err != nil {
+			tb.Error(err)
+		}
+		<-served
+		if n := s.topic.Len(); n != 0 {
+			tb.Errorf("%d subscribers are left", n)
+		}
+		for transport, n := range s.streams.Stats().Streams {
+			if n != 0 {
+				tb.Errorf("%d %s streams are left", n, transport)
+			}
+		}
+	})
+	return s
+}
+
+func (s *site) publish(versions ...int64) {
+	for _, v := range versions {
+		s.hub.Publish(sse.Publication{Topic: s.topic, State: state(v), Since: time.Now()})
+	}
+}
+
+// client is a connection that was answered with a stream.
+type client struct {
+	tb     testing.TB
+	conn   net.Conn
+	header http.Header
+	body   *bufio.Reader
+}
+
+// connect asks for a stream and reads the head of the answer.
+func (s *site) connect(query string, headers ...string) *client {
+	s.tb.Helper()
+	conn, err := new(net.Dialer).DialContext(s.tb.Context(), "tcp", s.addr)
+	if err != nil {
+		s.tb.Fatal(err)
+	}
+	s.tb.Cleanup(func() { _ = conn.Close() }) // the test may have
+	if err := conn.SetDeadline(time.Now().Add(patient)); err != nil {
+		s.tb.Fatal(err)
+	}
+	request := "GET /?" + query + " HTTP/1.1\r\nHost: x\r\n"
+	for _, h := range headers {
+		request += h + "\r\n"
+	}
+	if _, err := io.WriteString(conn, request+"\r\n"); err != nil {
+		s.tb.Fatal(err)
+	}
+	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		s.tb.Fatal(err)
+	}
+	c := &client{tb: s.tb, conn: conn, header: res.Header, body: bufio.NewReader(res.Body)}
+	if res.Header.Get("Content-Encoding") == "gzip" {
+		unzipped, err := gzip.NewReader(res.Body)
+		if err != nil {
+			s.tb.Fatal(err)
+		}
+		c.body = bufio.NewReader(unzipped)
+	}
+	return c
+}
+
+// read returns the next event, or one without a name at the end.
+func (c *client) read() event {
+	c.tb.Helper()
+	var block []byte
+	for {
+		line, err := c.body.ReadBytes('\n')
+		if err != nil {
+			if errors.Is(err, context.DeadlineExceeded) {
+				c.tb.Fatalf("nothing came after %q", block)
+			}
+			return event{}
+		}
+		if block = append(block, line...); len(line) == 1 {
+			events := parse(c.tb, block)
+			if len(events) != 1 {
+				c.tb.Fatalf("%q is %d events", block, len(events))
+			}
+			return events[0]
+		}
+	}
+}
+
+// want reads events and compares them: name, data and id.
+func (c *client) want(events ...string) {
+	c.tb.Helper()
+	for _, want := range events {
+		e := c.read()
+		got := strings.TrimSpace(e.name + " " + e.data + " " + e.id)
+		if e.name == "goodbye" || e.name == "error" || e.name == "ping" {
+			got = e.name
+		}
+		if got != want {
+			c.tb.Fatalf("event = %q, want %q", got, want)
+		}
+	}
+}
+
+const (
+	hello     = `authenticated {"success":true,"recovered":false}`
+	recovered = `authenticated {"success":true,"recovered":true}`
+)
+
+func TestServer_transports(t *testing.T) {
+	onBoth(t, sse.Options{}, func(t *testing.T, s *site) {
+		for name, format := range map[string]string{"plain": "", "gzip": "gzip", "difference": "diff", "all": "diff&gzip&user=u"} {
+			c := s.connect(format)
+			if c.header.Get("Content-Type") != "text/event-stream" || c.header.Get("X-Accel-Buffering") != "no" || c.header.Get("Date") == "" {
+				t.Errorf("%s: header = %v", name, c.header)
+			}
+			if got, want := c.header.Get("Content-Encoding") == "gzip", strings.Contains(format, "gzip"); got != want {
+				t.Errorf("%s: Content-Encoding gzip %v", name, got)
+			}
+			c.want(hello)
+			e := c.read()
+			if e.name != "news" {
+				t.Errorf("%s: %+v", name, e)
+			}
+			_ = c.conn.Close()
+			<-s.left
+		}
+		transport := "standard"
+		if s.raw {
+			transport = "raw"
+		}
+		c := s.connect("diff")
+		c.want(hello, `news {"v":1} e-1`)
+		if got := s.streams.Stats().Streams[transport]; got != 1 {
+			t.Errorf("%d streams are %s", got, transport)
+		}
+		for v := int64(2); v < 50; v++ {
+			s.publish(v)
+			c.want(fmt.Sprintf(`since {"from":%d,"v":%d} e-%d`, v-1, v, v))
+		}
+	})
+}
+
+func TestServer_msgPack(t *testing.T) {
+	onBoth(t, sse.Options{}, func(_ *testing.T, s *site) {
+		c := s.connect("msgpack&gzip")
+		c.want("authenticated gqdzdWNjZXNzw6lyZWNvdmVyZWTC", "news gaF2AQ== e-1")
+		s.publish(2)
+		c.want("news gaF2Ag== e-2")
+	})
+}
+
+func TestServer_resume(t *testing.T) {
+	onBoth(t, sse.Options{}, func(t *testing.T, s *site) {
+		s.publish(2, 3, 4)
+		c := s.connect("diff", "Last-Event-ID: e-2")
+		c.want(recovered, `since {"from":2,"v":4} e-4`)
+		s.publish(5)
+		c.want(`since {"from":4,"v":5} e-5`)
+		_ = c.conn.Close()
+		if got := <-s.left; got != 5 {
+			t.Errorf("it left with id %d, want 5", got)
+		}
+		c = s.connect("diff", "Last-Event-ID: e-5") // nothing is missing
+		c.want(recovered)
+		s.publish(6)
+		c.want(`since {"from":5,"v":6} e-6`)
+		s.connect("", "Last-Event-ID: e-4").want(recovered, `news {"v":6} e-6`)
+		for _, id := range []string{"e-7", "x-4", "e-04", "nonsense", "e-99999999999999999999", "e--1"} {
+			s.connect("diff", "Last-Event-ID: "+id).want(hello, `news {"v":6} e-6`)
+		}
+		for v := int64(7); v < 100; v++ {
+			s.publish(v)
+		}
+		s.connect("diff", "Last-Event-ID: e-6").want(hello, `news {"v":99} e-99`) // too long ago
+		s.connect("diff", "Last-Event-ID: e-98").want(recovered, `since {"from":98,"v":99} e-99`)
+		got := s.streams.Stats().Recoveries
+		if got["difference"] != 2+1 || got["current"] != 1 || got["snapshot"] != 3+1 {
+			t.Errorf("recoveries = %v", got)
+		}
+	})
+}
+
+func TestServer_heartbeat(t *testing.T) {
+	onBoth(t, sse.Options{Heartbeat: 50 * time.Millisecond}, func(t *testing.T, s *site) {
+		c := s.connect("")
+		began := time.Now()
+		c.want(hello, `news {"v":1} e-1`, "ping", "ping", "ping")
+		if took := time.Since(began); took < 140*time.Millisecond {
+			t.Errorf("three pings within %v", took)
+		}
+		s.publish(2)
+		c.want(`news {"v":2} e-2`, "ping")
+	})
+}
+
+func TestServer_expiry(t *testing.T) {
+	onBoth(t, sse.Options{}, func(t *testing.T, s *site) {
+		other := s.next
+		until := time.Now().Add(300 * time.Millisecond)
+		s.next = func(r *http.Request) sse.Stream {
+			stream := other(r)
+			stream.Expires = until
+			return stream
+		}
+		one, two := s.connect("user=u"), s.connect("user=v")
+		if err := s.streams.Extend("s2", "v", until.Add(200*time.Millisecond)); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.streams.Extend("s2", "v", until.Add(-time.Hour)); err != nil { // it is not made shorter
+			t.Fatal(err)
+		}
+		for _, c := range [][2]string{{"s1", "v"}, {"s3", "u"}, {"", ""}} {
+			if err := s.streams.Extend(c[0], c[1], until); !errors.Is(err, sse.ErrNoStream) {
+				t.Errorf("Extend(%q, %q) = %v", c[0], c[1], err)
+			}
+		}
+		one.want(hello, `news {"v":1} e-1`, "error", "")
+		if now := time.Now(); now.Before(until) {
+			t.Errorf("it ended %v too early", until.Sub(now))
+		}
+		two.want(hello, `news {"v":1} e-1`, "error", "")
+		if now := time.Now(); now.Before(until.Add(200 * time.Millisecond)) {
+			t.Error("a fresh token did not help")
+		}
+		if got := s.streams.Stats().Disconnects["token_expired"]; got != 2 {
+			t.Errorf("%d have expired", got)
+		}
+	})
+}
+
+func TestServer_limits(t *testing.T) {
+	onBoth(t, sse.Options{MaxStreams: 3, MaxStreamsPerUser: 2}, func(t *testing.T, s *site) {
+		status := func(query string) string {
+			c := s.connect(query)
+			line, err := c.body.ReadString('\n')
+			if err != nil {
+				t.Fatal(err)
+			}
+			return strings.TrimSpace(line)
+		}
+		first := s.connect("user=u")
+		first.want(hello)
+		s.connect("user=u").want(hello)
+		if got := status("user=u"); got != sse.ErrFullForUser.Error() {
+			t.Errorf("the third of a user: %s", got)
+		}
+		s.connect("").want(hello)
+		if got := status(""); got != sse.ErrFull.Error() {
+			t.Errorf("the fourth of all: %s", got)
+		}
+		_ = first.conn.Close()
+		for range 3 {
+			<-s.left // two that were refused, and the one that has gone
+		}
+		for s.streams.Streams() > 2 {
+			time.Sleep(time.Millisecond) // the place is given back right after
+		}
+		s.connect("user=u").want(hello)
+		got := s.streams.Stats().Refused
+		if got["max_streams"] != 1 || got["max_streams_per_user"] != 1 {
+			t.Errorf("refused = %v", got)
+		}
+	})
+}
+
+// Clients that never read hold up nobody, and are let go.
+func TestServer_stalledClients(t *testing.T) {
+	const timeout = 300 * time.Millisecond
+	onBoth(t, sse.Options{WriteTimeout: timeout}, func(t *testing.T, s *site) {
+		big := literal(`"` + strings.Repeat("x", 100_000) + `"`)
+		for range 20 {
+			c := s.connect("")
+			if err := c.conn.(*net.TCPConn).SetReadBuffer(4 << 10); err != nil {
+				t.Fatal(err)
+			}
+		}
+		good := s.connect("")
+		good.want(hello, `news {"v":1} e-1`)
+		version := int64(1)
+		for s.streams.Streams() > 1 {
+			version++
+			s.hub.Publish(sse.Publication{Topic: s.topic, State: sse.NewState(version, big)})
+			if e := good.read(); e.id != fmt.Sprintf("e-%d", version) {
+				t.Fatalf("event %s, want that of version %d", e.id, version)
+			}
+		}
+		if got := s.streams.Stats().Disconnects["too_slow"]; got != 20 {
+			t.Errorf("%d were too slow, want 20", got)
+		}
+	})
+}
+
+// A client that reads slowly skips what came between, and goes on from what it
+// holds; its last words arrive after all.
+func TestServer_slowClient(t *testing.T) {
+	onBoth(t, sse.Options{}, func(t *testing.T, s *site) {
+		c := s.connect("diff")
+		c.want(hello, `news {"v":1} e-1`)
+		version, held := int64(1), int64(1)
+		for s.streams.Stats().Skipped == 0 { // until it has no room
+			version++
+			s.hub.Publish(sse.Publication{Topic: s.topic, State: sse.NewState(version, heavy(version))})
+			if version%8 == 0 {
+				time.Sleep(time.Millisecond) // the writers are others
+			}
+			if version > 100_000 {
+				t.Fatal("the client never got slow")
+			}
+			if s.streams.Stats().Deliveries+200 < uint64(version) {
+				e := c.read() // a state is skipped when the one after it is written
+				held = checkHeavy(t, e, held)
+			}
+		}
+		for held < version {
+			held = checkHeavy(t, c.read(), held)
+		}
+		s.publish(version + 1)
+		c.want(fmt.Sprintf(`since {"from":%d,"v":%d} e-%d`, version, version+1, version+1))
+	})
+}
+
+// heavy is content with a difference of 20 KB.
+type heavy int64
+
+func (h heavy) Snapshot() sse.Event { return content(h).Snapshot() }
+func (h heavy) Since(earlier sse.Content) sse.Event {
+	from := int64(0)
+	switch e := earlier.(type) {
+	case heavy:
+		from = int64(e)
+	case content:
+		from = int64(e)
+	}
+	return sse.Event{Name: "since", Data: fmt.Appendf(nil, `{"from":%d,"v":%d,"x":"%s"}`, from, h, strings.Repeat("x", 20_000))}
+}
+
+// checkHeavy returns what the client holds after e.
+func checkHeavy(t *testing.T, e event, held int64) int64 {
+	t.Helper()
+	var from, to int64
+	if e.name == "news" { // what it held was too long ago
+		if _, err := fmt.Sscanf(e.data, `{"v":%d}`, &to); err != nil {
+			t.Fatalf("%v: %.80s", err, e.data)
+		}
+	} else if _, err := fmt.Sscanf(e.data, `{"from":%d,"v":%d,`, &from, &to); err != nil || from != held {
+		t.Fatalf("event %.80s to a client that holds %d (%v)", e.data, held, err)
+	}
+	if e.id != fmt.Sprintf("e-%d", to) || to <= held {
+		t.Fatalf("id %s of version %d after %d", e.id, to, held)
+	}
+	return to
+}
+
+func TestServer_drainBoth(t *testing.T) {
+	onBoth(t, sse.Options{}, func(t *testing.T, s *site) {
+		const clients = 200
+		var all []*client
+		for range clients {
+			all = append(all, s.connect("gzip"))
+		}
+		drained := make(chan error)
+		go func() { drained <- s.streams.Drain(context.Background()) }()
+		for _, c := range all {
+			c.want(hello, `news {"v":1} e-1`, "goodbye", "")
+		}
+		if err := <-drained; err != nil {
+			t.Error(err)
+		}
+		c := s.connect("")
+		if line, _ := c.body.ReadString('\n'); strings.TrimSpace(line) != sse.ErrDraining.Error() {
+			t.Errorf("while draining: %s", line)
+		}
+	})
+}
+
+// Who is told goodbye comes back at a time of its own, as far from the others' as
+// can be.
+func TestServer_drainSpreads(t *testing.T) {
+	onBoth(t, sse.Options{}, func(t *testing.T, s *site) {
+		const clients = 100
+		var all []*client
+		for range clients {
+			c := s.connect("")
+			c.want(hello, `news {"v":1} e-1`)
+			all = append(all, c)
+		}
+		if err := s.streams.Drain(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var back []int
+		for _, c := range all {
+			rest, err := io.ReadAll(c.body)
+			var ms int
+			if _, scanErr := fmt.Sscanf(string(rest), "retry: %d\n", &ms); err != nil || scanErr != nil {
+				t.Fatalf("%q: %v %v", rest, err, scanErr)
+			}
+			back = append(back, ms)
+		}
+		slices.Sort(back)
+		const step = 21 // 2.1 s for a hundred
+		for i := 1; i < clients; i++ {
+			if gap := back[i] - back[i-1]; gap > 2*step {
+				t.Errorf("nobody comes back from %d to %d ms", back[i-1], back[i])
+			}
+		}
+		if back[0] < 1000 || back[clients-1] > 3100 {
+			t.Errorf("they come back from %d to %d ms", back[0], back[clients-1])
+		}
+	})
+}
+
+// Own events come first, without an id, and only where there is something to tell.
+func TestServer_own(t *testing.T) {
+	onBoth(t, sse.Options{}, func(_ *testing.T, s *site) {
+		other := s.next
+		s.next = func(r *http.Request) sse.Stream {
+			stream := other(r)
+			stream.Follows[0].Own = &own{user: stream.UserID}
+			return stream
+		}
+		c := s.connect("user=u")
+		c.want(hello, `own {"to":"u","of":null}`, `news {"v":1} e-1`)
+		s.hub.Publish(sse.Publication{Topic: s.topic, State: state(2), Notes: map[string]int{"u": 7, "v": 8}})
+		c.want(`own {"to":"u","of":7}`, `news {"v":2} e-2`)
+		s.hub.Publish(sse.Publication{Topic: s.topic, State: state(3), Notes: map[string]int{"v": 8}})
+		c.want(`news {"v":3} e-3`)
+		s.hub.Publish(sse.Publication{Topic: s.topic, Notes: map[string]int{"u": 9}}) // for single ones alone
+		c.want(`own {"to":"u","of":9}`)
+		s.publish(4)
+		c.want(`news {"v":4} e-4`)
+	})
+}
+
+type own struct{ user string }
+
+func (o *own) News(notes any) sse.Event {
+	if notes == nil {
+		return sse.Event{Name: "own", Data: fmt.Appendf(nil, `{"to":%q,"of":null}`, o.user)}
+	}
+	if n, ok := notes.(map[string]int)[o.user]; ok {
+		return sse.Event{Name: "own", Data: fmt.Appendf(nil, `{"to":%q,"of":%d}`, o.user, n)}
+	}
+	return sse.Event{}
+}
+
+// A frame that many get is the same bytes for all; many at once get all of them.
+func TestServer_crowd(t *testing.T) {
+	onBoth(t, sse.Options{}, func(t *testing.T, s *site) {
+		const clients, events = 100, 50
+		var wg sync.WaitGroup
+		for i := range clients {
+			c := s.connect([]string{"", "diff", "gzip", "diff&gzip"}[i%4])
+			c.want(hello, `news {"v":1} e-1`)
+			wg.Go(func() {
+				last := int64(1)
+				for last < 1+events {
+					e := c.read()
+					var v int64
+					if _, err := fmt.Sscanf(e.id, "e-%d", &v); err != nil || v <= last {
+						t.Errorf("id %q after %d", e.id, last)
+						return
+					}
+					if e.name == "since" && !strings.HasPrefix(e.data, fmt.Sprintf(`{"from":%d,`, last)) {
+						t.Errorf("%s to a client that holds %d", e.data, last)
+						return
+					}
+					last = v
+				}
+			})
+		}
+		for v := range int64(events) {
+			s.publish(v + 2)
+		}
+		wg.Wait()
+		stats := s.streams.Stats()
+		if stats.Deliveries+stats.Skipped < clients*events {
+			t.Errorf("%d deliveries and %d skipped, of %d", stats.Deliveries, stats.Skipped, clients*events)
+		}
+		var observed uint64
+		for _, n := range stats.Freshness.Counts {
+			observed += n
+		}
+		if observed != stats.Deliveries || stats.Freshness.Sum <= 0 || stats.Bytes == 0 {
+			t.Errorf("freshness of %d, %v s; %d bytes", observed, stats.Freshness.Sum, stats.Bytes)
+		}
+	})
+}
+
+// Clients come and go all the while.
+func TestServer_churn(t *testing.T) {
+	onBoth(t, sse.Options{}, func(t *testing.T, s *site) {
+		stop := make(chan struct{})
+		var publishing sync.WaitGroup
+		publishing.Go(func() {
+			for v := int64(2); ; v++ {
+				select {
+				case <-stop:
+					return
+				default:
+					s.publish(v)
+				}
+			}
+		})
+		var wg sync.WaitGroup
+		for i := range 8 {
+			wg.Go(func() {
+				for n := range 40 {
+					c := s.connect("diff")
+					for range n % 7 {
+						c.read()
+					}
+					if i%2 == 0 { // with a reset
+						_ = c.conn.(*net.TCPConn).SetLinger(0)
+					}
+					_ = c.conn.Close()
+				}
+			})
+		}
+		wg.Wait()
+		close(stop)
+		publishing.Wait()
+		for s.streams.Streams() > 0 {
+			time.Sleep(time.Millisecond) // the kernel tells the server of the last ones
+		}
+	})
+}
+
+// HTTP/1.0, as nginx speaks it to a server by default.
+func TestServer_http10(t *testing.T) {
+	onBoth(t, sse.Options{}, func(t *testing.T, s *site) {
+		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", s.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = conn.Close() }()
+		if _, err := io.WriteString(conn, "GET / HTTP/1.0\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		if err := conn.SetDeadline(time.Now().Add(patient)); err != nil {
+			t.Fatal(err)
+		}
+		var got []byte
+		buf := make([]byte, 4096)
+		for !bytes.Contains(got, []byte("id: e-1\n\n")) {
+			n, err := conn.Read(buf)
+			if err != nil {
+				t.Fatalf("%v after %q", err, got)
+			}
+			got = append(got, buf[:n]...)
+		}
+		if bytes.Contains(got, []byte("chunked")) {
+			t.Errorf("chunked: %q", got)
+		}
+	})
+}
