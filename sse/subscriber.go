@@ -35,7 +35,7 @@ type follow struct {
 	own   Own   // or nil
 	leave func(lastID int64)
 	sent  int64 // the version that the client holds, or noVersion
-	state int64 // State.turn of the last published state when the client was last told one
+	state int64 // State.turn of what the client holds, or, if that was not published, of the last one before
 	turn  int64 // view.turn when the client was last told
 	place int32 // in a shard's list of the topic's followers
 }
@@ -82,11 +82,11 @@ func (s *subscriber) appendOwn(batch [][]byte, e Event) [][]byte {
 
 // tell notes that the client is sent the state.
 func (s *subscriber) tell(f *follow, newest *State) {
-	if skipped := newest.turn - f.state - 1; f.state > 0 && skipped > 0 {
+	if skipped := newest.turn - f.state - 1; skipped > 0 {
 		s.server.counts.skipped.Add(skipped)
 	}
 	f.sent = newest.version
-	f.state = max(f.state, newest.turn)
+	f.state = newest.turn
 	s.lastID = max(s.lastID, newest.version)
 }
 
@@ -103,7 +103,7 @@ func (s *subscriber) open(server *Server, stream Stream) (begin [][]byte) {
 		f.Topic.fanout.count(1)
 	}
 	server.register(s)
-	begins := server.hub.newest(stream.Follows)
+	begins := server.hub.newest(s.follows, stream.Follows)
 	recovered := false
 	if stream.Resume != noVersion {
 		var held []int64

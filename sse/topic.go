@@ -212,14 +212,17 @@ func (h *Hub) held(topics []*Topic, version int64) (versions []int64, ok bool) {
 // newest returns what a stream of these topics begins with: of each the state
 // that it was to, or the one that was published since. As of one moment, so that
 // the highest of the versions tells all of them.
-func (h *Hub) newest(follows []Follow) []*State {
+func (h *Hub) newest(follows []follow, wanted []Follow) []*State {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	states := make([]*State, len(follows))
-	for i, f := range follows {
+	states := make([]*State, len(wanted))
+	for i, f := range wanted {
 		states[i] = f.From
-		if s := f.Topic.shown.newest; s != nil && (f.From == nil || s.version > f.From.version) {
-			states[i] = s
+		if s := f.Topic.shown.newest; s != nil {
+			follows[i].state = s.turn
+			if f.From == nil || s.version > f.From.version {
+				states[i] = s
+			}
 		}
 	}
 	return states
