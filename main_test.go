@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -28,10 +29,11 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // program is marcador, running in this process as main would run it.
 type program struct {
-	tb   testing.TB
-	url  string
-	stop func() // ends it as SIGTERM does, and checks that it ends well
-	log  *log
+	tb     testing.TB
+	url    string
+	client *http.Client // http.DefaultClient where it is nil
+	stop   func()       // ends it as SIGTERM does, and checks that it ends well
+	log    *log
 }
 
 // log is what a program says. Safe for concurrent use.
@@ -41,7 +43,7 @@ type log struct {
 	opened chan string  // is sent the address once it is known
 }
 
-var address = regexp.MustCompile(`http://[0-9a-z.:]*\d`)
+var address = regexp.MustCompile(`https?://[0-9a-z.:]*\d`)
 
 func (l *log) Write(p []byte) (int, error) {
 	l.mu.Lock()
@@ -127,7 +129,7 @@ func (p *program) try(token, method, path, body string) (int, []byte) {
 		req.Header.Set("Content-Type", "application/json")
 	}
 	req.Close = true // no connection is left for goleak to find
-	res, err := http.DefaultClient.Do(req)
+	res, err := cmp.Or(p.client, http.DefaultClient).Do(req)
 	if err != nil {
 		p.tb.Fatal(err)
 	}

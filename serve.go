@@ -51,6 +51,7 @@ type serveCommand struct {
 	Public          bool          `help:"Let anyone read and follow the global board without a token."`
 	AllowQueryToken bool          `help:"Let streams carry their token as ?access_token=. It will be in logs along the way."`
 
+	tlsFlags
 	tokenFlags
 	boardFlags
 	logFlags
@@ -70,9 +71,16 @@ func (c *serveCommand) Run(ctx context.Context, out output) error {
 	if err != nil {
 		return err
 	}
+	cert, err := c.certificate(log)
+	if err != nil {
+		return err
+	}
 	listener, err := listen(ctx, c.Addr)
 	if err != nil {
 		return err
+	}
+	if cert != nil {
+		listener = secured(listener, cert)
 	}
 	service, err := live.Open(ctx, c.DB, opts)
 	if err != nil {
@@ -155,11 +163,15 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 
 // urlOf is where a browser on this machine finds the listener.
 func urlOf(l net.Listener) string {
+	scheme := "http"
+	if _, ok := l.(secureListener); ok {
+		scheme = "https"
+	}
 	addr, ok := l.Addr().(*net.TCPAddr)
 	if !ok || !addr.IP.IsUnspecified() {
-		return "http://" + l.Addr().String()
+		return scheme + "://" + l.Addr().String()
 	}
-	return fmt.Sprintf("http://localhost:%d", addr.Port)
+	return fmt.Sprintf("%s://localhost:%d", scheme, addr.Port)
 }
 
 // serve answers requests until ctx is done, then closes everything, in order:
@@ -167,6 +179,8 @@ func urlOf(l net.Listener) string {
 func serve(ctx context.Context, l net.Listener, h http.Handler, streams *sse.Server, service *live.Service, log *slog.Logger) error {
 	server := &http.Server{
 		Handler:           h,
+		Protocols:         protocols(),
+		HTTP2:             http2Config(),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    32 << 10,

@@ -37,10 +37,15 @@ func (once) Reset()                     {}
 // stream ends.
 func (p *program) follow(token, query, lastID string) <-chan message {
 	p.tb.Helper()
+	return p.followOver(&http.Transport{}, token, query, lastID)
+}
+
+// followOver is follow on connections of that transport.
+func (p *program) followOver(transport *http.Transport, token, query, lastID string) <-chan message {
+	p.tb.Helper()
 	heard := make(chan message, 100)
 	c := client.NewClient(p.url+"/v1/events?"+query, client.ClientMaxBufferSize(1<<20))
 	c.ReconnectStrategy = once{}
-	transport := &http.Transport{}
 	c.Connection = &http.Client{Transport: transport}
 	if token != "" {
 		c.Headers["Authorization"] = "Bearer " + token
