@@ -45,7 +45,7 @@ func (c *demoCommand) Run(ctx context.Context, out output) (err error) {
 	if err != nil {
 		return err
 	}
-	listener, err := listen(ctx, c.Addr)
+	listener, err := listen(ctx, "--addr", c.Addr)
 	if err != nil {
 		return err
 	}
@@ -79,5 +79,5 @@ func (c *demoCommand) Run(ctx context.Context, out output) (err error) {
 		Version: version, Public: true, Demo: school.Handler(),
 	})
 	fmt.Fprintf(out.stdout, "Open %s in two windows, pick a student in each, and complete an exercise.\nCtrl-C ends the demo; nothing is kept.\n", urlOf(listener))
-	return serve(ctx, listener, handler, streams, service, log)
+	return serve(ctx, listener, handler, streams, nil, service, log)
 }

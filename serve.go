@@ -50,6 +50,7 @@ type serveCommand struct {
 	Throttle        time.Duration `default:"10s" help:"Least time between two broadcasts of one board; 0 for none."`
 	Public          bool          `help:"Let anyone read and follow the global board without a token."`
 	AllowQueryToken bool          `help:"Let streams carry their token as ?access_token=. It will be in logs along the way."`
+	MetricsAddr     string        `help:"A second, private address for /metrics and /debug/pprof/."`
 
 	tlsFlags
 	tokenFlags
@@ -75,7 +76,7 @@ func (c *serveCommand) Run(ctx context.Context, out output) error {
 	if err != nil {
 		return err
 	}
-	listener, err := listen(ctx, c.Addr)
+	listener, err := listen(ctx, "--addr", c.Addr)
 	if err != nil {
 		return err
 	}
@@ -87,12 +88,16 @@ func (c *serveCommand) Run(ctx context.Context, out output) error {
 		return errors.Join(err, listener.Close())
 	}
 	streams := c.streams(service.Hub())
+	private, err := openPrivate(ctx, c.MetricsAddr, streams.Stats, log)
+	if err != nil {
+		return errors.Join(err, service.Close(), listener.Close())
+	}
 	handler := api.New(api.Options{
 		Live: service, Streams: streams, Verifier: verifier, Log: log,
 		Version: version, Public: c.Public, AllowQueryToken: c.AllowQueryToken,
 	})
-	log.Info("listening", "url", urlOf(listener), "database", c.DB)
-	return serve(ctx, listener, handler, streams, service, log)
+	log.Info("listening", "url", urlOf(listener), "database", c.DB, "metrics", private.url())
+	return serve(ctx, listener, handler, streams, private, service, log)
 }
 
 // liveOptions checks the flags that have no type of their own.
@@ -150,13 +155,14 @@ func (f boardFlags) streams(hub *sse.Hub) *sse.Server {
 	})
 }
 
-func listen(ctx context.Context, addr string) (net.Listener, error) {
+// listen listens on the address that the flag gave.
+func listen(ctx context.Context, flag, addr string) (net.Listener, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("the address %s is taken by another program; stop that, or give another with --addr", addr)
+		return nil, fmt.Errorf("the address %s is taken by another program; stop that, or give another with %s", addr, flag)
 	case err != nil:
-		return nil, fmt.Errorf("listen on --addr %q: %w", addr, err)
+		return nil, fmt.Errorf("listen on %s %q: %w", flag, addr, err)
 	}
 	return listener, nil
 }
@@ -175,8 +181,9 @@ func urlOf(l net.Listener) string {
 }
 
 // serve answers requests until ctx is done, then closes everything, in order:
-// not ready, goodbye to the streams, HTTP down, writer drained, database closed.
-func serve(ctx context.Context, l net.Listener, h http.Handler, streams *sse.Server, service *live.Service, log *slog.Logger) error {
+// not ready, goodbye to the streams, HTTP down, metrics down, writer drained,
+// database closed.
+func serve(ctx context.Context, l net.Listener, h http.Handler, streams *sse.Server, private *privateServer, service *live.Service, log *slog.Logger) error {
 	server := &http.Server{
 		Handler:           h,
 		Protocols:         protocols(),
@@ -208,6 +215,9 @@ func serve(ctx context.Context, l net.Listener, h http.Handler, streams *sse.Ser
 		err = errors.Join(err, server.Close())
 	}
 	<-served
+	if cut := within(ctx, lastCall, private.close); cut != nil {
+		log.Warn("metrics were cut off", "error", cut)
+	}
 	if err = errors.Join(err, service.Close()); err == nil {
 		log.Info("stopped")
 	}
