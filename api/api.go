@@ -55,13 +55,14 @@ type api struct {
 func New(opts Options) http.Handler {
 	a := &api{Options: opts, mux: http.NewServeMux(), crossOrigin: http.NewCrossOriginProtection()}
 	a.huma = humago.New(a.mux, config(opts.Version))
-	a.huma.UseMiddleware(hurry, a.authorize)
+	a.huma.UseMiddleware(negotiate, hurry, a.authorize)
 	a.usersRoutes()
 	a.pointsRoutes()
 	a.boardRoutes()
 	a.eventRoutes()
 	a.sessionRoutes()
 	a.healthRoutes()
+	offerMessagePack(a.huma.OpenAPI())
 	for _, path := range []string{"/v1/", "/healthz", "/readyz", "/docs", "/openapi.json", "/openapi.yaml"} {
 		a.mux.HandleFunc(path, a.notFound)
 	}
@@ -117,7 +118,6 @@ func emptySegment(path string) bool {
 }
 
 func config(version string) huma.Config {
-	format := huma.Format{Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: unmarshal}
 	c := huma.DefaultConfig("Marcador", version)
 	c.Info.Description = "A leaderboard that pushes itself. Errors are application/problem+json with a stable `code`."
 	for _, tag := range []string{"Points", "Users", "Boards", "Session", "Health"} {
@@ -126,7 +126,7 @@ func config(version string) huma.Config {
 	c.CreateHooks = nil // no $schema in answers
 	c.DocsPath = ""     // ours asks no other host
 	c.SchemasPath = ""
-	c.Formats = map[string]huma.Format{"application/json": format, "json": format}
+	c.Formats = formats()
 	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"bearer": {Type: "http", Scheme: "bearer", BearerFormat: "JWT"},
 		"cookie": {Type: "apiKey", In: "cookie", Name: auth.Cookie},

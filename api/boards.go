@@ -18,8 +18,7 @@ type pageInput struct {
 }
 
 type pageOutput struct {
-	ContentType string `header:"Content-Type"`
-	Body        []byte
+	Body encoded
 }
 
 func (a *api) boardRoutes() {
@@ -39,6 +38,6 @@ func (a *api) boardRoutes() {
 		if err != nil {
 			return nil, a.fail(ctx, err)
 		}
-		return &pageOutput{"application/json", body}, nil
+		return &pageOutput{body}, nil
 	})
 }
