@@ -34,7 +34,7 @@ need:
 	@for p in go gcc node npm; do \
 	  command -v $$p >/dev/null || { echo "make: $$p is missing: the tests need Go, gcc, Node 20 or newer, and npm" >&2; exit 1; }; \
 	done
-	@tools/chromium.sh
+	@tools/programs.sh
 
 gofmt:
 	@echo "== gofmt"

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Sees to it that the programs are here which the tests start: curl, and a browser, which is
-# $CHROMIUM or else chromium on PATH. Where it may use apt-get, it installs what is missing.
+# Sees to it that the programs are here which the tests start: curl, nginx (on PATH or in
+# /usr/sbin), and a browser, which is $CHROMIUM or else chromium on PATH. Where it may use
+# apt-get, it installs what is missing.
 set -euo pipefail
 
 fail() {
@@ -15,6 +16,7 @@ fi
 missing=()
 command -v "${CHROMIUM:-chromium}" >/dev/null || missing+=(chromium)
 command -v curl >/dev/null || missing+=(curl)
+PATH=$PATH:/usr/sbin command -v nginx >/dev/null || missing+=(nginx)
 if [[ ${#missing[@]} -eq 0 ]]; then
   exit 0
 fi
@@ -32,7 +34,22 @@ apt() {
   "${root[@]}" DEBIAN_FRONTEND=noninteractive apt-get -qq -y \
     -o DPkg::Lock::Timeout=120 -o Dpkg::Use-Pty=0 -o Acquire::Retries=3 "$@" </dev/null >/dev/null
 }
+servers() {
+  grep -lx nginx /proc/[0-9]*/comm 2>/dev/null || true
+}
+before=$(servers)
+
 echo "== apt-get install ${missing[*]}"
 if ! { apt update && apt install --no-install-recommends "${missing[@]}"; }; then
   fail "apt-get could not install ${missing[*]}: $by_hand"
+fi
+
+# Debian starts a server that it installs, now and at each boot. The tests start their own,
+# and nobody asked for one on port 80.
+if [[ " ${missing[*]} " == *" nginx "* ]]; then
+  "${root[@]}" update-rc.d nginx disable >/dev/null 2>&1 || true
+  "${root[@]}" service nginx stop >/dev/null 2>&1 || true # it may never have been started
+  if [[ $(servers) != "$before" ]]; then
+    fail "the package has started an nginx, which the tests don't need and which could not be stopped: stop it, and run this again"
+  fi
 fi
