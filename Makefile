@@ -2,7 +2,7 @@
 # make test   everything that a change has to pass; installs what it needs, cheap checks first
 # make lint   the part of it that only reads the code
 # make fmt    formats the code
-# make bench  benchmarks, into bench/go.txt
+# make bench  benchmarks, into bench/go.txt and bench/streams.md
 # make fuzz   each fuzz target for FUZZTIME
 # make tools  the Go tools of tools/go.mod, into .tools
 
@@ -75,6 +75,7 @@ fmt: $(TOOLS)/golangci-lint $(NPM)
 
 bench: tools
 	tools/bench.sh $(TOOLS)/benchstat
+	go run ./bench -out bench/streams.md
 
 fuzz:
 	@for package in $$(go list ./...); do \

@@ -15,6 +15,7 @@ func TestImports(t *testing.T) {
 		"marcador/demo":    {"auth", "live"},
 		"marcador/live":    {"rank", "sse", "store"},
 		"marcador/auth":    nil,
+		"marcador/bench":   {"auth"},
 		"marcador/msgpack": nil,
 		"marcador/rank":    nil,
 		"marcador/sse":     {"msgpack"},

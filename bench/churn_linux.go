@@ -1,0 +1,207 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	steadyStreams = 1000
+	churnEvents   = 10   // a second
+	churnRate     = 1500 // connections a second that come and go
+	churnTime     = 8 * time.Second
+
+	atOnce      = 64 // connections that are being opened, for the most that can be
+	connectTime = 5 * time.Second
+
+	churnSource = 5 // those that come and go are from 127.0.5.x
+)
+
+// churn asks what connections that come and go do to streams that stay, and how
+// many can come.
+func (b *bench) churn(ctx context.Context) ([]*table, error) {
+	steady, err := b.beside(ctx)
+	if err != nil {
+		return nil, err
+	}
+	most, err := b.connects(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return []*table{steady, most}, nil
+}
+
+func (b *bench) beside(ctx context.Context) (*table, error) {
+	t := &table{
+		title: "churn",
+		intro: fmt.Sprintf("%d streams that stay get the snapshot %d times a second for %s, alone and while %d clients a second connect, wait for their first event (from bare and r3labs, for the response's head) and leave. marcador's come with a token each.",
+			steadyStreams, churnEvents, churnTime, churnRate),
+		head: []string{"server", "p50, quiet", "p50", "p99, quiet", "p99", "× quiet", "received", "connects/s"},
+	}
+	for _, name := range []string{"bare", "marcador", "r3labs"} {
+		s := series{}
+		for run := range b.count {
+			b.progress("churn %d/%d: %s", run+1, b.count, name)
+			quiet, err := b.besideOf(ctx, name, 0)
+			if err != nil {
+				return nil, fmt.Errorf("churn, %s, quiet: %w", name, err)
+			}
+			m, err := b.besideOf(ctx, name, churnRate)
+			if err != nil {
+				return nil, fmt.Errorf("churn, %s: %w", name, err)
+			}
+			for metric, value := range m {
+				s.add(metric, value)
+				s.add("quiet "+metric, quiet[metric])
+			}
+			s.add("ratio", m["p99"]/quiet["p99"])
+		}
+		t.add(name, millis(s.median("quiet p50")), millis(s.median("p50")), millis(s.median("quiet p99")), millis(s.median("p99")),
+			times(s.median("ratio")), percent(s.median("received")), fmt.Sprintf("%.0f", s.median("connects")))
+	}
+	return t, nil
+}
+
+func (b *bench) besideOf(ctx context.Context, name string, rate int) (_ map[string]float64, err error) {
+	srv, g, closeAll, err := b.hold(ctx, name, steadyStreams, stream{})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, closeAll()) }()
+	if _, err := publishEach(ctx, srv, g, steadyStreams, warmUp); err != nil {
+		return nil, err
+	}
+	g.settle()
+
+	guests := b.clients(g.pool, name, srv, stream{})
+	guests.source = churnSource
+	var came atomic.Int64
+	guests.onReady = func(c *client) {
+		came.Add(1)
+		c.close()
+	}
+	inviting, stop := context.WithCancel(ctx)
+	var inviters sync.WaitGroup
+	if rate > 0 {
+		inviters.Go(func() { guests.invite(inviting, rate) })
+	}
+	published, err := publishAtRate(ctx, srv, g, churnEvents, churnTime)
+	if err == nil {
+		err = pause(ctx, 500*time.Millisecond) // for what is under way
+	}
+	stop()
+	inviters.Wait()
+	if err = errors.Join(err, guests.failure()); err != nil {
+		return nil, err
+	}
+	list, _ := g.received()
+	delays := latencies(srv, published, list)
+	return map[string]float64{
+		"p50":      float64(quantile(delays, 0.5)),
+		"p99":      float64(quantile(delays, 0.99)),
+		"received": float64(len(delays)) / float64(steadyStreams*len(published)),
+		"connects": float64(came.Load()) / (churnTime.Seconds() + 0.5),
+	}, nil
+}
+
+// invite opens clients that are not kept, so many a second, until ctx is done. It
+// notes the first failure.
+func (g *group) invite(ctx context.Context, rate int) {
+	const step = 2 * time.Millisecond
+	begin := time.Now()
+	for n := 0; pause(ctx, step) == nil; {
+		for due := int(time.Since(begin).Seconds() * float64(rate)); n < due; n++ {
+			if err := g.redial(n); err != nil {
+				g.fail(err)
+				return
+			}
+		}
+	}
+}
+
+func (b *bench) connects(ctx context.Context) (*table, error) {
+	t := &table{
+		title: "connects",
+		intro: fmt.Sprintf("As many as can be in %s, %d at a time: connect, ask, wait for the first event (bare and r3labs: for the head, without a state of the board), close. The load command's share is of all cores of the machine.", connectTime, atOnce),
+		head:  []string{"server", "connects/s", "server's CPU for each", "server's share", "load command's share"},
+	}
+	for _, name := range []string{"bare", "marcador", "r3labs"} {
+		s := series{}
+		for run := range b.count {
+			b.progress("connects %d/%d: %s", run+1, b.count, name)
+			m, err := b.connectsOf(ctx, name)
+			if err != nil {
+				return nil, fmt.Errorf("connects, %s: %w", name, err)
+			}
+			for metric, value := range m {
+				s.add(metric, value)
+			}
+		}
+		t.add(name, fmt.Sprintf("%.0f", s.median("connects")), micros(s.median("cpu")), percent(s.median("share")), percent(s.median("own")))
+	}
+	return t, nil
+}
+
+func (b *bench) connectsOf(ctx context.Context, name string) (_ map[string]float64, err error) {
+	srv, err := b.start(ctx, name, stream{})
+	if err != nil {
+		return nil, err
+	}
+	p, err := newPool(b.loops)
+	if err != nil {
+		return nil, errors.Join(err, srv.stop())
+	}
+	defer func() { err = errors.Join(err, p.close(), srv.stop()) }()
+	g := b.clients(p, name, srv, stream{})
+	g.source = churnSource
+	var came atomic.Int64
+	g.onReady = func(c *client) {
+		came.Add(1)
+		c.close()
+		if err := g.redial(c.n + atOnce); err != nil {
+			g.fail(err)
+		}
+	}
+	for n := range atOnce {
+		if err := g.redial(n); err != nil {
+			return nil, err
+		}
+	}
+	if err := pause(ctx, time.Second); err != nil {
+		return nil, err
+	}
+	var clock [2]time.Time
+	var server, own [2]time.Duration
+	var count [2]int64
+	for i := range 2 {
+		clock[i], count[i] = time.Now(), came.Load()
+		var failed error
+		if server[i], failed = cpuTime(srv.pid()); failed != nil {
+			return nil, failed
+		}
+		if own[i], failed = cpuTime(os.Getpid()); failed != nil {
+			return nil, failed
+		}
+		if i == 0 {
+			if err := pause(ctx, connectTime); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if err := g.failure(); err != nil {
+		return nil, err
+	}
+	passed, n := clock[1].Sub(clock[0]), float64(count[1]-count[0])
+	all := float64(passed) * float64(cores)
+	return map[string]float64{
+		"connects": n / passed.Seconds(),
+		"cpu":      float64(server[1]-server[0]) / n,
+		"share":    float64(server[1]-server[0]) / all,
+		"own":      float64(own[1]-own[0]) / all,
+	}, nil
+}

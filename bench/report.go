@@ -1,0 +1,88 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+)
+
+// table is what a scenario found.
+type table struct {
+	title string
+	intro string // what was done, in a sentence or two of Markdown
+	head  []string
+	rows  [][]string
+	notes []string
+}
+
+func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
+
+func (t *table) note(format string, args ...any) {
+	t.notes = append(t.notes, fmt.Sprintf(format, args...))
+}
+
+// write writes Markdown whose columns are aligned, so that it can be read as it is.
+func (t *table) write(w io.Writer) error {
+	widths := make([]int, len(t.head))
+	for _, row := range append([][]string{t.head}, t.rows...) {
+		for i, cell := range row {
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "## %s\n\n%s\n\n", t.title, t.intro)
+	line := func(cells []string) {
+		for i, width := range widths {
+			cell := ""
+			if i < len(cells) {
+				cell = cells[i]
+			}
+			fill := strings.Repeat(" ", width-utf8.RuneCountInString(cell))
+			if i == 0 {
+				b.WriteString("| " + cell + fill + " |")
+			} else {
+				b.WriteString(" " + fill + cell + " |")
+			}
+		}
+		b.WriteByte('\n')
+	}
+	line(t.head)
+	for i, width := range widths {
+		if i == 0 {
+			b.WriteString("| " + strings.Repeat("-", width) + " |")
+		} else {
+			b.WriteString(" " + strings.Repeat("-", max(width-1, 1)) + ": |")
+		}
+	}
+	b.WriteByte('\n')
+	for _, row := range t.rows {
+		line(row)
+	}
+	if len(t.notes) > 0 {
+		b.WriteByte('\n')
+	}
+	for _, note := range t.notes {
+		b.WriteString("- " + note + "\n")
+	}
+	b.WriteByte('\n')
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// The forms of numbers in tables.
+
+func micros(ns float64) string { return fmt.Sprintf("%.1f µs", ns/1e3) }
+
+func millis(ns float64) string { return fmt.Sprintf("%.1f ms", ns/1e6) }
+
+func kilobytes(b float64) string { return fmt.Sprintf("%.1f KB", b/1e3) }
+
+func times(f float64) string {
+	if f == 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%.2f", f)
+}
+
+func percent(f float64) string { return fmt.Sprintf("%.1f %%", 100*f) }

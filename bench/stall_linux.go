@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+const (
+	goodClients    = 100
+	stalledClients = 20
+	stallRate      = 100             // events a second
+	stallTime      = 8 * time.Second // for which they are published
+	writeTimeout   = 2 * time.Second // marcador's --write-timeout
+
+	stalledSource = 9 // stalled clients come from 127.0.9.x
+)
+
+// stall asks what clients that have stopped reading do to others, when they are
+// let go, and what they take until then.
+func (b *bench) stall(ctx context.Context) ([]*table, error) {
+	t := &table{
+		title: "stall",
+		intro: fmt.Sprintf("%d clients that read and %d that never do (receive buffers of 4 KB), the snapshot %d times a second for %s; marcador with `--write-timeout %s`. "+
+			"Received is the share of all events that the good ones got. Let go counts the stalled ones whose connection the server gave up, and how long after the first event that found no room (the first one after the send queue in /proc/net/tcp had grown for the last time, which is looked at every 50 ms). "+
+			"Memory is for each stalled client at its highest: RSS above the same run without them, and the kernel's for the server's end.",
+			goodClients, stalledClients, stallRate, stallTime, writeTimeout),
+		head: []string{"server", "received, quiet", "received", "p99, quiet", "p99", "× quiet", "let go", "after, median", "after, most", "RSS", "kernel"},
+	}
+	for _, name := range []string{"marcador", "r3labs"} {
+		s := series{}
+		for run := range b.count {
+			b.progress("stall %d/%d: %s", run+1, b.count, name)
+			quiet, err := b.stallOf(ctx, name, 0)
+			if err != nil {
+				return nil, fmt.Errorf("stall, %s without stalled clients: %w", name, err)
+			}
+			m, err := b.stallOf(ctx, name, stalledClients)
+			if err != nil {
+				return nil, fmt.Errorf("stall, %s: %w", name, err)
+			}
+			for metric, value := range m {
+				s.add(metric, value)
+			}
+			s.add("quiet p99", quiet["p99"])
+			s.add("quiet received", quiet["received"])
+			s.add("ratio", m["p99"]/quiet["p99"])
+			s.add("growth", (m["rss"]-quiet["rss"])/stalledClients)
+		}
+		after, most, kernel := "–", "–", "–"
+		if s.has("after") {
+			after, most = fmt.Sprintf("%.2f s", s.median("after")/1e9), fmt.Sprintf("%.2f s", s.median("most")/1e9)
+		}
+		if s.has("kernel") {
+			kernel = kilobytes(s.median("kernel"))
+		}
+		t.add(name, percent(s.median("quiet received")), percent(s.median("received")), millis(s.median("quiet p99")), millis(s.median("p99")),
+			times(s.median("ratio")), fmt.Sprintf("%.0f of %d", s.median("let go"), stalledClients), after, most, kilobytes(s.median("growth")), kernel)
+	}
+	return []*table{t}, nil
+}
+
+func (b *bench) stallOf(ctx context.Context, name string, stalled int) (_ map[string]float64, err error) {
+	var flags []string
+	if name == "marcador" {
+		flags = []string{"--write-timeout", writeTimeout.String()}
+	}
+	srv, g, closeAll, err := b.hold(ctx, name, goodClients, stream{}, flags...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, closeAll()) }()
+	deaf := b.clients(g.pool, name, srv, stream{})
+	deaf.deaf, deaf.receiveBuffer, deaf.source = true, 4<<10, stalledSource
+	if err := deaf.open(ctx, stalled); err != nil {
+		return nil, err
+	}
+	g.settle()
+
+	watch := &stallWatch{server: srv, first: map[string]int64{}, queued: map[string]int64{}, over: map[string]int64{}}
+	watching, stop := context.WithCancel(ctx)
+	var watchers sync.WaitGroup
+	watchers.Go(func() { watch.run(watching) })
+	published, err := publishAtRate(ctx, srv, g, stallRate, stallTime)
+	if err == nil {
+		err = pause(ctx, time.Second) // for what is under way
+	}
+	list, _ := g.received()
+	stop()
+	watchers.Wait()
+	if err = errors.Join(err, watch.err); err != nil {
+		return nil, err
+	}
+	delays := latencies(srv, published, list)
+	m := map[string]float64{
+		"p99":      float64(quantile(delays, 0.99)),
+		"received": float64(len(delays)) / float64(goodClients*len(published)),
+		"rss":      float64(watch.rss),
+		"let go":   float64(len(watch.over)),
+	}
+	if watch.kernel > 0 {
+		m["kernel"] = float64(watch.kernel)
+	}
+	at := make([]int64, len(published))
+	for i, p := range published {
+		at[i] = srv.publishedAt(p)
+	}
+	if waits := watch.waits(at); len(waits) > 0 {
+		m["after"], m["most"] = float64(quantile(waits, 0.5)), float64(waits[len(waits)-1])
+	}
+	return m, nil
+}
+
+// publishAtRate publishes so many events a second, however long they take to arrive.
+func publishAtRate(ctx context.Context, srv server, g *group, rate int, d time.Duration) ([]publication, error) {
+	var all []publication
+	next := time.Now()
+	for end := next.Add(d); next.Before(end); next = next.Add(time.Second / time.Duration(rate)) {
+		if err := pause(ctx, time.Until(next)); err != nil {
+			return nil, err
+		}
+		p, err := g.publish(ctx, srv)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, p)
+	}
+	return all, nil
+}

@@ -1,0 +1,49 @@
+package main
+
+import "slices"
+
+// quantile returns the value that a share q of the sorted values does not exceed
+// (the nearest rank), 0 of none.
+func quantile[T ~int64 | ~float64](sorted []T, q float64) T {
+	if len(sorted) == 0 {
+		return 0
+	}
+	i := int(q*float64(len(sorted)) + 0.999999)
+	return sorted[min(max(i-1, 0), len(sorted)-1)]
+}
+
+// median returns the middle of the values, the mean of two where their number is
+// even.
+func median(values []float64) float64 {
+	if len(values) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(values))
+	n := len(sorted)
+	return (sorted[(n-1)/2] + sorted[n/2]) / 2
+}
+
+// series are the values of each metric, one of each run.
+type series map[string][]float64
+
+func (s series) add(metric string, value float64) { s[metric] = append(s[metric], value) }
+
+// has reports whether there is any value of the metric.
+func (s series) has(metric string) bool { return len(s[metric]) > 0 }
+
+func (s series) median(metric string) float64 { return median(s[metric]) }
+
+// spread returns how far the counts of a histogram's fullest slot lies above the
+// mean of all from the first to the last that is used. at are instants, slot is a
+// width, in the same unit.
+func spread(at []int64, slot int64) (most int, mean float64) {
+	if len(at) == 0 {
+		return 0, 0
+	}
+	first, last := slices.Min(at), slices.Max(at)
+	slots := make([]int, (last-first)/slot+1)
+	for _, t := range at {
+		slots[(t-first)/slot]++
+	}
+	return slices.Max(slots), float64(len(at)) / float64(len(slots))
+}
