@@ -101,15 +101,43 @@ func (a *api) eventRoutes() {
 	huma.Register(a.huma, events, a.events)
 
 	extend := operation(http.MethodPost, "/v1/events/{socketId}/token", "postStreamToken", "Boards", "Hand a live stream a fresh token", access{})
-	extend.Description = "The stream then goes on until the token of this request expires. Both must be the same user's."
-	extend.SkipValidateBody = true
-	huma.Register(a.huma, extend, func(ctx context.Context, in *extendInput) (*extendOutput, error) {
-		caller := callerOf(ctx)
-		if err := a.Streams.Extend(in.SocketID, caller.UserID, caller.StreamUntil(time.Now())); err != nil {
-			return nil, a.fail(ctx, err)
+	extend.Description = "The stream then goes on until the fresh token expires: that of the body, or else the one that the request itself carries."
+	huma.Register(a.huma, extend, a.extend)
+}
+
+type extendInput struct {
+	SocketID string `path:"socketId" maxLength:"64" doc:"socketId of the stream's event authenticated"`
+	Body     *struct {
+		Token string `json:"token" doc:"The fresh token, of the same user"`
+	} `required:"false"`
+}
+
+type extendOutput struct {
+	Body extended
+}
+
+// extended is a stream that goes on.
+type extended struct {
+	SocketID  string `json:"socketId"`
+	ExpiresAt string `json:"expiresAt" format:"date-time" doc:"When the token expires, and with it the stream"`
+}
+
+func (a *api) extend(ctx context.Context, in *extendInput) (*extendOutput, error) {
+	caller := callerOf(ctx)
+	if in.Body != nil && in.Body.Token != "" {
+		fresh, err := a.Verifier.Verify(in.Body.Token)
+		switch {
+		case err != nil:
+			return nil, problemOf(http.StatusUnauthorized, "token_invalid", "token: "+err.Error()+"; get a fresh token", fault{"token", err.Error()})
+		case fresh.UserID != caller.UserID:
+			return nil, problemOf(http.StatusForbidden, "other_user", "token: it is another user's; give one of the stream's own", fault{"token", "is another user's"})
 		}
-		return &extendOutput{extended{in.SocketID, caller.Expires.UTC().Format(live.TimeFormat)}}, nil
-	})
+		caller = fresh
+	}
+	if err := a.Streams.Extend(in.SocketID, caller.UserID, caller.StreamUntil(time.Now())); err != nil {
+		return nil, a.fail(ctx, err)
+	}
+	return &extendOutput{extended{in.SocketID, caller.Expires.UTC().Format(live.TimeFormat)}}, nil
 }
 
 func (a *api) events(ctx context.Context, in *eventsInput) (*huma.StreamResponse, error) {
@@ -160,18 +188,4 @@ func (a *api) greet(caller auth.Caller, socketID string, boards []string, recove
 		panic(err) // strings always have a JSON form
 	}
 	return body
-}
-
-type extendInput struct {
-	SocketID string `path:"socketId" maxLength:"64" doc:"socketId of the stream's event authenticated"`
-}
-
-type extendOutput struct {
-	Body extended
-}
-
-// extended is a stream that goes on.
-type extended struct {
-	SocketID  string `json:"socketId"`
-	ExpiresAt string `json:"expiresAt" format:"date-time" doc:"When the token expires, and with it the stream"`
 }

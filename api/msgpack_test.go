@@ -36,7 +36,7 @@ func TestMessagePack(t *testing.T) {
 		"user":          {http.MethodGet, "/v1/users/u2", ""},
 		"profile":       {http.MethodPut, "/v1/users/u3", `{"username":"Zoë \"Z\" <3","groups":{"school":["42"]}}`},
 		"write":         {http.MethodPost, "/v1/users/u1/xp", `{"xp":70000}`}, // with a key: the same again
-		"several":       {http.MethodPost, "/v1/xp", `{"updates":[{"userId":"u1","xp":-7},{"userId":"u3","xp":1}]}`},
+		"several":       {http.MethodPost, "/v1/xp", `{"updates":[{"userId":"u2","xp":-7},{"userId":"u3","xp":1}]}`},
 		"session":       {http.MethodPost, "/v1/session", ""},
 		"health, alive": {http.MethodGet, "/healthz", ""},
 	} {

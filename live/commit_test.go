@@ -345,7 +345,7 @@ func TestService_recomputeByCron(t *testing.T) {
 		f.wantPage("1 u1:50 ")
 		fl.want()
 		// The first commit of a day begins it, and is not lost in it.
-		time.Sleep(23 * time.Hour)
+		time.Sleep(23*time.Hour + time.Minute) // between two times
 		f.put("u3")
 		version = f.give("u3", 10).Version
 		f.wantPage("1 u1:50 ")

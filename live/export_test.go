@@ -35,3 +35,12 @@ func HoldProfiles(s *Service) (proceed func()) {
 	s.profiles.mu.Lock()
 	return s.profiles.mu.Unlock
 }
+
+// RankBefore is the rank that the user had at a version, as the ledger has it.
+func RankBefore(s *Service, user string, version int64) int {
+	f := &follower{b: s.global, viewer: &viewer{user: user}}
+	if err := f.lookBack(s.ctx, version); err != nil || f.before == nil {
+		return -1
+	}
+	return f.before.rank
+}

@@ -160,10 +160,10 @@ type follower struct {
 }
 
 // follow follows the board as api does, as nobody and from the beginning.
-func (f *fixture) follow() *follower { return f.followAs("", -1) }
+func (f *fixture) follow() *follower { return f.followAs("", -1, false) }
 
 // followAs follows the board as a user who has seen a version.
-func (f *fixture) followAs(user string, seen int64) *follower {
+func (f *fixture) followAs(user string, seen int64, diff bool) *follower {
 	f.t.Helper()
 	fl := &follower{t: f.t, header: http.Header{}, began: time.Now()}
 	follow, err := f.Follow(f.t.Context(), live.Global, user, seen)
@@ -176,7 +176,7 @@ func (f *fixture) followAs(user string, seen int64) *follower {
 		r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil)
 		server := sse.NewServer(f.Hub(), sse.Options{Heartbeat: 1000 * time.Hour})
 		greet := func(recovered bool) []byte { return fmt.Appendf(nil, `{"recovered":%v}`, recovered) }
-		if err := server.Serve(fl, r, sse.Stream{Greeting: greet, UserID: user, Resume: seen, Follows: []sse.Follow{follow}}); err != nil {
+		if err := server.Serve(fl, r, sse.Stream{Greeting: greet, UserID: user, Resume: seen, Format: sse.Format{Diff: diff}, Follows: []sse.Follow{follow}}); err != nil {
 			f.t.Error(err)
 		}
 	})
@@ -196,22 +196,55 @@ func (fl *follower) Write(b []byte) (int, error) {
 	fl.mu.Unlock()
 	time.Sleep(delay)
 	fl.mu.Lock()
-	for part := range strings.SplitSeq(string(b), "event: leaderboard:updated\ndata: ") {
-		data, _, ok := strings.Cut(part, "\nid: ")
-		if !ok {
+	for block := range strings.SplitSeq(string(b), "\n\n") {
+		_, block, ok := strings.Cut(block, "event: ")
+		if !ok || strings.HasPrefix(block, "authenticated") {
 			continue
 		}
-		var e struct {
-			Leaderboard []live.Entry
-			Version     int64
+		name, rest, _ := strings.Cut(block, "\ndata: ")
+		data, _, _ := strings.Cut(rest, "\nid: ")
+		said, err := fl.note(name, []byte(data))
+		if err != nil {
+			fl.t.Errorf("event %s: %v", block, err)
 		}
-		if err := json.Unmarshal([]byte(data), &e); err != nil {
-			fl.t.Errorf("event %s: %v", data, err)
-		}
-		fl.last = live.PageBody{Entries: e.Leaderboard, Version: e.Version}
-		fl.seen = append(fl.seen, fmt.Sprintf("%.0fs: %s", time.Since(fl.began).Seconds(), brief(e.Leaderboard)))
+		fl.seen = append(fl.seen, fmt.Sprintf("%.0fs: %s", time.Since(fl.began).Seconds(), said))
 	}
 	return len(b), nil
+}
+
+// note takes an event in and says in short what it said. It is called with mu held.
+func (fl *follower) note(name string, data []byte) (string, error) {
+	var e struct {
+		Leaderboard      []live.Entry
+		Version, From    int64
+		OldRank, NewRank int // 0 for null
+		PointsGained     int64
+		Changes          []struct {
+			UserID           string
+			OldRank, NewRank int
+			Entry            *live.Entry
+		}
+	}
+	if err := json.Unmarshal(data, &e); err != nil {
+		return "", err
+	}
+	switch name {
+	case "leaderboard:updated":
+		fl.last = live.PageBody{Entries: e.Leaderboard, Version: e.Version}
+		return brief(e.Leaderboard), nil
+	case "rank_changed":
+		return fmt.Sprintf("rank %d>%d %+d", e.OldRank, e.NewRank, e.PointsGained), nil
+	case "position_change":
+		said := fmt.Sprintf("%d>%d", e.From, e.Version)
+		for _, c := range e.Changes {
+			said += fmt.Sprintf(" %s %d>%d", c.UserID, c.OldRank, c.NewRank)
+			if c.Entry != nil {
+				said += fmt.Sprintf(":%d", c.Entry.Score)
+			}
+		}
+		return said, nil
+	}
+	return "", fmt.Errorf("unknown event %s", name)
 }
 
 // slow makes the client take so long to read.

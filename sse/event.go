@@ -24,7 +24,7 @@ type Format struct {
 }
 
 // encode appends the event as it is written to a client. An empty id is none.
-func (f Format) encode(dst []byte, e Event, id []byte) []byte {
+func (f Format) encode(dst []byte, e Event, id string) []byte {
 	data := e.Data
 	if f.MsgPack {
 		packed, err := msgpack.FromJSON(nil, data)
@@ -41,7 +41,7 @@ func (f Format) encode(dst []byte, e Event, id []byte) []byte {
 
 // appendEvent appends an event. Line breaks in the data, of any of the three
 // kinds that a parser knows, become lines of it.
-func appendEvent(dst []byte, name string, data, id []byte) []byte {
+func appendEvent(dst []byte, name string, data []byte, id string) []byte {
 	dst = append(dst, "event: "...)
 	dst = append(dst, name...)
 	for more := true; more; {
@@ -57,7 +57,7 @@ func appendEvent(dst []byte, name string, data, id []byte) []byte {
 		dst = append(dst, line...)
 		data = rest
 	}
-	if len(id) > 0 {
+	if id != "" {
 		dst = append(dst, "\nid: "...)
 		dst = append(dst, id...)
 	}
@@ -78,7 +78,7 @@ var pings = func() map[Format][]byte {
 	m := map[Format][]byte{}
 	for i := range 8 {
 		f := Format{Diff: i&1 > 0, MsgPack: i&2 > 0, Gzip: i&4 > 0}
-		m[f] = f.encode(nil, Event{"ping", []byte("{}")}, nil)
+		m[f] = f.encode(nil, Event{"ping", []byte("{}")}, "")
 	}
 	return m
 }()
@@ -96,8 +96,8 @@ func (f Format) last(retry time.Duration, name string, data any) []byte {
 func (f Format) encodeAfterRetry(retry time.Duration, e Event) []byte {
 	line := append(strconv.AppendInt([]byte("retry: "), retry.Milliseconds(), 10), '\n')
 	if !f.Gzip {
-		return f.encode(line, e, nil)
+		return f.encode(line, e, "")
 	}
 	plain := Format{MsgPack: f.MsgPack}
-	return appendStored(nil, plain.encode(line, e, nil))
+	return appendStored(nil, plain.encode(line, e, ""))
 }

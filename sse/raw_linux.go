@@ -155,12 +155,12 @@ func send(fd int32, batch [][]byte) (sent int64, rest [][]byte, err error) {
 
 // release closes the socket and gives back what the stream holds.
 func (s *raw) release(why reason) {
+	s.server.counts.streams[transportRaw].Add(-1)
+	s.server.counts.disconnects[why].Add(1)
 	if s.fd >= 0 {
 		_ = unix.Shutdown(int(s.fd), unix.SHUT_WR) // what was sent still arrives
 		_ = unix.Close(int(s.fd))
 	}
-	s.server.counts.streams[transportRaw].Add(-1)
-	s.server.counts.disconnects[why].Add(1)
 	s.close()
 }
 

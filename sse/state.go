@@ -8,7 +8,6 @@
 package sse
 
 import (
-	"strconv"
 	"sync"
 	"sync/atomic"
 )
@@ -96,9 +95,9 @@ func (s *State) frame(t *Topic, from int64, f Format, id bool) []byte {
 	} else {
 		event = s.content.Snapshot()
 	}
-	var name []byte
+	var name string
 	if id {
-		name = strconv.AppendInt(append([]byte(t.hub.epoch), '-'), s.version, 10)
+		name = t.hub.ID(s.version)
 	}
 	frame = f.encode(nil, event, name)
 	made.made[key] = frame

@@ -77,7 +77,7 @@ func (s *subscriber) appendOwn(batch [][]byte, e Event) [][]byte {
 	if e.Name == "" {
 		return batch
 	}
-	return append(batch, s.format.encode(nil, e, nil))
+	return append(batch, s.format.encode(nil, e, ""))
 }
 
 // tell notes that the client is sent the state.

@@ -28,11 +28,14 @@ type Hub struct {
 // before, when the same version may have been shown otherwise.
 func NewHub(epoch string, base int64) *Hub { return &Hub{epoch: epoch, base: base, last: base} }
 
+// ID is the event id that names the version.
+func (h *Hub) ID(version int64) string { return h.epoch + "-" + strconv.FormatInt(version, 10) }
+
 // Version returns the version that an event id of this hub names.
 func (h *Hub) Version(id string) (version int64, ok bool) {
-	epoch, number, _ := strings.Cut(id, "-")
+	_, number, _ := strings.Cut(id, "-")
 	version, err := strconv.ParseInt(number, 10, 64)
-	if epoch != h.epoch || err != nil || strconv.FormatInt(version, 10) != number || version < 0 {
+	if err != nil || version < 0 || h.ID(version) != id {
 		return 0, false
 	}
 	return version, true

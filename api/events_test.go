@@ -1,0 +1,184 @@
+package api_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"marcador/api"
+	"marcador/auth"
+	"marcador/sse"
+)
+
+// open begins a stream and returns its first event's data and the header. The
+// stream ends with the test, or when end is called.
+func (f *fixture) open(token, query string, headers ...string) (hello map[string]any, header http.Header, end func()) {
+	f.t.Helper()
+	ctx, cancel := context.WithCancel(f.t.Context())
+	f.t.Cleanup(cancel)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, f.url+"/v1/events?"+query, nil)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	if res.StatusCode != http.StatusOK {
+		f.t.Fatalf("GET /v1/events?%s = %d", query, res.StatusCode)
+	}
+	for lines := bufio.NewScanner(res.Body); lines.Scan(); {
+		if data, ok := bytes.CutPrefix(lines.Bytes(), []byte("data: ")); ok {
+			if err := json.Unmarshal(data, &hello); err != nil {
+				f.t.Fatalf("%v: %s", err, data)
+			}
+			break
+		}
+	}
+	return hello, res.Header, func() { cancel(); _ = res.Body.Close() }
+}
+
+func TestEvents_limits(t *testing.T) {
+	f := newFixture(t, func(o *api.Options) {
+		o.Streams = sse.NewServer(o.Live.Hub(), sse.Options{MaxStreams: 3, MaxStreamsPerUser: 2})
+	})
+	u1, u2 := f.token("u1", ""), f.token("u2", "")
+	f.open(u1, "")
+	f.open(u1, "")
+	wait := func(a answer, least, most int) {
+		t.Helper()
+		if n, err := strconv.Atoi(a.header.Get("Retry-After")); err != nil || n < least || n > most {
+			t.Errorf("Retry-After = %q", a.header.Get("Retry-After"))
+		}
+	}
+	a := f.do(u1, http.MethodGet, "/v1/events", "")
+	a.wantProblem(t, http.StatusTooManyRequests, "too_many_streams_of_user", "")
+	wait(a, 5, 30)
+	_, _, end := f.open(u2, "")
+	a = f.do(u2, http.MethodGet, "/v1/events", "")
+	a.wantProblem(t, http.StatusServiceUnavailable, "too_many_streams", "")
+	wait(a, 5, 15)
+	different := map[string]bool{} // all who are refused at once don't return at once
+	for range 50 {
+		different[f.do(u2, http.MethodGet, "/v1/events", "").header.Get("Retry-After")] = true
+	}
+	if len(different) < 3 {
+		t.Errorf("Retry-After is one of %v", different)
+	}
+	end()
+	for f.streams.Streams() > 2 {
+		time.Sleep(time.Millisecond) // the server hears of it
+	}
+	f.open(u2, "")
+}
+
+func TestEvents_freshToken(t *testing.T) {
+	f := newFixture(t, nil)
+	hello, _, _ := f.open(f.token("u1", ""), "")
+	path := "/v1/events/" + hello["socketId"].(string) + "/token"
+	fresh, err := f.verifier.Sign(auth.Caller{UserID: "u1"}, 2*time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ token, body string }{
+		{fresh, ""}, // the request's own
+		{f.token("u1", ""), `{"token":"` + fresh + `"}`}, // one that comes with it
+	} {
+		a := f.do(c.token, http.MethodPost, path, c.body)
+		var extended struct{ SocketID, ExpiresAt string }
+		if err := json.Unmarshal(a.body, &extended); a.status != 200 || err != nil || extended.SocketID != hello["socketId"] {
+			t.Errorf("with body %q: %d %s", c.body, a.status, a.body)
+		}
+		if at, err := time.Parse(time.RFC3339, extended.ExpiresAt); err != nil || time.Until(at) < 90*time.Minute {
+			t.Errorf("with body %q it goes on until %s", c.body, extended.ExpiresAt)
+		}
+	}
+	f.do("", http.MethodPost, path, "").wantProblem(t, 401, "token_missing", "")
+	f.do(f.token("u1", ""), http.MethodPost, path, `{"token":"forged"}`).wantProblem(t, 401, "token_invalid", "")
+	f.do(f.token("u1", ""), http.MethodPost, path, `{"token":"`+f.token("u2", "")+`"}`).wantProblem(t, 403, "other_user", "token")
+	f.do(f.token("u2", ""), http.MethodPost, path, "").wantProblem(t, 404, "unknown_stream", "socketId")
+	f.do(fresh, http.MethodPost, "/v1/events/nothing/token", "").wantProblem(t, 404, "unknown_stream", "socketId")
+	f.do(fresh, http.MethodPost, path, `{"token":`).wantProblem(t, 400, "invalid_json", "")
+}
+
+func TestEvents_parameters(t *testing.T) {
+	f := newFixture(t, nil)
+	f.put("u1")
+	u1 := f.token("u1", "")
+	f.do(u1, http.MethodGet, "/v1/events?mode=both", "").wantProblem(t, 422, "invalid_input", "mode")
+	f.do(u1, http.MethodGet, "/v1/events?format=xml", "").wantProblem(t, 422, "invalid_input", "format")
+	hello, _, _ := f.open(u1, "")
+	if hello["recovered"] != false {
+		t.Errorf("authenticated = %v", hello)
+	}
+	id := f.live.Hub().ID(1)
+	for query, header := range map[string]string{"last_event_id=" + id: "", "": id, "last_event_id=nonsense": id} {
+		headers := []string{"Last-Event-ID", header}
+		if header == "" {
+			headers = nil
+		}
+		if hello, _, _ := f.open(u1, query, headers...); hello["recovered"] != true {
+			t.Errorf("after ?%s and Last-Event-ID %q: %v", query, header, hello)
+		}
+	}
+	for _, id := range []string{"nonsense", "x-1", strings.Repeat("9", 1000), "-1"} {
+		if hello, _, _ := f.open(u1, "last_event_id="+id); hello["recovered"] != false {
+			t.Errorf("after last_event_id=%s: %v", id, hello)
+		}
+	}
+}
+
+func TestEvents_gzip(t *testing.T) {
+	f := newFixture(t, nil)
+	u1 := f.token("u1", "")
+	for accept, want := range map[string]string{
+		"": "", "identity": "", "gzip": "gzip", "br, gzip": "gzip", "GZIP;q=0.5, *;q=0": "gzip", "x-gzip": "gzip",
+		"*": "gzip", "gzip;q=0": "", "*;q=0": "", "gzip; q=0.000, br": "", "gzip;q=x": "", "gzip;level=9": "", "deflate": "",
+	} {
+		a := f.do(u1, http.MethodHead, "/v1/events", "", "Accept-Encoding", accept)
+		if got := a.header.Get("Content-Encoding"); got != want {
+			t.Errorf("Accept-Encoding %q: Content-Encoding = %q, want %q", accept, got, want)
+		}
+		if got := a.header.Get("Vary"); got != "Accept-Encoding, Origin" {
+			t.Errorf("Vary = %q", got)
+		}
+	}
+}
+
+// FuzzEvents: whatever a client says of what it wants and has seen, it is answered
+// with a stream or a problem.
+func FuzzEvents(f *testing.F) {
+	for _, c := range [][3]string{{"", "", ""}, {"mode=diff&format=msgpack", "e-1", "gzip"}, {"board=global&board=school:1", "-", "gzip;q=1,*;q=0"}, {"%zz&;=", "\xff", ",;=;q"}} {
+		f.Add(c[0], c[1], c[2])
+	}
+	site := newFixture(f, nil)
+	token := site.token("u1", "")
+	f.Fuzz(func(t *testing.T, query, id, accept string) {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodHead, site.url+"/v1/events", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.URL.RawQuery = query
+		req.Header = http.Header{"Authorization": {"Bearer " + token}, "Last-Event-Id": {id}, "Accept-Encoding": {accept}}
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return // the client does not send such a thing
+		}
+		if err := res.Body.Close(); err != nil {
+			t.Error(err)
+		}
+		if res.StatusCode >= 500 {
+			t.Errorf("?%s, %q, %q: %d", query, id, accept, res.StatusCode)
+		}
+	})
+}

@@ -1,0 +1,172 @@
+package live_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"marcador/live"
+)
+
+func TestViewers_rankChanged(t *testing.T) {
+	inBubble(t, live.Options{Throttle: -1, Top: 2}, func(_ *testing.T, f *fixture) {
+		f.put("u1", "u2", "u3", "u4")
+		f.give("u1", 100)
+		f.give("u2", 50)
+		f.give("u3", 40)
+		fl, tab, other := f.followAs("u4", -1, false), f.followAs("u4", -1, false), f.followAs("nobody", -1, false)
+		defer fl.leave()
+		defer tab.leave()
+		defer other.leave()
+		first := "0s: 1 u1:100 2 u2:50 "
+		for _, one := range []*follower{fl, tab, other} {
+			one.want(first)
+		}
+
+		f.give("u4", 10) // points alone, outside the top
+		fl.want()
+		f.give("u4", 35) // a move, outside the top: once on each stream, of this time's points
+		fl.want("0s: rank 4>3 +35")
+		tab.want("0s: rank 4>3 +35")
+		other.want()
+
+		f.give("u4", 10) // into the top
+		fl.want("0s: rank 3>2 +10", "0s: 1 u1:100 2 u4:55 ")
+		tab.want("0s: rank 3>2 +10", "0s: 1 u1:100 2 u4:55 ")
+		other.want("0s: 1 u1:100 2 u4:55 ")
+
+		f.give("u2", 10) // others' doing
+		fl.want("0s: rank 2>3 +0", "0s: 1 u1:100 2 u2:60 ")
+		f.give("u4", -30) // points taken away
+		fl.want("0s: rank 3>4 -30")
+		if err := f.Erase(f.t.Context(), "u1"); err != nil {
+			f.t.Fatal(err)
+		}
+		fl.want("0s: rank 4>3 +0", "0s: 1 u2:60 2 u3:40 ")
+		if err := f.Erase(f.t.Context(), "u4"); err != nil {
+			f.t.Fatal(err)
+		}
+		fl.want("0s: rank 3>0 -25", "0s: 1 u2:60 2 u3:40 ")
+		f.put("nobody")
+		other.want("0s: 1 u1:100 2 u2:60 ", "0s: 1 u2:60 2 u3:40 ", "0s: 1 u2:60 2 u3:40 ", "0s: rank 0>3 +0", "0s: 1 u2:60 2 u3:40 ")
+	})
+}
+
+// Within a window moves add up, and one that comes to nothing is not told.
+func TestViewers_window(t *testing.T) {
+	inBubble(t, live.Options{Throttle: 10 * time.Second}, func(_ *testing.T, f *fixture) {
+		f.put("u1", "u2", "u3")
+		fl := f.followAs("u3", -1, true)
+		defer fl.leave()
+		fl.want("0s: 1 u1:0 2 u2:0 3 u3:0 ")
+		f.give("u3", 5)
+		fl.want("0s: rank 3>1 +5", "0s: 3>4 u3 3>1:5 u1 1>2 u2 2>3")
+		f.give("u3", 1)
+		f.give("u2", 20)
+		f.give("u3", 50)
+		f.give("u3", -2)
+		time.Sleep(10 * time.Second)
+		fl.want("10s: 4>8 u3 1>1:54 u2 3>2:20 u1 2>3")
+		f.give("u2", 100)
+		f.give("u2", -90)
+		f.give("u3", 7)
+		time.Sleep(10 * time.Second)
+		fl.want("20s: 8>11 u3 1>1:61 u2 2>2:30")
+	})
+}
+
+// A second tab that joins within a window was told something newer; when the rank
+// returns to what the first one knows, the second is told all the same.
+func TestViewers_joinsWithinAWindow(t *testing.T) {
+	inBubble(t, live.Options{Throttle: 10 * time.Second}, func(_ *testing.T, f *fixture) {
+		f.put("u1", "u2")
+		first := f.followAs("u1", -1, false)
+		defer first.leave()
+		f.give("u2", 5)
+		first.want("0s: 1 u1:0 2 u2:0 ", "0s: rank 1>2 +0", "0s: 1 u2:5 2 u1:0 ")
+		f.give("u1", 9)
+		second := f.followAs("u1", -1, false)
+		defer second.leave()
+		second.want("0s: 1 u1:9 2 u2:5 ")
+		f.give("u1", -9)
+		time.Sleep(10 * time.Second)
+		second.want("10s: rank 1>2 -9", "10s: 1 u2:5 2 u1:0 ")
+		first.want("10s: 1 u2:5 2 u1:0 ")
+	})
+}
+
+// After a reconnection one event covers the gap: also across a restart, when only
+// the ledger knows where somebody stood.
+func TestViewers_gap(t *testing.T) {
+	for _, restart := range []bool{false, true} {
+		t.Run(fmt.Sprintf("restart=%v", restart), func(t *testing.T) {
+			inBubble(t, live.Options{Throttle: -1}, func(_ *testing.T, f *fixture) {
+				f.put("u1", "u2", "u3")
+				f.give("u1", 30)
+				f.give("u2", 20)
+				f.give("u3", 10)
+				fl := f.followAs("u3", -1, true)
+				fl.want("0s: 1 u1:30 2 u2:20 3 u3:10 ")
+				fl.leave()
+				f.give("u3", 15)
+				f.give("u2", 1)
+				f.give("u3", 100)
+				if restart {
+					f.close()
+					f.open(live.Options{Throttle: -1})
+				}
+				again := f.followAs("u3", 6, true)
+				if restart { // what others saw at 6 is not known any more
+					again.want("0s: rank 3>1 +115", "0s: 1 u3:125 2 u1:30 3 u2:21 ")
+				} else {
+					again.want("0s: rank 3>1 +115", "0s: 6>9 u3 3>1:125 u1 1>2 u2 2>3:21")
+				}
+				again.leave()
+				again = f.followAs("u3", 9, true) // nothing has happened since
+				if restart {
+					again.want("0s: 1 u3:125 2 u1:30 3 u2:21 ")
+				} else {
+					again.want()
+				}
+				again.leave()
+				again = f.followAs("u1", 6, true) // who was never here, with an id of others
+				if restart {
+					again.want("0s: rank 1>2 +0", "0s: 1 u3:125 2 u1:30 3 u2:21 ")
+				} else {
+					again.want("0s: rank 1>2 +0", "0s: 6>9 u3 3>1:125 u1 1>2 u2 2>3:21")
+				}
+				again.leave()
+				again = f.followAs("u3", 1_000_000, true) // a version that is not there yet
+				again.want("0s: 1 u3:125 2 u1:30 3 u2:21 ")
+				again.leave()
+			})
+		})
+	}
+}
+
+// Where somebody stood by the ledger is where they stood.
+func TestViewers_ledgerKnows(t *testing.T) {
+	inBubble(t, live.Options{Throttle: -1}, func(t *testing.T, f *fixture) {
+		ids := []string{"a", "b", "c", "d", "e", "f"}
+		f.put(ids...)
+		seed := rand.Uint64()
+		random := rand.New(rand.NewPCG(seed, 0))
+		t.Logf("seed %d", seed)
+		for range 200 {
+			version := f.give(ids[0], 1).Version
+			want := map[string]int{}
+			for _, e := range f.page(0, 100, "").Entries {
+				want[e.UserID] = e.Rank
+			}
+			for range random.IntN(8) {
+				f.give(ids[random.IntN(len(ids))], int64(1+random.IntN(3)))
+			}
+			for who, rank := range want {
+				if got := live.RankBefore(f.Service, who, version); got != rank {
+					t.Fatalf("%s stood at %d by the ledger, at %d by the page", who, got, rank)
+				}
+			}
+		}
+	})
+}
