@@ -16,10 +16,12 @@ import (
 )
 
 // How long shutting down waits, at the most: for streams to be told, and for
-// requests to be answered. Who has not read the answer by then is cut off.
+// requests and scrapes to be answered. Who has not read the answer by then is cut
+// off.
 const (
-	farewell = 4 * time.Second
-	lastCall = 4 * time.Second
+	farewell   = 4 * time.Second
+	lastCall   = 4 * time.Second
+	lastScrape = time.Second
 )
 
 // maxHeartbeat is a silence that every client bears: the browser's gives a stream
@@ -97,7 +99,7 @@ func (c *serveCommand) Run(ctx context.Context, out output) error {
 		Version: version, Public: c.Public, AllowQueryToken: c.AllowQueryToken,
 	})
 	log.Info("listening", "url", urlOf(listener), "database", c.DB, "metrics", private.url())
-	return serve(ctx, listener, handler, streams, private, service, log)
+	return serve(ctx, listener, c.server(handler, log), streams, private, service, log)
 }
 
 // liveOptions checks the flags that have no type of their own.
@@ -155,6 +157,18 @@ func (f boardFlags) streams(hub *sse.Hub) *sse.Server {
 	})
 }
 
+func (f boardFlags) server(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		Protocols:         protocols(),
+		HTTP2:             http2Config(f.WriteTimeout),
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    32 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug), // clients' doings; panics are the API's to log
+	}
+}
+
 // listen listens on the address that the flag gave.
 func listen(ctx context.Context, flag, addr string) (net.Listener, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
@@ -183,16 +197,7 @@ func urlOf(l net.Listener) string {
 // serve answers requests until ctx is done, then closes everything, in order:
 // not ready, goodbye to the streams, HTTP down, metrics down, writer drained,
 // database closed.
-func serve(ctx context.Context, l net.Listener, h http.Handler, streams *sse.Server, private *privateServer, service *live.Service, log *slog.Logger) error {
-	server := &http.Server{
-		Handler:           h,
-		Protocols:         protocols(),
-		HTTP2:             http2Config(),
-		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    32 << 10,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug), // clients' doings; panics are the API's to log
-	}
+func serve(ctx context.Context, l net.Listener, server *http.Server, streams *sse.Server, private *privateServer, service *live.Service, log *slog.Logger) error {
 	var failure error
 	served := make(chan struct{})
 	go func() {
@@ -215,7 +220,7 @@ func serve(ctx context.Context, l net.Listener, h http.Handler, streams *sse.Ser
 		err = errors.Join(err, server.Close())
 	}
 	<-served
-	if cut := within(ctx, lastCall, private.close); cut != nil {
+	if cut := within(ctx, lastScrape, private.close); cut != nil {
 		log.Warn("metrics were cut off", "error", cut)
 	}
 	if err = errors.Join(err, service.Close()); err == nil {

@@ -144,7 +144,7 @@ func protocols() *http.Protocols {
 
 // http2Config bounds what one HTTP/2 connection may hold. A browser has one for
 // all its tabs, a proxy few for all its clients, and most of them wait for events.
-func http2Config() *http.HTTP2Config {
+func http2Config(writeTimeout time.Duration) *http.HTTP2Config {
 	return &http.HTTP2Config{
 		MaxConcurrentStreams: 250, // past it a client waits or opens another connection
 
@@ -155,6 +155,9 @@ func http2Config() *http.HTTP2Config {
 		// Of bodies, which are 1 MiB at the most and read as they come.
 		MaxReceiveBufferPerStream:     256 << 10,
 		MaxReceiveBufferPerConnection: 512 << 10,
+
+		// Where the whole connection is stuck, its streams can't even be ended.
+		WriteByteTimeout: writeTimeout,
 
 		// These find a client that vanished without a word: heartbeats to it fit
 		// into the kernel's buffers, where no write deadline sees them.

@@ -19,6 +19,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -368,5 +369,80 @@ func TestServe_certificateErrors(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Over HTTP/2 a write deadline that passes ends the stream, even if nothing is
+// being written; a stream that is quiet for longer must go on.
+func TestServe_quietStream(t *testing.T) {
+	p := serveOn(t, "127.0.0.1:0", filepath.Join(t.TempDir(), "m.db"), "--write-timeout", "100ms", "--heartbeat", "400ms")
+	heard := p.followOver(newAuthority(t).transport(h2c), tokenFor(t, "u1", "", time.Hour), "", "")
+	next(t, heard, "authenticated")
+	next(t, heard, "leaderboard:updated")
+	for range 2 {
+		next(t, heard, "ping")
+	}
+}
+
+// stallable is a connection that can be made to read no more.
+type stallable struct {
+	net.Conn
+
+	stalled chan struct{} // closed to stall it
+	closed  chan struct{}
+	close   func()
+}
+
+func (c *stallable) Read(b []byte) (int, error) {
+	select {
+	case <-c.stalled:
+		<-c.closed
+		return 0, net.ErrClosed
+	default:
+		return c.Conn.Read(b)
+	}
+}
+
+func (c *stallable) Close() error {
+	c.close()
+	return c.Conn.Close()
+}
+
+// A connection that takes nothing is given up after the write timeout, with all
+// its streams.
+func TestServe_stalledConnection(t *testing.T) {
+	p := serveOn(t, "127.0.0.1:0", filepath.Join(t.TempDir(), "m.db"), "--write-timeout", "1s", "--metrics-addr", "127.0.0.1:0")
+	service := tokenFor(t, "svc", "admin", time.Hour)
+	for i := range 100 { // a broadcast of 200 KB
+		p.call(service, http.MethodPut, fmt.Sprintf("/v1/users/u%d", i+1), `{"username":"x","avatar":"https://x/`+strings.Repeat("x", 1900)+`"}`, nil)
+	}
+	stalled := make(chan struct{})
+	transport := newAuthority(t).transport(h2c)
+	transport.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(ctx, network, addr)
+		closed := make(chan struct{})
+		return &stallable{conn, stalled, closed, sync.OnceFunc(func() { close(closed) })}, err
+	}
+	const streams = 8
+	for range streams {
+		heard := p.followOver(transport, service, "", "")
+		next(t, heard, "authenticated")
+		next(t, heard, "leaderboard:updated")
+	}
+	private := privateOf(p)
+	open := func(n int) bool {
+		_, body := private.try("", http.MethodGet, "/metrics", "")
+		raw := bytes.Contains(body, []byte(`marcador_streams{transport="raw"} 0`))
+		return raw && bytes.Contains(body, fmt.Appendf(nil, `marcador_streams{transport="standard"} %d`, n))
+	}
+	if !open(streams) {
+		t.Fatal("not all streams are open")
+	}
+	close(stalled)
+	for began := time.Now(); !open(0); {
+		p.call(service, http.MethodPost, "/v1/users/u1/xp", `{"xp":1}`, nil)
+		if time.Since(began) > 20*time.Second { // pings would find it later
+			t.Fatal("a connection that takes nothing is kept")
+		}
 	}
 }

@@ -132,6 +132,10 @@ func (s *standard) write(frames ...[]byte) error {
 	if err := s.rc.Flush(); err != nil {
 		return fmt.Errorf("flush: %w", err)
 	}
+	// Over HTTP/2 a deadline that passes ends the stream, written to or not.
+	if err := s.rc.SetWriteDeadline(time.Time{}); err != nil {
+		return fmt.Errorf("clear write deadline: %w", err)
+	}
 	s.heartbeat.Reset(s.server.opts.Heartbeat)
 	return nil
 }
