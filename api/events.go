@@ -52,6 +52,20 @@ func (in *eventsInput) seen(hub *sse.Hub) int64 {
 	return -1
 }
 
+// format is how the client wants its events.
+func (in *eventsInput) format() (f sse.Format) {
+	if in.Mode == "diff" {
+		f |= sse.Diff
+	}
+	if in.Format == "msgpack" {
+		f |= sse.MsgPack
+	}
+	if in.gzip {
+		f |= sse.Gzip
+	}
+	return f
+}
+
 // acceptsGzip reports whether the client takes gzip, as RFC 9110, section 12.5.3,
 // words it. One that does not say is sent the plain text.
 func acceptsGzip(headers []string) bool {
@@ -152,7 +166,7 @@ func (a *api) events(ctx context.Context, in *eventsInput) (*huma.StreamResponse
 	stream := sse.Stream{
 		ID:      rand.Text(),
 		UserID:  caller.UserID,
-		Format:  sse.Format{Diff: in.Mode == "diff", MsgPack: in.Format == "msgpack", Gzip: in.gzip},
+		Format:  in.format(),
 		Resume:  in.seen(a.Live.Hub()),
 		Expires: caller.StreamUntil(time.Now()),
 	}

@@ -160,10 +160,10 @@ type follower struct {
 }
 
 // follow follows the board as api does, as nobody and from the beginning.
-func (f *fixture) follow() *follower { return f.followAs("", -1, false) }
+func (f *fixture) follow() *follower { return f.followAs("", -1, 0) }
 
 // followAs follows the board as a user who has seen a version.
-func (f *fixture) followAs(user string, seen int64, diff bool) *follower {
+func (f *fixture) followAs(user string, seen int64, format sse.Format) *follower {
 	f.t.Helper()
 	fl := &follower{t: f.t, header: http.Header{}, began: time.Now()}
 	follow, err := f.Follow(f.t.Context(), live.Global, user, seen)
@@ -176,7 +176,7 @@ func (f *fixture) followAs(user string, seen int64, diff bool) *follower {
 		r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil)
 		server := sse.NewServer(f.Hub(), sse.Options{Heartbeat: 1000 * time.Hour})
 		greet := func(recovered bool) []byte { return fmt.Appendf(nil, `{"recovered":%v}`, recovered) }
-		if err := server.Serve(fl, r, sse.Stream{Greeting: greet, UserID: user, Resume: seen, Format: sse.Format{Diff: diff}, Follows: []sse.Follow{follow}}); err != nil {
+		if err := server.Serve(fl, r, sse.Stream{Greeting: greet, UserID: user, Resume: seen, Format: format, Follows: []sse.Follow{follow}}); err != nil {
 			f.t.Error(err)
 		}
 	})

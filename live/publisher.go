@@ -143,6 +143,7 @@ func (p *publisher) follow(ctx context.Context, user string, seen int64) (sse.Fo
 	f := &follower{b: p.b}
 	if user != "" {
 		f.viewer = p.viewers.join(user)
+		f.slot = f.viewer.slot
 	}
 	shown, err := p.b.snapshot(ctx, f.look)
 	if err == nil && f.viewer != nil && seen >= 0 {

@@ -147,6 +147,7 @@ func (v *viewers) place(one *viewer) place {
 type follower struct {
 	b       *board
 	viewer  *viewer // nil for an anonymous one
+	slot    int     // the viewer's, here to be at hand
 	version int64   // of what it was told last
 	told    place   // then
 	before  *place  // where the user stood by the event id that the stream began with, if it is known
@@ -196,7 +197,7 @@ func (f *follower) News(published any) sse.Event {
 		return sse.Event{}
 	}
 	before := f.told
-	f.version, f.told = n.version, n.places[f.viewer.slot]
+	f.version, f.told = n.version, n.places[f.slot]
 	return f.moved(before, f.told)
 }
 

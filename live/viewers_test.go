@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"marcador/live"
+	"marcador/sse"
 )
 
 func TestViewers_rankChanged(t *testing.T) {
@@ -15,7 +16,7 @@ func TestViewers_rankChanged(t *testing.T) {
 		f.give("u1", 100)
 		f.give("u2", 50)
 		f.give("u3", 40)
-		fl, tab, other := f.followAs("u4", -1, false), f.followAs("u4", -1, false), f.followAs("nobody", -1, false)
+		fl, tab, other := f.followAs("u4", -1, 0), f.followAs("u4", -1, 0), f.followAs("nobody", -1, 0)
 		defer fl.leave()
 		defer tab.leave()
 		defer other.leave()
@@ -57,7 +58,7 @@ func TestViewers_rankChanged(t *testing.T) {
 func TestViewers_window(t *testing.T) {
 	inBubble(t, live.Options{Throttle: 10 * time.Second}, func(_ *testing.T, f *fixture) {
 		f.put("u1", "u2", "u3")
-		fl := f.followAs("u3", -1, true)
+		fl := f.followAs("u3", -1, sse.Diff)
 		defer fl.leave()
 		fl.want("0s: 1 u1:0 2 u2:0 3 u3:0 ")
 		f.give("u3", 5)
@@ -81,12 +82,12 @@ func TestViewers_window(t *testing.T) {
 func TestViewers_joinsWithinAWindow(t *testing.T) {
 	inBubble(t, live.Options{Throttle: 10 * time.Second}, func(_ *testing.T, f *fixture) {
 		f.put("u1", "u2")
-		first := f.followAs("u1", -1, false)
+		first := f.followAs("u1", -1, 0)
 		defer first.leave()
 		f.give("u2", 5)
 		first.want("0s: 1 u1:0 2 u2:0 ", "0s: rank 1>2 +0", "0s: 1 u2:5 2 u1:0 ")
 		f.give("u1", 9)
-		second := f.followAs("u1", -1, false)
+		second := f.followAs("u1", -1, 0)
 		defer second.leave()
 		second.want("0s: 1 u1:9 2 u2:5 ")
 		f.give("u1", -9)
@@ -106,7 +107,7 @@ func TestViewers_gap(t *testing.T) {
 				f.give("u1", 30)
 				f.give("u2", 20)
 				f.give("u3", 10)
-				fl := f.followAs("u3", -1, true)
+				fl := f.followAs("u3", -1, sse.Diff)
 				fl.want("0s: 1 u1:30 2 u2:20 3 u3:10 ")
 				fl.leave()
 				f.give("u3", 15)
@@ -116,28 +117,28 @@ func TestViewers_gap(t *testing.T) {
 					f.close()
 					f.open(live.Options{Throttle: -1})
 				}
-				again := f.followAs("u3", 6, true)
+				again := f.followAs("u3", 6, sse.Diff)
 				if restart { // what others saw at 6 is not known any more
 					again.want("0s: rank 3>1 +115", "0s: 1 u3:125 2 u1:30 3 u2:21 ")
 				} else {
 					again.want("0s: rank 3>1 +115", "0s: 6>9 u3 3>1:125 u1 1>2 u2 2>3:21")
 				}
 				again.leave()
-				again = f.followAs("u3", 9, true) // nothing has happened since
+				again = f.followAs("u3", 9, sse.Diff) // nothing has happened since
 				if restart {
 					again.want("0s: 1 u3:125 2 u1:30 3 u2:21 ")
 				} else {
 					again.want()
 				}
 				again.leave()
-				again = f.followAs("u1", 6, true) // who was never here, with an id of others
+				again = f.followAs("u1", 6, sse.Diff) // who was never here, with an id of others
 				if restart {
 					again.want("0s: rank 1>2 +0", "0s: 1 u3:125 2 u1:30 3 u2:21 ")
 				} else {
 					again.want("0s: rank 1>2 +0", "0s: 6>9 u3 3>1:125 u1 1>2 u2 2>3:21")
 				}
 				again.leave()
-				again = f.followAs("u3", 1_000_000, true) // a version that is not there yet
+				again = f.followAs("u3", 1_000_000, sse.Diff) // a version that is not there yet
 				again.want("0s: 1 u3:125 2 u1:30 3 u2:21 ")
 				again.leave()
 			})

@@ -16,24 +16,29 @@ type Event struct {
 	Data []byte
 }
 
-// Format is how a client takes its events.
-type Format struct {
-	Diff    bool // differences between states, where it can be; else whole states
-	MsgPack bool // data as base64 (RFC 4648, section 4) of MessagePack, else as JSON
-	Gzip    bool // the stream is one gzip file (RFC 1952) that does not end
-}
+// Format is how a client takes its events: any of the flags below.
+type Format uint8
+
+// The flags of a Format.
+const (
+	Diff    Format = 1 << iota // differences between states, where it can be; else whole states
+	MsgPack                    // data as base64 (RFC 4648, section 4) of MessagePack; else as JSON
+	Gzip                       // the stream is one gzip file (RFC 1952) that does not end
+
+	formats = 1 << iota // how many there are
+)
 
 // encode appends the event as it is written to a client. An empty id is none.
 func (f Format) encode(dst []byte, e Event, id string) []byte {
 	data := e.Data
-	if f.MsgPack {
+	if f&MsgPack != 0 {
 		packed, err := msgpack.FromJSON(nil, data)
 		if err != nil {
 			panic("sse: data that is not JSON: " + err.Error())
 		}
 		data = base64.StdEncoding.AppendEncode(nil, packed)
 	}
-	if f.Gzip {
+	if f&Gzip != 0 {
 		return appendDeflated(dst, appendEvent(make([]byte, 0, len(data)+128), e.Name, data, id))
 	}
 	return appendEvent(dst, e.Name, data, id)
@@ -74,13 +79,11 @@ func (f Format) greeting(retry time.Duration, data []byte) []byte {
 func (f Format) ping() []byte { return pings[f] }
 
 // pings are made once for each format.
-var pings = func() map[Format][]byte {
-	m := map[Format][]byte{}
-	for i := range 8 {
-		f := Format{Diff: i&1 > 0, MsgPack: i&2 > 0, Gzip: i&4 > 0}
-		m[f] = f.encode(nil, Event{"ping", []byte("{}")}, "")
+var pings = func() (all [formats][]byte) {
+	for f := range Format(formats) {
+		all[f] = f.encode(nil, Event{"ping", []byte("{}")}, "")
 	}
-	return m
+	return all
 }()
 
 // last returns what a stream ends with.
@@ -95,9 +98,8 @@ func (f Format) last(retry time.Duration, name string, data any) []byte {
 // encodeAfterRetry returns the event after a line that says when to come back.
 func (f Format) encodeAfterRetry(retry time.Duration, e Event) []byte {
 	line := append(strconv.AppendInt([]byte("retry: "), retry.Milliseconds(), 10), '\n')
-	if !f.Gzip {
+	if f&Gzip == 0 {
 		return f.encode(line, e, "")
 	}
-	plain := Format{MsgPack: f.MsgPack}
-	return appendStored(nil, plain.encode(line, e, ""))
+	return appendStored(nil, (f&^Gzip).encode(line, e, ""))
 }

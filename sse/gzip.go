@@ -34,7 +34,7 @@ var deflaters = sync.Pool{New: func() any {
 
 // prefix returns what comes before the first event.
 func (f Format) prefix() []byte {
-	if f.Gzip {
+	if f&Gzip != 0 {
 		return []byte(gzipHeader)
 	}
 	return nil

@@ -122,14 +122,15 @@ func rawHead(h http.Header) []byte {
 }
 
 // send writes as much of the batch as the socket takes at once, and returns how
-// many bytes that was and what is left. It changes the batch.
+// many bytes that was and what is left. It changes the batch. The runtime ignores
+// SIGPIPE, which a socket that is gone raises.
 func send(fd int32, batch [][]byte) (sent int64, rest [][]byte, err error) {
 	for len(batch) > 0 {
 		var n int
 		if len(batch) == 1 {
-			n, err = unix.SendmsgN(int(fd), batch[0], nil, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+			n, err = unix.Write(int(fd), batch[0])
 		} else {
-			n, err = unix.SendmsgBuffers(int(fd), batch, nil, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+			n, err = unix.Writev(int(fd), batch)
 		}
 		switch err {
 		case nil:

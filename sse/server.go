@@ -151,7 +151,7 @@ func (s *Server) Serve(w http.ResponseWriter, r *http.Request, stream Stream) er
 	h.Set("Cache-Control", "no-store, no-transform")
 	h.Set("X-Accel-Buffering", "no")
 	h.Set("Vary", "Accept-Encoding, Origin")
-	if stream.Format.Gzip {
+	if stream.Format&Gzip != 0 {
 		h.Set("Content-Encoding", "gzip")
 	}
 	if r.Method == http.MethodHead {

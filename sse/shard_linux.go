@@ -52,6 +52,7 @@ type shardView struct {
 	shard     *shard
 	topic     *Topic
 	followers []*raw
+	frames    memo
 	dirty     bool // guarded by shard.mu
 }
 
@@ -195,6 +196,8 @@ func (sh *shard) turn() {
 	sh.dirty = nil
 	for _, v := range dirty {
 		v.view, v.dirty = v.topic.shown, false
+		v.memo = &v.frames
+		v.frames = memo{}
 	}
 	sh.mu.Unlock()
 	hub.mu.RUnlock()

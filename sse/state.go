@@ -69,7 +69,7 @@ func (s *State) forget() { s.frames.Store(&frames{made: map[frameKey][]byte{}}) 
 // that it holds, as far as that is kept, where it takes differences, else
 // whatever it holds. With id, the event carries its id.
 func (s *State) frame(t *Topic, from int64, f Format, id bool) []byte {
-	if !f.Diff {
+	if f&Diff == 0 {
 		from = noVersion
 	}
 	made := s.frames.Load()

@@ -78,12 +78,12 @@ func TestState_frame(t *testing.T) {
 		format sse.Format
 		want   string
 	}{
-		"snapshot":                {-1, sse.Format{}, "event: news\ndata: {\"v\":7}\nid: abc-7\n\n"},
-		"snapshot, to who has it": {5, sse.Format{}, "event: news\ndata: {\"v\":7}\nid: abc-7\n\n"},
-		"difference":              {5, sse.Format{Diff: true}, "event: since\ndata: {\"from\":5,\"v\":7}\nid: abc-7\n\n"},
-		"not kept":                {4, sse.Format{Diff: true}, "event: news\ndata: {\"v\":7}\nid: abc-7\n\n"},
-		"nothing held":            {-1, sse.Format{Diff: true}, "event: news\ndata: {\"v\":7}\nid: abc-7\n\n"},
-		"msgpack":                 {-1, sse.Format{MsgPack: true}, "event: news\ndata: gaF2Bw==\nid: abc-7\n\n"},
+		"snapshot":                {-1, 0, "event: news\ndata: {\"v\":7}\nid: abc-7\n\n"},
+		"snapshot, to who has it": {5, 0, "event: news\ndata: {\"v\":7}\nid: abc-7\n\n"},
+		"difference":              {5, sse.Diff, "event: since\ndata: {\"from\":5,\"v\":7}\nid: abc-7\n\n"},
+		"not kept":                {4, sse.Diff, "event: news\ndata: {\"v\":7}\nid: abc-7\n\n"},
+		"nothing held":            {-1, sse.Diff, "event: news\ndata: {\"v\":7}\nid: abc-7\n\n"},
+		"msgpack":                 {-1, sse.MsgPack, "event: news\ndata: gaF2Bw==\nid: abc-7\n\n"},
 	} {
 		if got := string(sse.Frame(topic, s, c.from, c.format)); got != c.want {
 			t.Errorf("%s: frame = %q, want %q", name, got, c.want)
@@ -110,14 +110,14 @@ func FuzzState(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		topic := sse.NewHub("e", 0).NewTopic()
 		s := sse.NewState(1, literal(data))
-		plain := sse.Frame(topic, s, -1, sse.Format{})
+		plain := sse.Frame(topic, s, -1, 0)
 		events := parse(t, plain)
 		want := strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(string(data))
 		if len(events) != 1 || events[0] != (event{"news", want, "e-1"}) {
 			t.Errorf("%q became %+v", data, events)
 		}
 		// A stream's frames in any order, each ended by a marker that gives it out.
-		packed := sse.Frame(topic, s, -1, sse.Format{Gzip: true})
+		packed := sse.Frame(topic, s, -1, sse.Gzip)
 		in, err := gzip.NewReader(io.MultiReader(strings.NewReader("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"), bytes.NewReader(packed), bytes.NewReader(packed)))
 		if err != nil {
 			t.Fatal(err)

@@ -24,6 +24,7 @@ type subscriber struct {
 	user    string // empty for an anonymous one
 	format  Format
 	follows []follow
+	one     [1]follow    // of most streams the follows
 	lastID  int64        // the version that the last id names, noVersion for none
 	expires atomic.Int64 // on the server's clock; 0 for never
 }
@@ -66,9 +67,8 @@ func (s *subscriber) news(batch [][]byte) [][]byte {
 		})
 	}
 	for i, f := range states {
-		newest := f.view.newest
-		batch = append(batch, newest.frame(f.topic, f.sent, s.format, i == len(states)-1))
-		s.tell(f, newest)
+		batch = append(batch, f.view.frame(f.topic, f.sent, s.format, i == len(states)-1))
+		s.tell(f, f.view.newest)
 	}
 	return batch
 }
@@ -95,7 +95,9 @@ func (s *subscriber) tell(f *follow, newest *State) {
 func (s *subscriber) open(server *Server, stream Stream) (begin [][]byte) {
 	s.server, s.id, s.user, s.format, s.lastID = server, stream.ID, stream.UserID, stream.Format, noVersion
 	s.expires.Store(server.at(stream.Expires))
-	s.follows = make([]follow, len(stream.Follows))
+	if s.follows = s.one[:]; len(stream.Follows) != 1 {
+		s.follows = make([]follow, len(stream.Follows))
+	}
 	topics := make([]*Topic, len(stream.Follows))
 	for i, f := range stream.Follows {
 		s.follows[i] = follow{topic: f.Topic, own: f.Own, leave: f.Leave, sent: noVersion}

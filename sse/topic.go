@@ -60,6 +60,28 @@ type view struct {
 	notes  any       // see Publication
 	since  time.Time // see Publication
 	turn   int64     // how often something was published
+	memo   *memo     // what newest's frames were last asked for, where many ask; or nil
+}
+
+// memo spares those who ask for the same frame one after the other the search.
+type memo [formats][2]struct {
+	from  int64
+	frame []byte
+}
+
+// frame is newest.frame.
+func (v *view) frame(t *Topic, from int64, f Format, id bool) []byte {
+	if v.memo == nil {
+		return v.newest.frame(t, from, f, id)
+	}
+	m := &v.memo[f][0]
+	if id {
+		m = &v.memo[f][1]
+	}
+	if m.frame == nil || m.from != from {
+		m.from, m.frame = from, v.newest.frame(t, from, f, id)
+	}
+	return m.frame
 }
 
 // listener is told that a topic has news. It is called with the hub's mu held
