@@ -41,28 +41,29 @@ func (b *bench) beside(ctx context.Context) (*table, error) {
 		title: "churn",
 		intro: fmt.Sprintf("%d streams that stay get the snapshot %d times a second for %s, alone and while %d clients a second connect, wait for their first event (from bare and r3labs, for the response's head) and leave. marcador's come with a token each.",
 			steadyStreams, churnEvents, churnTime, churnRate),
-		head: []string{"server", "p50, quiet", "p50", "p99, quiet", "p99", "× quiet", "received", "connects/s"},
+		head: []string{"server", "p50, quiet", "p50", "p99, quiet", "p99", "× quiet", "× bare", "received", "connects/s"},
 	}
-	for _, name := range []string{"bare", "marcador", "r3labs"} {
-		s := series{}
-		for run := range b.count {
-			b.progress("churn %d/%d: %s", run+1, b.count, name)
-			quiet, err := b.besideOf(ctx, name, 0)
-			if err != nil {
-				return nil, fmt.Errorf("churn, %s, quiet: %w", name, err)
-			}
-			m, err := b.besideOf(ctx, name, churnRate)
-			if err != nil {
-				return nil, fmt.Errorf("churn, %s: %w", name, err)
-			}
-			for metric, value := range m {
-				s.add(metric, value)
-				s.add("quiet "+metric, quiet[metric])
-			}
-			s.add("ratio", m["p99"]/quiet["p99"])
+	names := []string{"bare", "marcador", "r3labs"}
+	results, err := b.compare("churn", names, func(name string) (map[string]float64, error) {
+		quiet, err := b.besideOf(ctx, name, 0)
+		if err != nil {
+			return nil, err
 		}
+		m, err := b.besideOf(ctx, name, churnRate)
+		if err != nil {
+			return nil, err
+		}
+		m["quiet p50"], m["quiet p99"] = quiet["p50"], quiet["p99"]
+		m["ratio"] = m["p99"] / quiet["p99"]
+		return m, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		s := results[name]
 		t.add(name, millis(s.median("quiet p50")), millis(s.median("p50")), millis(s.median("quiet p99")), millis(s.median("p99")),
-			times(s.median("ratio")), percent(s.median("received")), fmt.Sprintf("%.0f", s.median("connects")))
+			times(s.median("ratio")), times(s.median(against("p99"))), percent(s.median("received")), fmt.Sprintf("%.0f", s.median("connects")))
 	}
 	return t, nil
 }
@@ -90,12 +91,14 @@ func (b *bench) besideOf(ctx context.Context, name string, rate int) (_ map[stri
 	if rate > 0 {
 		inviters.Go(func() { guests.invite(inviting, rate) })
 	}
+	begin := time.Now()
 	published, err := publishAtRate(ctx, srv, g, churnEvents, churnTime)
 	if err == nil {
 		err = pause(ctx, 500*time.Millisecond) // for what is under way
 	}
 	stop()
 	inviters.Wait()
+	passed := time.Since(begin)
 	if err = errors.Join(err, guests.failure()); err != nil {
 		return nil, err
 	}
@@ -105,7 +108,7 @@ func (b *bench) besideOf(ctx context.Context, name string, rate int) (_ map[stri
 		"p50":      float64(quantile(delays, 0.5)),
 		"p99":      float64(quantile(delays, 0.99)),
 		"received": float64(len(delays)) / float64(steadyStreams*len(published)),
-		"connects": float64(came.Load()) / (churnTime.Seconds() + 0.5),
+		"connects": float64(came.Load()) / passed.Seconds(),
 	}, nil
 }
 
@@ -128,21 +131,16 @@ func (b *bench) connects(ctx context.Context) (*table, error) {
 	t := &table{
 		title: "connects",
 		intro: fmt.Sprintf("As many as can be in %s, %d at a time: connect, ask, wait for the first event (bare and r3labs: for the head, without a state of the board), close. The load command's share is of all cores of the machine.", connectTime, atOnce),
-		head:  []string{"server", "connects/s", "server's CPU for each", "server's share", "load command's share"},
+		head:  []string{"server", "connects/s", "× bare", "server's CPU for each", "server's share", "load command's share"},
 	}
-	for _, name := range []string{"bare", "marcador", "r3labs"} {
-		s := series{}
-		for run := range b.count {
-			b.progress("connects %d/%d: %s", run+1, b.count, name)
-			m, err := b.connectsOf(ctx, name)
-			if err != nil {
-				return nil, fmt.Errorf("connects, %s: %w", name, err)
-			}
-			for metric, value := range m {
-				s.add(metric, value)
-			}
-		}
-		t.add(name, fmt.Sprintf("%.0f", s.median("connects")), micros(s.median("cpu")), percent(s.median("share")), percent(s.median("own")))
+	names := []string{"bare", "marcador", "r3labs"}
+	results, err := b.compare("connects", names, func(name string) (map[string]float64, error) { return b.connectsOf(ctx, name) })
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		s := results[name]
+		t.add(name, fmt.Sprintf("%.0f", s.median("connects")), times(s.median(against("connects"))), micros(s.median("cpu")), percent(s.median("share")), percent(s.median("own")))
 	}
 	return t, nil
 }

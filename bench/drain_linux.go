@@ -15,6 +15,8 @@ import (
 const (
 	drainTime = 60 * time.Second // for everybody to be told, and to come back
 	slot      = 100 * time.Millisecond
+
+	returnSource = 7 // clients that come back are from 127.0.7.x
 )
 
 // drain ends a service with many streams, and asks whether their clients come back
@@ -121,7 +123,7 @@ func (r *returns) schedule(n int, after time.Duration) {
 	r.waiting++
 	time.AfterFunc(after, func() {
 		at := time.Now().UnixNano()
-		if fd, err := connect(r.server, churnSource, n, 0); err == nil { // nobody may listen any more
+		if fd, err := connect(r.server, returnSource, n, 0); err == nil { // nobody may listen any more
 			_ = unix.Close(fd)
 		}
 		r.mu.Lock()

@@ -33,6 +33,7 @@ func (b *bench) fanout(ctx context.Context) ([]*table, error) {
 	results := map[trial]series{}
 	var order []trial
 	for _, streams := range b.streams {
+		streams = b.fits(t, streams)
 		for _, diff := range []bool{false, true} {
 			if diff && b.difference == nil {
 				continue

@@ -30,7 +30,7 @@ type event struct {
 type scanner struct {
 	status  int  // of the response, 0 until it is known
 	open    bool // the head is over
-	ended   bool // the last chunk has come
+	ended   bool // the last chunk has come, or what is no chunk
 	chunked bool
 	gzip    bool
 
@@ -102,10 +102,14 @@ func (s *scanner) head(b []byte) []byte {
 	return b[n:]
 }
 
-// chunk takes from what stands between the data of two chunks.
+// chunk takes from what stands between the data of two chunks. A chunk of 256 MB
+// or more is none: the response ends there.
 func (s *scanner) chunk(b []byte) []byte {
 	for i, c := range b {
 		switch {
+		case s.digits > 7:
+			s.ended = true
+			return nil
 		case c >= '0' && c <= '9':
 			s.size, s.digits = s.size<<4|int(c-'0'), s.digits+1
 		case c|0x20 >= 'a' && c|0x20 <= 'f':

@@ -84,6 +84,25 @@ func TestScanner_gzip(t *testing.T) {
 	}
 }
 
+// However a response is cut, it has the same events.
+func FuzzScanner(f *testing.F) {
+	const head = "HTTP/1.1 200 OK\r\n"
+	f.Add(head+"\r\n"+spoken, 7)
+	f.Add(head+"Transfer-Encoding: chunked\r\n\r\n"+chunks(spoken, 16), 5)
+	f.Add(head+"Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\ndata: x\n\n", 3)
+	f.Add(head+"Content-Encoding: gzip\r\n\r\n\x00\x00\x00\xff\xff\x00\x00\xff\xff", 1)
+	f.Fuzz(func(t *testing.T, text string, size int) {
+		if len(text) == 0 || size < 1 {
+			t.Skip()
+		}
+		whole, want := all(text, len(text))
+		cut, got := all(text, size)
+		if cut.status != whole.status || cut.open != whole.open || cut.ended != whole.ended || !slices.Equal(got, want) {
+			t.Errorf("in pieces of %d: got status %d, %v, want %d, %v", size, cut.status, got, whole.status, want)
+		}
+	})
+}
+
 func TestScanner_refused(t *testing.T) {
 	s, got := all("HTTP/1.1 422 Unprocessable Entity\r\nContent-Length: 2\r\n\r\n{}", 7)
 	if s.status != 422 || len(got) > 0 {

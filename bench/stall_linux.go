@@ -27,28 +27,28 @@ func (b *bench) stall(ctx context.Context) ([]*table, error) {
 			"Received is the share of all events that the good ones got. Let go counts the stalled ones whose connection the server gave up, and how long after the first event that found no room (the first one after the send queue in /proc/net/tcp had grown for the last time, which is looked at every 50 ms). "+
 			"Memory is for each stalled client at its highest: RSS above the same run without them, and the kernel's for the server's end.",
 			goodClients, stalledClients, stallRate, stallTime, writeTimeout),
-		head: []string{"server", "received, quiet", "received", "p99, quiet", "p99", "× quiet", "let go", "after, median", "after, most", "RSS", "kernel"},
+		head: []string{"server", "received, quiet", "received", "p99, quiet", "p99", "× quiet", "× bare", "let go", "after, median", "after, most", "RSS", "kernel"},
 	}
-	for _, name := range []string{"marcador", "r3labs"} {
-		s := series{}
-		for run := range b.count {
-			b.progress("stall %d/%d: %s", run+1, b.count, name)
-			quiet, err := b.stallOf(ctx, name, 0)
-			if err != nil {
-				return nil, fmt.Errorf("stall, %s without stalled clients: %w", name, err)
-			}
-			m, err := b.stallOf(ctx, name, stalledClients)
-			if err != nil {
-				return nil, fmt.Errorf("stall, %s: %w", name, err)
-			}
-			for metric, value := range m {
-				s.add(metric, value)
-			}
-			s.add("quiet p99", quiet["p99"])
-			s.add("quiet received", quiet["received"])
-			s.add("ratio", m["p99"]/quiet["p99"])
-			s.add("growth", (m["rss"]-quiet["rss"])/stalledClients)
+	names := []string{"bare", "marcador", "r3labs"}
+	results, err := b.compare("stall", names, func(name string) (map[string]float64, error) {
+		quiet, err := b.stallOf(ctx, name, 0)
+		if err != nil {
+			return nil, err
 		}
+		m, err := b.stallOf(ctx, name, stalledClients)
+		if err != nil {
+			return nil, err
+		}
+		m["quiet p99"], m["quiet received"] = quiet["p99"], quiet["received"]
+		m["ratio"] = m["p99"] / quiet["p99"]
+		m["growth"] = (m["rss"] - quiet["rss"]) / stalledClients
+		return m, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		s := results[name]
 		after, most, kernel := "–", "–", "–"
 		if s.has("after") {
 			after, most = fmt.Sprintf("%.2f s", s.median("after")/1e9), fmt.Sprintf("%.2f s", s.median("most")/1e9)
@@ -57,7 +57,7 @@ func (b *bench) stall(ctx context.Context) ([]*table, error) {
 			kernel = kilobytes(s.median("kernel"))
 		}
 		t.add(name, percent(s.median("quiet received")), percent(s.median("received")), millis(s.median("quiet p99")), millis(s.median("p99")),
-			times(s.median("ratio")), fmt.Sprintf("%.0f of %d", s.median("let go"), stalledClients), after, most, kilobytes(s.median("growth")), kernel)
+			times(s.median("ratio")), times(s.median(against("p99"))), fmt.Sprintf("%.0f of %d", s.median("let go"), stalledClients), after, most, kilobytes(s.median("growth")), kernel)
 	}
 	return []*table{t}, nil
 }
@@ -114,12 +114,16 @@ func (b *bench) stallOf(ctx context.Context, name string, stalled int) (_ map[st
 }
 
 // publishAtRate publishes so many events a second, however long they take to arrive.
+// What was late is not made up for: that would be a burst.
 func publishAtRate(ctx context.Context, srv server, g *group, rate int, d time.Duration) ([]publication, error) {
 	var all []publication
 	next := time.Now()
-	for end := next.Add(d); next.Before(end); next = next.Add(time.Second / time.Duration(rate)) {
+	for end := next.Add(d); next.Before(end); {
 		if err := pause(ctx, time.Until(next)); err != nil {
 			return nil, err
+		}
+		if next = next.Add(time.Second / time.Duration(rate)); next.Before(time.Now()) {
+			next = time.Now()
 		}
 		p, err := g.publish(ctx, srv)
 		if err != nil {

@@ -159,7 +159,11 @@ func (s *raw) release(why reason) {
 	s.server.counts.streams[transportRaw].Add(-1)
 	s.server.counts.disconnects[why].Add(1)
 	if s.fd >= 0 {
-		_ = unix.Shutdown(int(s.fd), unix.SHUT_WR) // what was sent still arrives
+		if why == tooSlow { // it would keep what it does not take, for as long as it likes
+			_ = unix.SetsockoptLinger(int(s.fd), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+		} else {
+			_ = unix.Shutdown(int(s.fd), unix.SHUT_WR) // what was sent still arrives
+		}
 		_ = unix.Close(int(s.fd))
 	}
 	s.close()
