@@ -175,7 +175,7 @@ func (a *api) events(ctx context.Context, in *eventsInput) (*huma.StreamResponse
 		follow, err := a.Live.Follow(ctx, name, caller.UserID, stream.Resume)
 		if err != nil {
 			for _, other := range stream.Follows {
-				other.Leave(-1)
+				other.Leave()
 			}
 			return nil, a.fail(ctx, err)
 		}

@@ -57,11 +57,12 @@ func (s *Service) apply(c *store.Change) (visible bool) {
 		// At once, whenever boards move: nobody is shown who is gone.
 		s.profiles.forget(c.Erased)
 		delete(s.waiting, c.Erased)
+		was := s.global.rank.Remove(c.Erased) // first: the order of equal scores is that of ids
 		if int(c.Erased) < len(s.users) {
 			delete(s.numbers, s.users[c.Erased].id)
 			s.users[c.Erased] = user{}
 		}
-		return s.global.rank.Remove(c.Erased) != 0
+		return was != 0
 	}
 	return false
 }

@@ -305,6 +305,22 @@ func TestService_cacheTTL_none(t *testing.T) {
 	})
 }
 
+// Who is erased is found among others with the same score, which are in the order
+// of their ids.
+func TestService_eraseAmongEqualScores(t *testing.T) {
+	inBubble(t, live.Options{}, func(t *testing.T, f *fixture) {
+		f.put("a", "b", "c", "d")
+		for _, id := range []string{"c", "a"} {
+			if err := f.Erase(t.Context(), id); err != nil {
+				t.Fatal(err)
+			}
+		}
+		f.wantPage("1 b:0 2 d:0 ")
+		f.put("a")
+		f.wantPage("1 a:0 2 b:0 3 d:0 ")
+	})
+}
+
 func TestService_recomputeByCron(t *testing.T) {
 	opts := live.Options{Recompute: "*/5 * * * *", Throttle: -1}
 	inBubble(t, opts, func(t *testing.T, f *fixture) {

@@ -38,9 +38,9 @@ func HoldProfiles(s *Service) (proceed func()) {
 
 // RankBefore is the rank that the user had at a version, as the ledger has it.
 func RankBefore(s *Service, user string, version int64) int {
-	f := &follower{b: s.global, viewer: &viewer{user: user}}
-	if err := f.lookBack(s.ctx, version); err != nil || f.before == nil {
+	then, err := s.global.standAt(s.ctx, user, version)
+	if err != nil || then == nil {
 		return -1
 	}
-	return f.before.rank
+	return then.rank
 }

@@ -22,44 +22,39 @@ type past struct {
 	then    map[uint32]rank.Item // guarded by mu: at most maxPast, and what came while it is in use
 }
 
-// lookBack finds out where the user stood at the version that was seen.
-func (f *follower) lookBack(ctx context.Context, seen int64) error {
-	if left, ok := f.b.publisher.viewers.whenLeft(f.viewer.user, seen); ok {
-		f.before = &left
-		return nil
-	}
-	b := f.b
+// standAt returns where the user stood at a version, by the ledger; nil where that
+// is too long ago, or there is no such user now.
+func (b *board) standAt(ctx context.Context, user string, version int64) (*place, error) {
 	b.s.mu.RLock()
 	now := b.stamp.version
 	b.s.mu.RUnlock()
-	if seen > now || now-seen > maxPast {
-		return nil
+	if version > now || now-version > maxPast {
+		return nil, nil //nolint:nilnil // it is not known, and nothing is wrong
 	}
 	p := &b.past
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.version != seen || p.then == nil {
-		p.version, p.upTo, p.then = seen, seen, map[uint32]rank.Item{}
+	if p.version != version || p.then == nil {
+		p.version, p.upTo, p.then = version, version, map[uint32]rank.Item{}
 	}
 	// Most of it without the lock, for which writes wait; then the little that came since.
 	if err := p.read(ctx, b.s.store, now); err != nil {
-		return err
+		return nil, err
 	}
 	b.s.mu.RLock()
 	defer b.s.mu.RUnlock()
 	if err := p.read(ctx, b.s.store, b.stamp.version); err != nil {
-		return err
+		return nil, err
 	}
-	number, ok := b.s.numbers[f.viewer.user]
+	number, ok := b.s.numbers[user]
 	if !ok {
-		return nil
+		return nil, nil //nolint:nilnil // as above
 	}
 	score := b.rank.Score(number)
 	if it, changed := p.then[number]; changed {
 		score = it.Score
 	}
-	f.before = &place{b.rank.RankThen(number, p.then), score}
-	return nil
+	return &place{b.rank.RankThen(number, p.then), score}, nil
 }
 
 // read takes in the changes up to a seq. It is called with mu held.

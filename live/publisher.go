@@ -112,10 +112,11 @@ func (p *publisher) broadcast(ctx context.Context, since time.Time) error {
 		publication.State = shown.asState()
 	}
 	if told.places != nil {
-		publication.Notes = told
+		publication.Notes, publication.Version = told, told.version
 	}
 	if publication.State != nil || told.moved {
 		s.log.DebugContext(ctx, "broadcast", "board", p.b.name, "version", shown.version, "rows", publication.State != nil)
+		p.viewers.published(told)
 		s.hub.Publish(publication)
 	}
 	return nil
@@ -145,15 +146,12 @@ func (p *publisher) follow(ctx context.Context, user string, seen int64) (sse.Fo
 		f.viewer = p.viewers.join(user)
 		f.slot = f.viewer.slot
 	}
-	shown, err := p.b.snapshot(ctx, f.look)
-	if err == nil && f.viewer != nil && seen >= 0 {
-		err = f.lookBack(ctx, seen)
-	}
+	shown, err := p.begin(ctx, f, seen)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err != nil {
 		p.followers--
-		p.viewers.leave(f, -1)
+		p.viewers.leave(f.viewer)
 		return sse.Follow{}, err
 	}
 	state := p.b.topic.Keep(shown.asState())
@@ -163,15 +161,36 @@ func (p *publisher) follow(ctx context.Context, user string, seen int64) (sse.Fo
 			p.published = shown
 		}
 	}
-	follow := sse.Follow{Topic: p.b.topic, From: state, Leave: func(lastID int64) { p.leave(f, lastID) }}
+	follow := sse.Follow{Topic: p.b.topic, From: state, Leave: func() { p.leave(f.viewer) }}
 	if f.viewer != nil {
 		follow.Own = f
 	}
 	return follow, nil
 }
 
-func (p *publisher) leave(f *follower, lastID int64) {
-	p.viewers.leave(f, lastID)
+// begin returns the page that the follower begins with, and finds out where its
+// user stood at the version seen.
+func (p *publisher) begin(ctx context.Context, f *follower, seen int64) (*page, error) {
+	if f.viewer == nil || seen < 0 {
+		return p.b.snapshot(ctx, f.look)
+	}
+	rank, known := p.viewers.rankAt(f.viewer, seen)
+	shown, err := p.b.snapshot(ctx, f.look)
+	switch {
+	case err != nil:
+		return nil, err
+	case !known:
+		f.before, err = p.b.standAt(ctx, f.viewer.user, seen)
+	case rank != f.told.rank:
+		var score int64
+		score, err = p.b.s.store.XPAt(ctx, f.viewer.user, seen)
+		f.before = &place{rank, score}
+	}
+	return shown, err
+}
+
+func (p *publisher) leave(one *viewer) {
+	p.viewers.leave(one)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.followers--

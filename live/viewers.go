@@ -1,6 +1,7 @@
 package live
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -9,10 +10,14 @@ import (
 	"marcador/sse"
 )
 
-// maxLeft bounds the users of whom a board remembers what they were told when
-// they left; past it the one who left first is looked up in the ledger when they
-// come back.
-const maxLeft = 1 << 14
+const (
+	// maxLeft bounds the users whose ranks a board remembers when they have left;
+	// past it, who left first is looked up in the ledger on coming back.
+	maxLeft = 1 << 14
+
+	// maxMoves bounds the moves of a user that are remembered, likewise.
+	maxMoves = 4
+)
 
 // place is where a user stands on a board. Rank 0 is none.
 type place struct {
@@ -26,27 +31,59 @@ type viewers struct {
 	b     *board
 	count atomic.Int64
 
-	mu    sync.Mutex                       // may be taken with s.mu held, not the other way
-	users map[string]*viewer               // guarded by mu
-	free  []int                            // guarded by mu: slots that nobody has
-	slots int                              // guarded by mu: how many were ever needed
-	left  *simplelru.LRU[departure, place] // guarded by mu
+	mu    sync.Mutex                      // may be taken with s.mu held, not the other way
+	users map[string]*viewer              // guarded by mu
+	free  []int                           // guarded by mu: slots that nobody has
+	slots int                             // guarded by mu: how many were ever needed
+	left  *simplelru.LRU[string, history] // guarded by mu: of users who have left
 }
 
 // viewer is a user with one or more streams of a board.
 type viewer struct {
 	user    string
-	slot    int    // the place in notes.places
-	streams int    // guarded by viewers.mu
-	number  uint32 // guarded by viewers.mu: the user's when last looked up
-	told    place  // guarded by viewers.mu: what was published last
-	apart   bool   // guarded by viewers.mu: a stream began with something else
+	slot    int     // in notes.places
+	streams int     // guarded by viewers.mu
+	number  uint32  // guarded by viewers.mu: the user's when last looked up
+	told    int     // guarded by viewers.mu: the rank that was published last
+	apart   bool    // guarded by viewers.mu: a stream began with another rank than was published
+	history history // guarded by viewers.mu
 }
 
-// departure is a user who left with an event id of that version.
-type departure struct {
-	user   string
-	lastID int64
+// history is a user's rank at versions that the user may have been told of.
+type history struct {
+	moves [maxMoves]move // the latest ones, oldest first
+	until int64          // the latest version that it is known for
+}
+
+// move is the version with which a rank became what it is.
+type move struct {
+	version int64
+	rank    int
+}
+
+// add notes the rank at a version.
+func (h *history) add(version int64, rank int) {
+	if version <= h.until && h.until != 0 {
+		return
+	}
+	h.until = version
+	if last := h.moves[maxMoves-1]; last.version == 0 || last.rank != rank {
+		copy(h.moves[:], h.moves[1:])
+		h.moves[maxMoves-1] = move{version, rank}
+	}
+}
+
+// at returns the rank at a version, or false where it is not known.
+func (h *history) at(version int64) (rank int, ok bool) {
+	if version > h.until {
+		return 0, false
+	}
+	for _, m := range slices.Backward(h.moves[:]) {
+		if m.version != 0 && m.version <= version {
+			return m.rank, true
+		}
+	}
+	return 0, false
 }
 
 // notes are where each viewer stood when a board was published. They do not
@@ -58,7 +95,7 @@ type notes struct {
 }
 
 func newViewers(b *board) *viewers {
-	left, err := simplelru.NewLRU[departure, place](maxLeft, nil)
+	left, err := simplelru.NewLRU[string, history](maxLeft, nil)
 	if err != nil {
 		panic(err) // the size is positive
 	}
@@ -80,6 +117,10 @@ func (v *viewers) join(user string) *viewer {
 		} else {
 			v.slots++
 		}
+		if left, ok := v.left.Get(user); ok {
+			one.history = left
+			v.left.Remove(user)
+		}
 		v.users[user] = one
 		v.count.Add(1)
 	}
@@ -87,28 +128,27 @@ func (v *viewers) join(user string) *viewer {
 	return one
 }
 
-// leave counts a stream less, and remembers what it was told last.
-func (v *viewers) leave(f *follower, lastID int64) {
-	if f.viewer == nil {
+// leave counts a stream less.
+func (v *viewers) leave(one *viewer) {
+	if one == nil {
 		return
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if lastID >= 0 {
-		v.left.Add(departure{f.viewer.user, lastID}, f.told)
-	}
-	if f.viewer.streams--; f.viewer.streams == 0 {
-		delete(v.users, f.viewer.user)
-		v.free = append(v.free, f.viewer.slot)
+	if one.streams--; one.streams == 0 {
+		delete(v.users, one.user)
+		v.free = append(v.free, one.slot)
+		v.left.Add(one.user, one.history)
 		v.count.Add(-1)
 	}
 }
 
-// whenLeft returns what the user was told last who left with that event id.
-func (v *viewers) whenLeft(user string, lastID int64) (place, bool) {
+// rankAt returns the rank that the viewer was told of with an id of that version,
+// or false where that is not remembered.
+func (v *viewers) rankAt(one *viewer, version int64) (rank int, ok bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return v.left.Get(departure{user, lastID})
+	return one.history.at(version)
 }
 
 // notes returns where all viewers stand. It is called with s.mu held. O(viewers)
@@ -124,10 +164,21 @@ func (v *viewers) notes() notes {
 	for _, one := range v.users {
 		now := v.place(one)
 		n.places[one.slot] = now
-		n.moved = n.moved || one.apart || now != one.told
-		one.told, one.apart = now, false
+		n.moved = n.moved || one.apart || now.rank != one.told
 	}
 	return n
+}
+
+// published notes what all viewers are told now.
+func (v *viewers) published(n notes) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, one := range v.users {
+		if one.slot < len(n.places) && one.history.until <= n.version { // who came meanwhile knows more
+			one.told, one.apart = n.places[one.slot].rank, false
+			one.history.add(n.version, one.told)
+		}
+	}
 }
 
 // place is called with s.mu and mu held.
@@ -165,10 +216,11 @@ func (f *follower) look() {
 	f.version = f.b.stamp.version
 	f.told = v.place(f.viewer)
 	if f.viewer.streams == 1 {
-		f.viewer.told = f.told
-	} else if f.viewer.told != f.told {
+		f.viewer.told = f.told.rank
+	} else if f.viewer.told != f.told.rank {
 		f.viewer.apart = true
 	}
+	f.viewer.history.add(f.version, f.told.rank)
 }
 
 // rankChanged is the data of the event rank_changed.
@@ -181,9 +233,9 @@ type rankChanged struct {
 	PointsGained int64  `json:"pointsGained"`
 }
 
-// News implements sse.Own: the event rank_changed, from what the stream was told
-// last to where the user stands now.
-func (f *follower) News(published any) sse.Event {
+// News implements sse.Own: the event rank_changed, from when the stream was told
+// anything of the board last to where the user stands now.
+func (f *follower) News(published any, with bool) sse.Event {
 	if published == nil {
 		if f.before == nil {
 			return sse.Event{}
@@ -193,7 +245,7 @@ func (f *follower) News(published any) sse.Event {
 		return f.moved(before, f.told)
 	}
 	n := published.(notes) //nolint:errcheck // a board publishes no other
-	if n.version <= f.version {
+	if n.version <= f.version || n.places[f.slot].rank == f.told.rank && !with {
 		return sse.Event{}
 	}
 	before := f.told

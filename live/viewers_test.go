@@ -27,9 +27,9 @@ func TestViewers_rankChanged(t *testing.T) {
 
 		f.give("u4", 10) // points alone, outside the top
 		fl.want()
-		f.give("u4", 35) // a move, outside the top: once on each stream, of this time's points
-		fl.want("0s: rank 4>3 +35")
-		tab.want("0s: rank 4>3 +35")
+		f.give("u4", 35) // a move, outside the top: once on each stream, with all that was gained since it was told
+		fl.want("0s: rank 4>3 +45")
+		tab.want("0s: rank 4>3 +45")
 		other.want()
 
 		f.give("u4", 10) // into the top

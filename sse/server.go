@@ -132,9 +132,8 @@ type Follow struct {
 	Own Own
 
 	// Leave, where it is not nil, is called once, when the stream is over or could
-	// not begin, with the version that the client's last event id names, -1 for
-	// none.
-	Leave func(lastID int64)
+	// not begin.
+	Leave func()
 }
 
 // Serve answers the request with a stream. It returns when that has ended or was
@@ -173,7 +172,7 @@ func (s *Server) Serve(w http.ResponseWriter, r *http.Request, stream Stream) er
 func abandon(stream Stream) {
 	for _, f := range stream.Follows {
 		if f.Leave != nil {
-			f.Leave(noVersion)
+			f.Leave()
 		}
 	}
 }

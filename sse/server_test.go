@@ -65,7 +65,7 @@ func inBubble(t *testing.T, opts sse.Options, test func(t *testing.T, f *fixture
 		hub := sse.NewHub("e", 0)
 		f := &fixture{hub: hub, streams: sse.NewServer(hub, opts), topic: hub.NewTopic(), pipes: newPipes()}
 		var begun, left atomic.Int64
-		f.stream = streamOf(sse.Follow{Topic: f.topic, From: f.topic.Keep(state(1)), Leave: func(int64) { left.Add(1) }})
+		f.stream = streamOf(sse.Follow{Topic: f.topic, From: f.topic.Keep(state(1)), Leave: func() { left.Add(1) }})
 		f.client = &http.Client{Transport: &http.Transport{DialContext: f.pipes.dial, DisableCompression: true}}
 		server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			begun.Add(1)

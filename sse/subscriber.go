@@ -11,9 +11,10 @@ import (
 // one goroutine at a time.
 type Own interface {
 	// News returns the event that brings the follower up to the notes, which are
-	// those of the newest publication, or one without a name where there is
-	// nothing to tell.
-	News(notes any) Event
+	// those of the newest publication, or one without a name where there is nothing
+	// to tell. It is asked with nil notes when the stream begins. with says that the
+	// follower is sent a state of the topic along with it.
+	News(notes any, with bool) Event
 }
 
 // subscriber is one client's stream, as far as it does not matter how it is
@@ -34,7 +35,7 @@ type follow struct {
 	topic *Topic
 	view  *view // what there is to know: the subscriber's, or shared by a shard's
 	own   Own   // or nil
-	leave func(lastID int64)
+	leave func()
 	sent  int64 // the version that the client holds, or noVersion
 	state int64 // State.turn of what the client holds, or, if that was not published, of the last one before
 	turn  int64 // view.turn when the client was last told
@@ -43,23 +44,38 @@ type follow struct {
 
 // news appends to batch, frame by frame, what the client lacks of what its views
 // show. What only this client is told comes first; the states follow in the
-// order of their versions, and the last of them carries the id. So an id says
-// exactly what the client holds when it has seen it.
+// order of their versions. The last event carries the id: it says exactly what the
+// client has been told when it has seen it.
 func (s *subscriber) news(batch [][]byte) [][]byte {
-	var due [4]*follow // most streams follow fewer
-	states := due[:0]
+	var room [4]*follow // most streams follow fewer
+	states := room[:0]
+	var own []Event
+	var told int64 // the version up to which own tells
 	for i := range s.follows {
 		f := &s.follows[i]
 		if f.turn == f.view.turn {
 			continue
 		}
 		f.turn = f.view.turn
-		if f.own != nil && f.view.notes != nil {
-			batch = s.appendOwn(batch, f.own.News(f.view.notes))
-		}
-		if newest := f.view.newest; newest != nil && newest.version > f.sent {
+		newest := f.view.newest
+		due := newest != nil && newest.version > f.sent
+		if due {
 			states = append(states, f)
 		}
+		if f.own != nil && f.view.notes != nil {
+			if e := f.own.News(f.view.notes, due); e.Name != "" {
+				own = append(own, e)
+				told = max(told, f.view.noted)
+			}
+		}
+	}
+	for i, e := range own {
+		id := ""
+		if len(states) == 0 && i == len(own)-1 {
+			s.lastID = max(s.lastID, told)
+			id = s.server.hub.ID(s.lastID)
+		}
+		batch = append(batch, s.format.encode(nil, e, id))
 	}
 	if len(states) > 1 {
 		slices.SortFunc(states, func(a, b *follow) int {
@@ -105,7 +121,6 @@ func (s *subscriber) open(server *Server, stream Stream) (begin [][]byte) {
 		f.Topic.fanout.count(1)
 	}
 	server.register(s)
-	begins := server.hub.newest(s.follows, stream.Follows)
 	recovered := false
 	if stream.Resume != noVersion {
 		var held []int64
@@ -117,27 +132,43 @@ func (s *subscriber) open(server *Server, stream Stream) (begin [][]byte) {
 		}
 	}
 	begin = append(begin, s.format.greeting(server.retry(), stream.Greeting(recovered)))
-	for _, f := range stream.Follows {
-		if f.Own != nil {
-			begin = s.appendOwn(begin, f.Own.News(nil))
+
+	// What was published since From was made goes out as well, and at one moment, so
+	// that the highest of the versions tells all of them.
+	views := server.hub.now(topics)
+	states := make([]*State, 0, len(views))
+	follows := make(map[*State]*follow, len(views))
+	for i, from := range stream.Follows {
+		f, shown := &s.follows[i], &views[i]
+		f.turn = shown.turn
+		if f.own != nil {
+			begin = s.appendOwn(begin, f.own.News(nil, true))
+			if shown.notes != nil {
+				begin = s.appendOwn(begin, f.own.News(shown.notes, true))
+			}
+		}
+		state := from.From
+		if newest := shown.newest; newest != nil {
+			f.state = newest.turn
+			if state == nil || newest.version > state.version {
+				state = newest
+			}
+		}
+		if state != nil && state.version > f.sent {
+			states = append(states, state)
+			follows[state] = f
 		}
 	}
-	var due []int
-	for i, from := range begins {
-		if from != nil && from.version > s.follows[i].sent {
-			due = append(due, i)
-		}
-	}
-	slices.SortFunc(due, func(a, b int) int { return cmp.Compare(begins[a].version, begins[b].version) })
-	for n, i := range due {
-		f, from := &s.follows[i], begins[i]
-		begin = append(begin, from.frame(f.topic, f.sent, s.format, n == len(due)-1))
-		f.sent = from.version
-		s.lastID = max(s.lastID, from.version)
+	slices.SortFunc(states, func(a, b *State) int { return cmp.Compare(a.version, b.version) })
+	for i, state := range states {
+		f := follows[state]
+		begin = append(begin, state.frame(f.topic, f.sent, s.format, i == len(states)-1))
+		f.sent = state.version
+		s.lastID = max(s.lastID, state.version)
 	}
 	if stream.Resume != noVersion {
 		result := resultSnapshot
-		if recovered && len(due) > 0 {
+		if recovered && len(states) > 0 {
 			result = resultDifference
 		} else if recovered {
 			result = resultCurrent
@@ -153,7 +184,7 @@ func (s *subscriber) close() {
 		f := &s.follows[i]
 		f.topic.fanout.count(-1)
 		if f.leave != nil {
-			f.leave(s.lastID)
+			f.leave()
 		}
 	}
 	s.server.exit(s, s.user)

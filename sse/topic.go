@@ -48,6 +48,7 @@ type Topic struct {
 
 	kept      []*State              // guarded by hub.mu: by version; at most twice maxKept
 	dropped   int64                 // guarded by hub.mu: the highest version of a state dropped that was not published
+	noted     []int64               // guarded by hub.mu: versions of the last maxKept notes without a state
 	shown     view                  // guarded by hub.mu
 	listeners map[listener]struct{} // guarded by hub.mu
 
@@ -58,6 +59,7 @@ type Topic struct {
 type view struct {
 	newest *State    // the last one published, nil before the first
 	notes  any       // see Publication
+	noted  int64     // the version of notes
 	since  time.Time // see Publication
 	turn   int64     // how often something was published
 	memo   *memo     // what newest's frames were last asked for, where many ask; or nil
@@ -99,8 +101,10 @@ type Publication struct {
 	// is news for single followers alone.
 	State *State
 
-	// Notes are what each follower's Own is asked with for what it alone is told.
-	Notes any
+	// Notes are what each follower's Own is asked with for what it alone is told, and
+	// Version is the one that they are of. Nil notes are none.
+	Notes   any
+	Version int64
 
 	// Since is when the oldest of what they tell happened.
 	Since time.Time
@@ -116,7 +120,12 @@ func (h *Hub) Publish(news ...Publication) {
 	for _, p := range news {
 		t := p.Topic
 		t.shown.turn++
-		t.shown.notes, t.shown.since = p.Notes, p.Since
+		t.shown.notes, t.shown.noted, t.shown.since = p.Notes, p.Version, p.Since
+		if p.Notes != nil && p.State == nil {
+			t.noted = append(t.noted, p.Version)
+			t.noted = t.noted[max(0, len(t.noted)-maxKept):]
+			h.last = max(h.last, p.Version)
+		}
 		if p.State != nil {
 			if t.shown.newest != nil {
 				t.shown.newest.forget()
@@ -205,10 +214,10 @@ func (t *Topic) find(version int64) *State {
 // known for certain.
 //
 // A batch of events carries the highest version in it as its id, and versions are
-// published in their order. So a client of one topic holds just that version, and
-// a client of several holds of each the last that was published up to it, unless
-// it began with one that was not, or something was published later under the same
-// version.
+// published in their order. So a client holds of each topic the last state that
+// was published up to it, unless it began with one that was not, or something was
+// published later under the same version. Of a client of one topic, a state of
+// just that version is the one.
 func (h *Hub) held(topics []*Topic, version int64) (versions []int64, ok bool) {
 	if version <= h.base {
 		return nil, false
@@ -218,15 +227,16 @@ func (h *Hub) held(topics []*Topic, version int64) (versions []int64, ok bool) {
 	named := false // whether the id can have been given at all
 	for _, t := range topics {
 		i, found := t.search(version)
-		named = named || found
-		if len(topics) > 1 && !found {
+		noted := slices.Contains(t.noted, version)
+		named = named || found || noted
+		if !found {
 			i--
 		}
-		if i < 0 || i >= len(t.kept) {
+		if i < 0 || found && noted { // some began with it, others hold the one before
 			return nil, false
 		}
 		s := t.kept[i]
-		if len(topics) > 1 && (s.turn == 0 || s.version < t.dropped || s.repeated && s.version == version) {
+		if alone := len(topics) == 1 && found && !s.repeated; !alone && !s.certain(version, t.dropped) {
 			return nil, false
 		}
 		versions = append(versions, s.version)
@@ -234,23 +244,22 @@ func (h *Hub) held(topics []*Topic, version int64) (versions []int64, ok bool) {
 	return versions, named
 }
 
-// newest returns what a stream of these topics begins with: of each the state
-// that it was to, or the one that was published since. As of one moment, so that
-// the highest of the versions tells all of them.
-func (h *Hub) newest(follows []follow, wanted []Follow) []*State {
+// certain reports whether all who were sent an id of that version hold s, the
+// latest up to it that is kept. dropped is the latest that is not, of those that
+// were not published.
+func (s *State) certain(version, dropped int64) bool {
+	return s.turn > 0 && s.version >= dropped && (!s.repeated || s.version < version)
+}
+
+// now returns what is shown of the topics at one moment.
+func (h *Hub) now(topics []*Topic) []view {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	states := make([]*State, len(wanted))
-	for i, f := range wanted {
-		states[i] = f.From
-		if s := f.Topic.shown.newest; s != nil {
-			follows[i].state = s.turn
-			if f.From == nil || s.version > f.From.version {
-				states[i] = s
-			}
-		}
+	views := make([]view, len(topics))
+	for i, t := range topics {
+		views[i] = t.shown
 	}
-	return states
+	return views
 }
 
 // listen has l woken by the topic's news. It returns what is shown now.

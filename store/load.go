@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"time"
@@ -70,6 +71,18 @@ func (s *Store) Before(ctx context.Context, version, after, upTo int64) (list []
 		list = append(list, p)
 	}
 	return list, rows.Err()
+}
+
+// XPAt returns the user's points at a seq, 0 where there were none or there is no
+// such user.
+func (s *Store) XPAt(ctx context.Context, userID string, seq int64) (xp int64, err error) {
+	err = s.read.QueryRowContext(ctx, `
+		SELECT xp_after FROM ledger WHERE user = (SELECT number FROM users WHERE id = ?) AND seq <= ?
+		ORDER BY seq DESC LIMIT 1`, userID, seq).Scan(&xp)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return 0, fmt.Errorf("read past points: %w", err)
+	}
+	return xp, nil
 }
 
 // Badge is a rank that a total earns.
