@@ -160,6 +160,7 @@ func (f boardFlags) streams(hub *sse.Hub) *sse.Server {
 func (f boardFlags) server(h http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:           h,
+		ConnContext:       sse.ConnContext,
 		Protocols:         protocols(),
 		HTTP2:             http2Config(f.WriteTimeout),
 		ReadHeaderTimeout: 10 * time.Second,
@@ -171,7 +172,7 @@ func (f boardFlags) server(h http.Handler, log *slog.Logger) *http.Server {
 
 // listen listens on the address that the flag gave.
 func listen(ctx context.Context, flag, addr string) (net.Listener, error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	listener, err := sse.Listen(ctx, "tcp", addr)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return nil, fmt.Errorf("the address %s is taken by another program; stop that, or give another with %s", addr, flag)

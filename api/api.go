@@ -78,7 +78,11 @@ func New(opts Options) http.Handler {
 // take to be read, and answers for what panics. A stream sets bounds of its own.
 func (a *api) serve(w http.ResponseWriter, r *http.Request) {
 	defer func() {
-		if reason := recover(); reason != nil && reason != http.ErrAbortHandler { //nolint:errorlint // net/http compares it so
+		reason := recover()
+		if reason == http.ErrAbortHandler { //nolint:errorlint // net/http compares it so
+			panic(reason) // a stream that was taken over
+		}
+		if reason != nil {
 			a.Log.ErrorContext(r.Context(), "panic", "reason", reason, "path", r.URL.Path, "stack", string(debug.Stack()))
 			a.write(w, problemOf(http.StatusInternalServerError, "internal", "something went wrong here; it was logged"))
 		}

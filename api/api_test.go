@@ -49,7 +49,9 @@ func newFixture(tb testing.TB, change func(*api.Options)) *fixture {
 	if change != nil {
 		change(&opts)
 	}
-	server := httptest.NewServer(api.New(opts))
+	server := httptest.NewUnstartedServer(api.New(opts))
+	server.Config.ConnContext = sse.ConnContext
+	server.Start()
 	tb.Cleanup(func() {
 		if err := opts.Streams.Drain(context.Background()); err != nil {
 			tb.Error(err)

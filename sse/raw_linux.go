@@ -2,6 +2,7 @@ package sse
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -11,16 +12,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-)
-
-const (
-	// sendBuffer is what the kernel may hold for a client that does not read, in
-	// bytes; it doubles it for its own needs. By itself it would grow to megabytes.
-	sendBuffer = 20 << 10
-
-	// deadAfter is how long the kernel waits for a client to acknowledge what it was
-	// sent: a phone that has lost its network says nothing.
-	deadAfter = 30 * time.Second
 )
 
 // raw is one subscriber's stream on a socket. It belongs to its shard's goroutine.
@@ -48,64 +39,54 @@ type shards struct {
 }
 
 // serveRaw takes the connection over, begins the stream, and leaves it to a
-// shard. It returns false, and has done nothing, where the connection is not a
-// bare one.
-func (s *Server) serveRaw(w http.ResponseWriter, r *http.Request, stream Stream) bool {
-	if _, tcp := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr); !tcp || r.TLS != nil || r.ProtoMajor != 1 {
-		return false
+// shard. Then it does not return: see Serve. It returns, and has done nothing,
+// where the connection is not a bare one.
+func (s *Server) serveRaw(w http.ResponseWriter, r *http.Request, stream Stream) {
+	conn, bare := r.Context().Value(connKey{}).(*net.TCPConn)
+	if !bare || r.TLS != nil || r.ProtoMajor != 1 {
+		return
 	}
 	sh, err := s.shard()
 	if err != nil {
-		return false // no descriptors are left, most likely: the other way needs none
+		return // no descriptors are left, most likely: the other way needs none
 	}
-	head := rawHead(w.Header())
-	conn, _, err := http.NewResponseController(w).Hijack()
+	fd, err := duplicate(conn)
 	if err != nil {
-		return false
+		return // likewise
 	}
-	st := &raw{fd: -1, generation: sh.generation.Add(1)}
-	if tcp, ok := conn.(*net.TCPConn); ok {
-		st.fd = takeOver(tcp)
-	}
-	_ = conn.Close() // the descriptor is ours now, or the client has gone
+	st := &raw{fd: fd, generation: sh.generation.Add(1)}
 	s.counts.streams[transportRaw].Add(1)
 	begin := st.open(s, stream)
 	// The first words are written here, so that connecting costs the shard little.
-	begin[0] = append(head, begin[0]...)
-	n, rest, err := send(st.fd, begin)
+	n, rest, err := send(st.fd, append([][]byte{rawHead(w.Header())}, begin...))
 	s.counts.bytes.Add(n)
-	if err != nil {
-		st.release(clientGone)
-		return true
-	}
 	if len(rest) > 0 {
 		st.rest = rest
 	}
-	if !sh.post(func() { sh.add(st) }) {
+	if err != nil {
+		st.release(clientGone)
+	} else if !sh.post(func() { sh.add(st) }) {
 		st.release(shutdown)
 	}
-	return true
+	panic(http.ErrAbortHandler)
 }
 
-// takeOver returns a descriptor of the connection's socket that is not known to
-// Go's poller, or -1.
-func takeOver(conn *net.TCPConn) (fd int32) {
-	fd = -1
+// duplicate returns another descriptor of the connection's socket, one that is not
+// known to Go's poller.
+func duplicate(conn *net.TCPConn) (fd int32, err error) {
 	control, err := conn.SyscallConn()
 	if err != nil {
-		return fd
+		return 0, fmt.Errorf("sse: take over: %w", err)
 	}
-	_ = control.Control(func(of uintptr) { // an error leaves fd as it is
-		own, err := unix.FcntlInt(of, unix.F_DUPFD_CLOEXEC, 0)
-		if err != nil {
-			return
-		}
-		fd = int32(own)
-		// Without these a client costs more, no worse.
-		_ = unix.SetsockoptInt(own, unix.SOL_SOCKET, unix.SO_SNDBUF, sendBuffer)
-		_ = unix.SetsockoptInt(own, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(deadAfter.Milliseconds()))
+	var own int
+	var failure error
+	err = control.Control(func(of uintptr) {
+		own, failure = unix.FcntlInt(of, unix.F_DUPFD_CLOEXEC, 0)
 	})
-	return fd
+	if err = errors.Join(err, failure); err != nil {
+		return 0, fmt.Errorf("sse: take over: %w", err)
+	}
+	return int32(own), nil
 }
 
 // rawHead returns the head of the response. Without a length, and not chunked,
@@ -113,6 +94,7 @@ func takeOver(conn *net.TCPConn) (fd int32) {
 // that all are sent the same bytes, in as few packets as it takes.
 func rawHead(h http.Header) []byte {
 	var b bytes.Buffer
+	b.Grow(512)
 	b.WriteString("HTTP/1.1 200 OK\r\nConnection: close\r\nDate: ")
 	b.WriteString(time.Now().UTC().Format(http.TimeFormat))
 	b.WriteString("\r\n")
@@ -158,14 +140,10 @@ func send(fd int32, batch [][]byte) (sent int64, rest [][]byte, err error) {
 func (s *raw) release(why reason) {
 	s.server.counts.streams[transportRaw].Add(-1)
 	s.server.counts.disconnects[why].Add(1)
-	if s.fd >= 0 {
-		if why == tooSlow { // it would keep what it does not take, for as long as it likes
-			_ = unix.SetsockoptLinger(int(s.fd), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
-		} else {
-			_ = unix.Shutdown(int(s.fd), unix.SHUT_WR) // what was sent still arrives
-		}
-		_ = unix.Close(int(s.fd))
+	if why == tooSlow { // the kernel would keep what it does not take, for as long as it likes
+		_ = unix.SetsockoptLinger(int(s.fd), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 	}
+	_ = unix.Close(int(s.fd)) // what was sent still arrives
 	s.close()
 }
 
