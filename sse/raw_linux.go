@@ -103,39 +103,6 @@ func rawHead(h http.Header) []byte {
 	return b.Bytes()
 }
 
-// send writes as much of the batch as the socket takes at once, and returns how
-// many bytes that was and what is left. It changes the batch. The runtime ignores
-// SIGPIPE, which a socket that is gone raises.
-func send(fd int32, batch [][]byte) (sent int64, rest [][]byte, err error) {
-	for len(batch) > 0 {
-		var n int
-		if len(batch) == 1 {
-			n, err = unix.Write(int(fd), batch[0])
-		} else {
-			n, err = unix.Writev(int(fd), batch)
-		}
-		switch err {
-		case nil:
-		case unix.EINTR:
-			continue
-		case unix.EAGAIN:
-			return sent, batch, nil
-		default:
-			return sent, batch, fmt.Errorf("sse: send: %w", err)
-		}
-		sent += int64(n)
-		for len(batch) > 0 && n >= len(batch[0]) {
-			n -= len(batch[0])
-			batch[0] = nil
-			batch = batch[1:]
-		}
-		if n > 0 {
-			batch[0] = batch[0][n:] // and again, to hear EAGAIN: then the kernel tells when there is room
-		}
-	}
-	return sent, nil, nil
-}
-
 // release closes the socket and gives back what the stream holds.
 func (s *raw) release(why reason) {
 	s.server.counts.streams[transportRaw].Add(-1)
