@@ -100,7 +100,20 @@ func (a *api) serve(w http.ResponseWriter, r *http.Request) {
 		a.write(w, invalid("path", "the path has an empty part where an id should be; give the id"))
 		return
 	}
-	a.mux.ServeHTTP(w, r)
+	run := new(func())
+	a.mux.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), runKey{}, run)))
+	if *run != nil {
+		(*run)() // here, where little is on the stack
+	}
+}
+
+type runKey struct{}
+
+// runOf is where a handler leaves what is to be done of a request when all that
+// came before has returned.
+func runOf(ctx context.Context) *func() {
+	run, _ := ctx.Value(runKey{}).(*func())
+	return run
 }
 
 // hurry gives a request patience to be answered. A stream, which outlives it, has

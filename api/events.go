@@ -183,9 +183,12 @@ func (a *api) events(ctx context.Context, in *eventsInput) (*huma.StreamResponse
 	}
 	return &huma.StreamResponse{Body: func(ctx huma.Context) {
 		r, w := humago.Unwrap(ctx)
-		if err := a.Streams.Serve(w, r, stream); err != nil {
+		run, err := a.Streams.Start(w, r, stream)
+		if err != nil {
 			a.writeError(w, a.fail(r.Context(), err))
+			return
 		}
+		*runOf(r.Context()) = run
 	}}, nil
 }
 

@@ -137,19 +137,30 @@ type Follow struct {
 	Leave func()
 }
 
-// Serve answers the request with a stream. It returns when that has ended: the
+// Serve answers the request with a stream and returns when that has ended: the
 // client has gone or takes too long, its right has expired, or the server drains.
-// Those are not errors; ErrDraining, ErrFull and ErrFullForUser are.
+// Those are not errors; ErrDraining, ErrFull and ErrFullForUser are. See Start.
+func (s *Server) Serve(w http.ResponseWriter, r *http.Request, stream Stream) error {
+	run, err := s.Start(w, r, stream)
+	if err == nil {
+		run()
+	}
+	return err
+}
+
+// Start is Serve in two steps: run, which is to be called in any case, goes on
+// until the stream has ended. What is on the stack below it stays there for hours,
+// and may be most of what an idle stream takes.
 //
-// When it has taken the connection over it does not return but panics with
+// When it has taken the connection over Start does not return but panics with
 // http.ErrAbortHandler, as handlers may: then net/http lets go of the connection,
 // of which there is another descriptor now, and of its buffers. Hijacking would
 // leave those, and a new one, to the garbage collector: 12 of the 16 KB that a
 // stream's beginning costs.
-func (s *Server) Serve(w http.ResponseWriter, r *http.Request, stream Stream) error {
+func (s *Server) Start(w http.ResponseWriter, r *http.Request, stream Stream) (run func(), err error) {
 	if err := s.enter(stream.UserID); err != nil {
 		abandon(stream)
-		return err
+		return nil, err
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
@@ -163,16 +174,14 @@ func (s *Server) Serve(w http.ResponseWriter, r *http.Request, stream Stream) er
 		w.WriteHeader(http.StatusOK)
 		abandon(stream)
 		s.exit(nil, stream.UserID)
-		return nil
+		return func() {}, nil
 	}
 	if !s.opts.Standard {
 		s.serveRaw(w, r, stream)
 	}
 	s.counts.streams[transportStandard].Add(1)
-	why := s.serveStandard(w, r, stream)
-	s.counts.streams[transportStandard].Add(-1)
-	s.counts.disconnects[why].Add(1)
-	return nil
+	run = s.serveStandard(w, r, stream)
+	return run, nil
 }
 
 func abandon(stream Stream) {

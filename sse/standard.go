@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"time"
 )
 
@@ -23,22 +24,33 @@ type standard struct {
 	heartbeat *time.Timer // fires after a silence
 }
 
-// serveStandard writes the stream until it is over, and returns why it is.
-func (s *Server) serveStandard(w http.ResponseWriter, r *http.Request, stream Stream) reason {
+// serveStandard begins the stream and returns what writes it until it is over.
+func (s *Server) serveStandard(w http.ResponseWriter, r *http.Request, stream Stream) (run func()) {
 	w.WriteHeader(http.StatusOK)
 	st := &standard{w: w, rc: http.NewResponseController(w), woken: make(chan struct{}, 1)}
 	begin := st.open(s, stream)
-	defer st.close()
 	st.views = make([]view, len(st.follows))
 	for i := range st.follows {
 		f := &st.follows[i]
 		f.view = &st.views[i]
 		f.topic.listen(st)
-		defer f.topic.leave(st)
 	}
 	st.wake(nil) // for what was published while nobody had told it yet
-	return st.run(r.Context(), begin)
+	ctx := r.Context()
+	return func() {
+		why := st.run(ctx, begin)
+		for i := range st.follows {
+			st.follows[i].topic.leave(st)
+		}
+		s.counts.streams[transportStandard].Add(-1)
+		s.counts.disconnects[why].Add(1)
+		st.close()
+	}
 }
+
+// piece is how much is written at a time, in bytes. Each HTTP/2 connection keeps a
+// buffer of the largest piece that it was ever given.
+const piece = 4 << 10
 
 // wake implements listener.
 func (s *standard) wake(*Topic) {
@@ -55,6 +67,7 @@ func (s *standard) run(ctx context.Context, begin [][]byte) reason {
 	if err := s.write(begin...); err != nil {
 		return reasonOf(err)
 	}
+	clear(begin) // for hours it is not needed any more
 	var expiry <-chan time.Time
 	if at := time.Duration(s.expires.Load()); at != 0 {
 		timer := time.NewTimer(at - s.server.now())
@@ -124,8 +137,10 @@ func (s *standard) write(frames ...[]byte) error {
 		return fmt.Errorf("set write deadline: %w", err)
 	}
 	for _, b := range frames {
-		if _, err := s.w.Write(b); err != nil {
-			return fmt.Errorf("write: %w", err)
+		for piece := range slices.Chunk(b, piece) {
+			if _, err := s.w.Write(piece); err != nil {
+				return fmt.Errorf("write: %w", err)
+			}
 		}
 		s.server.counts.bytes.Add(int64(len(b)))
 	}
