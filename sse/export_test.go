@@ -9,3 +9,23 @@ func (t *Topic) Len() int {
 	defer t.fanout.mu.Unlock()
 	return t.fanout.subscribers
 }
+
+// Client is a subscriber whose goroutine is the test's.
+type Client struct{ standard }
+
+// Connect begins the stream and returns what it is sent.
+func Connect(s *Server, stream Stream) (*Client, [][]byte) {
+	c := &Client{}
+	begin := c.open(s, stream)
+	c.views = make([]view, len(c.follows))
+	for i := range c.follows {
+		c.follows[i].view = &c.views[i]
+	}
+	return c, begin
+}
+
+// Update returns what the client is sent when it can take something.
+func (c *Client) Update() [][]byte {
+	c.refresh()
+	return c.news(nil)
+}

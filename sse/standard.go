@@ -104,12 +104,7 @@ func (s *standard) run(ctx context.Context, begin [][]byte) reason {
 
 // update sends what the client lacks of what there is now.
 func (s *standard) update() error {
-	hub := s.server.hub
-	hub.mu.RLock()
-	for i := range s.follows {
-		s.views[i] = s.follows[i].topic.shown // all as of one moment
-	}
-	hub.mu.RUnlock()
+	s.refresh()
 	behind := make([]int64, len(s.follows))
 	for i := range s.follows {
 		behind[i] = s.follows[i].turn
@@ -128,6 +123,16 @@ func (s *standard) update() error {
 		}
 	}
 	return nil
+}
+
+// refresh brings the views up to now, all to one moment.
+func (s *standard) refresh() {
+	hub := s.server.hub
+	hub.mu.RLock()
+	defer hub.mu.RUnlock()
+	for i := range s.follows {
+		s.views[i] = s.follows[i].topic.shown
+	}
 }
 
 // write sends the frames and waits until the kernel has them, at most for the

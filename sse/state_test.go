@@ -17,7 +17,10 @@ type event struct{ name, data, id string }
 
 // parse reads events the way the standard says a browser does. It is for data
 // that r3labs' client, which the program's own tests use, would not split.
-func parse(tb testing.TB, stream []byte) (events []event) {
+func parse(tb interface {
+	Helper()
+	Errorf(format string, args ...any)
+}, stream []byte) (events []event) {
 	tb.Helper()
 	var e event
 	var data []string

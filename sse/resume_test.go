@@ -1,0 +1,173 @@
+package sse_test
+
+import (
+	"bytes"
+	"fmt"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"marcador/sse"
+)
+
+// item is the content of one of several topics.
+type item struct {
+	topic   int
+	version int64
+}
+
+func (i item) Snapshot() sse.Event {
+	return sse.Event{Name: "news", Data: fmt.Appendf(nil, `{"t":%d,"v":%d}`, i.topic, i.version)}
+}
+
+func (i item) Since(earlier sse.Content) sse.Event {
+	return sse.Event{Name: "since", Data: fmt.Appendf(nil, `{"t":%d,"from":%d,"v":%d}`, i.topic, earlier.(item).version, i.version)}
+}
+
+// teller tells its client of every notes that are newer.
+type teller struct{ told int64 }
+
+func (o *teller) News(notes any, _ bool) sse.Event {
+	if n, ok := notes.(int64); ok && n > o.told {
+		o.told = n
+		return sse.Event{Name: "own", Data: []byte(`{}`)}
+	}
+	return sse.Event{}
+}
+
+// holder is a client that holds what it was sent of some topics. What comes without
+// an id belongs to the next event with one.
+type holder struct {
+	topics []int
+	conn   *sse.Client
+	lastID string
+	holds  map[int]int64 // when it saw lastID
+}
+
+// take applies a batch of frames, or only the first of them, where the connection
+// breaks, and returns what the client holds then.
+func (h *holder) take(t *rapid.T, batch [][]byte, whole bool) {
+	if !whole && len(batch) > 0 {
+		batch = batch[:rapid.IntRange(0, len(batch)-1).Draw(t, "frames that arrive")]
+	}
+	now := map[int]int64{}
+	for topic, v := range h.holds {
+		now[topic] = v
+	}
+	for _, e := range parse(t, bytes.Join(batch, nil)) {
+		var topic int
+		var from, to int64
+		switch e.name {
+		case "news":
+			if _, err := fmt.Sscanf(e.data, `{"t":%d,"v":%d}`, &topic, &to); err != nil {
+				t.Fatal(err)
+			}
+		case "since":
+			if _, err := fmt.Sscanf(e.data, `{"t":%d,"from":%d,"v":%d}`, &topic, &from, &to); err != nil {
+				t.Fatal(err)
+			}
+			if from != now[topic] {
+				t.Fatalf("%s to a client that holds %d", e.data, now[topic])
+			}
+		}
+		if e.name == "news" || e.name == "since" {
+			if to < now[topic] {
+				t.Fatalf("%s to a client that holds %d", e.data, now[topic])
+			}
+			now[topic] = to
+		}
+		if e.id != "" {
+			h.lastID, h.holds = e.id, map[int]int64{}
+			for topic, v := range now {
+				h.holds[topic] = v
+			}
+		}
+	}
+}
+
+// An id says exactly what a client of several topics holds, whatever is published
+// together or apart, under a version of its own or an old one, whatever others
+// began with, and wherever in a batch the connection breaks.
+func TestHub_resume(t *testing.T) {
+	recoveries := map[bool]int{}
+	rapid.Check(t, func(t *rapid.T) {
+		hub := sse.NewHub("e", 0)
+		server := sse.NewServer(hub, sse.Options{})
+		topics := []*sse.Topic{hub.NewTopic(), hub.NewTopic(), hub.NewTopic()}
+		version := int64(1) // of the last commit
+		newest := map[int]int64{}
+		connect := func(h *holder) {
+			stream := sse.Stream{ID: "s", Format: sse.Diff, Resume: -1}
+			if v, ok := hub.Version(h.lastID); ok {
+				stream.Resume = v
+			}
+			stream.Greeting = func(recovered bool) []byte {
+				recoveries[recovered]++
+				if !recovered {
+					h.holds, h.lastID = map[int]int64{}, ""
+				}
+				return []byte(`{}`)
+			}
+			for _, i := range h.topics {
+				from := topics[i].Keep(sse.NewState(version, item{i, version}))
+				stream.Follows = append(stream.Follows, sse.Follow{Topic: topics[i], From: from, Own: &teller{version}})
+				newest[i] = max(newest[i], version)
+			}
+			var begin [][]byte
+			h.conn, begin = sse.Connect(server, stream)
+			h.take(t, begin, true)
+			for _, i := range h.topics {
+				if h.holds[i] != newest[i] && h.holds[i] != version {
+					t.Fatalf("a client of %v begins with %v, newest are %v", h.topics, h.holds, newest)
+				}
+			}
+		}
+		var clients []*holder
+		for range rapid.IntRange(1, 3).Draw(t, "clients") {
+			h := &holder{topics: rapid.SampledFrom([][]int{{0}, {1}, {0, 1}, {0, 1, 2}}).Draw(t, "topics"), holds: map[int]int64{}}
+			clients = append(clients, h)
+			connect(h)
+		}
+		t.Repeat(map[string]func(*rapid.T){
+			"commit": func(*rapid.T) { version++ },
+			"publish": func(t *rapid.T) {
+				var news []sse.Publication
+				for i, topic := range topics {
+					p := sse.Publication{Topic: topic, Version: version}
+					switch rapid.SampledFrom([]string{"not", "state", "notes", "both"}).Draw(t, "what") {
+					case "state":
+						p.State = sse.NewState(version, item{i, version})
+					case "notes":
+						p.Notes = version
+					case "both":
+						p.State, p.Notes = sse.NewState(version, item{i, version}), version
+					default:
+						continue
+					}
+					if p.State != nil {
+						newest[i] = version
+					}
+					news = append(news, p)
+				}
+				hub.Publish(news...)
+			},
+			"update": func(t *rapid.T) {
+				h := rapid.SampledFrom(clients).Draw(t, "client")
+				if rapid.IntRange(0, 4).Draw(t, "breaks") > 0 {
+					h.take(t, h.conn.Update(), true)
+					return
+				}
+				h.take(t, h.conn.Update(), false)
+				connect(h)
+			},
+			"reconnect": func(t *rapid.T) { connect(rapid.SampledFrom(clients).Draw(t, "client")) },
+			"begin": func(t *rapid.T) { // somebody else does
+				i := rapid.IntRange(0, 2).Draw(t, "topic")
+				topics[i].Keep(sse.NewState(version, item{i, version}))
+			},
+		})
+	})
+	if recoveries[true] < recoveries[false]/4 {
+		t.Errorf("of %v connections few recover", recoveries)
+	}
+}
