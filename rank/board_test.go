@@ -76,6 +76,20 @@ func TestBoard_model(t *testing.T) {
 					t.Fatalf("Page(%d, %d) = %v, want %v", first, n, got, want)
 				}
 			},
+			"then": func(t *rapid.T) {
+				past := byUser.Draw(t, "past")
+				was := maps.Clone(now)
+				for user, it := range past {
+					if _, there := now[user]; there {
+						was[user] = it
+					}
+				}
+				for user := range uint32(43) {
+					if got, want := board.RankThen(user, past), rankIn(was, user); got != want {
+						t.Fatalf("RankThen(%d, %v) = %d, want %d", user, past, got, want)
+					}
+				}
+			},
 			"": func(t *rapid.T) {
 				if board.Len() != len(now) {
 					t.Fatalf("Len() = %d, want %d", board.Len(), len(now))
@@ -83,6 +97,9 @@ func TestBoard_model(t *testing.T) {
 				for user := range uint32(43) {
 					if got, want := board.Rank(user), rankIn(now, user); got != want {
 						t.Fatalf("Rank(%d) = %d, want %d", user, got, want)
+					}
+					if got, want := board.Score(user), now[user].Score; got != want {
+						t.Fatalf("Score(%d) = %d, want %d", user, got, want)
 					}
 				}
 			},

@@ -159,6 +159,8 @@ class Connection {
       } else if (type === "leaderboard:updated") {
         const { board, period } = this.snapshot;
         this.#update(check.update(JSON.parse(data), board, period), id);
+      } else if (type === "rank_changed") {
+        this.#moved(check.move(JSON.parse(data), this.snapshot.board, this.snapshot.period));
       } else if (type === "error") {
         const { code, message } = check.failure(JSON.parse(data));
         ending = new Refusal(code === "forbidden" ? 403 : 0, code, message);
@@ -183,6 +185,15 @@ class Connection {
     const me = placeIn(entries, userId, this.snapshot.totalEntries);
     this.#set({ status: "live", error: null, userId, me, entries });
     if (this.snapshot.version !== null) this.#wantMe();
+  }
+
+  /**
+   * The user's own rank has moved; where the rows do not tell the rest of it, it is asked for.
+   * @param {import("./marcador/check.js").Move} move
+   */
+  #moved({ userId, newRank }) {
+    const { me } = this.snapshot;
+    if (userId === this.snapshot.userId && newRank !== (me?.rank ?? null)) this.#wantMe();
   }
 
   /** @param {Standing} standing @param {string} id */
@@ -303,7 +314,7 @@ class Connection {
 
   /**
    * Asks for the user's own place where the rows do not tell it: soon after an update, and now and
-   * then without one, since what moves below the rows is not broadcast.
+   * then without one, since points that move nobody are told to nobody below the rows.
    */
   #wantMe(soon = true) {
     const { userId, entries, me } = this.snapshot;

@@ -169,6 +169,21 @@ export function authenticated(value) {
 }
 
 /**
+ * The data of `rank_changed`. A rank of null is outside the board.
+ * @typedef {{ userId: string, newRank: number | null }} Move
+ * @param {unknown} value
+ * @param {string} board
+ * @param {string} period
+ * @returns {Move}
+ */
+export function move(value, board, period) {
+  const from = object(value, "data");
+  followed(from, board, period);
+  const newRank = from.newRank === null ? null : integer(from, "newRank", 1);
+  return { userId: string(from, "userId"), newRank };
+}
+
+/**
  * The data of `error`.
  * @param {unknown} value
  */

@@ -151,6 +151,38 @@ test("a place outside the rows is asked for again while nothing is broadcast", a
   assert.equal(service.asked("/v1/leaderboards").length, 2);
 });
 
+test("a move of the user's own rank outside the rows is asked about at once", async () => {
+  service.userId = "u126";
+  let rank = 126;
+  service.onPage = (_, response) => {
+    const me = { ...entry(rank, { userId: "u126" }), percentile: 40, pointsToNext: 9 };
+    response.writeHead(200, { "Content-Type": "application/json" });
+    response.end(JSON.stringify(page(5, { me })));
+  };
+  const board = follow({ getToken: async () => "t1" });
+  await untilVersion(board, 5);
+  mock.timers.tick(0);
+  await until(board, ({ me }) => me?.rank === 126);
+  const move = {
+    userId: "u126",
+    board: "global",
+    period: "all-time",
+    oldRank: 126,
+    pointsGained: 4,
+  };
+  rank = 121;
+  send(
+    frame("rank_changed", { ...move, newRank: 126 }) +
+      frame("rank_changed", { ...move, newRank: 121 }, "e-6"),
+  );
+  while (service.asked("limit=1").length < 2) {
+    await new Promise((resolve) => setImmediate(resolve));
+    mock.timers.tick(2_000);
+  }
+  await until(board, ({ me }) => me?.rank === 121);
+  assert.equal(service.asked("limit=1").length, 2);
+});
+
 test("empty and malformed events are warned about and ignored", async () => {
   const board = follow();
   const before = await untilVersion(board, 5);
@@ -158,11 +190,12 @@ test("empty and malformed events are warned about and ignored", async () => {
     send(frame("leaderboard:updated", data));
   }
   send(frame("error", "nonsense") + frame("goodbye", "7") + frame("authenticated", "{}"));
+  send(frame("rank_changed", { userId: "u1", board: "global", period: "all-time", newRank: 0 }));
   send(frame("leaderboard:updated", update(6), "e-6"));
   const after = await untilVersion(board, 6);
   assert.equal(after.entries, before.entries);
   assert.equal(after.status, "live");
-  assert.equal(/** @type {any} */ (console.warn).mock.callCount(), 9);
+  assert.equal(/** @type {any} */ (console.warn).mock.callCount(), 10);
 });
 
 test("a version does not go back, except in another epoch", async () => {
