@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -284,8 +285,8 @@ func (c *reference) apply(e diffEvent) error {
 	was := map[string]map[string]any{}
 	at := map[string]int{}
 	for i, r := range c.rows {
-		was[r["userId"].(string)] = r
-		at[r["userId"].(string)] = i + 1
+		user := fmt.Sprint(r["userId"])
+		was[user], at[user] = r, i+1
 	}
 	now := map[int]map[string]any{}
 	for _, change := range e.Changes {
@@ -294,10 +295,7 @@ func (c *reference) apply(e diffEvent) error {
 		}
 		row := change.Entry
 		if row == nil && change.NewRank != nil {
-			row = map[string]any{}
-			for k, v := range was[change.UserID] {
-				row[k] = v
-			}
+			row = maps.Clone(was[change.UserID])
 			row["rank"] = float64(*change.NewRank)
 		}
 		delete(was, change.UserID)
@@ -305,8 +303,8 @@ func (c *reference) apply(e diffEvent) error {
 			now[*change.NewRank] = row
 		}
 	}
-	for _, r := range was { // who did not move
-		now[int(r["rank"].(float64))] = r
+	for user, r := range was { // who did not move
+		now[at[user]] = r
 	}
 	c.rows = make([]map[string]any, len(now))
 	for rank, r := range now {

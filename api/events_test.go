@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -85,7 +86,7 @@ func TestEvents_limits(t *testing.T) {
 func TestEvents_freshToken(t *testing.T) {
 	f := newFixture(t, nil)
 	hello, _, _ := f.open(f.token("u1", ""), "")
-	path := "/v1/events/" + hello["socketId"].(string) + "/token"
+	path := fmt.Sprintf("/v1/events/%s/token", hello["socketId"])
 	fresh, err := f.verifier.Sign(auth.Caller{UserID: "u1"}, 2*time.Hour)
 	if err != nil {
 		t.Fatal(err)

@@ -3,6 +3,7 @@ package sse_test
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -21,7 +22,8 @@ func (i item) Snapshot() sse.Event {
 }
 
 func (i item) Since(earlier sse.Content) sse.Event {
-	return sse.Event{Name: "since", Data: fmt.Appendf(nil, `{"t":%d,"from":%d,"v":%d}`, i.topic, earlier.(item).version, i.version)}
+	from, _ := earlier.(item)
+	return sse.Event{Name: "since", Data: fmt.Appendf(nil, `{"t":%d,"from":%d,"v":%d}`, i.topic, from.version, i.version)}
 }
 
 // teller tells its client of every notes that are newer.
@@ -50,10 +52,7 @@ func (h *holder) take(t *rapid.T, batch [][]byte, whole bool) {
 	if !whole && len(batch) > 0 {
 		batch = batch[:rapid.IntRange(0, len(batch)-1).Draw(t, "frames that arrive")]
 	}
-	now := map[int]int64{}
-	for topic, v := range h.holds {
-		now[topic] = v
-	}
+	now := maps.Clone(h.holds)
 	for _, e := range parse(t, bytes.Join(batch, nil)) {
 		var topic int
 		var from, to int64
@@ -77,10 +76,7 @@ func (h *holder) take(t *rapid.T, batch [][]byte, whole bool) {
 			now[topic] = to
 		}
 		if e.id != "" {
-			h.lastID, h.holds = e.id, map[int]int64{}
-			for topic, v := range now {
-				h.holds[topic] = v
-			}
+			h.lastID, h.holds = e.id, maps.Clone(now)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package sse
 
 import (
+	"errors"
 	"fmt"
 	"syscall"
 	"unsafe"
@@ -18,11 +19,11 @@ func send(fd int32, batch [][]byte) (sent int64, rest [][]byte, err error) {
 		} else {
 			n, err = unix.Writev(int(fd), batch) // SIGPIPE means nothing to a Go program, but for standard output
 		}
-		switch err {
-		case nil:
-		case unix.EINTR:
+		switch {
+		case err == nil:
+		case errors.Is(err, unix.EINTR):
 			continue
-		case unix.EAGAIN:
+		case errors.Is(err, unix.EAGAIN):
 			return sent, batch, nil
 		default:
 			return sent, batch, fmt.Errorf("sse: send: %w", err)
@@ -45,7 +46,7 @@ func send(fd int32, batch [][]byte) (sent int64, rest [][]byte, err error) {
 // tenth of the CPU of a fan-out.
 func sendOne(fd int32, b []byte) (int, error) {
 	n, _, errno := syscall.RawSyscall6(unix.SYS_SENDTO, uintptr(fd),
-		uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), //nolint:gosec // as package unix does; b lives until it returns
+		uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)),
 		unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
 	if errno != 0 {
 		return 0, errno

@@ -262,12 +262,11 @@ func (h *Hub) now(topics []*Topic) []view {
 	return views
 }
 
-// listen has l woken by the topic's news. It returns what is shown now.
-func (t *Topic) listen(l listener) view {
+// listen has l woken by the topic's news.
+func (t *Topic) listen(l listener) {
 	t.hub.mu.Lock()
 	defer t.hub.mu.Unlock()
 	t.listeners[l] = struct{}{}
-	return t.shown
 }
 
 func (t *Topic) leave(l listener) {

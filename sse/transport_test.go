@@ -123,7 +123,7 @@ func (s *site) publish(versions ...int64) {
 // client is a connection that was answered with a stream.
 type client struct {
 	tb     testing.TB
-	conn   net.Conn
+	conn   *net.TCPConn
 	header http.Header
 	body   *bufio.Reader
 }
@@ -131,7 +131,11 @@ type client struct {
 // connect asks for a stream and reads the head of the answer.
 func (s *site) connect(query string, headers ...string) *client {
 	s.tb.Helper()
-	conn, err := new(net.Dialer).DialContext(s.tb.Context(), "tcp", s.addr)
+	to, err := net.ResolveTCPAddr("tcp", s.addr)
+	if err != nil {
+		s.tb.Fatal(err)
+	}
+	conn, err := net.DialTCP("tcp", nil, to)
 	if err != nil {
 		s.tb.Fatal(err)
 	}
@@ -364,8 +368,7 @@ func TestServer_stalledClients(t *testing.T) {
 	onBoth(t, sse.Options{WriteTimeout: timeout}, func(t *testing.T, s *site) {
 		big := literal(`"` + strings.Repeat("x", 100_000) + `"`)
 		for range 20 {
-			c := s.connect("")
-			if err := c.conn.(*net.TCPConn).SetReadBuffer(4 << 10); err != nil {
+			if err := s.connect("").conn.SetReadBuffer(4 << 10); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -534,7 +537,8 @@ func (o *own) News(notes any, _ bool) sse.Event {
 	if notes == nil {
 		return sse.Event{Name: "own", Data: fmt.Appendf(nil, `{"to":%q,"of":null}`, o.user)}
 	}
-	if n, ok := notes.(map[string]int)[o.user]; ok {
+	ranks, _ := notes.(map[string]int)
+	if n, ok := ranks[o.user]; ok {
 		return sse.Event{Name: "own", Data: fmt.Appendf(nil, `{"to":%q,"of":%d}`, o.user, n)}
 	}
 	return sse.Event{}
@@ -609,7 +613,7 @@ func TestServer_churn(t *testing.T) {
 						c.read()
 					}
 					if i%2 == 0 { // with a reset
-						_ = c.conn.(*net.TCPConn).SetLinger(0)
+						_ = c.conn.SetLinger(0)
 					}
 					_ = c.conn.Close()
 				}
