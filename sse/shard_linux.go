@@ -202,34 +202,47 @@ func (sh *shard) turn() {
 	sh.mu.Unlock()
 	hub.mu.RUnlock()
 	for _, v := range dirty {
-		n := 0
+		n, told := 0, 0
 		for _, st := range slices.Backward(v.followers) { // one that ends leaves the list
-			if sh.tell(st); st.rest == nil {
-				n++
+			if sh.tell(st) {
+				told++
 			}
-			if n == stride {
-				sh.told(v, n)
-				n = 0
+			if n++; n == stride {
+				sh.told(v, n, told)
+				n, told = 0, 0
 			}
 		}
-		sh.told(v, n)
+		sh.told(v, n, told)
 	}
 	for _, st := range sh.fresh {
-		sh.tell(st)
+		if sh.tell(st) {
+			sh.late(st)
+		}
 	}
 	clear(sh.fresh)
 	sh.fresh = sh.fresh[:0]
 }
 
-// told counts n followers that were written the view's news.
-func (sh *shard) told(v *shardView, n int) {
-	if n == 0 {
-		return
-	}
+// told counts n followers that it was the turn of, and those among them that were
+// written news.
+func (sh *shard) told(v *shardView, n, told int) {
 	sh.now = sh.server.now()
 	v.topic.fanout.wrote(v.turn, n)
-	sh.server.counts.delivered(int64(n), time.Since(v.since))
+	if told > 0 {
+		sh.server.counts.delivered(int64(told), time.Since(v.since))
+	}
 	sh.account()
+}
+
+// late counts a stream that was told its news by itself.
+func (sh *shard) late(st *raw) {
+	since := st.follows[0].view.since
+	for i := range st.follows {
+		if other := st.follows[i].view.since; other.After(since) {
+			since = other
+		}
+	}
+	sh.server.counts.delivered(1, time.Since(since))
 }
 
 // account brings the server's count of bytes up to date.
@@ -271,15 +284,17 @@ func (sh *shard) add(st *raw) {
 }
 
 // tell sends the stream what it lacks, unless it has not taken yet what it was
-// sent last: then it is told when it has.
-func (sh *shard) tell(st *raw) {
+// sent last: then it is told when it has. It reports whether there was anything.
+func (sh *shard) tell(st *raw) bool {
 	if st.rest != nil || st.ended {
-		return
+		return false
 	}
 	sh.batch = st.news(sh.batch[:0])
-	if len(sh.batch) > 0 {
-		sh.write(st, sh.batch)
+	if len(sh.batch) == 0 {
+		return false
 	}
+	sh.write(st, sh.batch)
+	return true
 }
 
 // write sends a batch to a stream that has none to take. What the socket does not
@@ -327,8 +342,8 @@ func (sh *shard) handle(e *unix.EpollEvent) {
 	case e.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0:
 		sh.end(st, clientGone)
 	case st.rest != nil:
-		if sh.write(st, st.rest); st.rest == nil {
-			sh.tell(st)
+		if sh.write(st, st.rest); st.rest == nil && sh.tell(st) {
+			sh.late(st)
 		}
 	}
 }

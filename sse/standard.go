@@ -116,11 +116,17 @@ func (s *standard) update() error {
 			return err
 		}
 	}
+	var since time.Time
 	for i := range s.follows {
 		if f := &s.follows[i]; f.turn != behind[i] {
 			f.topic.fanout.wrote(f.turn, 1)
-			s.server.counts.delivered(1, time.Since(f.view.since))
+			if f.view.since.After(since) {
+				since = f.view.since
+			}
 		}
+	}
+	if len(s.batch) > 0 {
+		s.server.counts.delivered(1, time.Since(since))
 	}
 	return nil
 }
