@@ -1,11 +1,18 @@
 package live_test
 
 import (
+	"context"
 	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
 	"path/filepath"
+	"sync"
 	"testing"
+	"time"
 
 	"marcador/live"
+	"marcador/sse"
 )
 
 // filled returns a service of n users with names and scores.
@@ -60,4 +67,80 @@ func BenchmarkService_Page(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// sink is a client that counts what it is sent, by writes that are flushed.
+type sink struct {
+	header  http.Header
+	pending int
+	writes  chan int
+}
+
+func (s *sink) Header() http.Header              { return s.header }
+func (s *sink) WriteHeader(int)                  {}
+func (s *sink) SetWriteDeadline(time.Time) error { return nil }
+func (s *sink) Write(b []byte) (int, error)      { s.pending += len(b); return len(b), nil }
+func (s *sink) Flush()                           { s.writes <- s.pending; s.pending = 0 }
+
+// BenchmarkFormats is what one update of somebody in the top 100 costs to encode
+// and weighs, with a follower that takes it in each of the formats: random UUIDs,
+// names of people, a picture for every third.
+func BenchmarkFormats(b *testing.B) {
+	for name, format := range map[string]sse.Format{
+		"json": 0, "json-gzip": sse.Gzip, "msgpack": sse.MsgPack, "msgpack-gzip": sse.MsgPack | sse.Gzip,
+		"diff-json": sse.Diff, "diff-json-gzip": sse.Diff | sse.Gzip, "diff-msgpack": sse.Diff | sse.MsgPack, "diff-msgpack-gzip": sse.Diff | sse.MsgPack | sse.Gzip,
+	} {
+		b.Run(name, func(b *testing.B) {
+			s, err := live.Open(b.Context(), filepath.Join(b.TempDir(), "m.db"), live.Options{Throttle: -1})
+			if err != nil {
+				b.Fatal(err)
+			}
+			var last live.Profile
+			random := rand.New(rand.NewPCG(1, 2))
+			for i := range 100 {
+				last = live.Profile{ID: uuid(random), Username: []string{"Juan Pérez", "María Canul", "Itzel Poot", "José Chan"}[i%4] + fmt.Sprint(" ", i)}
+				if i%3 == 0 {
+					last.Avatar = "https://example.org/avatars/" + uuid(random) + ".webp"
+				}
+				if _, err := s.PutProfiles(b.Context(), []live.Profile{last}); err != nil {
+					b.Fatal(err)
+				}
+				if _, err := s.AddPoints(b.Context(), []live.Write{{Updates: []live.Update{{UserID: last.ID, XP: random.Int64N(60_000), MLCoins: random.Int64N(900)}}}}); err != nil {
+					b.Fatal(err)
+				}
+			}
+			follow, err := s.Follow(b.Context(), live.Global, "", -1)
+			if err != nil {
+				b.Fatal(err)
+			}
+			client := &sink{header: http.Header{}, writes: make(chan int)}
+			ctx, cancel := context.WithCancel(b.Context())
+			var served sync.WaitGroup
+			served.Go(func() {
+				r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil)
+				stream := sse.Stream{Greeting: func(bool) []byte { return []byte("{}") }, Resume: -1, Format: format, Follows: []sse.Follow{follow}}
+				if err := sse.NewServer(s.Hub(), sse.Options{Heartbeat: time.Hour}).Serve(client, r, stream); err != nil {
+					b.Error(err)
+				}
+			})
+			<-client.writes
+			var size int
+			for b.Loop() {
+				if _, err := s.AddPoints(b.Context(), []live.Write{{Updates: []live.Update{{UserID: last.ID, XP: 1}}}}); err != nil {
+					b.Fatal(err)
+				}
+				size = <-client.writes
+			}
+			b.ReportMetric(float64(size), "B/event")
+			cancel()
+			served.Wait()
+			if err := s.Close(); err != nil {
+				b.Error(err)
+			}
+		})
+	}
+}
+
+func uuid(random *rand.Rand) string {
+	return fmt.Sprintf("%08x-%04x-4%03x-8%03x-%012x", random.Uint32(), random.Uint32()&0xffff, random.Uint32()&0xfff, random.Uint32()&0xfff, random.Uint64()&0xffffffffffff)
 }
