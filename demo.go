@@ -73,7 +73,7 @@ func (c *demoCommand) Run(ctx context.Context, out output) (err error) {
 	played.Go(func() { school.Run(playing) })
 	defer func() { stop(); played.Wait() }()
 
-	streams := c.streams(service.Hub())
+	streams := c.streams(service.Hub(), log)
 	handler := api.New(api.Options{
 		Live: service, Streams: streams, Verifier: verifier, Log: log,
 		Version: version, Public: true, Demo: school.Handler(),

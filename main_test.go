@@ -185,6 +185,8 @@ func TestStartErrors(t *testing.T) {
 		"cache-ttl 1ns":     {secret, append(good, "--cache-ttl", "1ns"), "--cache-ttl"},
 		"heartbeat 1m":      {secret, append(good, "--heartbeat", "1m"), "--heartbeat"},
 		"heartbeat 0":       {secret, append(good, "--heartbeat", "0s"), "--heartbeat"},
+		"max-streams 0":     {secret, append(good, "--max-streams", "0"), "--max-streams"},
+		"streams per user":  {secret, append(good, "--max-streams-per-user", "-1"), "--max-streams-per-user"},
 		"timezone":          {secret, append(good, "--timezone", "Mars/Olympus"), "--timezone"},
 		"recompute":         {secret, append(good, "--recompute", "now and then"), "--recompute"},
 		"log level":         {secret, append(good, "--log-level", "loud"), "--log-level"},

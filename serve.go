@@ -28,6 +28,9 @@ const (
 // up after 40 s.
 const maxHeartbeat = 30 * time.Second
 
+// otherFiles are the files and connections that are kept for all else than streams.
+const otherFiles = 256
+
 // leastTTL bounds how often the database is looked at.
 const leastTTL = 10 * time.Millisecond
 
@@ -89,7 +92,7 @@ func (c *serveCommand) Run(ctx context.Context, out output) error {
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	streams := c.streams(service.Hub())
+	streams := c.streams(service.Hub(), log)
 	private, err := openPrivate(ctx, c.MetricsAddr, streams.Stats, log)
 	if err != nil {
 		return errors.Join(err, service.Close(), listener.Close())
@@ -126,7 +129,7 @@ func (f boardFlags) liveOptions(throttle time.Duration, log *slog.Logger) (live.
 		return opts, fmt.Errorf("--heartbeat %s is too long; give %s or less, since browsers give a silent stream up", f.Heartbeat, maxHeartbeat)
 	}
 	if f.MaxStreams < 1 || f.MaxStreamsPerUser < 1 {
-		return opts, errors.New("--max-streams and --max-streams-per-user must be 1 or more")
+		return opts, fmt.Errorf("--max-streams %d and --max-streams-per-user %d must be 1 or more", f.MaxStreams, f.MaxStreamsPerUser)
 	}
 	if throttle == 0 {
 		opts.Throttle = -1
@@ -150,10 +153,19 @@ func (f boardFlags) liveOptions(throttle time.Duration, log *slog.Logger) (live.
 	return opts, nil
 }
 
-func (f boardFlags) streams(hub *sse.Hub) *sse.Server {
+// streams returns the server of streams. Where the system lets the process open
+// fewer files than --max-streams needs, it takes fewer: a stream that gets a 503
+// is better off than one that no connection is left for, and so are writes.
+func (f boardFlags) streams(hub *sse.Hub, log *slog.Logger) *sse.Server {
+	most := f.MaxStreams
+	if files := openFiles(); files > 0 && files-otherFiles < most {
+		most = max(files-otherFiles, 1)
+		log.Warn("the limit of open files is too low for --max-streams; raise it (ulimit -n, LimitNOFILE=)",
+			"open_files", files, "max_streams", most)
+	}
 	return sse.NewServer(hub, sse.Options{
 		Heartbeat: f.Heartbeat, WriteTimeout: f.WriteTimeout,
-		MaxStreams: f.MaxStreams, MaxStreamsPerUser: f.MaxStreamsPerUser,
+		MaxStreams: most, MaxStreamsPerUser: f.MaxStreamsPerUser,
 	})
 }
 

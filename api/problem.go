@@ -149,7 +149,7 @@ func (a *api) failAt(ctx context.Context, err error, field func(int, string) str
 	case errors.Is(err, live.ErrBusy):
 		return unavailable("busy", "more writes are waiting than the disk can take; try again")
 	case errors.Is(err, live.ErrClosed), errors.Is(err, sse.ErrDraining):
-		return unavailable("shutting_down", "the service is shutting down; try again")
+		return retryAfter(problemOf(http.StatusServiceUnavailable, "shutting_down", "the service is shutting down; try again"), 1, 5)
 	case errors.Is(err, sse.ErrFull):
 		return retryAfter(problemOf(http.StatusServiceUnavailable, "too_many_streams",
 			"the service holds as many streams as it may; try again later, or have its operator raise --max-streams"), 5, 15)

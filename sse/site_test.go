@@ -1,0 +1,201 @@
+package sse_test
+
+import (
+	"bufio"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"marcador/sse"
+)
+
+// patient bounds a wait that ends much sooner unless something is broken.
+const patient = 20 * time.Second
+
+// site is a server of one topic on a real socket.
+type site struct {
+	tb      testing.TB
+	hub     *sse.Hub
+	topic   *sse.Topic
+	streams *sse.Server
+	addr    string
+	raw     bool
+	left    chan struct{} // hears of each stream that ends
+
+	mu   sync.Mutex
+	next func(r *http.Request) sse.Stream // guarded by mu: what the next client gets
+}
+
+// onBoth runs a test with streams on sockets and through net/http.
+func onBoth(t *testing.T, opts sse.Options, test func(t *testing.T, s *site)) {
+	t.Helper()
+	for _, standard := range []bool{false, true} {
+		name := "raw"
+		if standard {
+			name = "standard"
+		}
+		t.Run(name, func(t *testing.T) {
+			opts.Standard = standard
+			s := newSite(t, opts)
+			if s.raw = !standard; s.raw && s.streams.Stats().Streams["raw"] != 0 {
+				t.Fatal("a stream before any")
+			}
+			test(t, s)
+		})
+	}
+}
+
+func newSite(tb testing.TB, opts sse.Options) *site {
+	tb.Helper()
+	hub := sse.NewHub("e", 0)
+	s := &site{tb: tb, hub: hub, topic: hub.NewTopic(), streams: sse.NewServer(hub, opts), left: make(chan struct{}, 1000)}
+	s.topic.Keep(state(1))
+	var ids atomic.Int64
+	s.next = func(r *http.Request) sse.Stream {
+		stream := streamOf(sse.Follow{Topic: s.topic, From: s.topic.Keep(state(1)), Leave: func() { s.left <- struct{}{} }})
+		stream.ID = fmt.Sprintf("s%d", ids.Add(1))
+		q := r.URL.Query()
+		stream.UserID = q.Get("user")
+		for name, flag := range map[string]sse.Format{"diff": sse.Diff, "gzip": sse.Gzip, "msgpack": sse.MsgPack} {
+			if q.Has(name) {
+				stream.Format |= flag
+			}
+		}
+		if version, ok := hub.Version(r.Header.Get("Last-Event-ID")); ok {
+			stream.Resume = version
+		}
+		return stream
+	}
+	listener, err := sse.Listen(tb.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	s.addr = listener.Addr().String()
+	server := &http.Server{ReadHeaderTimeout: time.Minute, ConnContext: sse.ConnContext, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		stream := s.next(r)
+		s.mu.Unlock()
+		if err := s.streams.Serve(w, r, stream); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		}
+	})}
+	served := make(chan struct{})
+	go func() { defer close(served); _ = server.Serve(listener) }() // ErrServerClosed, when it is closed below
+	tb.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patient)
+		defer cancel()
+		if err := s.streams.Drain(ctx); err != nil {
+			tb.Error(err)
+		}
+		if err := server.Close(); err != nil {
+			tb.Error(err)
+		}
+		<-served
+		if n := s.topic.Len(); n != 0 {
+			tb.Errorf("%d subscribers are left", n)
+		}
+		for transport, n := range s.streams.Stats().Streams {
+			if n != 0 {
+				tb.Errorf("%d %s streams are left", n, transport)
+			}
+		}
+	})
+	return s
+}
+
+func (s *site) publish(versions ...int64) {
+	for _, v := range versions {
+		s.hub.Publish(sse.Publication{Topic: s.topic, State: state(v), Since: time.Now()})
+	}
+}
+
+// client is a connection that was answered with a stream.
+type client struct {
+	tb     testing.TB
+	conn   *net.TCPConn
+	header http.Header
+	body   *bufio.Reader
+}
+
+// connect asks for a stream and reads the head of the answer.
+func (s *site) connect(query string, headers ...string) *client {
+	s.tb.Helper()
+	to, err := net.ResolveTCPAddr("tcp", s.addr)
+	if err != nil {
+		s.tb.Fatal(err)
+	}
+	conn, err := net.DialTCP("tcp", nil, to)
+	if err != nil {
+		s.tb.Fatal(err)
+	}
+	s.tb.Cleanup(func() { _ = conn.Close() }) // the test may have
+	if err := conn.SetDeadline(time.Now().Add(patient)); err != nil {
+		s.tb.Fatal(err)
+	}
+	request := "GET /?" + query + " HTTP/1.1\r\nHost: x\r\n"
+	for _, h := range headers {
+		request += h + "\r\n"
+	}
+	if _, err := io.WriteString(conn, request+"\r\n"); err != nil {
+		s.tb.Fatal(err)
+	}
+	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		s.tb.Fatal(err)
+	}
+	c := &client{tb: s.tb, conn: conn, header: res.Header, body: bufio.NewReader(res.Body)}
+	if res.Header.Get("Content-Encoding") == "gzip" {
+		unzipped, err := gzip.NewReader(res.Body)
+		if err != nil {
+			s.tb.Fatal(err)
+		}
+		c.body = bufio.NewReader(unzipped)
+	}
+	return c
+}
+
+// read returns the next event, or one without a name at the end.
+func (c *client) read() event {
+	c.tb.Helper()
+	var block []byte
+	for {
+		line, err := c.body.ReadBytes('\n')
+		if err != nil {
+			if errors.Is(err, context.DeadlineExceeded) {
+				c.tb.Fatalf("nothing came after %q", block)
+			}
+			return event{}
+		}
+		if block = append(block, line...); len(line) == 1 {
+			events := parse(c.tb, block)
+			if len(events) != 1 {
+				c.tb.Fatalf("%q is %d events", block, len(events))
+			}
+			return events[0]
+		}
+	}
+}
+
+// want reads events and compares them: name, data and id.
+func (c *client) want(events ...string) {
+	c.tb.Helper()
+	for _, want := range events {
+		e := c.read()
+		got := strings.TrimSpace(e.name + " " + e.data + " " + e.id)
+		if e.name == "goodbye" || e.name == "error" || e.name == "ping" {
+			got = e.name
+		}
+		if got != want {
+			c.tb.Fatalf("event = %q, want %q", got, want)
+		}
+	}
+}
