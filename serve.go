@@ -160,7 +160,7 @@ func (f boardFlags) streams(hub *sse.Hub, log *slog.Logger) *sse.Server {
 	most := f.MaxStreams
 	if files := openFiles(); files > 0 && files-otherFiles < most {
 		most = max(files-otherFiles, 1)
-		log.Warn("the limit of open files is too low for --max-streams; raise it (ulimit -n, LimitNOFILE=)",
+		log.Info("the limit of open files allows fewer streams than --max-streams; raise it where they are needed (ulimit -n, LimitNOFILE=)",
 			"open_files", files, "max_streams", most)
 	}
 	return sse.NewServer(hub, sse.Options{
