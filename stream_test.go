@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -11,14 +10,11 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	client "github.com/r3labs/sse/v2"
 )
 
 // patient bounds a wait that ends much sooner unless something is broken.
@@ -41,7 +37,7 @@ func (p *program) follow(token, query, lastID string) <-chan message {
 }
 
 // followOver is follow on connections of that transport.
-func (p *program) followOver(transport *http.Transport, token, query, lastID string) <-chan message {
+func (p *program) followOver(transport http.RoundTripper, token, query, lastID string) <-chan message {
 	p.tb.Helper()
 	heard := make(chan message, 100)
 	c := client.NewClient(p.url+"/v1/events?"+query, client.ClientMaxBufferSize(1<<20))
@@ -62,7 +58,7 @@ func (p *program) followOver(transport *http.Transport, token, query, lastID str
 			heard <- message{string(e.Event), string(e.ID), string(e.Data)}
 		})
 	}()
-	p.tb.Cleanup(func() { cancel(); <-ended; transport.CloseIdleConnections() })
+	p.tb.Cleanup(func() { cancel(); <-ended; c.Connection.CloseIdleConnections() })
 	return heard
 }
 
@@ -253,53 +249,22 @@ func TestStream_curl(t *testing.T) {
 	p := serveOn(t, "127.0.0.1:0", filepath.Join(t.TempDir(), "m.db"))
 	p.enrol(1)
 	service := tokenFor(t, "svc", "xp:write", time.Hour)
-	curl := exec.CommandContext(t.Context(), "curl", "-sNi", "-H", "Authorization: Bearer "+service, p.url+"/v1/events?board=global")
-	out, err := curl.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := curl.Start(); err != nil {
-		t.Fatalf("this test needs curl: %v", err)
-	}
-	lines := make(chan string, 100)
-	go func() {
-		defer close(lines)
-		for s := bufio.NewScanner(out); s.Scan(); {
-			lines <- s.Text()
-		}
-	}()
-	until := func(want string) (seen []string) {
-		t.Helper()
-		for {
-			select {
-			case line, ok := <-lines:
-				if !ok {
-					t.Fatalf("curl ended before %q: %q", want, seen)
-				}
-				seen = append(seen, line)
-				if strings.HasPrefix(line, want) {
-					return seen
-				}
-			case <-time.After(patient):
-				t.Fatalf("no %q in %q", want, seen)
-			}
-		}
-	}
-	head := until("event: authenticated")
+	c := startCurl(t, "-H", "Authorization: Bearer "+service, p.url+"/v1/events?board=global")
+	head := c.until("event: authenticated")
 	for _, want := range []string{"HTTP/1.1 200 OK", "Content-Type: text/event-stream", "Cache-Control: no-store, no-transform", "X-Accel-Buffering: no", "Vary: Accept-Encoding, Origin"} {
 		if !slices.Contains(head, want) {
 			t.Errorf("head %q lacks %s", head, want)
 		}
 	}
-	until(`data: {"leaderboard":[{"rank":1,"userId":"u1",`)
+	c.until(`data: {"leaderboard":[{"rank":1,"userId":"u1",`)
 	p.call(service, http.MethodPost, "/v1/users/u1/xp", `{"xp":12}`, nil)
-	until(`data: {"leaderboard":[{"rank":1,"userId":"u1","username":"User 1","avatar":"","rankBadge":"Ajaw","score":12,`)
-	until("id: ")
+	c.until(`data: {"leaderboard":[{"rank":1,"userId":"u1","username":"User 1","avatar":"","rankBadge":"Ajaw","score":12,`)
+	c.until("id: ")
 	p.stop()
-	until("event: goodbye")
-	for range lines { // to the end
+	c.until("event: goodbye")
+	for range c.lines { // to the end
 	}
-	if err := curl.Wait(); err != nil {
+	if err := c.cmd.Wait(); err != nil {
 		t.Errorf("curl: %v", err)
 	}
 }

@@ -18,13 +18,14 @@ type way struct {
 	over   string
 	tls    bool
 	http2  bool
+	each   int // streams on each connection; 0 is one
 }
 
 // idle holds streams on which nothing happens, and asks what each of them takes.
 func (b *bench) idle(ctx context.Context) ([]*table, error) {
 	t := &table{
 		title: "idle",
-		intro: "Streams on which nothing happens after their first state, each of a user and a connection of its own. " +
+		intro: "Streams on which nothing happens after their first state, each of a user and, where nothing else is said, a connection of its own. " +
 			"RSS is what the server process grew by for each, when it had stopped falling; kernel is what the server's end of a connection holds there (`ss -tm`), the median of all.",
 		head: []string{"server", "over", "streams", "RSS", "× bare", "kernel"},
 	}
@@ -36,7 +37,8 @@ func (b *bench) idle(ctx context.Context) ([]*table, error) {
 	if b.program.has("--tls-cert") && b.program.has("--tls-key") {
 		ways = append(ways,
 			way{server: "marcador", over: "TLS, HTTP/1.1", tls: true},
-			way{server: "marcador", over: "TLS, HTTP/2", tls: true, http2: true})
+			way{server: "marcador", over: "TLS, HTTP/2", tls: true, http2: true},
+			way{server: "marcador", over: "TLS, HTTP/2, 10 a connection", tls: true, http2: true, each: 10})
 	} else {
 		t.note("marcador does not speak TLS yet, so there is no HTTPS here.")
 	}
@@ -45,7 +47,7 @@ func (b *bench) idle(ctx context.Context) ([]*table, error) {
 		for i, w := range ways {
 			streams := b.fits(t, b.idleStreams)
 			if w.tls {
-				streams = min(streams, b.idleTLS)
+				streams = b.fits(t, b.idleTLS)
 			}
 			b.progress("idle %d/%d: %s, %d streams over %s", run+1, b.count, w.server, streams, w.over)
 			rss, kernel, err := b.idleOf(ctx, w, streams)
@@ -97,7 +99,7 @@ func (b *bench) idleOf(ctx context.Context, w way, streams int) (rss float64, ke
 	defer func() { err = errors.Join(err, p.close()) }()
 	open := b.clients(p, w.server, srv, stream{}).open
 	if s, ok := srv.(*service); ok && w.tls {
-		h := holder{service: s, http2: w.http2}
+		h := holder{service: s, http2: w.http2, each: max(w.each, 1)}
 		defer h.close()
 		open = h.open
 	}
@@ -126,6 +128,7 @@ func (b *bench) idleOf(ctx context.Context, w way, streams int) (rss float64, ke
 type holder struct {
 	service *service
 	http2   bool
+	each    int // streams on each connection
 
 	mu     sync.Mutex
 	held   int         // guarded by mu
@@ -134,18 +137,23 @@ type holder struct {
 	read   sync.WaitGroup
 }
 
-// open opens streams, each on its own connection, and returns when all have begun.
+// open opens streams and returns when all have begun.
 func (h *holder) open(ctx context.Context, n int) error {
 	room := make(chan struct{}, 16) // handshakes at once
 	var opening sync.WaitGroup
-	for range n {
+	for ; n > 0; n -= h.each {
+		share := min(n, h.each)
 		room <- struct{}{}
 		opening.Go(func() {
 			defer func() { <-room }()
-			if err := h.one(ctx); err != nil {
-				h.mu.Lock()
-				defer h.mu.Unlock()
-				h.failed = errors.Join(h.failed, err)
+			transport := h.transport()
+			for range share { // one after the other, lest each gets a connection
+				if err := h.one(ctx, transport); err != nil {
+					h.mu.Lock()
+					defer h.mu.Unlock()
+					h.failed = errors.Join(h.failed, err)
+					return
+				}
 			}
 		})
 	}
@@ -155,19 +163,24 @@ func (h *holder) open(ctx context.Context, n int) error {
 	return h.failed
 }
 
-func (h *holder) one(ctx context.Context) error {
-	h.mu.Lock()
-	n := h.held
-	h.held++
-	h.mu.Unlock()
+// transport makes connections of the holder's protocol.
+func (h *holder) transport() *http.Transport {
 	var protocols http.Protocols
 	protocols.SetHTTP1(!h.http2)
 	protocols.SetHTTP2(h.http2)
 	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}, Timeout: 10 * time.Second}
-	transport := &http.Transport{
+	return &http.Transport{
 		DialContext: dialer.DialContext, TLSClientConfig: trusting(),
 		Protocols: &protocols, DisableCompression: true,
 	}
+}
+
+// one opens a stream.
+func (h *holder) one(ctx context.Context, transport *http.Transport) error {
+	h.mu.Lock()
+	n := h.held
+	h.held++
+	h.mu.Unlock()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, h.service.url+"/v1/events?board=global", nil)
 	if err != nil {
 		return err

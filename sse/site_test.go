@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"marcador/sse"
 )
 
@@ -56,6 +58,8 @@ func onBoth(t *testing.T, opts sse.Options, test func(t *testing.T, s *site)) {
 
 func newSite(tb testing.TB, opts sse.Options) *site {
 	tb.Helper()
+	before := goleak.IgnoreCurrent()
+	tb.Cleanup(func() { goleak.VerifyNone(tb, before) })
 	hub := sse.NewHub("e", 0)
 	s := &site{tb: tb, hub: hub, topic: hub.NewTopic(), streams: sse.NewServer(hub, opts), left: make(chan struct{}, 1000)}
 	s.topic.Keep(state(1))

@@ -89,20 +89,13 @@ func (s *subscriber) news(batch [][]byte) [][]byte {
 	return batch
 }
 
-func (s *subscriber) appendOwn(batch [][]byte, e Event) [][]byte {
-	if e.Name == "" {
-		return batch
-	}
-	return append(batch, s.format.encode(nil, e, ""))
-}
-
 // tell notes that the client is sent the state.
 func (s *subscriber) tell(f *follow, newest *State) {
 	if skipped := newest.turn - f.state - 1; skipped > 0 {
 		s.server.counts.skipped.Add(skipped)
 	}
 	f.sent = newest.version
-	f.state = newest.turn
+	f.state = max(f.state, newest.turn)
 	s.lastID = max(s.lastID, newest.version)
 }
 
@@ -132,43 +125,27 @@ func (s *subscriber) open(server *Server, stream Stream) (begin [][]byte) {
 		}
 	}
 	begin = append(begin, s.format.greeting(server.retry(), stream.Greeting(recovered)))
-
-	// What was published since From was made goes out as well, and at one moment, so
-	// that the highest of the versions tells all of them.
 	views := server.hub.now(topics)
-	states := make([]*State, 0, len(views))
-	follows := make(map[*State]*follow, len(views))
 	for i, from := range stream.Follows {
-		f, shown := &s.follows[i], &views[i]
-		f.turn = shown.turn
+		f, v := &s.follows[i], &views[i]
+		if f.view = v; v.newest != nil {
+			f.state = v.newest.turn
+		}
+		if from.From != nil && (v.newest == nil || v.newest.version < from.From.version) {
+			v.newest = from.From
+		}
+		f.turn = -1 // it is told, also where nothing was published yet
 		if f.own != nil {
-			begin = s.appendOwn(begin, f.own.News(nil, true))
-			if shown.notes != nil {
-				begin = s.appendOwn(begin, f.own.News(shown.notes, true))
+			if e := f.own.News(nil, true); e.Name != "" {
+				begin = append(begin, s.format.encode(nil, e, ""))
 			}
 		}
-		state := from.From
-		if newest := shown.newest; newest != nil {
-			f.state = newest.turn
-			if state == nil || newest.version > state.version {
-				state = newest
-			}
-		}
-		if state != nil && state.version > f.sent {
-			states = append(states, state)
-			follows[state] = f
-		}
 	}
-	slices.SortFunc(states, func(a, b *State) int { return cmp.Compare(a.version, b.version) })
-	for i, state := range states {
-		f := follows[state]
-		begin = append(begin, state.frame(f.topic, f.sent, s.format, i == len(states)-1))
-		f.sent = state.version
-		s.lastID = max(s.lastID, state.version)
-	}
+	said := len(begin)
+	begin = s.news(begin)
 	if stream.Resume != noVersion {
 		result := resultSnapshot
-		if recovered && len(states) > 0 {
+		if recovered && len(begin) > said {
 			result = resultDifference
 		} else if recovered {
 			result = resultCurrent

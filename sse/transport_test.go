@@ -110,14 +110,14 @@ func TestServer_heartbeat(t *testing.T) {
 func TestServer_expiry(t *testing.T) {
 	onBoth(t, sse.Options{}, func(t *testing.T, s *site) {
 		other := s.next
-		until := time.Now().Add(300 * time.Millisecond)
+		until := time.Now().Add(1500 * time.Millisecond)
 		s.next = func(r *http.Request) sse.Stream {
 			stream := other(r)
 			stream.Expires = until
 			return stream
 		}
 		one, two := s.connect("user=u"), s.connect("user=v")
-		if err := s.streams.Extend("s2", "v", until.Add(200*time.Millisecond)); err != nil {
+		if err := s.streams.Extend("s2", "v", until.Add(500*time.Millisecond)); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.streams.Extend("s2", "v", until.Add(-time.Hour)); err != nil { // it is not made shorter
@@ -133,7 +133,7 @@ func TestServer_expiry(t *testing.T) {
 			t.Errorf("it ended %v too early", until.Sub(now))
 		}
 		two.want(hello, `news {"v":1} e-1`, "error", "")
-		if now := time.Now(); now.Before(until.Add(200 * time.Millisecond)) {
+		if now := time.Now(); now.Before(until.Add(500 * time.Millisecond)) {
 			t.Error("a fresh token did not help")
 		}
 		if got := s.streams.Stats().Disconnects["token_expired"]; got != 2 {
