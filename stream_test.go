@@ -15,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	client "github.com/r3labs/sse/v2"
 )
 
 // patient bounds a wait that ends much sooner unless something is broken.
