@@ -153,6 +153,8 @@ type follower struct {
 	leave  func()
 	began  time.Time
 
+	streams *sse.Server
+
 	mu    sync.Mutex
 	delay time.Duration // guarded by mu: what a write takes
 	seen  []string      // guarded by mu: "seconds: page"
@@ -165,7 +167,7 @@ func (f *fixture) follow() *follower { return f.followAs("", -1, 0) }
 // followAs follows the board as a user who has seen a version.
 func (f *fixture) followAs(user string, seen int64, format sse.Format) *follower {
 	f.t.Helper()
-	fl := &follower{t: f.t, header: http.Header{}, began: time.Now()}
+	fl := &follower{t: f.t, header: http.Header{}, began: time.Now(), streams: sse.NewServer(f.Hub(), sse.Options{Heartbeat: 1000 * time.Hour})}
 	follow, err := f.Follow(f.t.Context(), live.Global, user, seen)
 	if err != nil {
 		f.t.Fatal(err)
@@ -174,9 +176,8 @@ func (f *fixture) followAs(user string, seen int64, format sse.Format) *follower
 	var served sync.WaitGroup
 	served.Go(func() {
 		r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil)
-		server := sse.NewServer(f.Hub(), sse.Options{Heartbeat: 1000 * time.Hour})
 		greet := func(recovered bool) []byte { return fmt.Appendf(nil, `{"recovered":%v}`, recovered) }
-		if err := server.Serve(fl, r, sse.Stream{Greeting: greet, UserID: user, Resume: seen, Format: format, Follows: []sse.Follow{follow}}); err != nil {
+		if err := fl.streams.Serve(fl, r, sse.Stream{Greeting: greet, UserID: user, Resume: seen, Format: format, Follows: []sse.Follow{follow}}); err != nil {
 			f.t.Error(err)
 		}
 	})

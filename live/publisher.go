@@ -154,6 +154,9 @@ func (p *publisher) follow(ctx context.Context, user string, seen int64) (sse.Fo
 		p.viewers.leave(f.viewer)
 		return sse.Follow{}, err
 	}
+	if p.followers == 1 {
+		p.since = time.Now() // nobody was behind
+	}
 	state := p.b.topic.Keep(shown.asState())
 	if shown = state.Content().(*page); !shown.sameAs(p.published) { //nolint:errcheck // a board's are pages
 		p.published = nil

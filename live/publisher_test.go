@@ -91,6 +91,29 @@ func TestPublisher_nobodyFollows(t *testing.T) {
 	})
 }
 
+// What is published is as old as the oldest change that a follower lacked, not as
+// one from before anybody followed.
+func TestPublisher_freshness(t *testing.T) {
+	inBubble(t, live.Options{Throttle: 10 * time.Second}, func(t *testing.T, f *fixture) {
+		f.put("u1")
+		time.Sleep(time.Hour)
+		fl := f.follow()
+		defer fl.leave()
+		f.give("u1", 1) // at once
+		synctest.Wait()
+		time.Sleep(2 * time.Second)
+		f.give("u1", 1) // at the window's end, 8 s later
+		time.Sleep(5 * time.Second)
+		f.give("u1", 1)
+		time.Sleep(time.Minute)
+		fl.want("0s: 1 u1:0 ", "0s: 1 u1:1 ", "10s: 1 u1:3 ")
+		stats := fl.streams.Stats()
+		if stats.Deliveries != 2 || stats.Freshness.Sum != 8 {
+			t.Errorf("%d deliveries, %v s old; want 2, the second of which 8 s", stats.Deliveries, stats.Freshness.Sum)
+		}
+	})
+}
+
 // A window is never shorter than ten times what the last fan-out took.
 func TestPublisher_slowFanout(t *testing.T) {
 	inBubble(t, live.Options{Throttle: 10 * time.Second}, func(_ *testing.T, f *fixture) {
