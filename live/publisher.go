@@ -26,6 +26,7 @@ type publisher struct {
 	scheduled bool        // guarded by mu: timer runs, or publish does
 	timer     *time.Timer // guarded by mu
 	last      time.Time   // guarded by mu: when the last broadcast was
+	idle      time.Time   // guarded by mu: until when it does nothing, having looked for news in vain
 	published *page       // guarded by mu: what all followers have, nil where they may differ
 	closed    bool        // guarded by mu
 
@@ -56,7 +57,7 @@ func (p *publisher) schedule(delay time.Duration) {
 	}
 	p.scheduled = true
 	p.running.Add(1)
-	p.timer = time.AfterFunc(max(delay, time.Until(p.last.Add(p.window()))), p.publish)
+	p.timer = time.AfterFunc(max(delay, time.Until(p.last.Add(p.window())), time.Until(p.idle)), p.publish)
 }
 
 // window is the least time between two broadcasts. It grows with what a fan-out
@@ -79,14 +80,22 @@ func (p *publisher) publish() {
 	p.mu.Unlock()
 
 	var err error
+	began, published := time.Now(), false
 	if wanted {
-		err = p.broadcast(p.b.s.ctx, since)
+		published, err = p.broadcast(p.b.s.ctx, since)
 	}
 	p.b.s.logged("broadcast skipped", err)
 
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.scheduled = false
+	if now := time.Now(); published {
+		p.last = now
+	} else if p.b.s.opts.Throttle > 0 {
+		// A change that is news must not wait a window for one that was not; but to
+		// look must not take more than a tenth of the time, either.
+		p.idle = now.Add(10 * now.Sub(began))
+	}
 	if err != nil {
 		p.dirty, p.since = true, since
 		p.schedule(retryAfter)
@@ -95,17 +104,17 @@ func (p *publisher) publish() {
 	}
 }
 
-// broadcast publishes what has changed, if anything has, of which the oldest is
-// that old. It holds no lock for which a write waits longer than to read the
-// ranks.
-func (p *publisher) broadcast(ctx context.Context, since time.Time) error {
+// broadcast publishes what has changed, of which the oldest is that old, and
+// reports whether anything has. It holds no lock for which a write waits longer
+// than to read the ranks.
+func (p *publisher) broadcast(ctx context.Context, since time.Time) (published bool, err error) {
 	s := p.b.s
 	s.publishing.Lock()
 	defer s.publishing.Unlock()
 	var told notes
 	shown, err := p.b.snapshot(ctx, func() { told = p.viewers.notes() })
 	if err != nil {
-		return err
+		return false, err
 	}
 	publication := sse.Publication{Topic: p.b.topic, Since: since}
 	if p.news(shown) {
@@ -114,12 +123,13 @@ func (p *publisher) broadcast(ctx context.Context, since time.Time) error {
 	if told.places != nil {
 		publication.Notes, publication.Version = told, told.version
 	}
-	if publication.State != nil || told.moved {
+	published = publication.State != nil || told.moved
+	if published {
 		s.log.DebugContext(ctx, "broadcast", "board", p.b.name, "version", shown.version, "rows", publication.State != nil)
 		p.viewers.published(told)
 		s.hub.Publish(publication)
 	}
-	return nil
+	return published, nil
 }
 
 // news reports whether followers lack what shown shows, and notes that they are
@@ -127,7 +137,6 @@ func (p *publisher) broadcast(ctx context.Context, since time.Time) error {
 func (p *publisher) news(shown *page) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.last = time.Now()
 	if shown.sameAs(p.published) {
 		return false
 	}

@@ -77,6 +77,22 @@ func TestViewers_window(t *testing.T) {
 	})
 }
 
+// What is no news to anybody delays nothing.
+func TestViewers_noNews(t *testing.T) {
+	inBubble(t, live.Options{Throttle: 10 * time.Second, Top: 1}, func(_ *testing.T, f *fixture) {
+		f.put("u1", "u2", "u3")
+		f.give("u1", 50)
+		fl := f.followAs("u1", -1, 0)
+		defer fl.leave()
+		time.Sleep(time.Minute)
+		f.give("u3", 5) // below the top, and the follower does not move
+		fl.want("0s: 1 u1:50 ")
+		time.Sleep(time.Second)
+		f.give("u1", 1)
+		fl.want("61s: 1 u1:51 ")
+	})
+}
+
 // A second tab that joins within a window was told something newer; when the rank
 // returns to what the first one knows, the second is told all the same.
 func TestViewers_joinsWithinAWindow(t *testing.T) {
