@@ -35,6 +35,7 @@ type viewers struct {
 	users map[string]*viewer              // guarded by mu
 	free  []int                           // guarded by mu: slots that nobody has
 	slots int                             // guarded by mu: how many were ever needed
+	joins int64                           // guarded by mu: how many viewers there ever were
 	left  *simplelru.LRU[string, history] // guarded by mu: of users who have left
 }
 
@@ -42,6 +43,7 @@ type viewers struct {
 type viewer struct {
 	user    string
 	slot    int     // in notes.places
+	joined  int64   // what viewers.joins became
 	streams int     // guarded by viewers.mu
 	number  uint32  // guarded by viewers.mu: the user's when last looked up
 	told    int     // guarded by viewers.mu: the rank that was published last
@@ -90,8 +92,9 @@ func (h *history) at(version int64) (rank int, ok bool) {
 // change.
 type notes struct {
 	version int64
+	joins   int64   // what viewers.joins was
 	places  []place // by slot
-	moved   bool    // somebody's changed
+	moved   bool    // somebody's rank has
 }
 
 func newViewers(b *board) *viewers {
@@ -121,6 +124,8 @@ func (v *viewers) join(user string) *viewer {
 			one.history = left
 			v.left.Remove(user)
 		}
+		v.joins++
+		one.joined = v.joins
 		v.users[user] = one
 		v.count.Add(1)
 	}
@@ -156,7 +161,7 @@ func (v *viewers) rankAt(one *viewer, version int64) (rank int, ok bool) {
 func (v *viewers) notes() notes {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	n := notes{version: v.b.stamp.version}
+	n := notes{version: v.b.stamp.version, joins: v.joins}
 	if len(v.users) == 0 {
 		return n
 	}
@@ -174,7 +179,7 @@ func (v *viewers) published(n notes) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for _, one := range v.users {
-		if one.slot < len(n.places) && one.history.until <= n.version { // who came meanwhile knows more
+		if one.joined <= n.joins { // who came meanwhile may have the slot of one who has left
 			one.told, one.apart = n.places[one.slot].rank, false
 			one.history.add(n.version, one.told)
 		}
