@@ -180,7 +180,8 @@ func (v *viewers) published(n notes) {
 	defer v.mu.Unlock()
 	for _, one := range v.users {
 		if one.joined <= n.joins { // who came meanwhile may have the slot of one who has left
-			one.told, one.apart = n.places[one.slot].rank, false
+			one.told = n.places[one.slot].rank
+			one.apart = one.history.until > n.version // a stream that came meanwhile
 			one.history.add(n.version, one.told)
 		}
 	}
