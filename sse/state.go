@@ -29,7 +29,7 @@ type State struct {
 	version int64
 	content Content
 
-	turn     int64 // guarded by the hub's mu: how many of its topic were published up to it; 0 if it was not
+	turn     int64 // guarded by the hub's mu: which of its topic's published states it is, from 1; 0 for none of them
 	repeated bool  // guarded by the hub's mu: something else was published before with the same version
 
 	frames atomic.Pointer[frames]

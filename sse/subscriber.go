@@ -37,7 +37,7 @@ type follow struct {
 	own   Own   // or nil
 	leave func()
 	sent  int64 // the version that the client holds, or noVersion
-	state int64 // State.turn of what the client holds, or, if that was not published, of the last one before
+	state int64 // view.states when the client was last sent one
 	turn  int64 // view.turn when the client was last told
 	place int32 // in a shard's list of the topic's followers
 }
@@ -84,19 +84,18 @@ func (s *subscriber) news(batch [][]byte) [][]byte {
 	}
 	for i, f := range states {
 		batch = append(batch, f.view.frame(f.topic, f.sent, s.format, i == len(states)-1))
-		s.tell(f, f.view.newest)
+		s.tell(f)
 	}
 	return batch
 }
 
-// tell notes that the client is sent the state.
-func (s *subscriber) tell(f *follow, newest *State) {
-	if skipped := newest.turn - f.state - 1; skipped > 0 {
+// tell notes that the client is sent the newest state.
+func (s *subscriber) tell(f *follow) {
+	if skipped := f.view.states - f.state - 1; skipped > 0 {
 		s.server.counts.skipped.Add(skipped)
 	}
-	f.sent = newest.version
-	f.state = max(f.state, newest.turn)
-	s.lastID = max(s.lastID, newest.version)
+	f.sent, f.state = f.view.newest.version, f.view.states
+	s.lastID = max(s.lastID, f.sent)
 }
 
 // open makes s the subscriber of the stream, and returns what that begins with: the
@@ -128,9 +127,7 @@ func (s *subscriber) open(server *Server, stream Stream) (begin [][]byte) {
 	views := server.hub.now(topics)
 	for i, from := range stream.Follows {
 		f, v := &s.follows[i], &views[i]
-		if f.view = v; v.newest != nil {
-			f.state = v.newest.turn
-		}
+		f.view, f.state = v, v.states
 		if from.From != nil && (v.newest == nil || v.newest.version < from.From.version) {
 			v.newest = from.From
 		}

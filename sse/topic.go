@@ -58,6 +58,7 @@ type Topic struct {
 // view is what followers of a topic are told, as of one moment.
 type view struct {
 	newest *State    // the last one published, nil before the first
+	states int64     // how many were published
 	notes  any       // see Publication
 	noted  int64     // the version of notes
 	since  time.Time // see Publication
@@ -132,10 +133,8 @@ func (h *Hub) Publish(news ...Publication) {
 			}
 			s := t.keep(p.State)
 			if s.turn == 0 {
-				s.turn = 1
-				if t.shown.newest != nil {
-					s.turn = t.shown.newest.turn + 1
-				}
+				t.shown.states++
+				s.turn = t.shown.states
 				s.repeated = s.version <= before
 			}
 			t.shown.newest = s
