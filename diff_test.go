@@ -31,7 +31,7 @@ type record struct {
 	mu     sync.Mutex
 	pages  map[int][]map[string]any // guarded by mu: whole boards
 	more   *sync.Cond               // a page is there
-	erased int                      // guarded by mu: the version with which somebody was erased last
+	joined int                      // guarded by mu: the version with which somebody came or was erased last
 }
 
 // at waits for the board at a version.
@@ -62,12 +62,13 @@ func (r *record) read(p *program, token string) int {
 	return page.Version
 }
 
-// erases notes the version with which somebody is erased, and returns the one before.
-func (r *record) erases(version int) int {
+// joins notes the version with which somebody comes or is erased, and returns the
+// one before.
+func (r *record) joins(version int) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	before := r.erased
-	r.erased = version
+	before := r.joined
+	r.joined = version
 	return before
 }
 
@@ -223,8 +224,8 @@ func (c *reference) take(name, data, id string) error {
 	case "authenticated":
 		c.moved = c.rank
 		c.record.mu.Lock()
-		if c.record.erased > c.version {
-			c.moved = -1 // what is told of the gap may be by the ledger, which has forgotten who is erased
+		if c.record.joined > c.version {
+			c.moved = -1 // what is told of the gap may be by the ledger, which knows points alone
 		}
 		c.record.mu.Unlock()
 		if e.Recovered && c.version == 0 {
@@ -352,8 +353,15 @@ func TestDifferences(t *testing.T) {
 	record := &record{pages: map[int][]map[string]any{}}
 	record.more = sync.NewCond(&record.mu)
 	put := func(user, name string) {
-		p.call(admin, http.MethodPut, "/v1/users/"+user, fmt.Sprintf(`{"username":%q,"avatar":"https://x/%s"}`, name, strings.Repeat(name, 100)), nil)
-		record.read(p, admin)
+		before := record.joins(math.MaxInt)
+		status, b := p.try(admin, http.MethodPut, "/v1/users/"+user, fmt.Sprintf(`{"username":%q,"avatar":"https://x/%s"}`, name, strings.Repeat(name, 100)))
+		if status >= 300 {
+			t.Fatalf("%d %s", status, b)
+		}
+		if version := record.read(p, admin); status == http.StatusCreated {
+			before = version
+		}
+		record.joins(before)
 	}
 	name := func(i int) string { return fmt.Sprintf("u%d", i+1) }
 	for i := range users {
@@ -397,11 +405,11 @@ func TestDifferences(t *testing.T) {
 		case dice < 65:
 			put(user, fmt.Sprintf("name%d", step))
 		case dice < 67:
-			before := record.erases(math.MaxInt) // until it is known
+			before := record.joins(math.MaxInt) // until it is known
 			if status, _ := p.try(admin, http.MethodDelete, "/v1/users/"+user, ""); status == http.StatusNoContent {
 				before = record.read(p, admin)
 			}
-			record.erases(before)
+			record.joins(before)
 		case dice < 82:
 			toggle(i)
 		case dice < 99:

@@ -24,6 +24,9 @@ type access struct {
 
 const accessKey = "access"
 
+// realm begins each challenge.
+const realm = `Bearer realm="marcador"`
+
 type callerKey struct{}
 
 // callerOf returns who calls.
@@ -48,7 +51,7 @@ func (a *api) authorize(ctx huma.Context, next func(huma.Context)) {
 	}
 	if p != nil {
 		if p.Code != "cross_origin" {
-			ctx.SetHeader("WWW-Authenticate", `Bearer realm="marcador"`+challenge)
+			ctx.SetHeader("WWW-Authenticate", realm+challenge)
 		}
 		_ = huma.WriteErr(a.huma, ctx, p.Status, p.Detail, p) // huma reports it
 		return
@@ -71,9 +74,14 @@ func (a *api) identify(r *http.Request, may access) (caller auth.Caller, p *prob
 	}
 	if err != nil {
 		return caller, problemOf(http.StatusUnauthorized, "token_invalid", err.Error()+"; get a fresh token"),
-			fmt.Sprintf(`, error="invalid_token", error_description=%q`, err)
+			invalidToken(err)
 	}
 	return caller, nil, ""
+}
+
+// invalidToken is what a challenge says of a token that is refused.
+func invalidToken(err error) string {
+	return fmt.Sprintf(`, error="invalid_token", error_description=%q`, err)
 }
 
 // sameOrigin returns what is wrong with a write that another site's page made a

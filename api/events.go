@@ -133,7 +133,7 @@ type extendOutput struct {
 // extended is a stream that goes on.
 type extended struct {
 	SocketID  string `json:"socketId"`
-	ExpiresAt string `json:"expiresAt" format:"date-time" doc:"When the token expires, and with it the stream"`
+	ExpiresAt string `json:"expiresAt" format:"date-time" doc:"When the fresh token expires; the stream goes on until then at least"`
 }
 
 func (a *api) extend(ctx context.Context, in *extendInput) (*extendOutput, error) {
@@ -142,7 +142,8 @@ func (a *api) extend(ctx context.Context, in *extendInput) (*extendOutput, error
 		fresh, err := a.Verifier.Verify(in.Body.Token)
 		switch {
 		case err != nil:
-			return nil, problemOf(http.StatusUnauthorized, "token_invalid", "token: "+err.Error()+"; get a fresh token", fault{"token", err.Error()})
+			p := problemOf(http.StatusUnauthorized, "token_invalid", "token: "+err.Error()+"; get a fresh token", fault{"token", err.Error()})
+			return nil, huma.ErrorWithHeaders(p, http.Header{"WWW-Authenticate": {realm + invalidToken(err)}})
 		case fresh.UserID != caller.UserID:
 			return nil, problemOf(http.StatusForbidden, "other_user", "token: it is another user's; give one of the stream's own", fault{"token", "is another user's"})
 		}
@@ -163,6 +164,11 @@ func (a *api) events(ctx context.Context, in *eventsInput) (*huma.StreamResponse
 	case len(boards) > maxBoards:
 		return nil, invalid("board", "a stream follows at most 32 boards; open another one for the others")
 	}
+	if err := a.Streams.Check(caller.UserID); err != nil { // before work is done for it
+		return nil, a.fail(ctx, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	stream := sse.Stream{
 		ID:      rand.Text(),
 		UserID:  caller.UserID,

@@ -10,7 +10,7 @@ import (
 
 // maxPast bounds how far back ranks are worked out, in rows of the ledger. Who was
 // away for longer is not told of a move in between.
-const maxPast = 100_000
+const maxPast = 20_000
 
 // past is where users stood at a version: those whose points have changed since.
 // After a restart many come back with the same version, so one is kept. Safe for
@@ -25,15 +25,15 @@ type past struct {
 // standAt returns where the user stood at a version, by the ledger; nil where that
 // is too long ago, or there is no such user now.
 func (b *board) standAt(ctx context.Context, user string, version int64) (*place, error) {
+	p := &b.past
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	b.s.mu.RLock()
 	now := b.stamp.version
 	b.s.mu.RUnlock()
 	if version > now || now-version > maxPast {
 		return nil, nil //nolint:nilnil // it is not known, and nothing is wrong
 	}
-	p := &b.past
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	if p.version != version || p.then == nil {
 		p.version, p.upTo, p.then = version, version, map[uint32]rank.Item{}
 	}

@@ -167,11 +167,12 @@ func (p *publisher) follow(ctx context.Context, user string, seen int64) (sse.Fo
 		p.since = time.Now() // nobody was behind
 	}
 	state := p.b.topic.Keep(shown.asState())
-	if shown = state.Content().(*page); !shown.sameAs(p.published) { //nolint:errcheck // a board's are pages
+	shown = state.Content().(*page) //nolint:errcheck // a board's are pages
+	switch newer := p.published == nil || p.published.version < shown.version; {
+	case p.followers == 1 && newer:
+		p.published = shown
+	case !shown.sameAs(p.published):
 		p.published = nil
-		if p.followers == 1 {
-			p.published = shown
-		}
 	}
 	follow := sse.Follow{Topic: p.b.topic, From: state, Leave: func() { p.leave(f.viewer) }}
 	if f.viewer != nil {

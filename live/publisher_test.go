@@ -91,6 +91,26 @@ func TestPublisher_nobodyFollows(t *testing.T) {
 	})
 }
 
+// A follower whose page was made before a broadcast begins with the broadcast's;
+// when the board returns to what its own page showed, it is told.
+func TestPublisher_joinsWhilePublishing(t *testing.T) {
+	inBubble(t, live.Options{Throttle: -1}, func(t *testing.T, f *fixture) {
+		f.put("u1")
+		for i := range 30 {
+			done := make(chan struct{})
+			go func() { defer close(done); f.give("u1", 5) }()
+			fl := f.follow()
+			<-done
+			f.give("u1", -5)
+			synctest.Wait()
+			if got := fl.last.Entries[0].Score; got != 0 {
+				t.Fatalf("round %d: a follower was left at %d, the board is at 0", i, got)
+			}
+			fl.leave()
+		}
+	})
+}
+
 // What is published is as old as the oldest change that a follower lacked, not as
 // one from before anybody followed.
 func TestPublisher_freshness(t *testing.T) {

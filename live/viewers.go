@@ -35,7 +35,6 @@ type viewers struct {
 	users map[string]*viewer              // guarded by mu
 	free  []int                           // guarded by mu: slots that nobody has
 	slots int                             // guarded by mu: how many were ever needed
-	joins int64                           // guarded by mu: how many viewers there ever were
 	left  *simplelru.LRU[string, history] // guarded by mu: of users who have left
 }
 
@@ -43,7 +42,8 @@ type viewers struct {
 type viewer struct {
 	user    string
 	slot    int     // in notes.places
-	joined  int64   // what viewers.joins became
+	noted   int64   // guarded by viewers.mu: the version of the last notes that it is in
+	looked  bool    // guarded by viewers.mu: a stream has begun, so that it is known what was told
 	streams int     // guarded by viewers.mu
 	number  uint32  // guarded by viewers.mu: the user's when last looked up
 	told    int     // guarded by viewers.mu: the rank that was published last
@@ -92,7 +92,6 @@ func (h *history) at(version int64) (rank int, ok bool) {
 // change.
 type notes struct {
 	version int64
-	joins   int64   // what viewers.joins was
 	places  []place // by slot
 	moved   bool    // somebody's rank has
 }
@@ -124,8 +123,6 @@ func (v *viewers) join(user string) *viewer {
 			one.history = left
 			v.left.Remove(user)
 		}
-		v.joins++
-		one.joined = v.joins
 		v.users[user] = one
 		v.count.Add(1)
 	}
@@ -161,15 +158,20 @@ func (v *viewers) rankAt(one *viewer, version int64) (rank int, ok bool) {
 func (v *viewers) notes() notes {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	n := notes{version: v.b.stamp.version, joins: v.joins}
+	n := notes{version: v.b.stamp.version}
 	if len(v.users) == 0 {
 		return n
 	}
 	n.places = make([]place, v.slots)
 	for _, one := range v.users {
+		if !one.looked {
+			continue
+		}
 		now := v.place(one)
 		n.places[one.slot] = now
 		n.moved = n.moved || one.apart || now.rank != one.told
+		one.noted = n.version
+		one.history.add(n.version, now.rank)
 	}
 	return n
 }
@@ -179,10 +181,9 @@ func (v *viewers) published(n notes) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for _, one := range v.users {
-		if one.joined <= n.joins { // who came meanwhile may have the slot of one who has left
+		if one.noted == n.version { // else it has come meanwhile, perhaps to the slot of one who has left
 			one.told = n.places[one.slot].rank
-			one.apart = one.history.until > n.version // a stream that came meanwhile
-			one.history.add(n.version, one.told)
+			one.apart = one.history.until > n.version // by a stream that has come meanwhile
 		}
 	}
 }
@@ -221,7 +222,8 @@ func (f *follower) look() {
 	defer v.mu.Unlock()
 	f.version = f.b.stamp.version
 	f.told = v.place(f.viewer)
-	if f.viewer.streams == 1 {
+	if first := !f.viewer.looked || f.viewer.streams == 1; first {
+		f.viewer.looked = true
 		f.viewer.told = f.told.rank
 	} else if f.viewer.told != f.told.rank {
 		f.viewer.apart = true

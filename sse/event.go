@@ -44,6 +44,16 @@ func (f Format) encode(dst []byte, e Event, id string) []byte {
 	return appendEvent(dst, e.Name, data, id)
 }
 
+// encodeOwn returns an event that goes to one client alone. It is not compressed: a
+// few dozen bytes are not worth that for each.
+func (f Format) encodeOwn(e Event, id string) []byte {
+	plain := (f &^ Gzip).encode(nil, e, id)
+	if f&Gzip == 0 {
+		return plain
+	}
+	return appendStored(make([]byte, 0, len(plain)+16), plain)
+}
+
 // appendEvent appends an event. Line breaks in the data, of any of the three
 // kinds that a parser knows, become lines of it.
 func appendEvent(dst []byte, name string, data []byte, id string) []byte {

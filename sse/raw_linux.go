@@ -43,7 +43,9 @@ type shards struct {
 // where the connection is not a bare one.
 func (s *Server) serveRaw(w http.ResponseWriter, r *http.Request, stream Stream) {
 	conn, bare := r.Context().Value(connKey{}).(*net.TCPConn)
-	if !bare || r.TLS != nil || r.ProtoMajor != 1 {
+	// Of a body that has not come yet net/http would go on reading, on its own
+	// descriptor, and keep the connection open when the stream has ended.
+	if !bare || r.TLS != nil || r.ProtoMajor != 1 || r.Body != http.NoBody {
 		return
 	}
 	sh, err := s.shard()

@@ -51,7 +51,7 @@ type Options struct {
 //
 // A stream over HTTP/1 and a bare TCP connection is taken over from net/http where
 // the system has epoll and ConnContext is set: one of a few goroutines then writes to its socket, and
-// nothing is left of it but a descriptor and some 500 bytes. All others are
+// nothing is left of it but a descriptor and some 700 bytes. All others are
 // written by their requests' goroutines.
 type Server struct {
 	hub    *Hub
@@ -201,6 +201,14 @@ func ConnContext(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, c)
 }
 
+// Check returns the error that a stream of the user's would be refused with now,
+// if any: before work is done for it.
+func (s *Server) Check(userID string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.refusal(userID)
+}
+
 // Streams is the number of streams that are open.
 func (s *Server) Streams() int {
 	s.mu.Lock()
@@ -274,6 +282,19 @@ func (s *Server) isDraining() bool {
 func (s *Server) enter(userID string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err := s.refusal(userID); err != nil {
+		return err
+	}
+	s.streams++
+	if userID != "" {
+		s.ofUser[userID]++
+	}
+	return nil
+}
+
+// refusal says why there is no room for a stream, if there is none, and counts it.
+// It is called with mu held.
+func (s *Server) refusal(userID string) error {
 	switch {
 	case s.isDraining():
 		s.counts.refused[0].Add(1)
@@ -284,10 +305,6 @@ func (s *Server) enter(userID string) error {
 	case userID != "" && s.ofUser[userID] >= s.opts.MaxStreamsPerUser:
 		s.counts.refused[2].Add(1)
 		return ErrFullForUser
-	}
-	s.streams++
-	if userID != "" {
-		s.ofUser[userID]++
 	}
 	return nil
 }

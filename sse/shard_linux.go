@@ -1,6 +1,7 @@
 package sse
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -95,10 +96,11 @@ func (sh *shard) poll() {
 		n := 0
 		closed := conn.Read(func(fd uintptr) bool {
 			var err error
-			if n, err = unix.EpollWait(int(fd), events, 0); err != nil {
-				n = 0 // EINTR; it is asked again
+			for {
+				if n, err = unix.EpollWait(int(fd), events, 0); !errors.Is(err, unix.EINTR) {
+					return n > 0
+				}
 			}
-			return n > 0
 		})
 		if closed != nil {
 			return
@@ -342,7 +344,12 @@ func (sh *shard) handle(e *unix.EpollEvent) {
 	case e.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0:
 		sh.end(st, clientGone)
 	case st.rest != nil:
-		if sh.write(st, st.rest); st.rest == nil && sh.tell(st) {
+		if sh.write(st, st.rest); st.rest != nil || st.ended {
+			return
+		}
+		if _, is := st.expired(sh.now); is { // who takes its time may not outlive its token by it
+			sh.last(st, tokenExpired, st.tokenExpired())
+		} else if sh.tell(st) {
 			sh.late(st)
 		}
 	}

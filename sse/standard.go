@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
 	"slices"
 	"time"
 )
@@ -26,8 +25,13 @@ type standard struct {
 
 // serveStandard begins the stream and returns what writes it until it is over.
 func (s *Server) serveStandard(w http.ResponseWriter, r *http.Request, stream Stream) (run func()) {
-	w.WriteHeader(http.StatusOK)
 	st := &standard{w: w, rc: http.NewResponseController(w), woken: make(chan struct{}, 1)}
+	if r.ProtoMajor == 1 && r.Body != http.NoBody {
+		// net/http would wait for the body, before the head is sent and at the end.
+		_ = st.rc.EnableFullDuplex()
+		_ = st.rc.SetReadDeadline(s.began)
+	}
+	w.WriteHeader(http.StatusOK)
 	begin := st.open(s, stream)
 	st.views = make([]view, len(st.follows))
 	for i := range st.follows {
@@ -143,10 +147,16 @@ func (s *standard) refresh() {
 
 // write sends the frames and waits until the kernel has them, at most for the
 // timeout. After an error the connection is of no more use.
-func (s *standard) write(frames ...[]byte) error {
-	if err := s.rc.SetWriteDeadline(time.Now().Add(s.server.opts.WriteTimeout)); err != nil {
+func (s *standard) write(frames ...[]byte) (err error) {
+	deadline := time.Now().Add(s.server.opts.WriteTimeout)
+	if err := s.rc.SetWriteDeadline(deadline); err != nil {
 		return fmt.Errorf("set write deadline: %w", err)
 	}
+	defer func() {
+		if err != nil && !time.Now().Before(deadline) {
+			err = errors.Join(errTooSlow, err) // over HTTP/2 it does not say so itself
+		}
+	}()
 	for _, b := range frames {
 		for piece := range slices.Chunk(b, piece) {
 			if _, err := s.w.Write(piece); err != nil {
@@ -166,9 +176,12 @@ func (s *standard) write(frames ...[]byte) error {
 	return nil
 }
 
+// errTooSlow is joined to the error of a write that took too long.
+var errTooSlow = errors.New("sse: too slow")
+
 // reasonOf says why a write that failed did.
 func reasonOf(err error) reason {
-	if errors.Is(err, os.ErrDeadlineExceeded) {
+	if errors.Is(err, errTooSlow) {
 		return tooSlow
 	}
 	return clientGone

@@ -9,7 +9,7 @@ import (
 type Stats struct {
 	Streams     map[string]int    // open now, by transport: raw, standard
 	Deliveries  uint64            // news of topics written to a client
-	Bytes       uint64            // written to clients, bodies as sent: compressed where they are
+	Bytes       uint64            // written to clients, compressed where they are
 	Skipped     uint64            // states that a client was not sent because it was sent a later one
 	Recoveries  map[string]uint64 // connections that named an event id, by result: current, difference, snapshot
 	Disconnects map[string]uint64 // streams that ended, by reason: client_gone, too_slow, token_expired, shutdown

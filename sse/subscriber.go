@@ -75,7 +75,7 @@ func (s *subscriber) news(batch [][]byte) [][]byte {
 			s.lastID = max(s.lastID, told)
 			id = s.server.hub.ID(s.lastID)
 		}
-		batch = append(batch, s.format.encode(nil, e, id))
+		batch = append(batch, s.format.encodeOwn(e, id))
 	}
 	if len(states) > 1 {
 		slices.SortFunc(states, func(a, b *follow) int {
@@ -134,7 +134,7 @@ func (s *subscriber) open(server *Server, stream Stream) (begin [][]byte) {
 		f.turn = -1 // it is told, also where nothing was published yet
 		if f.own != nil {
 			if e := f.own.News(nil, true); e.Name != "" {
-				begin = append(begin, s.format.encode(nil, e, ""))
+				begin = append(begin, s.format.encodeOwn(e, ""))
 			}
 		}
 	}

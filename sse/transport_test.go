@@ -443,6 +443,18 @@ func TestServer_churn(t *testing.T) {
 	})
 }
 
+// A connection on which a body is still to come is not taken over: net/http would
+// keep it open, waiting for that, when the stream has ended.
+func TestServer_bodyToCome(t *testing.T) {
+	onBoth(t, sse.Options{}, func(t *testing.T, s *site) {
+		c := s.connect("", "Content-Length: 1")
+		c.want(hello, `news {"v":1} e-1`)
+		if got := s.streams.Stats().Streams; got["standard"] != 1 || got["raw"] != 0 {
+			t.Errorf("streams = %v", got)
+		}
+	})
+}
+
 // HTTP/1.0, as nginx speaks it to a server by default.
 func TestServer_http10(t *testing.T) {
 	onBoth(t, sse.Options{}, func(t *testing.T, s *site) {
