@@ -106,8 +106,13 @@ type reference struct {
 	lastID  string
 	version int // of the page that it holds, 0 for none
 	rows    []map[string]any
-	rank    int // -1: not known
-	moved   int // the rank with what came since the last id, which belongs to the next one
+	rank    int      // -1: not known
+	known   struct { // all of it when lastID came
+		version int
+		rows    []map[string]any
+		rank    int
+	}
+	moved int // the rank with what came since the last id, which belongs to the next one
 
 	cancel context.CancelFunc
 	done   chan struct{}
@@ -230,6 +235,7 @@ func (c *reference) take(name, data, id string) error {
 	c.mu.Unlock()
 	switch name {
 	case "authenticated":
+		c.version, c.rows, c.rank = c.known.version, c.known.rows, c.known.rank // what came without an id is said again
 		c.moved = c.rank
 		c.record.mu.Lock()
 		if c.record.joined > c.version {
@@ -244,7 +250,8 @@ func (c *reference) take(name, data, id string) error {
 		if err := c.move(e); err != nil || id == "" {
 			return err
 		}
-		c.rank, c.lastID = c.moved, id
+		c.rank = c.moved
+		c.keep(id)
 		return nil
 	case "leaderboard:updated":
 		c.rows = e.Leaderboard
@@ -261,8 +268,11 @@ func (c *reference) take(name, data, id string) error {
 	if e.Version < c.version || e.Version == c.version && name == "position_change" {
 		return fmt.Errorf("version %d after %d", e.Version, c.version)
 	}
-	c.version, c.lastID = e.Version, id
-	if !strings.HasSuffix(id, fmt.Sprintf("-%d", e.Version)) {
+	c.version = e.Version
+	if id != "" { // else what only this client is told is newer, and follows with one
+		defer c.keep(id)
+	}
+	if id != "" && !strings.HasSuffix(id, fmt.Sprintf("-%d", e.Version)) {
 		return fmt.Errorf("the id is not of version %d", e.Version)
 	}
 	board := c.record.at(e.Version)
@@ -273,6 +283,9 @@ func (c *reference) take(name, data, id string) error {
 		return fmt.Errorf("the client holds\n%v, the page was\n%v", c.rows, want)
 	}
 	rank := rankIn(board, c.user)
+	if id == "" {
+		return nil // the own rank follows
+	}
 	if c.moved >= 0 && c.moved != rank && !c.record.changing(c.version) {
 		return fmt.Errorf("the client was told of rank %d, the page says %d", c.moved, rank)
 	}
@@ -281,6 +294,12 @@ func (c *reference) take(name, data, id string) error {
 	defer c.mu.Unlock()
 	c.reached = e.Version
 	return nil
+}
+
+// keep notes what the client holds with an id.
+func (c *reference) keep(id string) {
+	c.lastID = id
+	c.known.version, c.known.rows, c.known.rank = c.version, c.rows, c.rank
 }
 
 // move takes in that the user's own rank has moved.
@@ -385,9 +404,10 @@ func TestDifferences(t *testing.T) {
 		}
 		user := name(random.IntN(users))
 		c := &reference{
-			t: t, p: p, user: user, query: query, transport: transport, record: record, top: top, rank: -1, counts: map[string]int{},
+			t: t, p: p, user: user, query: query, transport: transport, record: record, top: top, rank: -1, moved: -1, counts: map[string]int{},
 			header: http.Header{"Authorization": {"Bearer " + tokenFor(t, user, "", time.Hour)}},
 		}
+		c.known.rank = -1
 		clients = append(clients, c)
 		c.connect()
 	}

@@ -43,9 +43,9 @@ type follow struct {
 }
 
 // news appends to batch, frame by frame, what the client lacks of what its views
-// show. What only this client is told comes first; the states follow in the
-// order of their versions. The last event carries the id: it says exactly what the
-// client has been told when it has seen it.
+// show. What only this client is told comes first, or last where it is newer than
+// the states, which are in the order of their versions. The last event carries the
+// id: it says exactly what the client has been told when it has seen it.
 func (s *subscriber) news(batch [][]byte) [][]byte {
 	var room [4]*follow // most streams follow fewer
 	states := room[:0]
@@ -69,22 +69,35 @@ func (s *subscriber) news(batch [][]byte) [][]byte {
 			}
 		}
 	}
-	for i, e := range own {
-		id := ""
-		if len(states) == 0 && i == len(own)-1 {
-			s.lastID = max(s.lastID, told)
-			id = s.server.hub.ID(s.lastID)
-		}
-		batch = append(batch, s.format.encodeOwn(e, id))
-	}
 	if len(states) > 1 {
 		slices.SortFunc(states, func(a, b *follow) int {
 			return cmp.Compare(a.view.newest.version, b.view.newest.version)
 		})
 	}
+	// What is newer goes last, with the id.
+	ownLast := len(own) > 0 && (len(states) == 0 || told > states[len(states)-1].view.newest.version)
+	if !ownLast {
+		batch = s.appendOwn(batch, own, "")
+	}
 	for i, f := range states {
-		batch = append(batch, f.view.frame(f.topic, f.sent, s.format, i == len(states)-1))
+		batch = append(batch, f.view.frame(f.topic, f.sent, s.format, !ownLast && i == len(states)-1))
 		s.tell(f)
+	}
+	if ownLast {
+		s.lastID = max(s.lastID, told)
+		batch = s.appendOwn(batch, own, s.server.hub.ID(s.lastID))
+	}
+	return batch
+}
+
+// appendOwn appends the events, the last of them with the id.
+func (s *subscriber) appendOwn(batch [][]byte, own []Event, id string) [][]byte {
+	for i, e := range own {
+		if i < len(own)-1 {
+			batch = append(batch, s.format.encodeOwn(e, ""))
+		} else {
+			batch = append(batch, s.format.encodeOwn(e, id))
+		}
 	}
 	return batch
 }
