@@ -72,14 +72,6 @@ func (r *record) joins(version int) int {
 	return before
 }
 
-// changing reports whether somebody has come or was erased about a version. Then
-// ranks are compared with pages alone, not with what was told before.
-func (r *record) changing(version int) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.joined >= version-1
-}
-
 // rankIn is the user's rank on a board, 0 for none.
 func rankIn(board []map[string]any, user string) int {
 	for i, e := range board {
@@ -286,7 +278,7 @@ func (c *reference) take(name, data, id string) error {
 	if id == "" {
 		return nil // the own rank follows
 	}
-	if c.moved >= 0 && c.moved != rank && !c.record.changing(c.version) {
+	if c.moved >= 0 && c.moved != rank {
 		return fmt.Errorf("the client was told of rank %d, the page says %d", c.moved, rank)
 	}
 	c.rank, c.moved = rank, rank
@@ -311,7 +303,7 @@ func (c *reference) move(e diffEvent) error {
 	if e.NewRank == nil {
 		e.NewRank = &zero
 	}
-	if c.moved >= 0 && *e.OldRank != c.moved && !c.record.changing(c.version) || *e.NewRank == *e.OldRank {
+	if c.moved >= 0 && *e.OldRank != c.moved || *e.NewRank == *e.OldRank {
 		return fmt.Errorf("a move from %d to %d of who was told of rank %d", *e.OldRank, *e.NewRank, c.moved)
 	}
 	c.moved = *e.NewRank
