@@ -127,7 +127,7 @@ var (
 
 	transports    = []string{"raw", "standard"}
 	results       = []string{"current", "difference", "snapshot"}
-	endReasons    = []string{"client_gone", "too_slow", "token_expired", "shutdown"}
+	endReasons    = []string{"client_gone", "too_slow", "token_expired", "forbidden", "shutdown"}
 	refuseReasons = []string{"max_streams", "max_streams_per_user", "shutting_down"}
 )
 

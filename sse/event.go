@@ -14,6 +14,22 @@ import (
 type Event struct {
 	Name string
 	Data []byte
+
+	ends bool // the stream ends with it
+}
+
+// Forbidden returns the event `error` of the code forbidden. A stream whose Own returns
+// it is sent nothing more, and ends.
+func Forbidden(message string) Event {
+	return Event{"error", marshal(map[string]string{"code": "forbidden", "message": message}), true}
+}
+
+func marshal(data any) []byte {
+	b, err := json.Marshal(data)
+	if err != nil {
+		panic(err) // strings always have a JSON form
+	}
+	return b
 }
 
 // Format is how a client takes its events: any of the flags below.
@@ -82,7 +98,7 @@ func appendEvent(dst []byte, name string, data []byte, id string) []byte {
 // greeting returns what a stream begins with: when to come back should it break,
 // and the first event.
 func (f Format) greeting(retry time.Duration, data []byte) []byte {
-	return append(f.prefix(), f.encodeAfterRetry(retry, Event{"authenticated", data})...)
+	return append(f.prefix(), f.encodeAfterRetry(retry, Event{Name: "authenticated", Data: data})...)
 }
 
 // ping returns the event that only says that the stream is alive.
@@ -91,18 +107,14 @@ func (f Format) ping() []byte { return pings[f] }
 // pings are made once for each format.
 var pings = func() (all [formats][]byte) {
 	for f := range Format(formats) {
-		all[f] = f.encode(nil, Event{"ping", []byte("{}")}, "")
+		all[f] = f.encode(nil, Event{Name: "ping", Data: []byte("{}")}, "")
 	}
 	return all
 }()
 
 // last returns what a stream ends with.
 func (f Format) last(retry time.Duration, name string, data any) []byte {
-	b, err := json.Marshal(data)
-	if err != nil {
-		panic(err) // strings always have a JSON form
-	}
-	return f.encodeAfterRetry(retry, Event{name, b})
+	return f.encodeAfterRetry(retry, Event{Name: name, Data: marshal(data)})
 }
 
 // encodeAfterRetry returns the event after a line that says when to come back.

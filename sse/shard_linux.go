@@ -278,6 +278,10 @@ func (sh *shard) add(st *raw) {
 	switch {
 	case err != nil:
 		sh.end(st, clientGone)
+	case st.over && st.rest == nil:
+		sh.end(st, forbidden)
+	case st.over:
+		st.last, st.why = true, forbidden // when it has taken what it was sent
 	case sh.draining:
 		sh.last(st, shutdown, st.goodbye())
 	default:
@@ -288,12 +292,15 @@ func (sh *shard) add(st *raw) {
 // tell sends the stream what it lacks, unless it has not taken yet what it was
 // sent last: then it is told when it has. It reports whether there was anything.
 func (sh *shard) tell(st *raw) bool {
-	if st.rest != nil || st.ended {
+	if st.rest != nil || st.last || st.ended {
 		return false
 	}
 	sh.batch = st.news(sh.batch[:0])
 	if len(sh.batch) == 0 {
 		return false
+	}
+	if st.over {
+		st.last, st.why = true, forbidden
 	}
 	sh.write(st, sh.batch)
 	return true

@@ -71,6 +71,9 @@ func (s *standard) run(ctx context.Context, begin [][]byte) reason {
 	if err := s.write(begin...); err != nil {
 		return reasonOf(err)
 	}
+	if s.over {
+		return forbidden
+	}
 	clear(begin) // for hours it is not needed any more
 	var expiry <-chan time.Time
 	if at := time.Duration(s.expires.Load()); at != 0 {
@@ -119,6 +122,9 @@ func (s *standard) update() error {
 		if err := s.write(s.batch...); err != nil {
 			return err
 		}
+	}
+	if s.over {
+		return errForbidden
 	}
 	var since time.Time
 	for i := range s.follows {
@@ -179,10 +185,16 @@ func (s *standard) write(frames ...[]byte) (err error) {
 // errTooSlow is joined to the error of a write that took too long.
 var errTooSlow = errors.New("sse: too slow")
 
-// reasonOf says why a write that failed did.
+// errForbidden ends a stream that was told that it is forbidden.
+var errForbidden = errors.New("sse: forbidden")
+
+// reasonOf says why a stream ends that the error ends.
 func reasonOf(err error) reason {
-	if errors.Is(err, errTooSlow) {
+	switch {
+	case errors.Is(err, errTooSlow):
 		return tooSlow
+	case errors.Is(err, errForbidden):
+		return forbidden
 	}
 	return clientGone
 }

@@ -12,7 +12,7 @@ type Stats struct {
 	Bytes       uint64            // written to clients, compressed where they are
 	Skipped     uint64            // states that a client was not sent because it was sent a later one
 	Recoveries  map[string]uint64 // connections that named an event id, by result: current, difference, snapshot
-	Disconnects map[string]uint64 // streams that ended, by reason: client_gone, too_slow, token_expired, shutdown
+	Disconnects map[string]uint64 // streams that ended, by reason: client_gone, too_slow, token_expired, forbidden, shutdown
 	Refused     map[string]uint64 // streams that could not begin, by reason: max_streams, max_streams_per_user, shutting_down
 	Freshness   Histogram         // from commit to written to the socket
 }
@@ -32,10 +32,11 @@ const (
 	clientGone reason = iota
 	tooSlow
 	tokenExpired
+	forbidden
 	shutdown
 )
 
-var reasonNames = [...]string{"client_gone", "too_slow", "token_expired", "shutdown"}
+var reasonNames = [...]string{"client_gone", "too_slow", "token_expired", "forbidden", "shutdown"}
 
 // What became of a client that named an event id.
 const (

@@ -27,6 +27,7 @@ type subscriber struct {
 	follows []follow
 	one     [1]follow    // of most streams the follows
 	lastID  int64        // the version that the last id names, noVersion for none
+	over    bool         // it has been told that it is forbidden
 	expires atomic.Int64 // on the server's clock; 0 for never
 }
 
@@ -63,7 +64,12 @@ func (s *subscriber) news(batch [][]byte) [][]byte {
 			states = append(states, f)
 		}
 		if f.own != nil && f.view.notes != nil {
-			if e := f.own.News(f.view.notes, due); e.Name != "" {
+			e := f.own.News(f.view.notes, due)
+			if e.ends {
+				s.over = true
+				return append(batch, s.format.encodeOwn(e, ""))
+			}
+			if e.Name != "" {
 				own = append(own, e)
 				told = max(told, f.view.noted)
 			}
