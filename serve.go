@@ -12,6 +12,7 @@ import (
 
 	"marcador/api"
 	"marcador/live"
+	"marcador/rank"
 	"marcador/sse"
 )
 
@@ -31,6 +32,11 @@ const maxHeartbeat = 30 * time.Second
 // otherFiles are the files and connections that are kept for all else than streams.
 const otherFiles = 256
 
+const (
+	day          = 24 * time.Hour
+	maxRetention = 36_500
+)
+
 // leastTTL bounds how often the database is looked at.
 const leastTTL = 10 * time.Millisecond
 
@@ -45,7 +51,10 @@ type boardFlags struct {
 	MaxStreams        int `default:"50000" help:"Streams that may be open at once; past it they get a 503."`
 	MaxStreamsPerUser int `default:"8" help:"Streams that one user may have open at once; past it they get a 429."`
 
-	Timezone string `default:"UTC" help:"IANA name of the zone in which days begin, such as America/Merida."`
+	Timezone       string `default:"UTC" help:"IANA name of the zone in which days, weeks and months begin, such as America/Merida."`
+	ChangeBaseline string `default:"daily" enum:"daily,weekly,monthly" help:"With what begins that which changes of all-time are measured from: ${enum}."`
+	Ranks          string `default:"ordinal" enum:"ordinal,competition,dense" help:"How equal scores are numbered: 1 2 3 4, 1 2 2 4, or 1 2 2 3."`
+	Retention      int    `default:"400" help:"Days that closed periods are kept; 0 for ever."`
 }
 
 // serveCommand runs the service.
@@ -107,7 +116,12 @@ func (c *serveCommand) Run(ctx context.Context, out output) error {
 
 // liveOptions checks the flags that have no type of their own.
 func (f boardFlags) liveOptions(throttle time.Duration, log *slog.Logger) (live.Options, error) {
-	opts := live.Options{Throttle: throttle, CacheTTL: f.CacheTTL, Top: f.Top, Log: log}
+	opts := live.Options{Throttle: throttle, CacheTTL: f.CacheTTL, Top: f.Top, Log: log, Retention: time.Duration(f.Retention) * day}
+	opts.Baseline, _ = live.ParsePeriod(f.ChangeBaseline) // kong has checked them
+	opts.Ranks, _ = rank.ParseNumbering(f.Ranks)
+	if f.Retention < 0 || f.Retention > maxRetention {
+		return opts, fmt.Errorf("--retention %d is not from 0 to %d days; 0 keeps closed periods for ever", f.Retention, maxRetention)
+	}
 	for _, d := range []struct {
 		flag  string
 		value time.Duration

@@ -221,7 +221,7 @@ func TestBadInput(t *testing.T) {
 		"user twice":              {post, "/v1/users", `{"users":[{"id":"u9","username":"x"},{"id":"u9","username":"y"}]}`, 422, "invalid_input", "users[1].id"},
 		"one bad of two users":    {post, "/v1/users", `{"users":[{"id":"u9","username":"x"},{"id":"u8"}]}`, 422, "invalid_input", "users[1].username"},
 		"unknown board":           {get, "/v1/leaderboards/planet", "", 404, "unknown_board", "board"},
-		"unknown board kind":      {get, "/v1/leaderboards/planet:9", "", 404, "unknown_board", "board"},
+		"unknown board kind":      {get, "/v1/leaderboards/Planet:9", "", 404, "unknown_board", "board"},
 		"unknown board followed":  {get, "/v1/events?board=planet", "", 404, "unknown_board", "board"},
 		"limit 0":                 {get, "/v1/leaderboards/global?limit=0", "", 422, "invalid_input", "limit"},
 		"limit 1001":              {get, "/v1/leaderboards/global?limit=1001", "", 422, "invalid_input", "limit"},

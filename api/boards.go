@@ -7,25 +7,52 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"marcador/auth"
 	"marcador/live"
 )
 
+// BoardPath is a board in a path.
+type BoardPath struct {
+	Board string `path:"board" maxLength:"200" doc:"global, {kind}:{id} of a group, or friends:{userId}" example:"global"`
+}
+
 type pageInput struct {
-	Board  string `path:"board" doc:"Which board" example:"global"`
-	Period string `query:"period" enum:"all-time" default:"all-time" doc:"When points count"`
-	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"How many entries"`
-	Offset int    `query:"offset" minimum:"0" maximum:"1000000000" default:"0" doc:"How many to leave out at the top"`
+	BoardPath
+
+	Period     string `query:"period" enum:"daily,weekly,monthly,all-time" default:"all-time" doc:"When points count"`
+	Limit      int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"How many entries"`
+	Offset     int    `query:"offset" minimum:"0" maximum:"1000000000" default:"0" doc:"How many to leave out at the top"`
+	Around     string `query:"around" maxLength:"128" doc:"me or a user's id: the entries around them instead"`
+	Neighbours int    `query:"neighbours" minimum:"0" maximum:"500" default:"5" doc:"With around: how many on each side"`
 }
 
 type pageOutput struct {
 	Body encoded
 }
 
+type limitInput struct {
+	BoardPath
+
+	Body limit
+}
+
+// limit is how much of a board is shown.
+type limit struct {
+	Top int `json:"top" minimum:"1" maximum:"1000000000" doc:"How many of the best are shown, beside one's own row"`
+}
+
+type limitOutput struct {
+	Body struct {
+		Board string `json:"board"`
+		Top   *int   `json:"top" doc:"How many of the best are shown; null for all"`
+	}
+}
+
 func (a *api) boardRoutes() {
-	member := access{public: true}
 	schemas := a.huma.OpenAPI().Components.Schemas
 
-	page := operation(http.MethodGet, "/v1/leaderboards/{board}", "getPage", "Boards", "A page of a board", member)
+	page := operation(http.MethodGet, "/v1/leaderboards/{board}", "getPage", "Boards", "A page of a board", access{public: true})
+	page.Description = membersOnly
 	page.RejectUnknownQueryParameters = true
 	page.Responses = map[string]*huma.Response{"200": {
 		Description: "The page",
@@ -34,10 +61,97 @@ func (a *api) boardRoutes() {
 		},
 	}}
 	huma.Register(a.huma, page, func(ctx context.Context, in *pageInput) (*pageOutput, error) {
-		body, err := a.Live.Page(ctx, in.Board, in.Offset, in.Limit, callerOf(ctx).UserID)
+		if _, err := a.admit(ctx, in.Board); err != nil {
+			return nil, a.fail(ctx, err)
+		}
+		caller := callerOf(ctx)
+		period, _ := live.ParsePeriod(in.Period) // huma has checked it
+		q := live.Query{
+			Board: in.Board, Period: period, Offset: in.Offset, Limit: in.Limit,
+			Around: in.Around, Neighbours: in.Neighbours, Caller: caller.UserID, All: caller.May(auth.ScopeAdmin),
+		}
+		switch {
+		case in.Around != "" && in.Offset > 0:
+			return nil, invalid("around", "can't be given with offset; leave one of them out")
+		case in.Around == "me" && caller.Anonymous():
+			return nil, invalid("around", "me is who calls, which needs a token; send one, or give a user's id")
+		case in.Around == "me":
+			q.Around = caller.UserID
+		}
+		body, err := a.Live.Page(ctx, q)
 		if err != nil {
 			return nil, a.fail(ctx, err)
 		}
 		return &pageOutput{body}, nil
 	})
+
+	write := access{scope: auth.ScopeWriteUsers}
+	get := operation(http.MethodGet, "/v1/leaderboards/{board}/limit", "getLimit", "Boards", "How many of a board's best are shown", write)
+	huma.Register(a.huma, get, func(ctx context.Context, in *BoardPath) (*limitOutput, error) { return a.limit(ctx, in.Board) })
+
+	put := operation(http.MethodPut, "/v1/leaderboards/{board}/limit", "putLimit", "Boards", "Show no more than a board's best", write)
+	put.Description += " Everybody sees the best, and their own row; the scope `admin` all of it."
+	huma.Register(a.huma, put, func(ctx context.Context, in *limitInput) (*limitOutput, error) {
+		return a.putLimit(ctx, in.Board, in.Body.Top)
+	})
+
+	remove := operation(http.MethodDelete, "/v1/leaderboards/{board}/limit", "deleteLimit", "Boards", "Show all of a board", write)
+	remove.DefaultStatus = http.StatusOK
+	huma.Register(a.huma, remove, func(ctx context.Context, in *BoardPath) (*limitOutput, error) {
+		return a.putLimit(ctx, in.Board, 0)
+	})
+}
+
+func (a *api) putLimit(ctx context.Context, board string, top int) (*limitOutput, error) {
+	if !boardName(board) {
+		return nil, a.fail(ctx, live.ErrUnknownBoard)
+	}
+	if err := a.Live.PutLimit(ctx, board, top); err != nil {
+		return nil, a.fail(ctx, err)
+	}
+	return a.limit(ctx, board)
+}
+
+func (a *api) limit(ctx context.Context, board string) (*limitOutput, error) {
+	if !boardName(board) {
+		return nil, a.fail(ctx, live.ErrUnknownBoard)
+	}
+	out := &limitOutput{}
+	out.Body.Board = board
+	if top := a.Live.Limit(board); top > 0 {
+		out.Body.Top = &top
+	}
+	return out, nil
+}
+
+const membersOnly = "The board of a group is for its members, that of friends for their owner; the scope `admin` reads all."
+
+// admit reports whether the caller may read the board by being a member of it and not
+// otherwise, or returns the problem that they may not read it.
+func (a *api) admit(ctx context.Context, board string) (asMember bool, err error) {
+	caller := callerOf(ctx)
+	switch {
+	case !boardName(board):
+		return false, live.ErrUnknownBoard
+	case board == live.Global, caller.May(auth.ScopeAdmin):
+		return false, nil
+	case caller.Anonymous():
+		return false, tokenMissing()
+	}
+	is, err := a.Live.IsMember(ctx, board, caller.UserID)
+	if err == nil && !is {
+		err = notMember()
+	}
+	return is, err
+}
+
+func tokenMissing() error {
+	p := problemOf(http.StatusUnauthorized, "token_missing", "this needs a token; send Authorization: Bearer <token>")
+	return huma.ErrorWithHeaders(p, http.Header{"WWW-Authenticate": {realm}})
+}
+
+func notMember() error {
+	p := problemOf(http.StatusForbidden, "not_a_member",
+		"board: it is for its members; be one, or use a token with the scope admin", fault{"board", "is for its members"})
+	return huma.ErrorWithHeaders(p, http.Header{"WWW-Authenticate": {realm + `, error="insufficient_scope", scope="admin"`}})
 }

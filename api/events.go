@@ -23,7 +23,7 @@ const maxBoards = 32
 
 type eventsInput struct {
 	Boards      []string `query:"board,explode" doc:"Which boards; global where none is given"`
-	Period      string   `query:"period" enum:"all-time" default:"all-time" doc:"When points count"`
+	Period      string   `query:"period" enum:"daily,weekly,monthly,all-time" default:"all-time" doc:"When points count"`
 	Mode        string   `query:"mode" enum:"snapshot,diff" default:"snapshot" doc:"What a broadcast carries: the whole page, or what has changed in it"`
 	Format      string   `query:"format" enum:"json,msgpack" default:"json" doc:"What data is: JSON, or base64 of MessagePack"`
 	Seen        string   `query:"last_event_id" doc:"As the header Last-Event-ID, which goes before, for clients that can't send it"`
@@ -109,7 +109,7 @@ func (a *api) eventRoutes() {
 	events.Errors = append(events.Errors, http.StatusNotFound, http.StatusTooManyRequests, http.StatusServiceUnavailable)
 	events.Responses = map[string]*huma.Response{"200": {
 		Description: "Server-Sent Events: authenticated; leaderboard:updated at once, and for each broadcast that or, with mode=diff, position_change; " +
-			"rank_changed when one's own rank has moved; ping; error and goodbye before the server ends the stream",
+			"rank_changed when one's own rank has moved; ping; error (token_expired, or forbidden for who is not a member any more) and goodbye before the server ends the stream",
 		Content: map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{Type: huma.TypeString}}},
 	}}
 	huma.Register(a.huma, events, a.events)
@@ -164,6 +164,13 @@ func (a *api) events(ctx context.Context, in *eventsInput) (*huma.StreamResponse
 	case len(boards) > maxBoards:
 		return nil, invalid("board", "a stream follows at most 32 boards; open another one for the others")
 	}
+	asMember := make([]bool, len(boards))
+	for i, name := range boards {
+		var err error
+		if asMember[i], err = a.admit(ctx, name); err != nil {
+			return nil, a.fail(ctx, err)
+		}
+	}
 	if err := a.Streams.Check(caller.UserID); err != nil { // before work is done for it
 		return nil, a.fail(ctx, err)
 	}
@@ -177,8 +184,11 @@ func (a *api) events(ctx context.Context, in *eventsInput) (*huma.StreamResponse
 		Expires: caller.StreamUntil(time.Now()),
 	}
 	stream.Greeting = func(recovered bool) []byte { return a.greet(caller, stream.ID, boards, recovered) }
-	for _, name := range boards {
-		follow, err := a.Live.Follow(ctx, name, caller.UserID, stream.Resume)
+	period, _ := live.ParsePeriod(in.Period) // huma has checked it
+	for i, name := range boards {
+		follow, err := a.Live.Follow(ctx, live.Follow{
+			Board: name, Period: period, User: caller.UserID, AsMember: asMember[i], Seen: stream.Resume,
+		})
 		if err != nil {
 			for _, other := range stream.Follows {
 				other.Leave()

@@ -11,6 +11,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"marcador/live"
 )
 
 const (
@@ -56,6 +58,15 @@ func identifier(s string) string {
 	return filled(s, maxID)
 }
 
+// boardName reports whether a board can have the name.
+func boardName(s string) bool {
+	kind, ok := live.KindOf(s)
+	if !ok || kind == live.Global {
+		return ok
+	}
+	return groupKind.MatchString(kind) && identifier(s[len(kind)+1:]) == ""
+}
+
 // faults collects what is wrong with an input.
 type faults struct {
 	prefix string
@@ -86,6 +97,9 @@ type Profile struct {
 	Avatar   string              `json:"avatar,omitempty" maxLength:"2048" doc:"Picture: an https: or data:image/ address"`
 	Email    string              `json:"email,omitempty" maxLength:"320"`
 	Groups   map[string][]string `json:"groups,omitempty" doc:"Ids of the groups that the person is in, by kind"`
+
+	Pseudonym string `json:"pseudonym,omitempty" maxLength:"100" doc:"What others see instead of name and avatar"`
+	Hidden    bool   `json:"hidden,omitempty" doc:"Nobody else sees the person on a board; the ranks of others close up"`
 }
 
 // groupKind is what a kind of group may be called.
@@ -99,6 +113,9 @@ func (p *Profile) check(f *faults) {
 		f.add("avatar", "must begin with https:// or data:image/")
 	}
 	f.add("email", text(p.Email, maxEmail))
+	if p.Pseudonym != "" {
+		f.add("pseudonym", filled(p.Pseudonym, maxUsername))
+	}
 	if len(p.Groups) > maxKinds {
 		f.add("groups", fmt.Sprintf("has more than %d kinds", maxKinds))
 	}

@@ -126,6 +126,7 @@ var statuses = map[live.Code]int{
 	live.TotalTooLarge:   http.StatusUnprocessableEntity,
 	live.KeyReused:       http.StatusUnprocessableEntity,
 	live.NothingToChange: http.StatusUnprocessableEntity,
+	live.OwnFriend:       http.StatusUnprocessableEntity,
 }
 
 // fail returns the problem that err is. What callers can't help is logged.
@@ -140,12 +141,24 @@ func (a *api) failAt(ctx context.Context, err error, field func(int, string) str
 		return nil
 	}
 	var refusal *live.Error
+	if huma, ok := errors.AsType[huma.StatusError](err); ok {
+		return huma // it is one already
+	}
 	switch {
 	case errors.As(err, &refusal):
 		at := field(refusal.Index, refusal.Field)
 		return problemOf(statuses[refusal.Code], string(refusal.Code), at+": "+refusal.Message, fault{at, refusal.Message})
 	case errors.Is(err, live.ErrUnknownBoard):
-		return problemOf(http.StatusNotFound, "unknown_board", "there is no such board; this version has the board global", fault{"board", "unknown board"})
+		return problemOf(http.StatusNotFound, "unknown_board",
+			"board: there is no such board; give global, a group's such as school:42, or friends: with a user's id", fault{"board", "unknown board"})
+	case errors.Is(err, live.ErrNotOnBoard):
+		return problemOf(http.StatusNotFound, "not_on_board",
+			"around: this user is not on the board in this period; give another, or leave around out", fault{"around", "not on the board"})
+	case errors.Is(err, live.ErrNotMember):
+		return notMember()
+	case errors.Is(err, live.ErrNotClosed):
+		return problemOf(http.StatusNotFound, "unknown_period",
+			"start: no such period has been closed, or it is not kept any more; see the list of those that are", fault{"start", "no closed period"})
 	case errors.Is(err, live.ErrBusy):
 		return unavailable("busy", "more writes are waiting than the disk can take; try again")
 	case errors.Is(err, live.ErrClosed), errors.Is(err, sse.ErrDraining):

@@ -17,6 +17,8 @@ type user struct {
 	Username  string                    `json:"username"`
 	Avatar    string                    `json:"avatar"`
 	Groups    map[string][]string       `json:"groups" doc:"Ids of the groups that the person is in, by kind"`
+	Pseudonym string                    `json:"pseudonym,omitempty" doc:"What others see instead of name and avatar"`
+	Hidden    bool                      `json:"hidden,omitempty" doc:"Whether nobody else sees the person on a board"`
 	XP        int64                     `json:"xp"`
 	MLCoins   int64                     `json:"mlCoins"`
 	RankBadge string                    `json:"rankBadge"`
@@ -25,13 +27,16 @@ type user struct {
 
 func userOf(u live.User) user {
 	return user{
-		UserID: u.ID, Username: u.Username, Avatar: u.Avatar, Groups: u.Groups,
+		UserID: u.ID, Username: u.Username, Avatar: u.Avatar, Groups: u.Groups, Pseudonym: u.Pseudonym, Hidden: u.Hidden,
 		XP: u.XP, MLCoins: u.MLCoins, RankBadge: u.RankBadge, Ranks: u.Ranks,
 	}
 }
 
 func (p Profile) of(id string) live.Profile {
-	return live.Profile{ID: id, Username: p.Username, Avatar: p.Avatar, Email: p.Email, Groups: p.Groups}
+	return live.Profile{
+		ID: id, Username: p.Username, Avatar: p.Avatar, Email: p.Email, Groups: p.Groups,
+		Pseudonym: p.Pseudonym, Hidden: p.Hidden,
+	}
 }
 
 type putUserInput struct {

@@ -63,7 +63,7 @@ func BenchmarkService_Page(b *testing.B) {
 	s := filled(b, 10_000)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := s.Page(b.Context(), live.Global, 0, 100, "4f1c0a000500-9c1e-4b7f-8d3a"); err != nil {
+		if _, err := s.Page(b.Context(), live.Query{Board: live.Global, Period: live.AllTime, Limit: 100, Caller: "4f1c0a000500-9c1e-4b7f-8d3a"}); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -109,7 +109,7 @@ func BenchmarkFormats(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
-			follow, err := s.Follow(b.Context(), live.Global, "", -1)
+			follow, err := s.Follow(b.Context(), live.Follow{Board: live.Global, Period: live.AllTime, Seen: -1})
 			if err != nil {
 				b.Fatal(err)
 			}

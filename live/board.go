@@ -3,232 +3,196 @@ package live
 import (
 	"context"
 	"fmt"
-	"math"
-	"sync"
-	"time"
-
-	"github.com/hashicorp/golang-lru/v2/simplelru"
+	"slices"
+	"strings"
+	"sync/atomic"
 
 	"marcador/rank"
-	"marcador/sse"
 	"marcador/store"
 )
 
-// maxPages bounds the encoded pages that a board keeps; past it the one that
-// was not asked for for longest is made again when it is.
-const maxPages = 64
+// The kinds of boards that are not groups.
+const (
+	Global  = "global"
+	Friends = store.Friends
+)
 
-// board is a ranking with what was encoded of it.
+// maxIdle bounds the places on boards that are loaded and that nobody uses; past it
+// those that were not used for longest are loaded again when they are.
+const maxIdle = 200_000
+
+// board is who competes: everybody, a group, or a user and their friends. The global
+// one is always there; the others are loaded when they are asked for.
 type board struct {
-	s         *Service
-	name      string
-	kind      []byte // `"type":"global"`
-	period    string
-	names     []byte // `"board":"global","period":"all-time"`
-	topic     *sse.Topic
-	publisher *publisher
+	s        *Service
+	name     string
+	kind     string
+	rankings [store.Ending + 1]*ranking // by period
 
-	rank  *rank.Board // guarded by s.mu
-	stamp stamp       // guarded by s.mu: what it shows
+	members map[uint32]struct{} // guarded by s.mu; nil for the global one, whose members are all
 
-	past past
-
-	pagesMu sync.Mutex                     // may be taken with s.mu held, not the other way
-	pages   *simplelru.LRU[pageKey, *page] // guarded by pagesMu
+	pins atomic.Int64 // who uses it; from 0 it rises with s.mu held only
+	used atomic.Int64 // when it was pinned last, by Service.uses
 }
 
-type pageKey struct{ first, n int }
+// KindOf returns what a board's name says is its kind, or false for what can't be the
+// name of a board.
+func KindOf(name string) (kind string, ok bool) {
+	kind, id, hasID := strings.Cut(name, ":")
+	return kind, name == Global || hasID && kind != "" && kind != Global && id != ""
+}
 
-func newBoard(s *Service, name, period string) *board {
-	pages, err := simplelru.NewLRU[pageKey, *page](maxPages, nil)
-	if err != nil {
-		panic(err) // the size is positive
+func newBoard(s *Service, name string) *board {
+	kind, _ := KindOf(name)
+	b := &board{s: s, name: name, kind: kind}
+	if name != Global {
+		b.members = map[uint32]struct{}{}
 	}
-	b := &board{
-		s:    s,
-		name: name, period: period,
-		kind:  fmt.Appendf(nil, `"type":%s`, quote(name)),
-		names: fmt.Appendf(nil, `"board":%s,"period":%s`, quote(name), quote(period)),
-		topic: s.hub.NewTopic(),
-		rank:  rank.NewBoard(s.tie),
-		pages: pages,
+	for p := range b.rankings {
+		b.rankings[p] = newRanking(b, store.Period(p))
 	}
-	b.publisher = newPublisher(b)
 	return b
 }
 
-// line is an entry with all that is needed to encode it but the profile.
-type line struct {
-	rank.Entry
-
-	id      string
-	mlCoins int64
-	badge   string
-}
-
-// line is called with s.mu held.
-func (b *board) line(e rank.Entry) line {
-	u := b.s.users[e.User]
-	return line{e, u.id, u.mlCoins, b.s.badge(e.Score)}
-}
-
-// ownLine is the caller's line with what only the caller is told.
-type ownLine struct {
-	line
-
-	percentile   float64
-	pointsToNext *int64 // nil at the top
-}
-
-// ownLine returns nil where there is no such user on the board. It is called
-// with s.mu held.
-func (b *board) ownLine(userID string) *ownLine {
-	number, ok := b.s.numbers[userID]
-	if !ok {
-		return nil
+// has reports whether the user is a member. It is called with s.mu held.
+func (b *board) has(user uint32) bool {
+	if b.members == nil {
+		return true
 	}
-	r := b.rank.Rank(number)
-	if r == 0 {
-		return nil
-	}
-	with := b.rank.Page(max(r-1, 1), 2) // oneself and the one above
-	o := &ownLine{line: b.line(with[min(r-1, 1)])}
-	total := float64(b.rank.Len())
-	o.percentile = math.Round((total-float64(r))/total*1000) / 10
-	if r > 1 {
-		// Who reached a score first stays in front, so equal is not enough.
-		points := with[0].Score - with[1].Score + 1
-		o.pointsToNext = &points
-	}
-	return o
+	_, is := b.members[user]
+	return is
 }
 
-// view is a page and, where it was asked for by a user on the board, what they
-// are told of themselves, both as the same commit left them.
-type view struct {
-	*page
-
-	me      []byte // JSON, null for others
-	ownRank int    // 0 for others
+// put brings the board up to what the user has now, and returns the ranks of all time
+// before and after. It is called with s.mu held.
+func (b *board) put(user uint32, to standing) (before, after int) {
+	hidden := b.s.people.isHidden(user)
+	for p, r := range b.rankings {
+		score, there := to.xp, true
+		if p < store.Ending {
+			score, there = to.scores[p].XP, to.scores[p].There
+		}
+		if !there {
+			continue
+		}
+		before, after = r.rank.Put(user, score, to.reached)
+		if before == 0 && hidden {
+			r.rank.Hide(user)
+			after = r.rank.Rank(user)
+		}
+		r.changed(!hidden && (before == 0 || min(before, after) <= b.s.opts.Top))
+	}
+	return before, after
 }
 
-// view returns the entries of the ranks from first, at most n, as caller sees
-// them. meanwhile is called, with s.mu held, at the moment that the view is of; if
-// more than once, the last time counts.
-func (b *board) view(ctx context.Context, first, n int, caller string, meanwhile func()) (v view, err error) {
-	const tries = 3 // somebody may be erased while their profile is read
-	for range tries {
-		var whole bool
-		if v, whole, err = b.tryView(ctx, first, n, caller, meanwhile); err != nil || whole {
-			break
+// join makes the user a member. It is called with s.mu held.
+func (b *board) join(user uint32) {
+	if b.has(user) {
+		return
+	}
+	b.members[user] = struct{}{}
+	b.s.boardsOf[user] = append(b.s.boardsOf[user], b)
+	for p, r := range b.rankings {
+		if it, ok := b.s.global.rankings[p].rank.Item(user); ok {
+			r.rank.Put(user, it.Score, it.Seq)
+			if b.s.people.isHidden(user) {
+				r.rank.Hide(user)
+			}
+		}
+		r.changed(true)
+	}
+}
+
+// leave ends the user's membership. It is called with s.mu held.
+func (b *board) leave(user uint32) {
+	if b.members != nil {
+		if !b.has(user) {
+			return
+		}
+		delete(b.members, user)
+		b.s.boardsOf[user] = slices.DeleteFunc(b.s.boardsOf[user], func(other *board) bool { return other == b })
+		if len(b.s.boardsOf[user]) == 0 {
+			delete(b.s.boardsOf, user)
 		}
 	}
-	return v, err
+	for _, r := range b.rankings {
+		r.rank.Remove(user)
+		r.changed(true)
+	}
 }
 
-// tryView returns false where somebody's profile was not there any more.
-func (b *board) tryView(ctx context.Context, first, n int, caller string, meanwhile func()) (view, bool, error) {
-	b.s.mu.RLock()
-	stamp, total, names := b.stamp, b.rank.Len(), b.s.profiles.changes.Load()
-	v := view{page: b.kept(pageKey{first, n}, stamp, names), me: []byte("null")}
-	var lines []line
-	if v.page == nil {
-		for _, e := range b.rank.Page(first, n) {
-			lines = append(lines, b.line(e))
+// hide takes the user out of others' sight, or shows them again. It is called with
+// s.mu held.
+func (b *board) hide(user uint32, hidden bool) {
+	for _, r := range b.rankings {
+		switch {
+		case !r.rank.Has(user):
+		case hidden:
+			r.rank.Hide(user)
+		default:
+			r.rank.Show(user)
 		}
+		r.changed(true) // also where the user was in the baseline alone
 	}
-	own := b.ownLine(caller)
-	meanwhile()
-	b.s.mu.RUnlock()
+}
 
-	numbers := make([]uint32, 0, len(lines)+1)
-	for _, l := range lines {
-		numbers = append(numbers, l.User)
-	}
-	if own != nil {
-		numbers = append(numbers, own.User)
-	}
-	shown, err := b.s.profiles.of(ctx, b.s.store, numbers)
+// roster is who is on a board, as it is loaded.
+type roster struct {
+	members   []uint32
+	now, then [store.Ending + 1][]rank.Item // by period: at present, and at the baseline
+}
+
+// readRoster reads a board's members and its baseline from the database.
+func (s *Service) readRoster(ctx context.Context, name string, t terms) (*roster, error) {
+	ros := &roster{}
+	err := s.store.Members(ctx, name, func(st *store.Standing) error {
+		ros.members = append(ros.members, st.User)
+		for p := range ros.then {
+			if it, there := t.then(store.Period(p), st); there {
+				ros.then[p] = append(ros.then[p], it)
+			}
+		}
+		return nil
+	})
 	if err != nil {
-		return v, false, err
+		return nil, fmt.Errorf("load board %q: %w", name, err)
 	}
-	whole := true
-	for _, n := range numbers {
-		_, ok := shown[n]
-		whole = whole && ok
-	}
-	if v.page == nil {
-		v.page = newPage(b, stamp, names, first, total, lines, shown)
-		if whole {
-			b.keep(pageKey{first, n}, v.page)
+	return ros, nil
+}
+
+// take notes what some of the members have at present. It is called with s.mu held.
+func (ros *roster) take(s *Service, members []uint32) {
+	for p := range ros.now {
+		for _, user := range members {
+			if it, ok := s.global.rankings[p].rank.Item(user); ok {
+				ros.now[p] = append(ros.now[p], it)
+			}
 		}
 	}
-	if own != nil {
-		v.ownRank = own.Rank
-		v.me = marshal(OwnEntry{own.entry(shown, true), own.percentile, own.pointsToNext})
+}
+
+// rank puts the roster in order. O(n log n).
+func (b *board) rank(ros *roster) {
+	for p, r := range b.rankings {
+		r.rank.Load(ros.now[p], ros.then[p])
 	}
-	return v, whole, nil
 }
 
-// kept returns the kept page if it shows what the board does.
-func (b *board) kept(key pageKey, stamp stamp, names int64) *page {
-	b.pagesMu.Lock()
-	defer b.pagesMu.Unlock()
-	if p, ok := b.pages.Get(key); ok && p.stamp == stamp && p.names == names {
-		return p
+// enter makes those on the roster members of the board, in which they stand already.
+// It is called with s.mu held.
+func (b *board) enter(ros *roster) {
+	for _, user := range ros.members {
+		b.members[user] = struct{}{}
+		b.s.boardsOf[user] = append(b.s.boardsOf[user], b)
+		if b.s.people.isHidden(user) {
+			for _, r := range b.rankings {
+				if r.rank.Has(user) {
+					r.rank.Hide(user)
+				}
+			}
+		}
 	}
-	return nil
-}
-
-// keep keeps the page for others.
-func (b *board) keep(key pageKey, p *page) {
-	b.pagesMu.Lock()
-	defer b.pagesMu.Unlock()
-	b.pages.Add(key, p)
-}
-
-// Entry is one line of a page or a broadcast, as it stands there in JSON.
-type Entry struct {
-	Rank          int    `json:"rank" minimum:"1" doc:"Place on the board, from 1"`
-	UserID        string `json:"userId"`
-	Username      string `json:"username"`
-	Avatar        string `json:"avatar" doc:"https: or data:image/ address, or empty"`
-	RankBadge     string `json:"rankBadge" doc:"Maya rank that the total of points has earned" example:"Nacom"`
-	Score         int64  `json:"score" doc:"Points that count in the period; what the board is ordered by"`
-	XP            int64  `json:"xp" doc:"Points in total"`
-	MLCoins       int64  `json:"mlCoins" doc:"Coins in total"`
-	Change        int    `json:"change" minimum:"0" doc:"Places moved since the day began"`
-	ChangeType    string `json:"changeType" enum:"up,down,same,new" doc:"Which way; new for who was not there"`
-	IsCurrentUser bool   `json:"isCurrentUser" doc:"Whether this is the caller; always false in a broadcast"` // last, for newPage
-}
-
-// OwnEntry is what a page says of who asked for it.
-type OwnEntry struct {
-	Entry
-
-	Percentile   float64 `json:"percentile" doc:"Share of the board that the caller is ahead of, in percent with one decimal"`
-	PointsToNext *int64  `json:"pointsToNext" doc:"Points that would take the caller one place up; null at the top"`
-}
-
-// PageBody is a page, as Service.Page encodes it.
-type PageBody struct {
-	Type         string     `json:"type" example:"global" doc:"Kind of the board"`
-	Board        string     `json:"board" example:"global"`
-	Period       string     `json:"period" enum:"all-time"`
-	Entries      []Entry    `json:"entries" nullable:"false"`
-	TotalEntries int        `json:"totalEntries" doc:"Users on the board"`
-	Me           *OwnEntry  `json:"me" doc:"The caller's own entry; null for who is not on the board"`
-	LastUpdated  time.Time  `json:"lastUpdated" doc:"When the last update that the page contains was committed"`
-	Version      int64      `json:"version" doc:"Sequence number of that update"`
-	ResetsAt     *time.Time `json:"resetsAt" doc:"When the period ends; null for all-time"`
-}
-
-func (l line) entry(shown map[uint32]store.Shown, own bool) Entry {
-	e := Entry{
-		Rank: l.Rank, UserID: l.id, RankBadge: l.badge,
-		Username: shown[l.User].Username, Avatar: shown[l.User].Avatar,
-		Score: l.Score, XP: l.Score, MLCoins: l.mlCoins, IsCurrentUser: own,
+	for _, r := range b.rankings {
+		r.stamp = b.s.shown
 	}
-	e.Change, e.ChangeType = l.Change()
-	return e
 }

@@ -17,67 +17,172 @@ func (s *Service) committed(c store.Commit) {
 
 	s.mu.Lock()
 	s.latest = stamp{c.Seq, c.At}
-	visible := s.beginDay()
-	show := visible // in cron mode: what waits must not wait longer
-	for i := range c.Changes {
-		change := &c.Changes[i]
-		visible = s.apply(change) || visible
-		show = show || change.Erased != 0
+	if !s.byCron() {
+		s.shown = s.latest
 	}
-	if show {
+	s.turn()
+	for i := range c.Changes {
+		s.apply(&c.Changes[i])
+	}
+	if reload {
+		s.changeAll()
+	}
+	if s.atOnce {
+		s.atOnce = false
+		s.shown = s.latest
 		s.showWaiting()
 	}
-	if show || !s.byCron() {
-		s.global.stamp = s.latest
+	if !s.byCron() {
+		s.global.rankings[AllTime].stamp = s.shown
 	}
+	news := s.settle()
 	s.mu.Unlock()
-	if len(c.Changes) > 0 && (show || !s.byCron()) || reload {
-		s.global.publisher.touch(visible || reload)
-	}
+	s.publish(news)
 }
 
-// apply brings the board up to one change and reports whether that can be seen
-// in a broadcast.
-func (s *Service) apply(c *store.Change) (visible bool) {
+// apply brings the boards up to one change.
+func (s *Service) apply(c *store.Change) {
 	switch {
 	case c.Points != nil:
 		p := c.Points
-		s.know(p.User, p.UserID)
-		p.OldRank, p.NewRank = s.stand(p.User, standing{p.XPAfter, p.Reached, p.MLCoinsAfter})
-		return !s.byCron() && min(p.OldRank, p.NewRank) <= s.opts.Top
+		s.people.know(p.User, p.UserID)
+		p.OldRank, p.NewRank = s.stand(p.User, standing{p.XPAfter, p.Reached, p.MLCoinsAfter, p.Scores})
+		for _, l := range s.loading {
+			l.note(p.User, gained)
+		}
 	case c.Profile != nil:
-		p := c.Profile
-		s.profiles.forget(p.Number)
-		isNew := s.know(p.Number, p.ID)
-		if isNew {
-			s.stand(p.Number, standing{})
-		}
-		return !s.byCron() && (isNew || s.global.rank.Rank(p.Number) <= s.opts.Top)
+		s.profiles.forget(c.Profile.Number)
+		s.applyProfile(c.Profile)
 	case c.Erased != 0:
-		// At once, whenever boards move: nobody is shown who is gone.
 		s.profiles.forget(c.Erased)
-		delete(s.waiting, c.Erased)
-		was := s.global.rank.Remove(c.Erased) // first: the order of equal scores is that of ids
-		if int(c.Erased) < len(s.users) {
-			delete(s.numbers, s.users[c.Erased].id)
-			s.users[c.Erased] = user{}
+		s.applyErasure(c.Erased)
+	case c.Friendship != nil:
+		f := c.Friendship
+		s.enrol(Friends+":"+f.AID, f.B, f.On)
+		s.enrol(Friends+":"+f.BID, f.A, f.On)
+	case c.Limit != nil:
+		s.atOnce = true
+		if s.limits[c.Limit.Board] = c.Limit.Top; c.Limit.Top == 0 {
+			delete(s.limits, c.Limit.Board)
 		}
-		return was != 0
+		if b := s.boards[c.Limit.Board]; b != nil {
+			b.changeAll()
+		}
+	case c.Badges != nil:
+		s.atOnce = true
+		s.badges = c.Badges
+		s.changeAll()
 	}
-	return false
 }
 
-// know notes the user's number and reports whether it was not known before.
-func (s *Service) know(number uint32, id string) bool {
-	if _, known := s.numbers[id]; known {
-		return false
+// changeAll notes that the commit under way may have changed everything.
+func (s *Service) changeAll() {
+	for _, b := range s.boards {
+		b.changeAll()
 	}
-	for len(s.users) <= int(number) {
-		s.users = append(s.users, user{})
+}
+
+func (b *board) changeAll() {
+	for _, r := range b.rankings {
+		r.changed(true)
 	}
-	s.users[number] = user{id: id}
-	s.numbers[id] = number
-	return true
+}
+
+// applyProfile enters a new user, and brings boards up to the profile of one.
+func (s *Service) applyProfile(p *store.Profile) {
+	isNew := s.people.know(p.Number, p.ID)
+	if wasHidden := s.people.isHidden(p.Number); wasHidden != p.Hidden {
+		s.atOnce = true
+		if p.Hidden {
+			s.people.hidden[p.Number] = struct{}{}
+		} else {
+			delete(s.people.hidden, p.Number)
+		}
+		if !isNew {
+			s.eachBoard(p.Number, func(b *board) { b.hide(p.Number, p.Hidden) })
+		}
+	}
+	if isNew {
+		s.stand(p.Number, standing{})
+		s.enrol(Friends+":"+p.ID, p.Number, true)
+	}
+	groups := map[string]bool{}
+	for kind, ids := range p.Groups {
+		for _, id := range ids {
+			groups[kind+":"+id] = true
+		}
+	}
+	for _, b := range append([]*board(nil), s.boardsOf[p.Number]...) {
+		if b.kind != Friends && !groups[b.name] {
+			s.atOnce = true
+			b.leave(p.Number)
+		}
+	}
+	for name, l := range s.loading {
+		if kind, _ := KindOf(name); kind != Friends && !groups[name] {
+			l.note(p.Number, left)
+		}
+	}
+	for name := range groups {
+		s.enrol(name, p.Number, true)
+	}
+	if s.byCron() {
+		return // names in pages are the newest always
+	}
+	s.eachBoard(p.Number, func(b *board) {
+		for _, r := range b.rankings {
+			if r.rank.Has(p.Number) {
+				r.changed(r.rank.Rank(p.Number) <= s.opts.Top && !p.Hidden)
+			}
+		}
+	})
+}
+
+// enrol makes the user a member of the board, or ends that, if it is loaded.
+func (s *Service) enrol(name string, user uint32, on bool) {
+	if l := s.loading[name]; l != nil && on {
+		l.note(user, joined)
+	} else if l != nil {
+		l.note(user, left)
+	}
+	b := s.boards[name]
+	if b == nil || b.has(user) == on {
+		return
+	}
+	s.atOnce = true
+	if on {
+		b.join(user)
+	} else {
+		b.leave(user)
+	}
+}
+
+// applyErasure takes the user off all boards. At once, whenever boards move: nobody is
+// shown who is gone.
+func (s *Service) applyErasure(user uint32) {
+	delete(s.waiting, user)
+	s.atOnce = true
+	if own := s.boards[Friends+":"+s.people.id(user)]; own != nil {
+		for member := range own.members {
+			own.leave(member)
+		}
+	}
+	for _, l := range s.loading {
+		l.stale = true
+	}
+	// First, since the order of equal scores is that of ids.
+	for _, b := range append([]*board{s.global}, s.boardsOf[user]...) {
+		b.leave(user)
+	}
+	s.people.forget(user)
+}
+
+// eachBoard calls do with every board that is loaded and has the user.
+func (s *Service) eachBoard(user uint32, do func(*board)) {
+	do(s.global)
+	for _, b := range s.boardsOf[user] {
+		do(b)
+	}
 }
 
 // stand gives the user new totals, now or with the next recomputation, and
@@ -85,31 +190,26 @@ func (s *Service) know(number uint32, id string) bool {
 func (s *Service) stand(number uint32, to standing) (before, after int) {
 	if s.byCron() {
 		s.waiting[number] = to
-		r := s.global.rank.Rank(number)
+		r := s.global.rankings[AllTime].rank.Rank(number)
 		return r, r
 	}
-	s.users[number].mlCoins = to.mlCoins
-	return s.global.rank.Put(number, to.xp, to.reached)
+	return s.show(number, to)
 }
 
-// beginDay makes the ranks before the latest commit the baseline where that is
-// the first of a day, and reports whether it is.
-func (s *Service) beginDay() bool {
-	day := store.DayOf(s.latest.at.In(s.opts.Location))
-	if !day.After(s.day) {
-		return false
+// show gives the user new totals.
+func (s *Service) show(number uint32, to standing) (before, after int) {
+	s.people.mlCoins[number] = to.mlCoins
+	before, after = s.global.put(number, to)
+	for _, b := range s.boardsOf[number] {
+		b.put(number, to)
 	}
-	s.day = day
-	s.showWaiting()
-	s.global.rank.Rebase()
-	return true
+	return before, after
 }
 
 // showWaiting applies what waits for a recomputation.
 func (s *Service) showWaiting() {
 	for number, to := range s.waiting {
-		s.users[number].mlCoins = to.mlCoins
-		s.global.rank.Put(number, to.xp, to.reached)
+		s.show(number, to)
 	}
 	clear(s.waiting)
 }
@@ -123,11 +223,16 @@ func (s *Service) recompute() {
 		s.logged("load the boards again; they are out of date until it succeeds", s.store.Exclusive(s.ctx, s.load))
 	}
 	s.mu.Lock()
-	changed := s.global.stamp != s.latest || stale
-	s.showWaiting()
-	s.global.stamp = s.latest
-	s.mu.Unlock()
-	if changed {
-		s.global.publisher.touch(true)
+	if stale {
+		s.changeAll()
 	}
+	changed := s.shown != s.latest
+	s.shown = s.latest
+	s.showWaiting()
+	if changed {
+		s.global.rankings[AllTime].changed(true)
+	}
+	news := s.settle()
+	s.mu.Unlock()
+	s.publish(news)
 }

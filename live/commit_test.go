@@ -198,7 +198,7 @@ func TestService_Page(t *testing.T) {
 		if got := f.page(3, 10, ""); len(got.Entries) != 0 || got.TotalEntries != 3 {
 			t.Errorf("beyond the end: %+v", got)
 		}
-		if _, err := f.Page(t.Context(), "planet:9", 0, 1, ""); !errors.Is(err, live.ErrUnknownBoard) {
+		if _, err := f.Page(t.Context(), live.Query{Board: "planet:", Limit: 1}); !errors.Is(err, live.ErrUnknownBoard) {
 			t.Errorf("error = %v, want ErrUnknownBoard", err)
 		}
 		// What points to next says is true.
@@ -231,12 +231,12 @@ func TestService_Page_isKept(t *testing.T) {
 	inBubble(t, live.Options{}, func(t *testing.T, f *fixture) {
 		f.put("u1", "u2")
 		f.page(0, 10, "u1")
-		kept := live.Kept(f.Service, 10)
-		if f.page(0, 10, "u2"); kept == nil || live.Kept(f.Service, 10) != kept {
+		kept := live.Kept(f.Service)
+		if f.page(0, 10, "u2"); kept == nil || live.Kept(f.Service) != kept {
 			t.Error("a page was encoded again for another caller")
 		}
 		f.give("u1", 1)
-		if f.page(0, 10, ""); live.Kept(f.Service, 10) == kept {
+		if f.page(0, 10, ""); live.Kept(f.Service) == kept {
 			t.Error("a page was kept over a write")
 		}
 	})
@@ -276,7 +276,7 @@ func TestService_pageWhileLoading(t *testing.T) {
 	var f *fixture
 	now := func() time.Time { // load asks for the time between two of its queries
 		if looking.Load() {
-			if _, err := f.Page(f.t.Context(), live.Global, 0, 10, ""); err != nil {
+			if _, err := f.Page(f.t.Context(), live.Query{Board: live.Global, Period: live.AllTime, Limit: 10}); err != nil {
 				t.Error(err)
 			}
 		}

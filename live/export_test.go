@@ -5,11 +5,12 @@ import "testing"
 // ForgetProfiles makes the next page read its profiles from the database.
 func ForgetProfiles(s *Service) { s.profiles.forgetAll() }
 
-// Kept returns the first page of n entries that is kept, to be compared.
-func Kept(s *Service, n int) any {
-	s.global.pagesMu.Lock()
-	defer s.global.pagesMu.Unlock()
-	if p, ok := s.global.pages.Peek(pageKey{1, n}); ok {
+// Kept returns the page that is kept of all of the global board, to be compared.
+func Kept(s *Service) any {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	r := s.global.rankings[AllTime]
+	if p := r.kept(pageKey{1, r.rank.Len()}); p != nil {
 		return p
 	}
 	return nil
@@ -19,15 +20,21 @@ func Kept(s *Service, n int) any {
 // the size of its entries.
 func MakeSnapshot(tb testing.TB, s *Service) int {
 	tb.Helper()
-	s.global.pagesMu.Lock()
-	s.global.pages.Purge()
-	s.global.pagesMu.Unlock()
-	p, err := s.global.snapshot(s.ctx, func() {})
+	r := s.global.rankings[AllTime]
+	r.mu.Lock()
+	if r.pages != nil {
+		r.pages.Purge()
+	}
+	r.mu.Unlock()
+	p, err := r.snapshot(s.ctx, func() {})
 	if err != nil {
 		tb.Fatal(err)
 	}
 	return len(p.Snapshot().Data)
 }
+
+// NoticeTurn begins the periods that have begun, as a job does each minute.
+func NoticeTurn(s *Service) { s.noticeTurn() }
 
 // HoldProfiles stops whoever makes a page until the function it returns is called,
 // as a slow disk would.
@@ -38,9 +45,18 @@ func HoldProfiles(s *Service) (proceed func()) {
 
 // RankBefore is the rank that the user had at a version, as the ledger has it.
 func RankBefore(s *Service, user string, version int64) int {
-	then, err := s.global.standAt(s.ctx, user, version)
+	then, err := s.global.rankings[AllTime].followed().past.standAt(s.ctx, user, version)
 	if err != nil || then == nil {
 		return -1
 	}
 	return then.rank
 }
+
+// People are the users by their ids.
+type People struct{ p *people }
+
+func NewPeople() People { return People{newPeople()} }
+
+func (p People) Know(number uint32, id string) bool { return p.p.know(number, id) }
+func (p People) Forget(number uint32)               { p.p.forget(number) }
+func (p People) Number(id string) (uint32, bool)    { return p.p.number(id) }

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-co-op/gocron/v2"
@@ -17,12 +18,6 @@ import (
 	"marcador/rank"
 	"marcador/sse"
 	"marcador/store"
-)
-
-// The one board and the one period that there are.
-const (
-	Global  = "global"
-	AllTime = "all-time"
 )
 
 // ErrUnknownBoard is returned for a board that can't be.
@@ -33,8 +28,21 @@ type (
 	Write   = store.Write
 	Update  = store.Update
 	Profile = store.Profile
+	Badge   = store.Badge
+	Period  = store.Period
 	Error   = store.Error
 	Code    = store.Code
+)
+
+// ParsePeriod returns the period of that name.
+func ParsePeriod(name string) (p Period, ok bool) { return store.ParsePeriod(name) }
+
+// See store.Period.
+const (
+	Daily   = store.Daily
+	Weekly  = store.Weekly
+	Monthly = store.Monthly
+	AllTime = store.AllTime
 )
 
 // The store's errors, and the codes of an Error.
@@ -51,6 +59,7 @@ const (
 	TotalTooLarge   = store.TotalTooLarge
 	KeyReused       = store.KeyReused
 	NothingToChange = store.NothingToChange
+	OwnFriend       = store.OwnFriend
 )
 
 // Options says how a Service works. The zero value of a field is its default.
@@ -71,8 +80,18 @@ type Options struct {
 	// Top is how many entries a broadcast has. Default 100.
 	Top int
 
-	// Location is where days begin. Default UTC.
+	// Location is where days, weeks and months begin. Default UTC.
 	Location *time.Location
+
+	// Baseline is the period with whose beginning the changes of all-time begin.
+	// Default Daily.
+	Baseline Period
+
+	// Ranks is how equal scores are numbered. Default rank.Ordinal.
+	Ranks rank.Numbering
+
+	// Retention is how long closed periods are kept; 0 for ever.
+	Retention time.Duration
 
 	// Now is the clock that commits are dated by. Default time.Now.
 	Now func() time.Time
@@ -90,20 +109,27 @@ type Service struct {
 	profiles  *profiles
 	hub       *sse.Hub
 	global    *board
-
-	publishing sync.Mutex // held from reading a board to publishing it, so that versions are published in order
+	due       due
+	archive   *archive
+	uses      atomic.Int64 // of boards
 
 	ctx    context.Context // done when Close begins
 	cancel context.CancelFunc
 
-	mu      sync.RWMutex
-	latest  stamp               // guarded by mu: of the last commit
-	numbers map[string]uint32   // guarded by mu: users' numbers by id
-	users   []user              // guarded by mu: by number
-	badges  []store.Badge       // guarded by mu: lowest first
-	day     time.Time           // guarded by mu: start of the day that the baseline is of
-	waiting map[uint32]standing // guarded by mu: what the next recomputation will show; at most one a user
-	stale   bool                // guarded by mu: another program has written what is not loaded yet
+	mu       sync.RWMutex
+	latest   stamp               // guarded by mu: of the last commit
+	shown    stamp               // guarded by mu: of the last commit that boards show
+	people   *people             // guarded by mu
+	badges   []store.Badge       // guarded by mu: lowest first
+	limits   map[string]int      // guarded by mu: how many are shown of a board, where not all
+	terms    terms               // guarded by mu
+	boards   map[string]*board   // guarded by mu: those that are loaded
+	boardsOf map[uint32][]*board // guarded by mu: of them, but for the global one, those that a user is on
+	loading  map[string]*loading // guarded by mu: those that are being loaded
+	marked   []*ranking          // guarded by mu: those that the commit under way has changed
+	atOnce   bool                // guarded by mu: it has changed what no recomputation is waited for with; then all is shown, since a version stands for one state
+	waiting  map[uint32]standing // guarded by mu: what the next recomputation will show; at most one a user
+	stale    bool                // guarded by mu: another program has written what is not loaded yet
 }
 
 // stamp is which commit something shows, and when that was.
@@ -112,15 +138,10 @@ type stamp struct {
 	at      time.Time
 }
 
-// user is what is shown of a user beside the profile.
-type user struct {
-	id      string
-	mlCoins int64
-}
-
 // standing is where a user's totals stand.
 type standing struct {
 	xp, reached, mlCoins int64
+	scores               [store.Ending]store.Score
 }
 
 // Open opens the database at path, for which see store.Open, and loads the
@@ -144,7 +165,11 @@ func Open(ctx context.Context, path string, opts Options) (_ *Service, err error
 	if opts.Log == nil {
 		opts.Log = slog.Default()
 	}
-	s := &Service{opts: opts, log: opts.Log, profiles: newProfiles(), waiting: map[uint32]standing{}}
+	s := &Service{
+		opts: opts, log: opts.Log, profiles: newProfiles(), people: newPeople(),
+		boards: map[string]*board{}, boardsOf: map[uint32][]*board{}, loading: map[string]*loading{}, waiting: map[uint32]standing{},
+	}
+	s.due.s, s.due.timers = s, map[*publisher]*time.Timer{}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	if s.store, err = store.Open(ctx, path, store.Options{Location: opts.Location, Now: opts.Now, Committed: s.committed}); err != nil {
 		s.cancel()
@@ -156,13 +181,16 @@ func Open(ctx context.Context, path string, opts Options) (_ *Service, err error
 		}
 	}()
 	s.hub = sse.NewHub(s.store.Epoch(), s.store.Seq())
-	s.global = newBoard(s, Global, AllTime)
+	s.global = newBoard(s, Global)
+	s.boards[Global] = s.global
+	s.archive = newArchive(s)
 	if err := s.load(ctx); err != nil {
 		return nil, err
 	}
 	if err := s.answerAgain(ctx); err != nil {
 		return nil, err
 	}
+	s.archive.start()
 	return s, s.schedule()
 }
 
@@ -174,8 +202,9 @@ func (s *Service) Close() error {
 	if s.scheduler != nil {
 		err = s.scheduler.Shutdown()
 	}
-	if s.global != nil {
-		s.global.publisher.close()
+	s.due.close()
+	if s.archive != nil {
+		s.archive.close()
 	}
 	return errors.Join(err, s.store.Close())
 }
@@ -198,50 +227,6 @@ func (s *Service) Ready(ctx context.Context) error {
 // byCron reports whether boards move only when a cron expression says so.
 func (s *Service) byCron() bool { return s.opts.Recompute != "" }
 
-// load makes everything in memory anew from the database.
-func (s *Service) load(ctx context.Context) error {
-	badges, err := s.store.Badges(ctx)
-	if err != nil {
-		return err
-	}
-	if len(badges) == 0 || badges[0].MinXP > 0 {
-		return errors.New("the table badges has no badge for 0 points; add one")
-	}
-	now := s.opts.Now()
-	if at := s.store.At(); at.After(now) {
-		now = at
-	}
-	day := store.DayOf(now.In(s.opts.Location))
-	numbers := map[string]uint32{}
-	var users []user
-	var present, then []rank.Item
-	err = s.store.Standings(ctx, day, func(st store.Standing) error {
-		numbers[st.ID] = st.User
-		for len(users) <= int(st.User) {
-			users = append(users, user{})
-		}
-		users[st.User] = user{st.ID, st.MLCoins}
-		present = append(present, rank.Item{Score: st.XP, Seq: st.Reached, User: st.User})
-		if st.There {
-			then = append(then, rank.Item{Score: st.XPThen, Seq: st.ReachedThen, User: st.User})
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("load board %q: %w", Global, err)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.badges, s.day, s.numbers, s.users = badges, day, numbers, users
-	clear(s.waiting)
-	s.profiles.forgetAll()
-	s.global.rank.Load(present, then)
-	s.latest = stamp{s.store.Seq(), s.store.At()}
-	s.global.stamp = s.latest
-	s.stale = false
-	return nil
-}
-
 // answerAgain works out with which ranks the writes were answered that were
 // committed right before a crash: the board is taken back to what it was before
 // the last transaction, and that is ranked again.
@@ -251,17 +236,18 @@ func (s *Service) answerAgain(ctx context.Context) error {
 		return err
 	}
 	s.mu.Lock()
+	board := s.global.rankings[AllTime].rank
 	for _, r := range slices.Backward(recent) {
 		if r.XP != 0 {
-			s.global.rank.Put(r.User, r.XPAfter-r.XP, r.ReachedBefore)
+			board.Put(r.User, r.XPAfter-r.XP, r.ReachedBefore)
 		}
 	}
 	var keyed []*store.Points
 	for _, r := range recent {
 		if r.XP != 0 {
-			r.OldRank, r.NewRank = s.global.rank.Put(r.User, r.XPAfter, r.Seq)
+			r.OldRank, r.NewRank = board.Put(r.User, r.XPAfter, r.Seq)
 		} else {
-			r.OldRank = s.global.rank.Rank(r.User)
+			r.OldRank = board.Rank(r.User)
 			r.NewRank = r.OldRank
 		}
 		if r.Keyed {
@@ -272,8 +258,9 @@ func (s *Service) answerAgain(ctx context.Context) error {
 	return s.store.Answer(ctx, keyed)
 }
 
-// tie puts the user whose id is lower first. It is called with mu held.
-func (s *Service) tie(a, b uint32) bool { return s.users[a].id < s.users[b].id }
+// tie puts the user whose id is lower first. It is called with mu held, or by who
+// loads a board.
+func (s *Service) tie(a, b uint32) bool { return s.people.tie(a, b) }
 
 // badge returns the name of the badge that a total earns. It is called with mu
 // held.

@@ -102,10 +102,16 @@ func (f *fixture) give(id string, xp int64) live.Result {
 	return results[0]
 }
 
+// page returns a page of the global board of all time.
 func (f *fixture) page(offset, limit int, caller string) live.PageBody {
 	f.t.Helper()
+	return f.ask(live.Query{Board: live.Global, Period: live.AllTime, Offset: offset, Limit: limit, Caller: caller})
+}
+
+func (f *fixture) ask(q live.Query) live.PageBody {
+	f.t.Helper()
 	synctest.Wait()
-	body, err := f.Page(f.t.Context(), live.Global, offset, limit, caller)
+	body, err := f.Page(f.t.Context(), q)
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -129,6 +135,22 @@ func (f *fixture) sql(query string) {
 	if err != nil {
 		f.t.Fatal(err)
 	}
+}
+
+// count returns the number that a query of the database returns.
+func (f *fixture) count(query string) (n int) {
+	f.t.Helper()
+	db, err := sql.Open("sqlite", f.path)
+	if err == nil {
+		err = db.QueryRowContext(f.t.Context(), query).Scan(&n)
+	}
+	if err == nil {
+		err = db.Close()
+	}
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return n
 }
 
 func brief(entries []live.Entry) string {
@@ -167,8 +189,13 @@ func (f *fixture) follow() *follower { return f.followAs("", -1, 0) }
 // followAs follows the board as a user who has seen a version.
 func (f *fixture) followAs(user string, seen int64, format sse.Format) *follower {
 	f.t.Helper()
+	return f.followBoard(live.Follow{Board: live.Global, Period: live.AllTime, User: user, Seen: seen}, format)
+}
+
+func (f *fixture) followBoard(to live.Follow, format sse.Format) *follower {
+	f.t.Helper()
 	fl := &follower{t: f.t, header: http.Header{}, began: time.Now(), streams: sse.NewServer(f.Hub(), sse.Options{Heartbeat: 1000 * time.Hour})}
-	follow, err := f.Follow(f.t.Context(), live.Global, user, seen)
+	follow, err := f.Follow(f.t.Context(), to)
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -177,7 +204,7 @@ func (f *fixture) followAs(user string, seen int64, format sse.Format) *follower
 	served.Go(func() {
 		r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil)
 		greet := func(recovered bool) []byte { return fmt.Appendf(nil, `{"recovered":%v}`, recovered) }
-		if err := fl.streams.Serve(fl, r, sse.Stream{Greeting: greet, UserID: user, Resume: seen, Format: format, Follows: []sse.Follow{follow}}); err != nil {
+		if err := fl.streams.Serve(fl, r, sse.Stream{Greeting: greet, UserID: to.User, Resume: to.Seen, Format: format, Follows: []sse.Follow{follow}}); err != nil {
 			f.t.Error(err)
 		}
 	})
@@ -220,6 +247,7 @@ func (fl *follower) note(name string, data []byte) (string, error) {
 		Version, From    int64
 		OldRank, NewRank int // 0 for null
 		PointsGained     int64
+		Code             string
 		Changes          []struct {
 			UserID           string
 			OldRank, NewRank int
@@ -233,6 +261,8 @@ func (fl *follower) note(name string, data []byte) (string, error) {
 	case "leaderboard:updated":
 		fl.last = live.PageBody{Entries: e.Leaderboard, Version: e.Version}
 		return brief(e.Leaderboard), nil
+	case "error":
+		return e.Code, nil
 	case "rank_changed":
 		return fmt.Sprintf("rank %d>%d %+d", e.OldRank, e.NewRank, e.PointsGained), nil
 	case "position_change":

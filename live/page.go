@@ -15,23 +15,25 @@ import (
 // maxTail is about what stands beside the entries in a page or an event.
 const maxTail = 1 << 10
 
-// page is some of a board's entries, encoded, as one commit left them. It does
-// not change. The first page is what the board's topic shows.
+// page is some of a ranking's entries, encoded, as one commit left them. It does
+// not change. The first page is what the ranking's topic shows.
 type page struct {
-	stamp
-	board *board
-	names int64 // what profiles.changes was
-	made  time.Time
-	first int // the rank of the first row
-	rows  []row
-	size  int // of all rows
-	total int
-	state atomic.Pointer[sse.State] // made when first needed
+	r       *ranking
+	version int64 // of what boards showed when it was made
+	stamp   stamp // what the ranking's was
+	names   int64 // what profiles.changes was
+	made    time.Time
+	ends    *time.Time // when the period does; nil for all-time
+	rows    []row
+	size    int // of all rows
+	total   int
+	state   atomic.Pointer[sse.State] // made when first needed
 }
 
-// row is an entry, encoded. Its rank is that of its place.
+// row is an entry, encoded.
 type row struct {
 	id   string
+	rank int
 	rest []byte // the entry from behind its rank to `"isCurrentUser":false}`
 }
 
@@ -42,15 +44,37 @@ const (
 	rankWidth = 20 // bytes that a rank takes at most
 )
 
-// newPage encodes the lines, the first of which has that rank.
-func newPage(b *board, s stamp, names int64, first, total int, lines []line, shown map[uint32]store.Shown) *page {
-	p := &page{stamp: s, board: b, names: names, made: time.Now(), first: first, total: total, rows: make([]row, len(lines))}
+// encode sets the page's rows. Those that are as they were in earlier, which may be
+// nil, share its bytes: a topic keeps many pages that differ little.
+func (p *page) encode(lines []line, shown map[uint32]store.Shown, earlier *page) {
+	p.made = time.Now()
+	p.rows = make([]row, len(lines))
+	var before map[string][]byte
+	if earlier != nil {
+		before = make(map[string][]byte, len(earlier.rows))
+		for _, r := range earlier.rows {
+			before[r.id] = r.rest
+		}
+	}
 	for i, l := range lines {
 		entry := marshal(l.entry(shown, false))
-		p.rows[i] = row{l.id, entry[bytes.IndexByte(entry, ','):]}
+		rest := entry[bytes.IndexByte(entry, ','):]
+		if was := before[l.id]; bytes.Equal(was, rest) {
+			rest = was
+		} else {
+			rest = bytes.Clone(rest) // without the room that marshal leaves
+		}
+		p.rows[i] = row{l.id, l.Rank, rest}
 		p.size += len(entry) + rankWidth
 	}
-	return p
+}
+
+// at returns the page as one of a later version, at which it still is the same.
+func (p *page) at(version int64) *page {
+	if p.version == version {
+		return p
+	}
+	return &page{r: p.r, version: version, stamp: p.stamp, names: p.names, made: time.Now(), ends: p.ends, rows: p.rows, size: p.size, total: p.total}
 }
 
 // asState returns the page as a state of its board's topic.
@@ -67,15 +91,15 @@ func appendRow(dst []byte, rank int, rest []byte) []byte {
 }
 
 // appendEntries appends the page's entries as a JSON array, in which the row of
-// that rank is marked as the caller's own.
-func (p *page) appendEntries(dst []byte, ownRank int) []byte {
+// that user is marked as the caller's own.
+func (p *page) appendEntries(dst []byte, own string) []byte {
 	dst = append(slices.Grow(dst, p.size+len(p.rows)+maxTail), '[')
 	for i, r := range p.rows {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = appendRow(dst, p.first+i, r.rest)
-		if p.first+i == ownRank {
+		dst = appendRow(dst, r.rank, r.rest)
+		if r.id == own {
 			dst = append(dst[:len(dst)-len(others)], mine...)
 		}
 	}
@@ -85,29 +109,31 @@ func (p *page) appendEntries(dst []byte, ownRank int) []byte {
 // sameAs reports whether q shows the same.
 func (p *page) sameAs(q *page) bool {
 	return q != nil && p.total == q.total && slices.EqualFunc(p.rows, q.rows, func(a, b row) bool {
-		return bytes.Equal(a.rest, b.rest)
+		return a.rank == b.rank && bytes.Equal(a.rest, b.rest)
 	})
 }
 
 // Snapshot implements sse.Content: the event leaderboard:updated.
 func (p *page) Snapshot() sse.Event {
-	data := append(p.appendEntries([]byte(`{"leaderboard":`), 0), `,"timestamp":`...)
-	data = append(append(appendTime(data, p.made), ','), p.board.names...)
+	data := append(p.appendEntries([]byte(`{"leaderboard":`), ""), `,"timestamp":`...)
+	data = append(append(appendTime(data, p.made), ','), p.r.names...)
 	data = appendField(data, "totalEntries", int64(p.total))
 	data = append(appendField(data, "version", p.version), '}')
 	return sse.Event{Name: "leaderboard:updated", Data: data}
 }
 
-// Since implements sse.Content: the event position_change. It has a change for
-// each user whose row is not what and where it was, by new rank, then those that
-// are not in the page any more.
+// Since implements sse.Content: the event position_change. It has a change for each
+// user whose row is not what and where it was, in the page's order, then those that
+// are not in the page any more. Where ranks are shared, who comes behind a change with
+// the same rank is a change too: so to take out the rows of all changes, and put each
+// behind those that have its rank or a better one, leads to the page.
 func (p *page) Since(earlier sse.Content) sse.Event {
 	from := earlier.(*page) //nolint:errcheck // a topic's contents are of one kind
 	before := make(map[string]int, len(from.rows))
 	for i, r := range from.rows {
 		before[r.id] = i
 	}
-	data := append([]byte(`{"type":"position_change",`), p.board.names...)
+	data := append([]byte(`{"type":"position_change",`), p.r.names...)
 	data = appendField(data, "from", from.version)
 	data = appendField(data, "version", p.version)
 	data = append(data, `,"changes":[`...)
@@ -124,26 +150,76 @@ func (p *page) Since(earlier sse.Content) sse.Event {
 		}
 		data = append(data, '}')
 	}
-	for i, r := range p.rows {
+	tied := 0 // the rank of the last change
+	for _, r := range p.rows {
 		at, was := before[r.id]
 		delete(before, r.id)
 		switch {
 		case !was:
-			change(r.id, 0, p.first+i, r.rest)
+			change(r.id, 0, r.rank, r.rest)
 		case !bytes.Equal(from.rows[at].rest, r.rest):
-			change(r.id, from.first+at, p.first+i, r.rest)
-		case from.first+at != p.first+i:
-			change(r.id, from.first+at, p.first+i, nil)
+			change(r.id, from.rows[at].rank, r.rank, r.rest)
+		case from.rows[at].rank != r.rank, tied == r.rank:
+			change(r.id, from.rows[at].rank, r.rank, nil)
+		default:
+			continue
 		}
+		tied = r.rank
 	}
-	for i, r := range from.rows {
+	for _, r := range from.rows {
 		if _, gone := before[r.id]; gone {
-			change(r.id, from.first+i, 0, nil)
+			change(r.id, r.rank, 0, nil)
 		}
 	}
 	data = appendField(append(data, ']'), "totalEntries", int64(p.total))
 	data = append(appendTime(append(data, `,"timestamp":`...), p.made), '}')
 	return sse.Event{Name: "position_change", Data: data}
+}
+
+// Entry is one line of a page or a broadcast, as it stands there in JSON.
+type Entry struct {
+	Rank          int    `json:"rank" minimum:"1" doc:"Place on the board, from 1"`
+	UserID        string `json:"userId"`
+	Username      string `json:"username"`
+	Avatar        string `json:"avatar" doc:"https: or data:image/ address, or empty"`
+	RankBadge     string `json:"rankBadge" doc:"Maya rank that the total of points has earned" example:"Nacom"`
+	Score         int64  `json:"score" doc:"Points that count in the period; what the board is ordered by"`
+	XP            int64  `json:"xp" doc:"Points in total"`
+	MLCoins       int64  `json:"mlCoins" doc:"Coins in total"`
+	Change        int    `json:"change" minimum:"0" doc:"Places moved since the period before; of all-time, since the baseline"`
+	ChangeType    string `json:"changeType" enum:"up,down,same,new" doc:"Which way; new for who was not there"`
+	IsCurrentUser bool   `json:"isCurrentUser" doc:"Whether this is the caller; always false in a broadcast"` // last, for encode
+}
+
+// OwnEntry is what a page says of who asked for it.
+type OwnEntry struct {
+	Entry
+
+	Percentile   float64 `json:"percentile" doc:"Share of the board that the caller is ahead of, in percent with one decimal"`
+	PointsToNext *int64  `json:"pointsToNext" doc:"Points that would take the caller to a better rank; null at the top"`
+}
+
+// PageBody is a page, as Service.Page encodes it.
+type PageBody struct {
+	Type         string     `json:"type" example:"global" doc:"Kind of the board"`
+	Board        string     `json:"board" example:"global"`
+	Period       string     `json:"period" enum:"daily,weekly,monthly,all-time"`
+	Entries      []Entry    `json:"entries" nullable:"false"`
+	TotalEntries int        `json:"totalEntries" doc:"Users on the board"`
+	Me           *OwnEntry  `json:"me" doc:"The caller's own entry; null for who is not on the board"`
+	LastUpdated  time.Time  `json:"lastUpdated" doc:"When the last update that the page contains was committed"`
+	Version      int64      `json:"version" doc:"Sequence number of an update, up to which all are in the page"`
+	ResetsAt     *time.Time `json:"resetsAt" doc:"When the period ends; null for all-time"`
+}
+
+func (l line) entry(shown map[uint32]store.Shown, own bool) Entry {
+	e := Entry{
+		Rank: l.Rank, UserID: l.id, RankBadge: l.badge,
+		Username: shown[l.User].Username, Avatar: shown[l.User].Avatar,
+		Score: l.Score, XP: l.xp, MLCoins: l.mlCoins, IsCurrentUser: own,
+	}
+	e.Change, e.ChangeType = l.Change()
+	return e
 }
 
 func marshal(v any) []byte {

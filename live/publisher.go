@@ -12,28 +12,28 @@ import (
 // retryAfter is how long a publisher waits after a failure, at least.
 const retryAfter = time.Second
 
-// publisher publishes a board's first page to those who follow it, and to each
+// publisher publishes a ranking's first page to those who follow it, and to each
 // user among them their own moves: at once after a quiet spell, then at most once
 // a window, and only what has changed. Safe for concurrent use.
 type publisher struct {
-	b       *board
+	r       *ranking
+	topic   *sse.Topic
 	viewers *viewers
+	past    past
 
 	mu        sync.Mutex
-	followers int         // guarded by mu
-	dirty     bool        // guarded by mu: something may have changed since the last broadcast
-	since     time.Time   // guarded by mu: since when it is dirty
-	scheduled bool        // guarded by mu: timer runs, or publish does
-	timer     *time.Timer // guarded by mu
-	last      time.Time   // guarded by mu: when the last broadcast was
-	idle      time.Time   // guarded by mu: until when it does nothing, having looked for news in vain
-	published *page       // guarded by mu: what all followers have, nil where they may differ
-	closed    bool        // guarded by mu
-
-	running sync.WaitGroup // scheduled publishes
+	followers int       // guarded by mu
+	dirty     bool      // guarded by mu: something may have changed since the last broadcast
+	since     time.Time // guarded by mu: since when it is dirty
+	scheduled bool      // guarded by mu: a timer runs, or it is due, or being published
+	last      time.Time // guarded by mu: when the last broadcast was
+	idle      time.Time // guarded by mu: until when it does nothing, having looked for news in vain
+	published *page     // guarded by mu: what all followers have, nil where they may differ
 }
 
-func newPublisher(b *board) *publisher { return &publisher{b: b, viewers: newViewers(b)} }
+func newPublisher(r *ranking) *publisher {
+	return &publisher{r: r, topic: r.s.hub.NewTopic(), viewers: newViewers(r), past: past{r: r}}
+}
 
 // touch says that something may have changed which followers are told: which
 // shows in a broadcast, or else only somebody's own rank or points.
@@ -49,92 +49,97 @@ func (p *publisher) touch(shows bool) {
 	p.schedule(0)
 }
 
-// schedule has publish run when the window is over, and not before delay is. It
-// is called with mu held.
+// schedule has the publisher be due when the window is over, and not before delay is.
+// It is called with mu held.
 func (p *publisher) schedule(delay time.Duration) {
-	if p.closed || p.scheduled || p.followers == 0 {
+	if p.scheduled || p.followers == 0 {
 		return
 	}
 	p.scheduled = true
-	p.running.Add(1)
-	p.timer = time.AfterFunc(max(delay, time.Until(p.last.Add(p.window())), time.Until(p.idle)), p.publish)
+	wait := max(delay, time.Until(p.last.Add(p.window())), time.Until(p.idle))
+	if wait <= 0 {
+		p.r.s.due.add(p)
+		return
+	}
+	p.r.s.due.after(wait, p)
 }
 
 // window is the least time between two broadcasts. It grows with what a fan-out
 // takes, so that fan-out never takes more than a tenth of the time.
 func (p *publisher) window() time.Duration {
-	if p.b.s.opts.Throttle < 0 {
+	if p.r.s.opts.Throttle < 0 {
 		return 0
 	}
-	return max(p.b.s.opts.Throttle, 10*p.b.topic.Fanout())
+	return max(p.r.s.opts.Throttle, 10*p.topic.Fanout())
 }
 
-// publish makes a broadcast, if it is still wanted.
-func (p *publisher) publish() {
-	defer p.running.Done()
+// attempt is a broadcast under way.
+type attempt struct {
+	p       *publisher
+	began   time.Time
+	since   time.Time
+	news    sse.Publication
+	told    notes
+	version int64
+	is      bool // there is news
+	err     error
+}
+
+// begin makes what is to be published, if that is still wanted. It holds no lock for
+// which a write waits longer than to read the ranks.
+func (p *publisher) begin(ctx context.Context) *attempt {
 	p.mu.Lock()
-	wanted, since := p.followers > 0 && !p.closed, p.since
+	a := &attempt{p: p, began: time.Now(), since: p.since}
+	wanted := p.followers > 0
 	if wanted {
 		p.dirty = false
 	}
 	p.mu.Unlock()
-
-	var err error
-	began, published := time.Now(), false
-	if wanted {
-		published, err = p.broadcast(p.b.s.ctx, since)
+	if !wanted {
+		return a
 	}
-	p.b.s.logged("broadcast skipped", err)
+	var shown *page
+	shown, a.err = p.r.snapshot(ctx, func() { a.told = p.viewers.notes() })
+	if a.err != nil {
+		return a
+	}
+	a.version = a.told.version
+	a.news = sse.Publication{Topic: p.topic, Since: a.since}
+	if p.isNews(shown) {
+		a.news.State = shown.at(a.version).asState()
+	}
+	if a.told.places != nil {
+		a.news.Notes, a.news.Version = a.told, a.version
+	}
+	a.is = a.news.State != nil || a.told.moved
+	return a
+}
 
+// end notes what became of the attempt, and has the publisher be due again where more
+// has happened.
+func (a *attempt) end() {
+	p := a.p
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.scheduled = false
-	if now := time.Now(); published {
+	if now := time.Now(); a.is {
 		p.last = now
-	} else if p.b.s.opts.Throttle > 0 {
+	} else if p.r.s.opts.Throttle > 0 {
 		// A change that is news must not wait a window for one that was not; but to
 		// look must not take more than a tenth of the time, either.
-		p.idle = now.Add(10 * now.Sub(began))
+		p.idle = now.Add(10 * now.Sub(a.began))
 	}
-	if err != nil {
-		p.dirty, p.since = true, since
+	if a.err != nil {
+		p.dirty, p.since = true, a.since
 		p.schedule(retryAfter)
 	} else if p.dirty {
 		p.schedule(0)
 	}
 }
 
-// broadcast publishes what has changed, of which the oldest is that old, and
-// reports whether anything has. It holds no lock for which a write waits longer
-// than to read the ranks.
-func (p *publisher) broadcast(ctx context.Context, since time.Time) (published bool, err error) {
-	s := p.b.s
-	s.publishing.Lock()
-	defer s.publishing.Unlock()
-	var told notes
-	shown, err := p.b.snapshot(ctx, func() { told = p.viewers.notes() })
-	if err != nil {
-		return false, err
-	}
-	publication := sse.Publication{Topic: p.b.topic, Since: since}
-	if p.news(shown) {
-		publication.State = shown.asState()
-	}
-	if told.places != nil {
-		publication.Notes, publication.Version = told, told.version
-	}
-	published = publication.State != nil || told.moved
-	if published {
-		s.log.DebugContext(ctx, "broadcast", "board", p.b.name, "version", shown.version, "rows", publication.State != nil)
-		p.viewers.published(told)
-		s.hub.Publish(publication)
-	}
-	return published, nil
-}
-
-// news reports whether followers lack what shown shows, and notes that they are
+// isNews reports whether followers lack what shown shows, and notes that they are
 // told now.
-func (p *publisher) news(shown *page) bool {
+func (p *publisher) isNews(shown *page) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if shown.sameAs(p.published) {
@@ -146,16 +151,19 @@ func (p *publisher) news(shown *page) bool {
 
 // follow returns the topic with the state that a new follower begins with. What
 // happens from now on is published, until the follower leaves.
-func (p *publisher) follow(ctx context.Context, user string, seen int64) (sse.Follow, error) {
+func (p *publisher) follow(ctx context.Context, to Follow) (sse.Follow, error) {
 	p.mu.Lock()
 	p.followers++
 	p.mu.Unlock()
-	f := &follower{b: p.b}
-	if user != "" {
-		f.viewer = p.viewers.join(user)
+	f := &follower{r: p.r, viewers: p.viewers, asMember: to.AsMember && to.User != ""}
+	if to.User != "" {
+		f.viewer = p.viewers.join(to.User)
 		f.slot = f.viewer.slot
 	}
-	shown, err := p.begin(ctx, f, seen)
+	shown, err := p.look(ctx, f, to.Seen)
+	if err == nil && f.asMember && !f.told.member {
+		err = fmt.Errorf("%w of %q", ErrNotMember, p.r.b.name)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err != nil {
@@ -166,7 +174,7 @@ func (p *publisher) follow(ctx context.Context, user string, seen int64) (sse.Fo
 	if p.followers == 1 {
 		p.since = time.Now() // nobody was behind
 	}
-	state := p.b.topic.Keep(shown.asState())
+	state := p.topic.Keep(shown.asState())
 	shown = state.Content().(*page) //nolint:errcheck // a board's are pages
 	switch newer := p.published == nil || p.published.version < shown.version; {
 	case p.followers == 1 && newer:
@@ -174,30 +182,30 @@ func (p *publisher) follow(ctx context.Context, user string, seen int64) (sse.Fo
 	case !shown.sameAs(p.published):
 		p.published = nil
 	}
-	follow := sse.Follow{Topic: p.b.topic, From: state, Leave: func() { p.leave(f.viewer) }}
+	follow := sse.Follow{Topic: p.topic, From: state, Leave: func() { p.leave(f.viewer) }}
 	if f.viewer != nil {
 		follow.Own = f
 	}
 	return follow, nil
 }
 
-// begin returns the page that the follower begins with, and finds out where its
-// user stood at the version seen.
-func (p *publisher) begin(ctx context.Context, f *follower, seen int64) (*page, error) {
+// look returns the page that the follower begins with, and finds out where its user
+// stood at the version seen.
+func (p *publisher) look(ctx context.Context, f *follower, seen int64) (*page, error) {
 	if f.viewer == nil || seen < 0 {
-		return p.b.snapshot(ctx, f.look)
+		return p.r.snapshot(ctx, f.look)
 	}
 	rank, known := p.viewers.rankAt(f.viewer, seen)
-	shown, err := p.b.snapshot(ctx, f.look)
+	shown, err := p.r.snapshot(ctx, f.look)
 	switch {
 	case err != nil:
 		return nil, err
 	case !known:
-		f.before, err = p.b.standAt(ctx, f.viewer.user, seen)
+		f.before, err = p.past.standAt(ctx, f.viewer.user, seen)
 	case rank != f.told.rank:
-		var score int64
-		score, err = p.b.s.store.XPAt(ctx, f.viewer.user, seen)
-		f.before = &place{rank, score}
+		var xp int64
+		xp, err = p.r.s.store.XPAt(ctx, f.viewer.user, seen)
+		f.before = &place{rank: rank, xp: xp, member: true}
 	}
 	return shown, err
 }
@@ -209,20 +217,9 @@ func (p *publisher) leave(one *viewer) {
 	p.followers--
 }
 
-// close publishes nothing more, and waits for what is under way.
-func (p *publisher) close() {
-	p.mu.Lock()
-	p.closed = true
-	if p.timer != nil && p.timer.Stop() {
-		p.running.Done()
-	}
-	p.mu.Unlock()
-	p.running.Wait()
-}
-
-// snapshot returns the board's first page. For meanwhile see view.
-func (b *board) snapshot(ctx context.Context, meanwhile func()) (*page, error) {
-	v, err := b.view(ctx, 1, b.s.opts.Top, "", meanwhile)
+// snapshot returns the ranking's first page. For meanwhile see view.
+func (r *ranking) snapshot(ctx context.Context, meanwhile func()) (*page, error) {
+	v, err := r.view(ctx, &Query{Limit: r.s.opts.Top}, meanwhile)
 	if err != nil {
 		return nil, fmt.Errorf("make snapshot: %w", err)
 	}

@@ -5,12 +5,10 @@ import (
 	"strings"
 
 	"github.com/go-co-op/gocron/v2"
-
-	"marcador/store"
 )
 
-// schedule starts the jobs that time drives: a new day, changes by other
-// programs, and recomputation where a cron expression says when.
+// schedule starts the jobs that time drives: periods that begin, closed ones
+// that are kept no longer, changes by other programs, and recomputation where a cron expression says when.
 func (s *Service) schedule() error {
 	scheduler, err := gocron.NewScheduler(gocron.WithLocation(s.opts.Location))
 	if err != nil {
@@ -25,7 +23,11 @@ func (s *Service) schedule() error {
 	jobs := []job{
 		// A commit after midnight begins the day; this is for when there is none.
 		// Every minute, since in some zones there are days without a midnight.
-		{"begin the day", gocron.CronJob("* * * * *", false), s.noticeDay},
+		{"begin the day", gocron.CronJob("* * * * *", false), s.noticeTurn},
+	}
+	if s.opts.Retention > 0 {
+		// At an hour at which nobody looks, and neither a period ends nor clocks are changed.
+		jobs = append(jobs, job{"prune closed periods", gocron.CronJob("40 4 * * *", false), s.archive.prune})
 	}
 	if s.opts.CacheTTL > 0 {
 		jobs = append(jobs, job{"look for changes by others", gocron.DurationJob(s.opts.CacheTTL), s.look})
@@ -61,10 +63,11 @@ func CheckCron(expr string) error {
 
 func withSeconds(expr string) bool { return len(strings.Fields(expr)) == 6 }
 
-// noticeDay has the day begin that has begun, if nothing else did.
-func (s *Service) noticeDay() {
+// noticeTurn has those periods begin that have, if nothing else did. A day begins with
+// each of them.
+func (s *Service) noticeTurn() {
 	s.mu.RLock()
-	begun := store.DayOf(s.opts.Now().In(s.opts.Location)).After(s.day)
+	begun := !s.opts.Now().Before(s.terms.ends[Daily])
 	s.mu.RUnlock()
 	if begun {
 		s.logged("begin the day", s.store.Touch(s.ctx))

@@ -2,9 +2,12 @@ package live
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"marcador/sse"
+	"marcador/store"
 )
 
 // Result is what an update did.
@@ -12,7 +15,7 @@ type Result struct {
 	UserID           string
 	XP, MLCoins      int64 // the totals that came of it
 	PointsGained     int64
-	OldRank, NewRank int // in the global board; 0 is none
+	OldRank, NewRank int // in the global board of all time; 0 is none
 	RankBadge        string
 	Version          int64
 }
@@ -45,22 +48,51 @@ type User struct {
 	Ranks       map[string]map[string]int // by board and period; none where the user has no rank
 }
 
-// User returns the user with that id, or an *Error with store.UserNotFound.
+// User returns the user with that id, or an *Error with UserNotFound. The ranks are
+// those of the global board, of the user's groups, and of their friends where they have
+// any.
 func (s *Service) User(ctx context.Context, id string) (User, error) {
 	u, err := s.store.User(ctx, id)
 	if err != nil {
 		return User{}, err
 	}
+	names := []string{Global}
+	for kind, ids := range u.Groups {
+		for _, id := range ids {
+			names = append(names, kind+":"+id)
+		}
+	}
+	if u.Friends > 0 {
+		names = append(names, Friends+":"+id)
+	}
+	user := User{Profile: u.Profile, XP: u.XP, MLCoins: u.MLCoins, Ranks: map[string]map[string]int{}}
+	for _, name := range names {
+		b, err := s.pin(ctx, name)
+		if err != nil {
+			return User{}, err
+		}
+		if ranks := b.ranksOf(u.Number); len(ranks) > 0 {
+			user.Ranks[name] = ranks
+		}
+		b.unpin()
+	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	user := User{
-		Profile: u.Profile, XP: u.XP, MLCoins: u.MLCoins, RankBadge: s.badge(u.XP),
-		Ranks: map[string]map[string]int{},
-	}
-	if r := s.global.rank.Rank(u.Number); r != 0 {
-		user.Ranks[Global] = map[string]int{AllTime: r}
-	}
+	user.RankBadge = s.badge(u.XP)
 	return user, nil
+}
+
+// ranksOf returns the user's ranks by period.
+func (b *board) ranksOf(user uint32) map[string]int {
+	b.s.mu.RLock()
+	defer b.s.mu.RUnlock()
+	ranks := map[string]int{}
+	for p, r := range b.rankings {
+		if n := r.rank.Rank(user); n > 0 && b.has(user) {
+			ranks[Period(p).String()] = n
+		}
+	}
+	return ranks
 }
 
 // PutProfiles creates or replaces the profiles, all or none, and says of each
@@ -69,49 +101,113 @@ func (s *Service) PutProfiles(ctx context.Context, profiles []Profile) (created 
 	return s.store.PutProfiles(ctx, profiles)
 }
 
-// Erase removes everything about the person, or returns an *Error with
-// store.UserNotFound.
+// Erase removes everything about the person, or returns an *Error with UserNotFound.
 func (s *Service) Erase(ctx context.Context, id string) error { return s.store.Erase(ctx, id) }
 
-// Page returns as JSON the entries of a board with offset others in front of
-// them, at most limit, as caller, a user's id or empty, sees them.
-func (s *Service) Page(ctx context.Context, boardName string, offset, limit int, caller string) ([]byte, error) {
-	b, err := s.board(boardName)
-	if err != nil {
-		return nil, err
+// Befriend makes the two users friends, or ends that. See store.Befriend.
+func (s *Service) Befriend(ctx context.Context, id, other string, on bool) error {
+	return s.store.Befriend(ctx, id, other, on)
+}
+
+// Badges returns the table of badges, lowest first.
+func (s *Service) Badges() []Badge {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.badges // it is replaced, not changed
+}
+
+// PutBadges replaces the table of badges, at once for all boards: lowest first, the
+// first from 0 points.
+func (s *Service) PutBadges(ctx context.Context, badges []Badge) error {
+	return s.store.PutBadges(ctx, badges)
+}
+
+// Limit returns how many of a board's best are shown, 0 for all.
+func (s *Service) Limit(board string) int {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.limits[board]
+}
+
+// PutLimit sets how many of a board's best are shown, 0 for all.
+func (s *Service) PutLimit(ctx context.Context, board string, top int) error {
+	return s.store.PutLimit(ctx, store.Limit{Board: board, Top: top})
+}
+
+// Location is where days begin.
+func (s *Service) Location() *time.Location { return s.opts.Location }
+
+// IsMember reports whether the user may see the board by being on it: everybody the
+// global one, members that of their group, and the user that of their friends.
+func (s *Service) IsMember(ctx context.Context, board, user string) (bool, error) {
+	kind, ok := KindOf(board)
+	switch {
+	case !ok:
+		return false, fmt.Errorf("%w: %q", ErrUnknownBoard, board)
+	case kind == Global:
+		return true, nil
+	case kind == Friends:
+		return board == Friends+":"+user, nil
 	}
+	return s.store.IsMember(ctx, board, user)
+}
+
+// Page returns a page as JSON: see PageBody. Errors are ErrUnknownBoard, and
+// ErrNotOnBoard for a page around somebody who is not seen there.
+func (s *Service) Page(ctx context.Context, q Query) ([]byte, error) {
 	if s.opts.CacheTTL < 0 {
 		if err := s.store.Check(ctx); err != nil {
 			return nil, fmt.Errorf("look for changes by other programs: %w", err)
 		}
 	}
-	v, err := b.view(ctx, offset+1, limit, caller, func() {})
+	b, err := s.pin(ctx, q.Board)
 	if err != nil {
-		return nil, fmt.Errorf("make page of board %q: %w", boardName, err)
+		return nil, err
 	}
-	body := append(append(append([]byte{'{'}, b.kind...), ','), b.names...)
-	body = v.appendEntries(append(body, `,"entries":`...), v.ownRank)
+	defer b.unpin()
+	v, err := b.rankings[q.Period].view(ctx, &q, func() {})
+	if err != nil {
+		return nil, fmt.Errorf("make page of board %q: %w", q.Board, err)
+	}
+	body := append([]byte(`{"type":`), quote(b.kind)...)
+	body = append(append(body, ','), v.r.names...)
+	body = v.appendEntries(append(body, `,"entries":`...), v.own)
 	body = appendField(body, "totalEntries", int64(v.total))
 	body = append(append(body, `,"me":`...), v.me...)
-	body = appendTime(append(body, `,"lastUpdated":`...), v.at)
+	body = appendTime(append(body, `,"lastUpdated":`...), v.stamp.at)
 	body = appendField(body, "version", v.version)
-	return append(body, `,"resetsAt":null}`...), nil
+	if body = append(body, `,"resetsAt":`...); v.ends == nil {
+		return append(body, `null}`...), nil
+	}
+	return append(appendTime(body, *v.ends), '}'), nil
 }
 
-// Follow returns a board's topic for a stream of user's, empty for an anonymous
-// one, that resumes at the version seen, -1 for none. The board counts as followed
-// until Leave is called, as sse.Server does when the stream is over.
-func (s *Service) Follow(ctx context.Context, boardName, user string, seen int64) (sse.Follow, error) {
-	b, err := s.board(boardName)
+// ErrNotMember is returned for a board that the user is not, or not any more, a member
+// of.
+var ErrNotMember = errors.New("live: not a member")
+
+// Follow is what a stream follows, and for whom.
+type Follow struct {
+	Board    string
+	Period   Period
+	User     string // empty for an anonymous one
+	AsMember bool   // it is membership that allows it: with that the stream ends
+	Seen     int64  // the version that it resumes at, -1 for none
+}
+
+// Follow returns the topic of a board. The board counts as followed until Leave is
+// called, as sse.Server does when the stream is over.
+func (s *Service) Follow(ctx context.Context, f Follow) (sse.Follow, error) {
+	b, err := s.pin(ctx, f.Board)
 	if err != nil {
 		return sse.Follow{}, err
 	}
-	return b.publisher.follow(ctx, user, seen)
-}
-
-func (s *Service) board(name string) (*board, error) {
-	if name != Global {
-		return nil, fmt.Errorf("%w: %q", ErrUnknownBoard, name)
+	follow, err := b.rankings[f.Period].followed().follow(ctx, f)
+	if err != nil {
+		b.unpin()
+		return sse.Follow{}, err
 	}
-	return s.global, nil
+	leave := follow.Leave
+	follow.Leave = func() { leave(); b.unpin() }
+	return follow, nil
 }

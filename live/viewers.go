@@ -21,14 +21,15 @@ const (
 
 // place is where a user stands on a board. Rank 0 is none.
 type place struct {
-	rank  int
-	score int64
+	rank   int
+	xp     int64 // in total
+	member bool  // of the board
 }
 
-// viewers are the users who follow a board: each is told when their own rank
+// viewers are the users who follow a ranking: each is told when their own rank
 // moves. Safe for concurrent use.
 type viewers struct {
-	b     *board
+	r     *ranking
 	count atomic.Int64
 
 	mu    sync.Mutex                      // may be taken with s.mu held, not the other way
@@ -38,15 +39,14 @@ type viewers struct {
 	left  *simplelru.LRU[string, history] // guarded by mu: of users who have left
 }
 
-// viewer is a user with one or more streams of a board.
+// viewer is a user with one or more streams of a ranking.
 type viewer struct {
 	user    string
 	slot    int     // in notes.places
 	noted   int64   // guarded by viewers.mu: the version of the last notes that it is in
 	looked  bool    // guarded by viewers.mu: a stream has begun, so that it is known what was told
 	streams int     // guarded by viewers.mu
-	number  uint32  // guarded by viewers.mu: the user's when last looked up
-	told    int     // guarded by viewers.mu: the rank that was published last
+	told    place   // guarded by viewers.mu: what was published last
 	apart   bool    // guarded by viewers.mu: a stream began with another rank than was published
 	history history // guarded by viewers.mu
 }
@@ -93,15 +93,15 @@ func (h *history) at(version int64) (rank int, ok bool) {
 type notes struct {
 	version int64
 	places  []place // by slot
-	moved   bool    // somebody's rank has
+	moved   bool    // somebody's rank has, or somebody is no member any more
 }
 
-func newViewers(b *board) *viewers {
+func newViewers(r *ranking) *viewers {
 	left, err := simplelru.NewLRU[string, history](maxLeft, nil)
 	if err != nil {
 		panic(err) // the size is positive
 	}
-	return &viewers{b: b, users: map[string]*viewer{}, left: left}
+	return &viewers{r: r, users: map[string]*viewer{}, left: left}
 }
 
 // any reports whether there are any.
@@ -158,7 +158,7 @@ func (v *viewers) rankAt(one *viewer, version int64) (rank int, ok bool) {
 func (v *viewers) notes() notes {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	n := notes{version: v.b.stamp.version}
+	n := notes{version: v.r.s.shown.version}
 	if len(v.users) == 0 {
 		return n
 	}
@@ -167,9 +167,9 @@ func (v *viewers) notes() notes {
 		if !one.looked {
 			continue
 		}
-		now := v.place(one)
+		now := v.place(one.user)
 		n.places[one.slot] = now
-		n.moved = n.moved || one.apart || now.rank != one.told
+		n.moved = n.moved || one.apart || now.rank != one.told.rank || now.member != one.told.member
 		one.noted = n.version
 		one.history.add(n.version, now.rank)
 	}
@@ -182,33 +182,35 @@ func (v *viewers) published(n notes) {
 	defer v.mu.Unlock()
 	for _, one := range v.users {
 		if one.noted == n.version { // else it has come meanwhile, perhaps to the slot of one who has left
-			one.told = n.places[one.slot].rank
+			one.told = n.places[one.slot]
 			one.apart = one.history.until > n.version // by a stream that has come meanwhile
 		}
 	}
 }
 
-// place is called with s.mu and mu held.
-func (v *viewers) place(one *viewer) place {
-	users := v.b.s.users
-	if int(one.number) >= len(users) || users[one.number].id != one.user {
-		number, ok := v.b.s.numbers[one.user]
-		if !ok {
-			return place{}
-		}
-		one.number = number
+// place is called with s.mu held.
+func (v *viewers) place(user string) place {
+	number, ok := v.r.s.people.number(user)
+	if !ok {
+		return place{member: v.r.b.members == nil}
 	}
-	return place{v.b.rank.Rank(one.number), v.b.rank.Score(one.number)}
+	at := place{xp: v.r.s.global.rankings[AllTime].rank.Score(number), member: v.r.b.has(number)}
+	if at.member {
+		at.rank = v.r.rank.Rank(number)
+	}
+	return at
 }
 
-// follower is a stream of a board. It belongs to the goroutine that writes it.
+// follower is a stream of a ranking. It belongs to the goroutine that writes it.
 type follower struct {
-	b       *board
-	viewer  *viewer // nil for an anonymous one
-	slot    int     // the viewer's, here to be at hand
-	version int64   // of what it was told last
-	told    place   // then
-	before  *place  // where the user stood by the event id that the stream began with, if it is known
+	r        *ranking
+	viewers  *viewers
+	viewer   *viewer // nil for an anonymous one
+	slot     int     // the viewer's, here to be at hand
+	asMember bool    // it ends when the user is no member any more
+	version  int64   // of what it was told last
+	told     place   // then
+	before   *place  // where the user stood by the event id that the stream began with, if it is known
 }
 
 // look notes where the user stands when the stream begins. It is called with s.mu
@@ -217,15 +219,15 @@ func (f *follower) look() {
 	if f.viewer == nil {
 		return
 	}
-	v := f.b.publisher.viewers
+	v := f.viewers
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	f.version = f.b.stamp.version
-	f.told = v.place(f.viewer)
+	f.version = f.r.s.shown.version
+	f.told = v.place(f.viewer.user)
 	if first := !f.viewer.looked || f.viewer.streams == 1; first {
 		f.viewer.looked = true
-		f.viewer.told = f.told.rank
-	} else if f.viewer.told != f.told.rank {
+		f.viewer.told = f.told
+	} else if f.viewer.told.rank != f.told.rank {
 		f.viewer.apart = true
 	}
 	f.viewer.history.add(f.version, f.told.rank)
@@ -242,7 +244,8 @@ type rankChanged struct {
 }
 
 // News implements sse.Own: the event rank_changed, from when the stream was told
-// anything of the board last to where the user stands now.
+// anything of the board last to where the user stands now. To a member who is none any
+// more it is the event that ends the stream.
 func (f *follower) News(published any, with bool) sse.Event {
 	if published == nil {
 		if f.before == nil {
@@ -252,22 +255,31 @@ func (f *follower) News(published any, with bool) sse.Event {
 		f.before = nil
 		return f.moved(before, f.told)
 	}
-	n := published.(notes) //nolint:errcheck // a board publishes no other
-	if n.version <= f.version || n.places[f.slot].rank == f.told.rank && !with {
+	n := published.(notes) //nolint:errcheck // a ranking publishes no other
+	if n.version <= f.version {
+		return sse.Event{}
+	}
+	now := n.places[f.slot]
+	if f.asMember && !now.member {
+		return sse.Forbidden(noMember)
+	}
+	if now.rank == f.told.rank && !with {
 		return sse.Event{}
 	}
 	before := f.told
-	f.version, f.told = n.version, n.places[f.slot]
+	f.version, f.told = n.version, now
 	return f.moved(before, f.told)
 }
+
+const noMember = "You are not a member of this board any more."
 
 func (f *follower) moved(from, to place) sse.Event {
 	if from.rank == to.rank {
 		return sse.Event{}
 	}
 	return sse.Event{Name: "rank_changed", Data: marshal(rankChanged{
-		UserID: f.viewer.user, Board: f.b.name, Period: f.b.period,
-		OldRank: rankOrNull(from.rank), NewRank: rankOrNull(to.rank), PointsGained: to.score - from.score,
+		UserID: f.viewer.user, Board: f.r.b.name, Period: f.r.period.String(),
+		OldRank: rankOrNull(from.rank), NewRank: rankOrNull(to.rank), PointsGained: to.xp - from.xp,
 	})}
 }
 

@@ -3,43 +3,66 @@ package rank_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"testing"
 
 	"marcador/rank"
 )
 
-// sizes are the boards that are measured: a class, a school, a country.
-var sizes = []int{30, 1_000, 100_000, 1_000_000}
+// sizes are the boards that are measured: a school to a country.
+var sizes = []int{1_000, 100_000, 1_000_000, 10_000_000}
 
-// filled returns a board of n users with scores as they are found in practice,
-// many low and few high.
-func filled(b *testing.B, n int) (*rank.Board, []int64) {
-	b.Helper()
-	rng := rand.New(rand.NewPCG(1, 2))
-	scores := make([]int64, n)
+// contest is a board and what happens on it.
+type contest struct {
+	board  *rank.Board
+	scores []int32
+	seq    int64
+	rng    *rand.Rand
+}
+
+// newContest returns a board of n users with scores as they are found in
+// practice, many low and few high, and a baseline.
+func newContest(n int, o rank.Options) *contest {
+	c := &contest{scores: make([]int32, n), seq: int64(n), rng: rand.New(rand.NewPCG(1, 2))}
 	items := make([]rank.Item, n)
 	for i := range items {
-		scores[i] = int64(rng.ExpFloat64() * 10_000)
-		items[i] = rank.Item{Score: scores[i], Seq: int64(i), User: uint32(i)}
+		c.scores[i] = int32(c.rng.ExpFloat64() * 10_000)
+		items[i] = rank.Item{Score: int64(c.scores[i]), Seq: int64(i), User: uint32(i)}
 	}
-	board := rank.NewBoard(higherFirst)
-	board.Load(items, nil)
-	return board, scores
+	o.Tie = higherFirst
+	c.board = rank.NewBoard(o)
+	c.board.Load(items, nil)
+	c.board.Rebase()
+	return c
 }
+
+// move gives anybody some points.
+func (c *contest) move() {
+	user := c.rng.IntN(len(c.scores))
+	c.scores[user] += 10 + int32(c.rng.IntN(90))
+	c.seq++
+	c.board.Put(uint32(user), int64(c.scores[user]), c.seq)
+}
+
+func users(n int) string { return fmt.Sprintf("users=%d", n) }
 
 // BenchmarkBoard_Put is a move: points for anybody, the old rank and the new.
 func BenchmarkBoard_Put(b *testing.B) {
 	for _, n := range sizes {
-		b.Run(fmt.Sprintf("users=%d", n), func(b *testing.B) {
-			board, scores := filled(b, n)
-			rng := rand.New(rand.NewPCG(3, 4))
+		c := newContest(n, rank.Options{})
+		b.Run(users(n), func(b *testing.B) {
 			b.ReportAllocs()
-			seq := int64(n)
 			for b.Loop() {
-				u := rng.IntN(n)
-				scores[u] += 10 + int64(rng.IntN(90))
-				seq++
-				board.Put(uint32(u), scores[u], seq)
+				c.move()
+			}
+		})
+	}
+	for name, numbering := range map[string]rank.Numbering{"competition": rank.Competition, "dense": rank.Dense} {
+		c := newContest(1_000_000, rank.Options{Numbering: numbering})
+		b.Run("numbering="+name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				c.move()
 			}
 		})
 	}
@@ -47,12 +70,11 @@ func BenchmarkBoard_Put(b *testing.B) {
 
 func BenchmarkBoard_Rank(b *testing.B) {
 	for _, n := range sizes {
-		b.Run(fmt.Sprintf("users=%d", n), func(b *testing.B) {
-			board, _ := filled(b, n)
-			rng := rand.New(rand.NewPCG(3, 4))
+		c := newContest(n, rank.Options{})
+		b.Run(users(n), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				board.Rank(uint32(rng.IntN(n)))
+				c.board.Rank(uint32(c.rng.IntN(n)))
 			}
 		})
 	}
@@ -61,13 +83,51 @@ func BenchmarkBoard_Rank(b *testing.B) {
 // BenchmarkBoard_Page is a page of 100 from anywhere, before encoding.
 func BenchmarkBoard_Page(b *testing.B) {
 	for _, n := range sizes {
-		b.Run(fmt.Sprintf("users=%d", n), func(b *testing.B) {
-			board, _ := filled(b, n)
-			rng := rand.New(rand.NewPCG(3, 4))
+		c := newContest(n, rank.Options{})
+		b.Run(users(n), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				board.Page(1+rng.IntN(n), 100)
+				c.board.Page(1+c.rng.IntN(n), 100)
 			}
 		})
 	}
+}
+
+func BenchmarkBoard_Rebase(b *testing.B) {
+	for _, n := range sizes {
+		c := newContest(n, rank.Options{})
+		b.Run(users(n), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				c.board.Rebase()
+			}
+		})
+	}
+}
+
+// BenchmarkBoard_memory says what a user takes after Load, and after two moves
+// for each.
+func BenchmarkBoard_memory(b *testing.B) {
+	for _, n := range sizes {
+		b.Run(users(n), func(b *testing.B) {
+			for b.Loop() {
+				before := heap()
+				c := newContest(n, rank.Options{})
+				perUser := func() float64 { return float64(heap()-before)/float64(n) - 4 } // scores
+				b.ReportMetric(perUser(), "B/entry-loaded")
+				for range 2 * n {
+					c.move()
+				}
+				b.ReportMetric(perUser(), "B/entry-moved")
+				runtime.KeepAlive(c)
+			}
+		})
+	}
+}
+
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }

@@ -3,24 +3,30 @@ package rank
 // Board is who competes: everybody's score, the order that follows from it, and
 // where each stood at the baseline that moves are measured from.
 type Board struct {
-	index    *Index
-	seats    []seat   // by user number
-	baseline []uint32 // rank at the baseline by user number; 0: was not there
+	numbering Numbering
+	index     *Index
+	scores    *Index          // one item for each score; only for Dense
+	hidden    map[uint32]Item // on the board but out of the order
+	baseline  numbers         // rank at the baseline
 }
 
-// seat is a user's score. Its zero value is nobody's.
-type seat struct {
-	score int64
-	next  int64 // the seq with which the score was reached, plus 1
+// Options says what kind of board it is.
+type Options struct {
+	// Tie says whether user a goes before user b where score and seq are equal.
+	// It must be a strict order that does not change.
+	Tie func(a, b uint32) bool
+	// Numbering is how equal scores are ranked.
+	Numbering Numbering
+	// Sparse is for a board with few of the users there are. It takes 60 bytes
+	// or so for each of them and none for the others; a board that is not sparse
+	// takes 8 bytes for every user up to the highest number, and 26 for each.
+	Sparse bool
 }
-
-func (s seat) taken() bool           { return s.next != 0 }
-func (s seat) item(user uint32) Item { return Item{s.score, s.next - 1, user} }
 
 // Entry is one line of a board.
 type Entry struct {
 	User   uint32
-	Rank   int // from 1, equal scores numbered on
+	Rank   int // from 1
 	Before int // rank at the baseline, 0 if the user was not there
 	Score  int64
 }
@@ -39,159 +45,262 @@ func (e Entry) Change() (places int, direction string) {
 	return 0, "same"
 }
 
-// NewBoard returns a board with nobody on it. For tie see NewIndex.
-func NewBoard(tie func(a, b uint32) bool) *Board {
-	return &Board{index: NewIndex(tie)}
+// NewBoard returns a board with nobody on it.
+func NewBoard(o Options) *Board {
+	b := &Board{
+		numbering: o.Numbering,
+		index:     NewIndex(o.Tie, o.Sparse),
+		hidden:    map[uint32]Item{},
+		baseline:  newNumbers(o.Sparse),
+	}
+	if o.Numbering == Dense {
+		b.scores = NewIndex(o.Tie, false)
+	}
+	return b
 }
 
-// Load replaces all that is on the board: now are the present items, then
-// those at the baseline. Both slices are sorted. O(n log n).
+// Load replaces all that is on the board, and nobody is hidden any more: now are
+// the present items, then those at the baseline, which may also be of users who
+// are not on the board. Both slices are sorted. O(n log n).
 func (b *Board) Load(now, then []Item) {
-	clear(b.seats)
-	clear(b.baseline)
-	at := NewIndex(b.index.tie)
-	at.Load(then)
-	b.setBaseline(at)
+	clear(b.hidden)
 	b.index.Load(now)
-	for _, it := range now {
-		*b.seat(it.User) = seat{it.Score, it.Seq + 1}
+	b.loadScores()
+	sortItems(then, b.index.before)
+	top := 0
+	for _, it := range then {
+		top = max(top, int(it.User)+1)
+	}
+	b.baseline.reset(top)
+	c := Counter{numbering: b.numbering}
+	for _, it := range then {
+		b.baseline.set(it.User, uint32(c.Next(it.Score)))
 	}
 }
 
-// Len is the number of users on the board.
+// Len is the number of users in the order: those on the board but the hidden.
 func (b *Board) Len() int { return b.index.Len() }
 
+// Has reports whether the user is on the board, hidden or not.
+func (b *Board) Has(user uint32) bool { return b.index.seats.get(user) != 0 || b.Hidden(user) }
+
 // Put gives the user a score, reached with seq, and returns the ranks before and
-// after; before is 0 for a user who is new on the board. O(log n).
+// after; before is 0 for a user who is new on the board. Of a hidden user they
+// are the ranks that the user would have. O(log n).
 func (b *Board) Put(user uint32, score, seq int64) (before, after int) {
-	s := b.seat(user)
-	if s.taken() {
-		if *s == (seat{score, seq + 1}) {
-			before = b.Rank(user)
-			return before, before
-		}
-		before = b.index.Remove(s.item(user))
+	it := Item{score, seq, user}
+	if was, hidden := b.hidden[user]; hidden {
+		b.hidden[user] = it
+		return b.rank(was), b.rank(it)
 	}
-	*s = seat{score, seq + 1}
-	return before, b.index.Insert(s.item(user))
+	s, there := b.index.seat(user)
+	if !there {
+		return 0, b.insert(it)
+	}
+	before = b.rankAt(s)
+	if b.index.item(s) == it {
+		return before, before
+	}
+	b.removeAt(s)
+	return before, b.insert(it)
 }
 
-// Remove takes the user off the board, now and at the baseline, so that others
-// are not said to have moved by it; it returns the rank the user had, 0 for
-// none. O(n).
+// Remove takes the user off the board, now and at the baseline, and returns what
+// Rank said of them. At the baseline the others close up, so that nobody is said
+// to have moved by it. O(n).
 func (b *Board) Remove(user uint32) int {
-	s := b.seat(user)
-	if !s.taken() {
-		return 0
+	rank := b.Rank(user)
+	b.leaveBaseline(user)
+	if s, ok := b.index.seat(user); ok {
+		b.removeAt(s)
 	}
-	rank := b.index.Remove(s.item(user))
-	*s = seat{}
-	if int(user) < len(b.baseline) && b.baseline[user] != 0 {
-		was := b.baseline[user]
-		b.baseline[user] = 0
-		for i, r := range b.baseline {
-			if r > was {
-				b.baseline[i] = r - 1
-			}
-		}
-	}
+	delete(b.hidden, user)
 	return rank
 }
 
-// Rank returns the user's rank, 0 for none. O(log n).
+// Hide takes the user out of the order and out of the baseline, where the others
+// close up. The user stays on the board, with the score, and all that is asked of
+// them is answered as if they stood among the others. A user who is not on the
+// board only leaves the baseline: who is put there later is not hidden. O(n).
+func (b *Board) Hide(user uint32) {
+	b.leaveBaseline(user)
+	if s, ok := b.index.seat(user); ok {
+		b.hidden[user] = b.index.item(s)
+		b.removeAt(s)
+	}
+}
+
+// Show takes a hidden user back into the order. They are new to the baseline.
+// O(log n).
+func (b *Board) Show(user uint32) {
+	if it, ok := b.hidden[user]; ok {
+		delete(b.hidden, user)
+		b.insert(it)
+	}
+}
+
+// Hidden reports whether the user is on the board and hidden.
+func (b *Board) Hidden(user uint32) bool {
+	_, ok := b.hidden[user]
+	return ok
+}
+
+// leaveBaseline takes the user out of the baseline.
+func (b *Board) leaveBaseline(user uint32) {
+	was := b.baseline.get(user)
+	if was == 0 {
+		return
+	}
+	b.baseline.set(user, 0)
+	if b.numbering != Dense || !b.baseline.holds(was) {
+		b.baseline.lower(was)
+	}
+}
+
+// Rank returns the user's rank, 0 for a user who is not on the board. O(log n).
 func (b *Board) Rank(user uint32) int {
-	if int(user) >= len(b.seats) || !b.seats[user].taken() {
-		return 0
+	if s, ok := b.index.seat(user); ok {
+		return b.rankAt(s)
 	}
-	return b.index.Rank(b.seats[user].item(user))
+	if it, ok := b.hidden[user]; ok {
+		return b.rank(it)
+	}
+	return 0
 }
 
-// Score returns the user's score, 0 for a user who is not on the board.
+// Position returns the user's place, from 1 and different for each, whatever the
+// numbering; 0 for a user who is not on the board. O(log n).
+func (b *Board) Position(user uint32) int {
+	if s, ok := b.index.seat(user); ok {
+		return b.index.position(s)
+	}
+	if it, ok := b.hidden[user]; ok {
+		return b.index.Position(it)
+	}
+	return 0
+}
+
+// Item returns what the user was put with last; false for a user who is not on
+// the board. O(1).
+func (b *Board) Item(user uint32) (it Item, ok bool) {
+	if it, ok = b.index.get(user); !ok {
+		it, ok = b.hidden[user]
+	}
+	return it, ok
+}
+
+// Score returns the user's score, 0 for a user who is not on the board. O(1).
 func (b *Board) Score(user uint32) int64 {
-	if int(user) >= len(b.seats) {
-		return 0
-	}
-	return b.seats[user].score
+	it, _ := b.Item(user)
+	return it.Score
 }
 
-// RankThen returns the rank that the user, who is on the board, had when those in
-// then stood where it says and all others where they stand now. Who is in then and
-// not on the board is left out. O(len(then)) and O(log n).
-func (b *Board) RankThen(user uint32, then map[uint32]Item) int {
-	if int(user) >= len(b.seats) || !b.seats[user].taken() {
-		return 0
+// Before returns the user's rank at the baseline, 0 if the user was not there.
+// O(1).
+func (b *Board) Before(user uint32) int { return int(b.baseline.get(user)) }
+
+// Entry returns the user's line; false for a user who is not on the board.
+// O(log n).
+func (b *Board) Entry(user uint32) (e Entry, ok bool) {
+	it, ok := b.Item(user)
+	if !ok {
+		return Entry{}, false
 	}
-	now := b.seats[user].item(user)
-	was, moved := then[user]
-	if !moved {
-		was = now
-	}
-	rank := b.index.Rank(was)
-	if b.index.before(now, was) {
-		rank-- // the index counts the user among those in front
-	}
-	for other, it := range then {
-		if other == user || int(other) >= len(b.seats) || !b.seats[other].taken() {
-			continue
-		}
-		if b.index.before(b.seats[other].item(other), was) {
-			rank--
-		}
-		if b.index.before(it, was) {
-			rank++
-		}
-	}
-	return rank
+	return Entry{User: user, Rank: b.Rank(user), Before: b.Before(user), Score: it.Score}, true
 }
 
-// Page returns the entries of the ranks from first, at most n. They are the
+// ToNext returns the least points that take the user to a better rank: one more
+// than the difference to the user in front, who reached an equal score first;
+// where equal scores have equal ranks, the difference to the next higher score.
+// It is false for who is first or not on the board. O(log n).
+func (b *Board) ToNext(user uint32) (points int64, ok bool) {
+	it, ok := b.Item(user)
+	if !ok {
+		return 0, false
+	}
+	ahead, more := b.Position(user)-1, int64(1)
+	if b.numbering != Ordinal {
+		ahead, more = b.index.Position(bar(it.Score))-1, 0
+	}
+	for keys := range b.index.from(ahead) {
+		return keys[0].score - it.Score + more, true
+	}
+	return 0, false
+}
+
+// Page returns the entries of the positions from first, at most n. They are the
 // caller's. O(log n) and n.
 func (b *Board) Page(first, n int) []Entry {
 	if first < 1 || n < 1 || first > b.Len() {
 		return nil
 	}
-	n = min(n, b.Len()-first+1)
-	items := b.index.Page(make([]Item, 0, n), first, n)
-	entries := make([]Entry, len(items))
-	for i, it := range items {
-		entries[i] = Entry{User: it.User, Rank: first + i, Before: b.before(it.User), Score: it.Score}
+	entries := make([]Entry, 0, min(n, b.Len()-first+1))
+	c := Counter{numbering: b.numbering, position: first - 1}
+	for keys, users := range b.index.from(first) {
+		if len(entries) == 0 && first > 1 && b.numbering != Ordinal {
+			c.score, c.rank = keys[0].score, b.rank(bar(keys[0].score))
+		}
+		for i, user := range users[:min(len(users), cap(entries)-len(entries))] {
+			score := keys[i].score
+			entries = append(entries, Entry{user, c.Next(score), b.Before(user), score})
+		}
+		if len(entries) == cap(entries) {
+			break
+		}
 	}
 	return entries
 }
 
-// Rebase makes the present ranks the baseline. O(n).
+// Rebase makes the present ranks the baseline. It is O(n), and on a sparse board
+// some ten times slower than on another.
 func (b *Board) Rebase() {
-	clear(b.baseline)
-	b.setBaseline(b.index)
-}
-
-func (b *Board) setBaseline(x *Index) {
-	rank := uint32(0)
-	for _, block := range x.blocks {
-		for _, it := range block {
-			rank++
-			b.baseline = grow(b.baseline, it.User)
-			b.baseline[it.User] = rank
+	b.baseline.reset(len(b.index.seats.dense))
+	c := Counter{numbering: b.numbering}
+	for keys, users := range b.index.from(1) {
+		for i, user := range users {
+			b.baseline.set(user, uint32(c.Next(keys[i].score)))
 		}
 	}
 }
 
-func (b *Board) before(user uint32) int {
-	if int(user) >= len(b.baseline) {
+// Turn makes the present ranks the baseline and takes all off the board, the
+// hidden ones too: a new period begins. As Rebase.
+func (b *Board) Turn() {
+	b.Rebase()
+	clear(b.hidden)
+	b.index.Load(nil)
+	b.loadScores()
+}
+
+// RankThen returns the rank that the user had when those in then stood where it
+// says and all others where they stand now. Who is in then and not in the order
+// is left out; so is the user's own place of now. 0 for a user who is not on the
+// board, and with Dense, where it would take a look at everybody. O(len(then)) and
+// O(log n).
+func (b *Board) RankThen(user uint32, then map[uint32]Item) int {
+	now, ok := b.Item(user)
+	if !ok || b.numbering == Dense {
 		return 0
 	}
-	return int(b.baseline[user])
-}
-
-func (b *Board) seat(user uint32) *seat {
-	b.seats = grow(b.seats, user)
-	return &b.seats[user]
-}
-
-// grow makes room for index i.
-func grow[T any](s []T, i uint32) []T {
-	if missing := int(i) + 1 - len(s); missing > 0 {
-		return append(s, make([]T, missing)...)
+	was, moved := then[user]
+	if !moved {
+		was = now
 	}
-	return s
+	rank := b.rank(was)
+	if b.ahead(now, was) && !b.Hidden(user) {
+		rank-- // the index counts the user among those in front
+	}
+	for other, it := range then {
+		now, ok := b.index.get(other)
+		if !ok || other == user {
+			continue
+		}
+		if b.ahead(now, was) {
+			rank--
+		}
+		if b.ahead(it, was) {
+			rank++
+		}
+	}
+	return rank
 }

@@ -2,31 +2,141 @@ package rank
 
 import "fmt"
 
-// CheckInvariants reports what is wrong with the index's bookkeeping.
+// Narrow makes an index that nothing was put in have small blocks and groups, so
+// that a few dozen items make a tree of three levels.
+func (x *Index) Narrow() { x.blockCap, x.groupCap = 4, 4 }
+
+// Narrow does the same for a board.
+func (b *Board) Narrow() {
+	b.index.Narrow()
+	if b.scores != nil {
+		b.scores.Narrow()
+	}
+}
+
+// Page appends to dst the items of the positions from first, at most n.
+func (x *Index) Page(dst []Item, first, n int) []Item {
+	for keys, users := range x.from(first) {
+		for i, k := range keys {
+			if n <= 0 {
+				return dst
+			}
+			dst = append(dst, Item{k.score, k.seq, users[i]})
+			n--
+		}
+	}
+	return dst
+}
+
+// Fill is how full the blocks are, from 0 to 1.
+func (b *Board) Fill() float64 {
+	return float64(b.Len()) / float64(b.index.blockCap*(len(b.index.blocks)-len(b.index.free)))
+}
+
+// CheckInvariants reports what is wrong with a board's bookkeeping.
+func (b *Board) CheckInvariants() error {
+	if err := b.index.CheckInvariants(); err != nil {
+		return err
+	}
+	if err := b.index.checkSeats(); err != nil {
+		return err
+	}
+	for user := range b.hidden {
+		if b.index.seats.get(user) != 0 || b.baseline.get(user) != 0 {
+			return fmt.Errorf("user %d is hidden, and in the order or the baseline", user)
+		}
+	}
+	if b.scores == nil {
+		return nil
+	}
+	var want []Item
+	for _, it := range b.index.Page(nil, 1, b.Len()) {
+		if n := len(want); n == 0 || want[n-1].Score != it.Score {
+			want = append(want, bar(it.Score))
+		}
+	}
+	for i, it := range b.scores.Page(nil, 1, b.scores.Len()) {
+		if i >= len(want) || it != want[i] {
+			return fmt.Errorf("scores: %v at %d, want %v", it, i, want)
+		}
+	}
+	if len(want) != b.scores.Len() {
+		return fmt.Errorf("%d scores, want %d", b.scores.Len(), len(want))
+	}
+	return b.scores.CheckInvariants()
+}
+
+// checkSeats reports a user whose seat is not where the item lies.
+func (x *Index) checkSeats() error {
+	seated := 0
+	for number, b := range x.blocks {
+		for at, user := range b.users {
+			if got := x.seats.get(user); got != uint32(number)+1 {
+				return fmt.Errorf("user %d sits in block %d - 1, want %d", user, got, number)
+			}
+			if s, ok := x.seat(user); !ok || s.at != at || x.item(s) != b.item(at) {
+				return fmt.Errorf("seat(%d) = %v, %t", user, s, ok)
+			}
+		}
+	}
+	for _, number := range x.seats.dense {
+		if number != 0 {
+			seated++
+		}
+	}
+	if seated += len(x.seats.sparse); seated != x.len {
+		return fmt.Errorf("%d seats of %d items", seated, x.len)
+	}
+	return nil
+}
+
+// CheckInvariants reports what is wrong with the index's bookkeeping but the seats.
 func (x *Index) CheckInvariants() error {
 	var last *Item
-	total := 0
-	for i, b := range x.blocks {
-		switch {
-		case len(b) == 0 && len(x.blocks) > 1:
-			return fmt.Errorf("block %d of %d is empty", i, len(x.blocks))
-		case len(b) > blockCap:
-			return fmt.Errorf("block %d holds %d items", i, len(b))
-		case len(b) > 0 && x.firsts[i] != b[0]:
-			return fmt.Errorf("firsts[%d] = %v, want %v", i, x.firsts[i], b[0])
-		case x.front(i) != total:
-			return fmt.Errorf("front(%d) = %d, want %d", i, x.front(i), total)
+	total, blocks := 0, 0
+	for at, g := range x.groups {
+		n := len(g.blocks)
+		if g.at != at || n == 0 || n > x.groupCap || len(g.firsts) != n || len(g.counts) != n {
+			return fmt.Errorf("group %d: at %d, %d blocks, %d firsts, %d counts", at, g.at, n, len(g.firsts), len(g.counts))
 		}
-		for j := range b {
-			if last != nil && !x.before(*last, b[j]) {
-				return fmt.Errorf("block %d: %v does not come before %v", i, *last, b[j])
+		if x.firsts[at] != g.firsts[0] {
+			return fmt.Errorf("firsts[%d] = %v, want %v", at, x.firsts[at], g.firsts[0])
+		}
+		items := 0
+		for i := range g.blocks {
+			b := x.block(g, i)
+			switch n := len(b.keys); {
+			case n == 0 && x.len > 0:
+				return fmt.Errorf("group %d: block %d is empty", at, i)
+			case n > x.blockCap || len(b.users) != n || int(g.counts[i]) != n:
+				return fmt.Errorf("group %d: block %d: %d keys, %d users, count %d", at, i, n, len(b.users), g.counts[i])
+			case cap(b.keys) > max(x.blockCap, n):
+				return fmt.Errorf("group %d: block %d has room for %d", at, i, cap(b.keys))
+			case b.group != g:
+				return fmt.Errorf("group %d: block %d is of group %d", at, i, b.group.at)
+			case n > 0 && g.firsts[i] != b.item(0):
+				return fmt.Errorf("group %d: first of block %d = %v, want %v", at, i, g.firsts[i], b.item(0))
+			case x.position(spot{g, i, 0}) != total+items+1:
+				return fmt.Errorf("group %d: block %d at position %d, want %d", at, i, x.position(spot{g, i, 0}), total+items+1)
 			}
-			last = &b[j]
+			for j := range b.keys {
+				it := b.item(j)
+				if last != nil && !x.before(*last, it) {
+					return fmt.Errorf("group %d: block %d: %v does not come before %v", at, i, *last, it)
+				}
+				last = &it
+			}
+			items += len(b.keys)
+			blocks++
 		}
-		total += len(b)
+		if int(g.len) != items {
+			return fmt.Errorf("group %d: len %d, want %d", at, g.len, items)
+		}
+		total += items
 	}
-	if len(x.firsts) != len(x.blocks) || len(x.tree) != len(x.blocks)+1 || total != x.len {
-		return fmt.Errorf("%d blocks with %d items: %d firsts, tree of %d, len %d", len(x.blocks), total, len(x.firsts), len(x.tree), x.len)
+	if total != x.len || blocks+len(x.free) != len(x.blocks) || len(x.firsts) != len(x.groups) || len(x.tree) != len(x.groups)+1 {
+		return fmt.Errorf("%d groups of %d blocks with %d items: len %d, %d blocks, %d free, %d firsts, tree of %d",
+			len(x.groups), blocks, total, x.len, len(x.blocks), len(x.free), len(x.firsts), len(x.tree))
 	}
 	return nil
 }

@@ -3,43 +3,267 @@
 // concurrent use: the owner of a board locks.
 package rank
 
-import "slices"
+import (
+	"iter"
+	"slices"
+)
 
 // Item is one user's place in the order: the higher Score first, then the lower
-// Seq, then what the index's tie-breaker says. 24 bytes.
+// Seq, then what the tie-breaker says.
 type Item struct {
 	Score int64
 	Seq   int64  // when the score was reached, in the ledger's numbering
 	User  uint32 // the user's number
 }
 
-// blockCap is the most items a block holds. A move shifts half a block or less,
-// 3 KB, which costs about as much as finding the block among the others.
-const blockCap = 256
+// blockCap is the most items a block holds, groupCap the most blocks of a group.
+const blockCap, groupCap = 128, 128
 
-// Index is an ordered set of items that knows each one's rank: items lie in
-// order in blocks, and a Fenwick tree (P. M. Fenwick, "A new data structure for
-// cumulative frequency tables", 1994) over the blocks' sizes counts those in
-// front. A board of up to 256 items is one sorted slice. 32 bytes an item or
-// less after Load, about 35 when long in use.
+// Index is an ordered set of items, one a user, that knows each one's position.
+// The items lie in order in blocks and the blocks in groups, as in a B+tree of
+// three levels whose top is as wide as it has to be. There a Fenwick tree (P. M.
+// Fenwick, "A new data structure for cumulative frequency tables", 1994) counts
+// the items of the groups in front. An index of up to 128 items is one sorted
+// slice.
 type Index struct {
 	tie    func(a, b uint32) bool
-	blocks [][]Item // none is empty, unless it is the only one
-	firsts []Item   // blocks[i][0], side by side for the search
-	tree   []int32  // Fenwick tree over len(blocks[i]), from 1
+	blocks []block  // by number, which a block keeps while others come and go
+	free   []uint32 // numbers of no block
+	groups []*group
+	firsts []Item  // the first item of each group
+	tree   []int32 // Fenwick tree over the groups' items, from 1
+	seats  numbers // 1 + the number of the block that the user is in
 	len    int
+
+	blockCap, groupCap int // as the constants, but in tests
+}
+
+// block is a run of items, users apart from what they are ordered by: a user is
+// found among the users, a place among the keys.
+type block struct {
+	group *group
+	users []uint32
+	keys  []key
+}
+
+type key struct{ score, seq int64 }
+
+// group is a run of blocks. Neither a group nor a block is empty, but for the
+// only block of the only group.
+type group struct {
+	at     int      // its place among the groups
+	len    int32    // items
+	blocks []uint32 // their numbers
+	firsts []Item   // the first item of each block
+	counts []int32  // the items of each block
+}
+
+// spot is where an item lies, or would.
+type spot struct {
+	group *group
+	block int // of the group
+	at    int // in the block
 }
 
 // NewIndex returns an empty index. tie says whether user a goes before user b
 // where score and seq are equal; it must be a strict order that does not change.
-func NewIndex(tie func(a, b uint32) bool) *Index {
-	x := &Index{tie: tie}
+// For sparse see Options.
+func NewIndex(tie func(a, b uint32) bool, sparse bool) *Index {
+	x := &Index{tie: tie, seats: newNumbers(sparse), blockCap: blockCap, groupCap: groupCap}
 	x.Load(nil)
 	return x
 }
 
 // Len is the number of items. O(1).
 func (x *Index) Len() int { return x.len }
+
+// Load replaces all items, sorting the slice that it is given. O(n log n).
+func (x *Index) Load(items []Item) {
+	sortItems(items, x.before)
+	top := 0
+	for _, it := range items {
+		top = max(top, int(it.User)+1)
+	}
+	x.seats.reset(top)
+	x.len, x.blocks, x.free, x.groups = len(items), nil, nil, nil
+	fill, room := len(items), len(items)
+	if fill > x.blockCap {
+		room = x.blockCap
+		fill = x.blockCap * 7 / 8 // room for the first few to come
+	}
+	g := &group{}
+	x.groups = append(x.groups, g)
+	for first := true; first || len(items) > 0; first = false {
+		if len(g.blocks) >= x.groupCap*7/8 {
+			g = &group{at: len(x.groups)}
+			x.groups = append(x.groups, g)
+		}
+		part := items[:min(fill, len(items))]
+		items = items[len(part):]
+		i := len(g.blocks)
+		x.addBlock(g, i, room)
+		b := x.block(g, i)
+		for _, it := range part {
+			b.keys = append(b.keys, key{it.Score, it.Seq})
+			b.users = append(b.users, it.User)
+			x.seats.set(it.User, g.blocks[i]+1)
+		}
+		x.note(g, i)
+		g.len += g.counts[i]
+	}
+	x.reindex()
+}
+
+// has reports whether any item has the score. O(log n).
+func (x *Index) has(score int64) bool {
+	s := x.find(bar(score))
+	b := x.block(s.group, s.block)
+	if s.at < len(b.keys) {
+		return b.keys[s.at].score == score
+	}
+	for keys := range x.from(x.position(s)) {
+		return keys[0].score == score
+	}
+	return false
+}
+
+// Insert adds the item, whose user must not be there, and returns its position.
+// O(log n).
+func (x *Index) Insert(it Item) int {
+	s := x.find(it)
+	position := x.position(s)
+	s = x.makeRoom(s)
+	b := x.block(s.group, s.block)
+	b.reserve(len(b.keys)+1, x.blockCap)
+	b.keys = slices.Insert(b.keys, s.at, key{it.Score, it.Seq})
+	b.users = slices.Insert(b.users, s.at, it.User)
+	x.seats.set(it.User, s.group.blocks[s.block]+1)
+	x.changed(s, 1)
+	return position
+}
+
+// Remove takes the item out and returns the position it had, or 0 if it was not
+// there. O(log n).
+func (x *Index) Remove(it Item) int {
+	s := x.find(it)
+	if b := x.block(s.group, s.block); s.at == len(b.keys) || b.item(s.at) != it {
+		return 0
+	}
+	position := x.position(s)
+	x.removeAt(s)
+	return position
+}
+
+// removeAt takes out the item that lies there. No spot is good afterwards.
+func (x *Index) removeAt(s spot) {
+	b := x.block(s.group, s.block)
+	x.seats.set(b.users[s.at], 0)
+	b.keys = slices.Delete(b.keys, s.at, s.at+1)
+	b.users = slices.Delete(b.users, s.at, s.at+1)
+	x.changed(s, -1)
+	if len(b.keys) < x.blockCap*3/4 {
+		x.mergeBlock(s.group, s.block)
+	}
+}
+
+// Position returns the item's position, from 1, or the one that it would have if
+// it is not there. O(log n).
+func (x *Index) Position(it Item) int { return x.position(x.find(it)) }
+
+// from yields the items from a position on, by runs of keys and users that are
+// the index's own. O(log n) to begin.
+func (x *Index) from(position int) iter.Seq2[[]key, []uint32] {
+	return func(yield func([]key, []uint32) bool) {
+		if position < 1 || position > x.len {
+			return
+		}
+		s := x.locate(position)
+		for _, g := range x.groups[s.group.at:] {
+			for _, number := range g.blocks[s.block:] {
+				b := &x.blocks[number]
+				if !yield(b.keys[s.at:], b.users[s.at:]) {
+					return
+				}
+				s.at = 0
+			}
+			s.block = 0
+		}
+	}
+}
+
+// get returns the user's item; false for a user who has none. O(1).
+func (x *Index) get(user uint32) (it Item, ok bool) {
+	number := x.seats.get(user)
+	if number == 0 {
+		return Item{}, false
+	}
+	b := &x.blocks[number-1]
+	return b.item(slices.Index(b.users, user)), true
+}
+
+// seat returns where the user's item lies; false for a user who has none.
+func (x *Index) seat(user uint32) (s spot, ok bool) {
+	number := x.seats.get(user)
+	if number == 0 {
+		return spot{}, false
+	}
+	b := &x.blocks[number-1]
+	return spot{b.group, slices.Index(b.group.blocks, number-1), slices.Index(b.users, user)}, true
+}
+
+// find returns where the item lies, or would.
+func (x *Index) find(it Item) spot {
+	g := x.groups[x.last(x.firsts, it)]
+	i := x.last(g.firsts, it)
+	b := x.block(g, i)
+	return spot{g, i, x.place(b, it)}
+}
+
+// last returns the last of the items that is not after it, or the first item.
+func (x *Index) last(firsts []Item, it Item) int {
+	lo, hi := 1, len(firsts)
+	for lo < hi {
+		mid := int(uint(lo+hi) >> 1)
+		if x.before(it, firsts[mid]) {
+			hi = mid
+		} else {
+			lo = mid + 1
+		}
+	}
+	return lo - 1
+}
+
+// locate returns where the item of that position lies.
+func (x *Index) locate(position int) spot {
+	ahead, at, step := position-1, 0, 1
+	for step*2 < len(x.tree) {
+		step *= 2
+	}
+	for ; step > 0; step /= 2 {
+		if next := at + step; next < len(x.tree) && int(x.tree[next]) <= ahead {
+			at = next
+			ahead -= int(x.tree[next])
+		}
+	}
+	g, i := x.groups[at], 0
+	for ; ahead >= int(g.counts[i]); i++ {
+		ahead -= int(g.counts[i])
+	}
+	return spot{g, i, ahead}
+}
+
+func (x *Index) position(s spot) int {
+	n := s.at + 1
+	for _, count := range s.group.counts[:s.block] {
+		n += int(count)
+	}
+	for at := s.group.at; at > 0; at &= at - 1 {
+		n += int(x.tree[at])
+	}
+	return n
+}
+
+func (x *Index) item(s spot) Item { return x.block(s.group, s.block).item(s.at) }
 
 // before reports whether a comes before b.
 func (x *Index) before(a, b Item) bool {
@@ -52,190 +276,14 @@ func (x *Index) before(a, b Item) bool {
 	return a.User != b.User && x.tie(a.User, b.User)
 }
 
-// Load replaces all items, sorting the slice that it is given. O(n log n).
-func (x *Index) Load(items []Item) {
+func sortItems(items []Item, before func(a, b Item) bool) {
 	slices.SortFunc(items, func(a, b Item) int {
 		switch {
-		case x.before(a, b):
+		case before(a, b):
 			return -1
-		case x.before(b, a):
+		case before(b, a):
 			return 1
 		}
 		return 0
 	})
-	const fill = blockCap * 7 / 8 // room for the first few to come
-	x.len = len(items)
-	x.blocks = x.blocks[:0]
-	for len(items) > blockCap {
-		x.blocks = append(x.blocks, append(make([]Item, 0, blockCap), items[:fill]...))
-		items = items[fill:]
-	}
-	x.blocks = append(x.blocks, slices.Clone(items))
-	x.reindex()
-}
-
-// reindex makes firsts and tree anew. O(blocks).
-func (x *Index) reindex() {
-	x.firsts = slices.Grow(x.firsts[:0], len(x.blocks))[:len(x.blocks)]
-	x.tree = slices.Grow(x.tree[:0], len(x.blocks)+1)[:len(x.blocks)+1]
-	clear(x.tree)
-	for i, b := range x.blocks {
-		if len(b) > 0 {
-			x.firsts[i] = b[0]
-		}
-		n := i + 1
-		x.tree[n] += int32(len(b))
-		if up := n + n&-n; up < len(x.tree) {
-			x.tree[up] += x.tree[n]
-		}
-	}
-}
-
-// find returns the block that the item lies in, or would, and its place there.
-func (x *Index) find(it Item) (block, at int) {
-	// The last block whose first item is not after it. The searches are written
-	// out: as closures they cost half as much again.
-	lo, hi := 1, len(x.blocks)
-	for lo < hi {
-		mid := int(uint(lo+hi) >> 1)
-		if x.before(it, x.firsts[mid]) {
-			hi = mid
-		} else {
-			lo = mid + 1
-		}
-	}
-	block = lo - 1
-	b := x.blocks[block]
-	lo, hi = 0, len(b)
-	for lo < hi {
-		mid := int(uint(lo+hi) >> 1)
-		if x.before(b[mid], it) {
-			lo = mid + 1
-		} else {
-			hi = mid
-		}
-	}
-	return block, lo
-}
-
-// front counts the items of the blocks before this one.
-func (x *Index) front(block int) (n int) {
-	for ; block > 0; block &= block - 1 {
-		n += int(x.tree[block])
-	}
-	return n
-}
-
-func (x *Index) count(block int, by int32) {
-	for i := block + 1; i < len(x.tree); i += i & -i {
-		x.tree[i] += by
-	}
-}
-
-// Rank returns the item's rank, from 1, or the one that it would have if it is
-// not there. O(log n).
-func (x *Index) Rank(it Item) int {
-	block, at := x.find(it)
-	return x.front(block) + at + 1
-}
-
-// Insert adds the item, which must not be there, and returns its rank. O(log n).
-func (x *Index) Insert(it Item) int {
-	block, at := x.find(it)
-	rank := x.front(block) + at + 1
-	if len(x.blocks[block]) == blockCap {
-		x.split(block)
-		if half := len(x.blocks[block]); at > half {
-			block, at = block+1, at-half
-		}
-	}
-	x.blocks[block] = slices.Insert(x.blocks[block], at, it)
-	if at == 0 {
-		x.firsts[block] = it
-	}
-	x.count(block, 1)
-	x.len++
-	return rank
-}
-
-// Remove takes the item out and returns the rank it had, or 0 if it was not
-// there. O(log n).
-func (x *Index) Remove(it Item) int {
-	block, at := x.find(it)
-	b := x.blocks[block]
-	if at == len(b) || b[at] != it {
-		return 0
-	}
-	rank := x.front(block) + at + 1
-	b = slices.Delete(b, at, at+1)
-	x.blocks[block] = b
-	x.len--
-	switch {
-	case len(b) == 0 && len(x.blocks) > 1:
-		x.blocks = slices.Delete(x.blocks, block, block+1)
-		x.reindex()
-		return rank
-	case at == 0 && len(b) > 0:
-		x.firsts[block] = b[0]
-	}
-	x.count(block, -1)
-	if len(b) < blockCap/4 {
-		x.merge(block)
-	}
-	return rank
-}
-
-// Page appends to dst the items of the ranks from first, at most n, and returns
-// it. O(log n) and the copying.
-func (x *Index) Page(dst []Item, first, n int) []Item {
-	if first < 1 || first > x.len || n <= 0 {
-		return dst
-	}
-	block, at := x.locate(first - 1)
-	for n > 0 && block < len(x.blocks) {
-		part := x.blocks[block][at:]
-		part = part[:min(n, len(part))]
-		dst = append(dst, part...)
-		n -= len(part)
-		block, at = block+1, 0
-	}
-	return dst
-}
-
-// locate returns where the item with i others in front of it lies.
-func (x *Index) locate(i int) (block, at int) {
-	step := 1
-	for step*2 < len(x.tree) {
-		step *= 2
-	}
-	for ; step > 0; step /= 2 {
-		if next := block + step; next < len(x.tree) && int(x.tree[next]) <= i {
-			block = next
-			i -= int(x.tree[next])
-		}
-	}
-	return block, i
-}
-
-// split halves a full block. O(blocks), once in a hundred insertions or fewer.
-func (x *Index) split(block int) {
-	b := x.blocks[block]
-	half := len(b) / 2
-	right := append(make([]Item, 0, blockCap), b[half:]...)
-	x.blocks[block] = b[:half]
-	x.blocks = slices.Insert(x.blocks, block+1, right)
-	x.reindex()
-}
-
-// merge joins a thin block with a neighbour if both fit well into one.
-func (x *Index) merge(block int) {
-	if block+1 == len(x.blocks) {
-		block--
-	}
-	if block < 0 || len(x.blocks[block])+len(x.blocks[block+1]) > blockCap*3/4 {
-		return
-	}
-	x.blocks[block] = append(x.blocks[block], x.blocks[block+1]...)
-	x.blocks = slices.Delete(x.blocks, block+1, block+2)
-	x.reindex()
 }

@@ -21,10 +21,15 @@ func compare(a, b rank.Item) int {
 // of operations, and checks its own bookkeeping after each.
 func TestIndex_model(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		index := rank.NewIndex(higherFirst)
+		index := rank.NewIndex(higherFirst, rapid.Bool().Draw(t, "sparse"))
+		bulk, most := 400, 900
+		if rapid.Bool().Draw(t, "narrow") {
+			index.Narrow()
+			bulk, most = 40, 200
+		}
 		var model []rank.Item
 		// Few scores and few seqs, so that all three tie-breakers are needed.
-		scores := rapid.Int64Range(0, rapid.SampledFrom([]int64{1, 10, 1 << 50}).Draw(t, "spread"))
+		scores := rapid.Int64Range(-1, rapid.SampledFrom([]int64{1, 10, 1 << 50}).Draw(t, "spread"))
 		item := rapid.Custom(func(t *rapid.T) rank.Item {
 			return rank.Item{
 				Score: scores.Draw(t, "score"),
@@ -46,10 +51,10 @@ func TestIndex_model(t *testing.T) {
 		}
 		t.Repeat(map[string]func(*rapid.T){
 			"insert": func(t *rapid.T) {
-				for range rapid.SampledFrom([]int{1, 1, 400}).Draw(t, "n") {
+				for range rapid.SampledFrom([]int{1, 1, bulk}).Draw(t, "n") {
 					it := item.Draw(t, "item")
 					at, found := place(it)
-					if found {
+					if found || slices.ContainsFunc(model, func(other rank.Item) bool { return other.User == it.User }) {
 						continue
 					}
 					model = slices.Insert(model, at, it)
@@ -64,15 +69,15 @@ func TestIndex_model(t *testing.T) {
 					t.Skip("empty")
 				}
 				from := rapid.IntRange(0, len(model)-1).Draw(t, "from")
-				for range min(len(model)-from, rapid.SampledFrom([]int{1, 300}).Draw(t, "n")) {
+				for range min(len(model)-from, rapid.SampledFrom([]int{1, bulk}).Draw(t, "n")) {
 					remove(model[from])
 				}
 			},
-			"rank": func(t *rapid.T) {
+			"position": func(t *rapid.T) {
 				it := item.Draw(t, "item")
 				at, _ := place(it)
-				if got := index.Rank(it); got != at+1 {
-					t.Fatalf("Rank(%v) = %d, want %d", it, got, at+1)
+				if got := index.Position(it); got != at+1 {
+					t.Fatalf("Position(%v) = %d, want %d", it, got, at+1)
 				}
 			},
 			"page": func(t *rapid.T) {
@@ -87,7 +92,8 @@ func TestIndex_model(t *testing.T) {
 				}
 			},
 			"load": func(t *rapid.T) {
-				model = rapid.SliceOfNDistinct(item, 0, 900, rapid.ID[rank.Item]).Draw(t, "items")
+				user := func(it rank.Item) uint32 { return it.User }
+				model = rapid.SliceOfNDistinct(item, 0, most, user).Draw(t, "items")
 				index.Load(slices.Clone(model))
 				slices.SortFunc(model, compare)
 			},

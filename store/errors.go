@@ -28,6 +28,7 @@ const (
 	TotalTooLarge   Code = "total_too_large"   // a total would pass MaxTotal
 	KeyReused       Code = "key_reused"        // an idempotency key came with another body
 	NothingToChange Code = "nothing_to_change" // an update moves neither points nor coins
+	OwnFriend       Code = "own_friend"        // a friendship of a user with themselves
 )
 
 // MaxTotal bounds a user's points and coins: the largest whole number that

@@ -51,6 +51,10 @@ func CheckSums(tb testing.TB, s *Store) {
 		   OR day_xp <> (SELECT coalesce(sum(xp), 0) FROM ledger WHERE user = t.user AND at >= day)
 		   OR week_xp <> (SELECT coalesce(sum(xp), 0) FROM ledger WHERE user = t.user AND at >= week)
 		   OR month_xp <> (SELECT coalesce(sum(xp), 0) FROM ledger WHERE user = t.user AND at >= month)
+		   OR prior_day_xp <> (SELECT coalesce(sum(xp), 0) FROM ledger WHERE user = t.user AND at >= prior_day AND at < day)
+		   OR prior_week_xp <> (SELECT coalesce(sum(xp), 0) FROM ledger WHERE user = t.user AND at >= prior_week AND at < week)
+		   OR prior_month_xp <> (SELECT coalesce(sum(xp), 0) FROM ledger WHERE user = t.user AND at >= prior_month AND at < month)
+		   OR prior_day > 0 AND NOT EXISTS (SELECT 1 FROM ledger WHERE user = t.user AND xp <> 0 AND at >= prior_day AND at < day)
 		   OR reached <> (SELECT coalesce(max(seq), 0) FROM ledger WHERE user = t.user AND xp <> 0)
 		   OR day_reached <> (SELECT coalesce(max(seq), 0) FROM ledger WHERE user = t.user AND xp <> 0 AND at < day)
 		   OR week_reached <> (SELECT coalesce(max(seq), 0) FROM ledger WHERE user = t.user AND xp <> 0 AND at < week)
@@ -66,6 +70,8 @@ func Rows(tb testing.TB, s *Store, number uint32) (n int) {
 	err := s.read.QueryRowContext(tb.Context(), `
 		SELECT (SELECT count(*) FROM users WHERE number = ?1) + (SELECT count(*) FROM memberships WHERE user = ?1)
 		     + (SELECT count(*) FROM ledger WHERE user = ?1) + (SELECT count(*) FROM totals WHERE user = ?1)
+		     + (SELECT count(*) FROM friends WHERE user = ?1 OR friend = ?1)
+		     + (SELECT count(*) FROM finals WHERE user = ?1) + (SELECT count(*) FROM places WHERE user = ?1)
 		     + (SELECT count(*) FROM keys) + (SELECT count(*) FROM answers)`, number).Scan(&n)
 	if err != nil {
 		tb.Fatal(err)

@@ -32,7 +32,8 @@ func addOne(tb testing.TB, s *store.Store, w store.Write) store.Points {
 		tb.Fatal(err)
 	}
 	p := *points[0]
-	p.Reached = 0 // not part of the answer
+	p.Reached = 0
+	p.Scores = [store.Ending]store.Score{} // not part of the answer
 	return p
 }
 
@@ -123,6 +124,7 @@ func TestStore_AddPoints_batchUnderOneKey(t *testing.T) {
 		for _, p := range list {
 			c := *p
 			c.Reached = 0
+			c.Scores = [store.Ending]store.Score{}
 			points = append(points, c)
 		}
 		return points

@@ -3,51 +3,213 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
+	"strings"
 	"time"
 )
 
-// Standing is where a user stands, now and at the start of the day.
-type Standing struct {
-	User        uint32
+// Person is a user with their totals.
+type Person struct {
+	Number      uint32
 	ID          string
 	XP, MLCoins int64
 	Reached     int64
-
-	// At the start of the day that Standings was asked about.
-	There       bool // whether there was such a user
-	XPThen      int64
-	ReachedThen int64
+	Hidden      bool
+	Seen        bool // by others, and was at the time that was asked for
 }
 
-// Standings calls yield with every user, in no order, until it returns an
-// error. day is the start of a day; users must not have gained points after it.
-func (s *Store) Standings(ctx context.Context, day time.Time, yield func(Standing) error) (err error) {
-	rows, err := s.read.QueryContext(ctx, `
-		SELECT u.number, u.id, u.created_at < ?1, t.xp, t.ml_coins, t.reached,
-		       t.xp - iif(t.day >= ?1, t.day_xp, 0), iif(t.day >= ?1, t.day_reached, t.reached)
-		FROM users u JOIN totals t ON t.user = u.number`, day.UnixMilli())
+// Parts is how many readers share a table between them when all of it is read.
+const Parts = 2
+
+// LastNumber returns the highest user number there is, 0 for none.
+func (s *Store) LastNumber(ctx context.Context) (last int64, err error) {
+	if err := s.read.QueryRowContext(ctx, `SELECT coalesce(max(number), 0) FROM users`).Scan(&last); err != nil {
+		return 0, fmt.Errorf("read last number: %w", err)
+	}
+	return last, nil
+}
+
+// People calls yield with every user, in no order, until it returns an error. It is
+// called by Parts goroutines at once, each of which has its own part, from 0. since, in
+// Unix milliseconds, is what Person.Seen is asked of.
+func (s *Store) People(ctx context.Context, since int64, yield func(part int, p *Person) error) error {
+	return s.inParts(ctx, func(ctx context.Context, part int, from, to int64) error {
+		var p Person
+		return s.each(ctx, func(row []driver.Value) error {
+			p.Number, p.ID = uint32(number(row[0])), text(row[1])
+			p.Hidden, p.Seen = number(row[2]) == 2, number(row[2]) == 1
+			p.XP, p.MLCoins, p.Reached = number(row[3]), number(row[4]), number(row[5])
+			return yield(part, &p)
+		}, `
+			SELECT u.number, u.id, iif(u.hidden, 2, u.seen_since < ?), t.xp, t.ml_coins, t.reached
+			FROM users u JOIN totals t ON t.user = u.number
+			WHERE u.number > ? AND u.number <= ?`, since, from, to)
+	})
+}
+
+// inParts calls read for each part of the users' numbers, at the same time.
+func (s *Store) inParts(ctx context.Context, read func(ctx context.Context, part int, from, to int64) error) error {
+	last, err := s.LastNumber(ctx)
 	if err != nil {
-		return fmt.Errorf("read standings: %w", err)
+		return err
 	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		var st Standing
-		if err := rows.Scan(&st.User, &st.ID, &st.There, &st.XP, &st.MLCoins, &st.Reached, &st.XPThen, &st.ReachedThen); err != nil {
-			return fmt.Errorf("read standings: %w", err)
-		}
-		if err := yield(st); err != nil {
-			return err
-		}
+	failures := make(chan error, Parts)
+	for part := range int64(Parts) {
+		go func() { failures <- read(ctx, int(part), last*part/Parts, last*(part+1)/Parts) }()
 	}
-	return rows.Err()
+	for range Parts {
+		err = errors.Join(err, <-failures)
+	}
+	return err
+}
+
+// Standing is a user's totals with the points of the periods.
+type Standing struct {
+	User        uint32
+	Hidden      bool
+	Since       int64 // when the user was first seen on the board; Unix milliseconds
+	XP, Reached int64
+	Windows     [Ending]Window
+}
+
+// In returns what the user had gained in the period that began then, and the seq with
+// which that was reached; ok is false where it was nothing, or is not known any more.
+func (st *Standing) In(p Period, start int64) (xp, reached int64, ok bool) {
+	switch w := &st.Windows[p]; start {
+	case w.Start:
+		return w.XP, st.Reached, w.Start != 0
+	case w.PriorStart:
+		return w.PriorXP, w.Reached, w.PriorStart != 0
+	}
+	return 0, 0, false
+}
+
+// At returns the user's total when the period began that is given by its start, and
+// has not ended.
+func (st *Standing) At(p Period, start int64) (xp, reached int64) {
+	if w := &st.Windows[p]; w.Start == start {
+		return st.XP - w.XP, w.Reached
+	}
+	return st.XP, st.Reached
+}
+
+// Active calls yield with every user who has gained points since, as People does.
+// since must be the start of a month.
+func (s *Store) Active(ctx context.Context, since time.Time, yield func(part int, st *Standing) error) error {
+	return s.inParts(ctx, func(ctx context.Context, part int, from, to int64) error {
+		return s.standings(ctx, `
+			SELECT u.number, u.hidden, u.seen_since, `+windows+`
+			FROM totals t JOIN users u ON u.number = t.user
+			WHERE t.month >= ? AND t.user > ? AND t.user <= ?`,
+			func(st *Standing) error { return yield(part, st) }, since.UnixMilli(), from, to)
+	})
+}
+
+// Members calls yield with every member of a board: of the group that its name has
+// behind its kind, or, of the kind friends, of the user and the friends.
+func (s *Store) Members(ctx context.Context, board string, yield func(st *Standing) error) error {
+	kind, id, _ := strings.Cut(board, ":")
+	if kind == Friends {
+		return s.standings(ctx, `
+			SELECT u.number, u.hidden, max(u.seen_since, m.since), `+windows+`
+			FROM (SELECT friend AS user, since FROM friends WHERE user = (SELECT number FROM users WHERE id = ?1)
+			      UNION ALL SELECT number, 0 FROM users WHERE id = ?1) m
+			JOIN users u ON u.number = m.user JOIN totals t ON t.user = m.user`, yield, id)
+	}
+	return s.standings(ctx, `
+		SELECT u.number, u.hidden, max(u.seen_since, m.since), `+windows+`
+		FROM memberships m JOIN users u ON u.number = m.user JOIN totals t ON t.user = m.user
+		WHERE m.kind = ? AND m.group_id = ? AND m.until IS NULL`, yield, kind, id)
+}
+
+// Friends is the kind of the boards of friends.
+const Friends = "friends"
+
+const windows = `t.xp, t.reached,
+	t.day, t.day_xp, t.day_reached, t.prior_day, t.prior_day_xp,
+	t.week, t.week_xp, t.week_reached, t.prior_week, t.prior_week_xp,
+	t.month, t.month_xp, t.month_reached, t.prior_month, t.prior_month_xp`
+
+func (s *Store) standings(ctx context.Context, query string, yield func(*Standing) error, args ...any) error {
+	var st Standing
+	return s.each(ctx, func(row []driver.Value) error {
+		st.User, st.Hidden, st.Since = uint32(number(row[0])), number(row[1]) != 0, number(row[2])
+		st.XP, st.Reached = number(row[3]), number(row[4])
+		for i := range st.Windows {
+			w := row[5+5*i:]
+			st.Windows[i] = Window{number(w[0]), number(w[1]), number(w[2]), number(w[3]), number(w[4])}
+		}
+		return yield(&st)
+	}, query, args...)
+}
+
+// each calls yield with each row of a query, which is the driver's until the next one.
+// database/sql would double the time that a million rows take.
+func (s *Store) each(ctx context.Context, yield func(row []driver.Value) error, query string, args ...any) error {
+	conn, err := s.read.Conn(ctx)
+	if err != nil {
+		return fmt.Errorf("read rows: %w", err)
+	}
+	named := make([]driver.NamedValue, len(args))
+	for i, arg := range args {
+		named[i] = driver.NamedValue{Ordinal: i + 1, Value: arg}
+	}
+	err = conn.Raw(func(driverConn any) (err error) {
+		rows, err := driverConn.(driver.QueryerContext).QueryContext(ctx, query, named) //nolint:errcheck // this driver's are
+		if err != nil {
+			return fmt.Errorf("read rows: %w", err)
+		}
+		defer func() { err = errors.Join(err, rows.Close()) }()
+		row := make([]driver.Value, len(rows.Columns()))
+		for {
+			err := rows.Next(row)
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			if err != nil {
+				return fmt.Errorf("read rows: %w", err)
+			}
+			if err := yield(row); err != nil {
+				return err
+			}
+		}
+	})
+	return errors.Join(err, conn.Close())
+}
+
+// number is a column that the schema says is an integer.
+func number(v driver.Value) int64 {
+	n, _ := v.(int64)
+	return n
+}
+
+// text is a column that the schema says is a text.
+func text(v driver.Value) string {
+	s, _ := v.(string)
+	return s
+}
+
+// IsMember reports whether the user is in the group that the board's name has behind
+// its kind.
+func (s *Store) IsMember(ctx context.Context, board, userID string) (is bool, err error) {
+	kind, id, _ := strings.Cut(board, ":")
+	err = s.read.QueryRowContext(ctx, `
+		SELECT EXISTS (SELECT 1 FROM memberships m JOIN users u ON u.number = m.user
+		               WHERE u.id = ? AND m.kind = ? AND m.group_id = ? AND m.until IS NULL)`, userID, kind, id).Scan(&is)
+	if err != nil {
+		return false, fmt.Errorf("read membership: %w", err)
+	}
+	return is, nil
 }
 
 // Past is where a user stood once.
 type Past struct {
 	User        uint32
 	XP, Reached int64
+	At          int64 // when it was reached; Unix milliseconds
 }
 
 // Before returns, of the users whose points changed with a seq above after and up
@@ -55,17 +217,17 @@ type Past struct {
 // is missing.
 func (s *Store) Before(ctx context.Context, version, after, upTo int64) (list []Past, err error) {
 	rows, err := s.read.QueryContext(ctx, `
-		SELECT u.user,
-		       coalesce((SELECT xp_after FROM ledger WHERE user = u.user AND seq <= ?1 ORDER BY seq DESC LIMIT 1), 0),
-		       coalesce((SELECT seq FROM ledger WHERE user = u.user AND seq <= ?1 AND xp <> 0 ORDER BY seq DESC LIMIT 1), 0)
-		FROM (SELECT DISTINCT user FROM ledger WHERE seq > ?2 AND seq <= ?3 AND xp <> 0) u`, version, after, upTo)
+		SELECT u.user, coalesce(l.xp_after, 0), coalesce(l.seq, 0), coalesce(l.at, 0)
+		FROM (SELECT DISTINCT user FROM ledger WHERE seq > ?2 AND seq <= ?3 AND xp <> 0) u
+		LEFT JOIN ledger l ON l.seq = (
+			SELECT seq FROM ledger WHERE user = u.user AND seq <= ?1 AND xp <> 0 ORDER BY seq DESC LIMIT 1)`, version, after, upTo)
 	if err != nil {
 		return nil, fmt.Errorf("read past scores: %w", err)
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
 		var p Past
-		if err := rows.Scan(&p.User, &p.XP, &p.Reached); err != nil {
+		if err := rows.Scan(&p.User, &p.XP, &p.Reached, &p.At); err != nil {
 			return nil, fmt.Errorf("read past scores: %w", err)
 		}
 		list = append(list, p)
@@ -83,27 +245,4 @@ func (s *Store) XPAt(ctx context.Context, userID string, seq int64) (xp int64, e
 		return 0, fmt.Errorf("read past points: %w", err)
 	}
 	return xp, nil
-}
-
-// Badge is a rank that a total earns.
-type Badge struct {
-	MinXP int64
-	Name  string
-}
-
-// Badges returns the table of badges, lowest first.
-func (s *Store) Badges(ctx context.Context) (badges []Badge, err error) {
-	rows, err := s.read.QueryContext(ctx, `SELECT min_xp, name FROM badges ORDER BY min_xp`)
-	if err != nil {
-		return nil, fmt.Errorf("read badges: %w", err)
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		var b Badge
-		if err := rows.Scan(&b.MinXP, &b.Name); err != nil {
-			return nil, fmt.Errorf("read badges: %w", err)
-		}
-		badges = append(badges, b)
-	}
-	return badges, rows.Err()
 }

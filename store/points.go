@@ -32,9 +32,19 @@ type Points struct {
 	MLCoinsAfter int64
 	Reached      int64 // the Seq at which XPAfter was reached; 0 in a repetition
 
+	// Scores are the points in the periods that end, by Period, of a user who
+	// has gained or lost any in the present one. Zero in a repetition.
+	Scores [Ending]Score
+
 	// OldRank and NewRank are filled in by Options.Committed and kept by the
 	// store for repetitions of the same key. 0 is no rank.
 	OldRank, NewRank int
+}
+
+// Score is what a user has gained in a period.
+type Score struct {
+	XP    int64
+	There bool // whether anything was gained or lost in it
 }
 
 // AddPoints applies the updates of the writes in order, all or none, and
@@ -169,53 +179,73 @@ func (t *tx) writePoints(ctx context.Context, p *Points, reason string, of *tota
 	if err != nil {
 		return fmt.Errorf("add ledger row: %w", err)
 	}
+	starts := t.starts()
+	for i := range of.windows {
+		w := &of.windows[i]
+		if p.XP != 0 {
+			w.add(starts[i], p.XP, of.reached)
+		}
+		p.Scores[i] = Score{w.XP, w.Start >= starts[i]}
+	}
 	if p.XP != 0 {
-		now := time.UnixMilli(t.at).In(t.s.opts.Location)
-		of.day.add(DayOf(now), p.XP, of.reached)
-		of.week.add(weekOf(now), p.XP, of.reached)
-		of.month.add(monthOf(now), p.XP, of.reached)
 		of.reached = p.Seq
 	}
 	p.Reached = of.reached
+	day, week, month := &of.windows[Daily], &of.windows[Weekly], &of.windows[Monthly]
 	_, err = t.stmt.saveTotals.ExecContext(ctx, p.XPAfter, p.MLCoinsAfter, of.reached,
-		of.day.start, of.day.xp, of.day.reached,
-		of.week.start, of.week.xp, of.week.reached,
-		of.month.start, of.month.xp, of.month.reached, p.User)
+		day.Start, day.XP, day.Reached, day.PriorStart, day.PriorXP,
+		week.Start, week.XP, week.Reached, week.PriorStart, week.PriorXP,
+		month.Start, month.XP, month.Reached, month.PriorStart, month.PriorXP, p.User)
 	if err != nil {
 		return fmt.Errorf("save totals: %w", err)
 	}
 	return nil
 }
 
+// starts returns when the periods began that the transaction's time lies in.
+func (t *tx) starts() [Ending]int64 {
+	if t.periods[0] == 0 {
+		now := time.UnixMilli(t.at).In(t.s.opts.Location)
+		for i := range t.periods {
+			t.periods[i] = Period(i).Start(now).UnixMilli()
+		}
+	}
+	return t.periods
+}
+
 // totals is a row of the table of that name, with whose it is.
 type totals struct {
-	user             uint32
-	xp, mlCoins      int64
-	reached          int64
-	day, week, month period
+	user        uint32
+	xp, mlCoins int64
+	reached     int64
+	windows     [Ending]Window
 }
 
-// period is the points of the period in which a user last gained any.
-type period struct {
-	start   int64 // Unix milliseconds
-	xp      int64 // since
-	reached int64 // what it was at the start
+// Window is the points of the period in which a user last gained any, and of the
+// one before in which there were some. Times are Unix milliseconds.
+type Window struct {
+	Start      int64
+	XP         int64 // since
+	Reached    int64 // the seq at which the total was reached that there was at the start
+	PriorStart int64 // 0 for none
+	PriorXP    int64 // in it
 }
 
-func (p *period) add(start time.Time, xp, reached int64) {
-	if ms := start.UnixMilli(); ms > p.start {
-		*p = period{start: ms, reached: reached}
+func (w *Window) add(start, xp, reached int64) {
+	if start > w.Start {
+		*w = Window{Start: start, Reached: reached, PriorStart: w.Start, PriorXP: w.XP}
 	}
-	p.xp += xp
+	w.XP += xp
 }
 
 // totals returns nil where there is no such user.
 func (t *tx) totals(ctx context.Context, userID string) (*totals, error) {
 	var of totals
+	day, week, month := &of.windows[Daily], &of.windows[Weekly], &of.windows[Monthly]
 	err := t.stmt.totals.QueryRowContext(ctx, userID).Scan(&of.user, &of.xp, &of.mlCoins, &of.reached,
-		&of.day.start, &of.day.xp, &of.day.reached,
-		&of.week.start, &of.week.xp, &of.week.reached,
-		&of.month.start, &of.month.xp, &of.month.reached)
+		&day.Start, &day.XP, &day.Reached, &day.PriorStart, &day.PriorXP,
+		&week.Start, &week.XP, &week.Reached, &week.PriorStart, &week.PriorXP,
+		&month.Start, &month.XP, &month.Reached, &month.PriorStart, &month.PriorXP)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
@@ -223,19 +253,4 @@ func (t *tx) totals(ctx context.Context, userID string) (*totals, error) {
 		return nil, fmt.Errorf("read totals: %w", err)
 	}
 	return &of, nil
-}
-
-// DayOf returns the start of the day that t lies in, in t's location.
-func DayOf(t time.Time) time.Time {
-	return time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, t.Location())
-}
-
-// weekOf is DayOf for weeks, from Monday.
-func weekOf(t time.Time) time.Time {
-	monday := t.Day() - (int(t.Weekday())+6)%7
-	return time.Date(t.Year(), t.Month(), monday, 0, 0, 0, 0, t.Location())
-}
-
-func monthOf(t time.Time) time.Time {
-	return time.Date(t.Year(), t.Month(), 1, 0, 0, 0, 0, t.Location())
 }

@@ -21,7 +21,7 @@ var schema string
 
 const (
 	applicationID = 0x4d617263 // "Marc"; https://www.sqlite.org/pragma.html#pragma_application_id
-	schemaVersion = 1          // PRAGMA user_version of what schema.sql makes
+	schemaVersion = 2          // PRAGMA user_version of what schema.sql makes
 	readers       = 4          // connections that read
 )
 
@@ -33,6 +33,7 @@ var (
 		"synchronous(FULL)",
 		"foreign_keys(ON)",
 		"journal_size_limit(67108864)", // a checkpoint gives back what a burst took
+		"secure_delete(ON)",            // what is erased is overwritten
 		"cache_size(-65536)",           // KiB
 	}
 	readerPragmas = []string{"busy_timeout(5000)", "query_only(ON)"}

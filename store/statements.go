@@ -25,15 +25,19 @@ func (s *statements) prepare(ctx context.Context, conn *sql.Conn) error {
 		{&s.saveState, `UPDATE state SET seq = ?, at = ?, answered = ?`},
 		{&s.dataVersion, `PRAGMA data_version`},
 		{&s.totals, `
-			SELECT t.user, t.xp, t.ml_coins, t.reached, t.day, t.day_xp, t.day_reached,
-			       t.week, t.week_xp, t.week_reached, t.month, t.month_xp, t.month_reached
+			SELECT t.user, t.xp, t.ml_coins, t.reached,
+			       t.day, t.day_xp, t.day_reached, t.prior_day, t.prior_day_xp,
+			       t.week, t.week_xp, t.week_reached, t.prior_week, t.prior_week_xp,
+			       t.month, t.month_xp, t.month_reached, t.prior_month, t.prior_month_xp
 			FROM users u JOIN totals t ON t.user = u.number WHERE u.id = ?`},
 		{&s.addRow, `
 			INSERT INTO ledger (seq, user, xp, ml_coins, xp_after, ml_coins_after, reason, at)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?)`},
 		{&s.saveTotals, `
-			UPDATE totals SET xp = ?, ml_coins = ?, reached = ?, day = ?, day_xp = ?, day_reached = ?,
-			       week = ?, week_xp = ?, week_reached = ?, month = ?, month_xp = ?, month_reached = ?
+			UPDATE totals SET xp = ?, ml_coins = ?, reached = ?,
+			       day = ?, day_xp = ?, day_reached = ?, prior_day = ?, prior_day_xp = ?,
+			       week = ?, week_xp = ?, week_reached = ?, prior_week = ?, prior_week_xp = ?,
+			       month = ?, month_xp = ?, month_reached = ?, prior_month = ?, prior_month_xp = ?
 			WHERE user = ?`},
 		{&s.key, `SELECT seq, count, digest FROM keys WHERE key = ?`},
 		{&s.keyedRows, `

@@ -47,11 +47,14 @@ type Commit struct {
 // Change is one thing that a transaction did; one field but Seq and At is set,
 // or none, where only time has passed.
 type Change struct {
-	Seq     int64
-	At      time.Time
-	Points  *Points
-	Profile *Profile
-	Erased  uint32 // the number of the user that is gone
+	Seq        int64
+	At         time.Time
+	Points     *Points
+	Profile    *Profile
+	Friendship *Friendship
+	Limit      *Limit
+	Badges     []Badge // all of them, lowest first
+	Erased     uint32  // the number of the user that is gone
 }
 
 // Store is an open database. Its methods are safe for concurrent use.

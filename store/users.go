@@ -17,12 +17,16 @@ type Profile struct {
 	Avatar   string
 	Email    string
 	Groups   map[string][]string // group ids by kind, as in {"school": ["42"]}
+
+	Pseudonym string // what others see instead of name and avatar, or empty
+	Hidden    bool   // nobody else sees the person on a board
 }
 
 // User is a profile with its totals.
 type User struct {
 	Profile
 	XP, MLCoins int64
+	Friends     int // how many
 }
 
 // PutProfiles creates the profiles, or replaces those whose ID there is already,
@@ -46,66 +50,103 @@ func (s *Store) PutProfiles(ctx context.Context, profiles []Profile) (created []
 
 func (t *tx) putProfile(ctx context.Context, p *Profile) (created bool, err error) {
 	err = t.conn.QueryRowContext(ctx, `
-		UPDATE users SET username = ?, avatar = ?, email = ? WHERE id = ? RETURNING number`,
-		p.Username, p.Avatar, p.Email, p.ID).Scan(&p.Number)
+		UPDATE users SET username = ?1, avatar = ?2, email = ?3, pseudonym = ?4, hidden = ?5,
+		       seen_since = iif(hidden AND NOT ?5, ?6, seen_since)
+		WHERE id = ?7 RETURNING number`,
+		p.Username, p.Avatar, p.Email, p.Pseudonym, p.Hidden, t.at, p.ID).Scan(&p.Number)
 	if created = errors.Is(err, sql.ErrNoRows); created {
 		err = t.conn.QueryRowContext(ctx, `
-			INSERT INTO users (number, id, username, avatar, email, created_at)
-			VALUES (max(?, (SELECT coalesce(max(number), 0) FROM users)) + 1, ?, ?, ?, ?, ?)
+			INSERT INTO users (number, id, username, avatar, email, pseudonym, hidden, created_at, seen_since)
+			VALUES (max(?1, (SELECT coalesce(max(number), 0) FROM users)) + 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8)
 			RETURNING number`,
-			t.lastNumber, p.ID, p.Username, p.Avatar, p.Email, t.at).Scan(&p.Number)
+			t.lastNumber, p.ID, p.Username, p.Avatar, p.Email, p.Pseudonym, p.Hidden, t.at).Scan(&p.Number)
 	}
 	if err != nil {
 		return false, fmt.Errorf("put user: %w", err)
 	}
 	t.lastNumber = max(t.lastNumber, p.Number) // also where this is undone: numbers may have gaps
-	for _, query := range []string{
-		`INSERT OR IGNORE INTO totals (user, xp, ml_coins, reached, day, day_xp, day_reached,
-		                               week, week_xp, week_reached, month, month_xp, month_reached)
-		 VALUES (?, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)`,
-		`DELETE FROM memberships WHERE user = ?`,
-	} {
-		if _, err := t.conn.ExecContext(ctx, query, p.Number); err != nil {
-			return false, fmt.Errorf("put user: %w", err)
-		}
+	if _, err := t.conn.ExecContext(ctx, `
+		INSERT OR IGNORE INTO totals (user, xp, ml_coins, reached, day, day_xp, day_reached,
+		                              week, week_xp, week_reached, month, month_xp, month_reached)
+		VALUES (?, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)`, p.Number); err != nil {
+		return false, fmt.Errorf("put user: %w", err)
 	}
-	for kind, ids := range p.Groups {
-		for _, id := range ids {
-			if _, err := t.conn.ExecContext(ctx, `
-				INSERT OR IGNORE INTO memberships (user, kind, group_id) VALUES (?, ?, ?)`,
-				p.Number, kind, id); err != nil {
-				return false, fmt.Errorf("put membership: %w", err)
-			}
-		}
+	if err := t.putGroups(ctx, p); err != nil {
+		return false, fmt.Errorf("put memberships: %w", err)
 	}
 	shown := *p
 	t.add(Change{Profile: &shown})
 	return created, nil
 }
 
-// Erase removes everything about the person: profile, memberships, totals and
-// ledger. An *Error with UserNotFound where there is no such user.
+// putGroups ends the memberships that are not in the profile and begins those that
+// are new in it.
+func (t *tx) putGroups(ctx context.Context, p *Profile) error {
+	pairs := [][2]string{}
+	for kind, ids := range p.Groups {
+		for _, id := range ids {
+			pairs = append(pairs, [2]string{kind, id})
+		}
+	}
+	list, err := json.Marshal(pairs)
+	if err != nil {
+		return err
+	}
+	if _, err := t.conn.ExecContext(ctx, `
+		UPDATE memberships SET until = ?1 WHERE user = ?2 AND until IS NULL
+		AND (kind, group_id) NOT IN (SELECT value ->> 0, value ->> 1 FROM json_each(?3))`,
+		t.at, p.Number, list); err != nil || len(pairs) == 0 {
+		return err
+	}
+	// Who comes back in the same millisecond has never been away.
+	_, err = t.conn.ExecContext(ctx, `
+		INSERT INTO memberships (user, kind, group_id, since)
+		SELECT DISTINCT ?2, value ->> 0, value ->> 1, ?1 FROM json_each(?3)
+		WHERE (value ->> 0, value ->> 1) NOT IN (SELECT kind, group_id FROM memberships WHERE user = ?2 AND until IS NULL)
+		ON CONFLICT DO UPDATE SET until = NULL`,
+		t.at, p.Number, list)
+	return err
+}
+
+// Erase removes everything about the person: profile, memberships, friendships,
+// totals, ledger, and places in closed periods. What held it is overwritten in the
+// file, and the write-ahead log emptied as soon as no reader needs it. An *Error with
+// UserNotFound where there is no such user.
 func (s *Store) Erase(ctx context.Context, id string) error {
 	return s.do(ctx, func(ctx context.Context, t *tx) error {
-		var number uint32
-		err := t.conn.QueryRowContext(ctx, `SELECT number FROM users WHERE id = ?`, id).Scan(&number)
-		if errors.Is(err, sql.ErrNoRows) {
-			return refuse(UserNotFound, 0, "id", "there is no user %q", id)
-		}
+		number, err := t.numberOf(ctx, id, "id")
 		if err != nil {
-			return fmt.Errorf("find user: %w", err)
+			return err
 		}
 		for _, query := range []string{
 			`DELETE FROM keys WHERE count = 1 AND seq IN (SELECT seq FROM ledger WHERE user = ?)`,
+			`DELETE FROM finals WHERE (closing, position) IN (
+			   SELECT closing, position FROM places WHERE user = ? AND closing IN (SELECT number FROM closings))`,
+			`DELETE FROM finals WHERE user = ? AND closing IN (SELECT number FROM closings WHERE NOT complete)`, // they have no places yet
+			`DELETE FROM places WHERE user = ? AND closing IN (SELECT number FROM closings)`,
+			`DELETE FROM limits WHERE board = (SELECT 'friends:' || id FROM users WHERE number = ?)`,
 			`DELETE FROM users WHERE number = ?`, // and by it all else
 		} {
 			if _, err := t.conn.ExecContext(ctx, query, number); err != nil {
 				return fmt.Errorf("erase user: %w", err)
 			}
 		}
+		t.remnants = true
 		t.add(Change{Erased: number})
 		return nil
 	})
+}
+
+// numberOf returns the number of the user with that id, which the field gave.
+func (t *tx) numberOf(ctx context.Context, id, field string) (number uint32, err error) {
+	err = t.conn.QueryRowContext(ctx, `SELECT number FROM users WHERE id = ?`, id).Scan(&number)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, refuse(UserNotFound, 0, field, "there is no user %q", id)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("find user: %w", err)
+	}
+	return number, nil
 }
 
 // User returns the user with that id, or an *Error with UserNotFound.
@@ -113,10 +154,11 @@ func (s *Store) User(ctx context.Context, id string) (User, error) {
 	u := User{Profile: Profile{ID: id, Groups: map[string][]string{}}}
 	var groups []byte
 	err := s.read.QueryRowContext(ctx, `
-		SELECT u.number, u.username, u.avatar, u.email, t.xp, t.ml_coins,
-		       (SELECT json_group_array(json_array(kind, group_id)) FROM memberships m WHERE m.user = u.number)
+		SELECT u.number, u.username, u.avatar, u.email, u.pseudonym, u.hidden, t.xp, t.ml_coins,
+		       (SELECT json_group_array(json_array(kind, group_id)) FROM memberships m WHERE m.user = u.number AND until IS NULL),
+		       (SELECT count(*) FROM friends WHERE user = u.number)
 		FROM users u JOIN totals t ON t.user = u.number WHERE u.id = ?`, id).
-		Scan(&u.Number, &u.Username, &u.Avatar, &u.Email, &u.XP, &u.MLCoins, &groups)
+		Scan(&u.Number, &u.Username, &u.Avatar, &u.Email, &u.Pseudonym, &u.Hidden, &u.XP, &u.MLCoins, &groups, &u.Friends)
 	if errors.Is(err, sql.ErrNoRows) {
 		return u, refuse(UserNotFound, 0, "id", "there is no user %q", id)
 	}
@@ -133,7 +175,7 @@ func (s *Store) User(ctx context.Context, id string) (User, error) {
 	return u, nil
 }
 
-// Shown is the part of a profile that others see.
+// Shown is the part of a profile that others see: of who has a pseudonym, that.
 type Shown struct {
 	Number           uint32
 	Username, Avatar string
@@ -147,7 +189,7 @@ func (s *Store) Shown(ctx context.Context, numbers []uint32) (shown []Shown, err
 		return nil, fmt.Errorf("read profiles: %w", err)
 	}
 	rows, err := s.read.QueryContext(ctx, `
-		SELECT number, username, avatar FROM users
+		SELECT number, iif(pseudonym = '', username, pseudonym), iif(pseudonym = '', avatar, '') FROM users
 		WHERE number IN (SELECT value FROM json_each(?))`, list)
 	if err != nil {
 		return nil, fmt.Errorf("read profiles: %w", err)

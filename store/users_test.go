@@ -2,9 +2,12 @@ package store_test
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -78,15 +81,17 @@ func TestStore_Erase(t *testing.T) {
 	store.CheckSums(t, s)
 }
 
-func TestStore_Standings(t *testing.T) {
+// The totals know what was gained in the present period, in the one before, and what
+// there was when the present one began.
+func TestStore_Active(t *testing.T) {
 	merida, err := time.LoadLocation("America/Merida") // UTC-6
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := &clock{}
 	s := open(t, filepath.Join(t.TempDir(), "m.db"), store.Options{Location: merida, Now: c.Now})
-	c.set("2025-03-10T20:00:00Z")
-	put(t, s, "u1", "u2")
+	c.set("2025-03-10T20:00:00Z") // a Monday
+	put(t, s, "u1", "u2", "u4")
 	give(t, s, "u1", 10)
 	before := give(t, s, "u2", 20).Seq
 	c.set("2025-03-11T05:59:59Z") // still the tenth there
@@ -96,27 +101,152 @@ func TestStore_Standings(t *testing.T) {
 	give(t, s, "u2", 100)
 	now := give(t, s, "u2", -40).Seq
 
-	want := map[string]store.Standing{
-		"u1": {XP: 15, Reached: late, There: true, XPThen: 15, ReachedThen: late},
-		"u2": {XP: 80, Reached: now, There: true, XPThen: 20, ReachedThen: before},
-		"u3": {},
+	type outcome struct {
+		xp, reached int64
+		there       bool
 	}
-	err = s.Standings(t.Context(), store.DayOf(c.Now().In(merida)), func(got store.Standing) error {
-		w := want[got.ID]
-		delete(want, got.ID)
-		w.User, w.ID = got.User, got.ID
-		if got != w {
-			t.Errorf("standing = %+v, want %+v", got, w)
+	today := store.Daily.Start(c.Now().In(merida)).UnixMilli()
+	yesterday := store.Daily.Before(c.Now().In(merida)).UnixMilli()
+	week := store.Weekly.Start(c.Now().In(merida)).UnixMilli()
+	want := map[string][4]outcome{ // today, yesterday, this week, when today began
+		"u1": {{}, {15, late, true}, {15, late, true}, {15, late, true}},
+		"u2": {{60, now, true}, {20, before, true}, {80, now, true}, {20, before, true}},
+	}
+	var mu sync.Mutex
+	err = s.Active(t.Context(), store.Monthly.Before(c.Now().In(merida)), func(_ int, st *store.Standing) error {
+		mu.Lock()
+		defer mu.Unlock()
+		var got [4]outcome
+		for i, of := range []struct {
+			period store.Period
+			start  int64
+		}{{store.Daily, today}, {store.Daily, yesterday}, {store.Weekly, week}} {
+			got[i].xp, got[i].reached, got[i].there = st.In(of.period, of.start)
 		}
+		got[3].xp, got[3].reached = st.At(store.Daily, today)
+		got[3].there = true
+		id := map[uint32]string{1: "u1", 2: "u2"}[st.User]
+		if got != want[id] {
+			t.Errorf("%s: %+v, want %+v", id, got, want[id])
+		}
+		delete(want, id)
 		return nil
 	})
 	if err != nil || len(want) > 0 {
 		t.Errorf("error %v, missing %v", err, want)
 	}
 	stop := errors.New("stop")
-	if err := s.Standings(t.Context(), time.Time{}, func(store.Standing) error { return stop }); !errors.Is(err, stop) {
+	if err := s.People(t.Context(), 0, func(int, *store.Person) error { return stop }); !errors.Is(err, stop) {
 		t.Errorf("error = %v, want that of yield", err)
 	}
+}
+
+func TestStore_People(t *testing.T) {
+	c := &clock{}
+	c.set("2025-03-10T20:00:00Z")
+	s := open(t, filepath.Join(t.TempDir(), "m.db"), store.Options{Now: c.Now})
+	put(t, s, "a", "b", "c")
+	seq := give(t, s, "b", 5).Seq
+	began := c.Now().UnixMilli()
+	hide := func(hidden bool) {
+		t.Helper()
+		if _, err := s.PutProfiles(t.Context(), []store.Profile{{ID: "c", Username: "C", Hidden: hidden}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	hide(true)
+	people := func() string {
+		t.Helper()
+		var mu sync.Mutex
+		var got []string
+		if err := s.People(t.Context(), began+1, func(_ int, p *store.Person) error {
+			mu.Lock()
+			defer mu.Unlock()
+			got = append(got, fmt.Sprintf("%s %d xp=%d reached=%d hidden=%v seen=%v", p.ID, p.Number, p.XP, p.Reached, p.Hidden, p.Seen))
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		slices.Sort(got)
+		return strings.Join(got, ", ")
+	}
+	base := fmt.Sprintf("a 1 xp=0 reached=0 hidden=false seen=true, b 2 xp=5 reached=%d hidden=false seen=true, ", seq)
+	if got, want := people(), base+"c 3 xp=0 reached=0 hidden=true seen=false"; got != want {
+		t.Errorf("people = %s, want %s", got, want)
+	}
+	c.set("2025-03-10T20:01:00Z")
+	hide(false) // is seen anew
+	hide(false)
+	if got, want := people(), base+"c 3 xp=0 reached=0 hidden=false seen=false"; got != want {
+		t.Errorf("people = %s, want %s", got, want)
+	}
+}
+
+// Memberships have a beginning and an end, and last over what does not change them.
+func TestStore_Members(t *testing.T) {
+	c := &clock{}
+	s := open(t, filepath.Join(t.TempDir(), "m.db"), store.Options{Now: c.Now})
+	began := time.Date(2025, 3, 10, 20, 0, 0, 0, time.UTC)
+	at := func(minutes int) { c.set(began.Add(time.Duration(minutes) * time.Minute).Format(time.RFC3339)) }
+	in := func(id string, groups map[string][]string) {
+		t.Helper()
+		if _, err := s.PutProfiles(t.Context(), []store.Profile{{ID: id, Username: id, Groups: groups}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	members := func(board, want string) {
+		t.Helper()
+		var got []string
+		if err := s.Members(t.Context(), board, func(st *store.Standing) error {
+			got = append(got, fmt.Sprintf("%d:%d", st.User, (st.Since-began.UnixMilli())/60_000))
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		slices.Sort(got)
+		if g := strings.Join(got, " "); g != want {
+			t.Errorf("members of %s = %s, want %s", board, g, want)
+		}
+	}
+	at(0)
+	in("u1", map[string][]string{"school": {"42"}, "class": {"a", "b:c"}})
+	in("u2", nil)
+	at(1)
+	in("u2", map[string][]string{"school": {"42", "42"}})
+	in("u1", map[string][]string{"school": {"42"}, "class": {"b:c"}})
+	members("school:42", "1:0 2:1")
+	members("class:a", "")
+	members("class:b:c", "1:0")
+	at(2)
+	in("u1", map[string][]string{"school": {"42"}, "class": {"a", "b:c"}}) // back
+	members("class:a", "1:2")
+	members("school:42", "1:0 2:1")
+	in("u1", nil)
+	in("u1", map[string][]string{"class": {"a"}}) // in the same moment
+	members("class:a", "1:2")
+	members("school:42", "2:1")
+	for board, want := range map[string]bool{"class:a": true, "school:42": false, "class:b:c": false, "class:": false} {
+		if got, err := s.IsMember(t.Context(), board, "u1"); err != nil || got != want {
+			t.Errorf("IsMember(%s) = %v, %v, want %v", board, got, err, want)
+		}
+	}
+
+	at(3)
+	befriend := func(a, b string, on bool) error { return s.Befriend(t.Context(), a, b, on) }
+	for range 2 {
+		if err := befriend("u1", "u2", true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	members("friends:u1", "1:0 2:3")
+	members("friends:u2", "1:3 2:0")
+	members("friends:nobody", "")
+	wantCode(t, befriend("u1", "u1", true), store.OwnFriend, 0)
+	wantCode(t, befriend("u1", "nobody", true), store.UserNotFound, 0)
+	if err := befriend("u2", "u1", false); err != nil {
+		t.Fatal(err)
+	}
+	members("friends:u1", "1:0")
 }
 
 func TestStore_timeNeverGoesBack(t *testing.T) {

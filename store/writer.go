@@ -34,6 +34,8 @@ type writer struct {
 	// answers are what keyed writes of the last transaction were answered with;
 	// the next transaction stores them. Bounded by what one can write.
 	answers map[string]keyed
+
+	remnants bool // the write-ahead log may hold something that was erased
 }
 
 // tx is a transaction under way. It belongs to the writer's goroutine.
@@ -41,6 +43,7 @@ type tx struct {
 	*writer
 	seq     int64 // the last number given, committed or not
 	at      int64
+	periods [Ending]int64 // see starts
 	changes []Change
 	keyed   map[string]keyed // this transaction's, by key
 	version int64            // what PRAGMA data_version is
@@ -105,7 +108,24 @@ func (w *writer) run() {
 			return
 		}
 		clear(batch)
+		if w.remnants {
+			w.truncate(ctx)
+		}
 	}
+}
+
+// truncate empties the write-ahead log, unless somebody reads what is in it: then
+// it is tried again after the next batch, which Check brings about if nothing else.
+func (w *writer) truncate(ctx context.Context) {
+	var busy, pages, moved int
+	_, err := w.conn.ExecContext(ctx, `PRAGMA busy_timeout = 0`)
+	if err == nil {
+		err = w.conn.QueryRowContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`).Scan(&busy, &pages, &moved)
+	}
+	if err == nil && busy == 0 {
+		w.remnants = false
+	}
+	_, _ = w.conn.ExecContext(ctx, `PRAGMA busy_timeout = 5000`) // it has been set like this before
 }
 
 // commit runs the batch as one transaction and answers each request. It returns

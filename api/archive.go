@@ -1,0 +1,114 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"reflect"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"marcador/auth"
+	"marcador/live"
+)
+
+type archiveInput struct {
+	BoardPath
+
+	Period string    `query:"period" enum:"daily,weekly,monthly" default:"daily" doc:"Which periods"`
+	Start  string    `query:"start" maxLength:"40" doc:"A date, or a time as start and end are given: the final page of the period in which it lies, instead of the list" example:"2026-11-16"`
+	Before time.Time `query:"before" doc:"Of the list, the periods that began before then"`
+	Limit  int       `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"How many periods, or entries"`
+	Offset int       `query:"offset" minimum:"0" maximum:"1000000000" default:"0" doc:"How many places to leave out at the top"`
+}
+
+type archiveOutput struct {
+	Body any
+}
+
+// closedPeriods are periods that are over, newest first.
+type closedPeriods struct {
+	Board   string         `json:"board"`
+	Periods []closedPeriod `json:"periods" nullable:"false"`
+}
+
+type closedPeriod struct {
+	Period string `json:"period" enum:"daily,weekly,monthly"`
+	Start  string `json:"start" format:"date-time"`
+	End    string `json:"end" format:"date-time" doc:"When the next one began"`
+}
+
+// finalPage is a page of a board as it was when a period closed.
+type finalPage struct {
+	Type  string `json:"type" doc:"Kind of the board"`
+	Board string `json:"board"`
+	closedPeriod
+	Entries      []live.Entry `json:"entries" nullable:"false"`
+	TotalEntries int          `json:"totalEntries" doc:"How many places there were; those of who was erased since are empty"`
+	Me           *live.Entry  `json:"me" doc:"The caller's own entry; null for who was not on the board"`
+}
+
+func closedOf(p live.ClosedPeriod) closedPeriod {
+	return closedPeriod{p.Period, p.Start.Format(live.TimeFormat), p.End.Format(live.TimeFormat)}
+}
+
+func (a *api) archiveRoutes() {
+	op := operation(http.MethodGet, "/v1/leaderboards/{board}/archive", "getArchive", "Boards", "Closed periods, and their final pages", access{public: true})
+	op.Description = membersOnly + " Without start it is the list of closed periods, with start the final page of one. " +
+		"A group's is of those who were members when the period closed."
+	op.RejectUnknownQueryParameters = true
+	schemas := a.huma.OpenAPI().Components.Schemas
+	op.Responses = map[string]*huma.Response{"200": {
+		Description: "The list, or the page",
+		Content: map[string]*huma.MediaType{"application/json": {Schema: &huma.Schema{OneOf: []*huma.Schema{
+			schemas.Schema(reflect.TypeFor[closedPeriods](), true, ""), schemas.Schema(reflect.TypeFor[finalPage](), true, ""),
+		}}}},
+	}}
+	huma.Register(a.huma, op, a.archive)
+}
+
+func (a *api) archive(ctx context.Context, in *archiveInput) (*archiveOutput, error) {
+	if _, err := a.admit(ctx, in.Board); err != nil {
+		return nil, a.fail(ctx, err)
+	}
+	period, _ := live.ParsePeriod(in.Period) // huma has checked it
+	if in.Start == "" {
+		return a.closedPeriods(ctx, in, period)
+	}
+	moment, err := time.Parse(time.RFC3339, in.Start)
+	if err != nil {
+		moment, err = time.ParseInLocation(time.DateOnly, in.Start, a.Live.Location())
+	}
+	if err != nil {
+		return nil, invalid("start", "is neither a date such as 2026-11-16 nor a time such as 2026-11-16T06:00:00Z")
+	}
+	caller := callerOf(ctx)
+	page, err := a.Live.Final(ctx, live.Query{
+		Board: in.Board, Period: period, Offset: in.Offset, Limit: in.Limit,
+		Caller: caller.UserID, All: caller.May(auth.ScopeAdmin),
+	}, moment)
+	if err != nil {
+		return nil, a.fail(ctx, err)
+	}
+	kind, _ := live.KindOf(in.Board)
+	return &archiveOutput{finalPage{
+		Type: kind, Board: in.Board, closedPeriod: closedOf(page.ClosedPeriod),
+		Entries: page.Entries, TotalEntries: page.TotalEntries, Me: page.Me,
+	}}, nil
+}
+
+func (a *api) closedPeriods(ctx context.Context, in *archiveInput, period live.Period) (*archiveOutput, error) {
+	before := in.Before
+	if before.IsZero() {
+		before = time.UnixMilli(1 << 52) // later than any
+	}
+	closed, err := a.Live.Closed(ctx, period, before, in.Limit)
+	if err != nil {
+		return nil, a.fail(ctx, err)
+	}
+	list := closedPeriods{Board: in.Board, Periods: []closedPeriod{}}
+	for _, p := range closed {
+		list.Periods = append(list.Periods, closedOf(p))
+	}
+	return &archiveOutput{list}, nil
+}

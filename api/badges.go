@@ -1,0 +1,71 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"marcador/auth"
+	"marcador/live"
+)
+
+// badges is the table of badges, lowest first.
+type badges struct {
+	Badges []badge `json:"badges" minItems:"1" maxItems:"100" nullable:"false"`
+}
+
+type badge struct {
+	MinXP int64  `json:"minXp" minimum:"0" maximum:"9007199254740991" doc:"Total from which it is earned"`
+	Name  string `json:"name" maxLength:"100"`
+}
+
+type badgesInput struct {
+	Body badges
+}
+
+// Resolve implements huma.Resolver.
+func (in *badgesInput) Resolve(huma.Context) []error {
+	f := faults{}
+	for i, b := range in.Body.Badges {
+		f.prefix = "body.badges[" + strconv.Itoa(i) + "]."
+		f.add("name", filled(b.Name, maxUsername))
+		switch {
+		case i == 0 && b.MinXP != 0:
+			f.add("minXp", "must be 0 for the first, so that everybody has a badge")
+		case i > 0 && b.MinXP <= in.Body.Badges[i-1].MinXP:
+			f.add("minXp", "must be higher than that of the badge before; give the lowest first")
+		}
+	}
+	return f.list
+}
+
+type badgesOutput struct {
+	Body badges
+}
+
+func (a *api) badgeRoutes() {
+	get := operation(http.MethodGet, "/v1/badges", "getBadges", "Boards", "The badges that totals earn", access{public: true})
+	huma.Register(a.huma, get, func(context.Context, *struct{}) (*badgesOutput, error) { return a.badges(), nil })
+
+	put := operation(http.MethodPut, "/v1/badges", "putBadges", "Boards", "Replace the badges, at once on all boards", access{scope: auth.ScopeAdmin})
+	huma.Register(a.huma, put, func(ctx context.Context, in *badgesInput) (*badgesOutput, error) {
+		list := make([]live.Badge, len(in.Body.Badges))
+		for i, b := range in.Body.Badges {
+			list[i] = live.Badge{MinXP: b.MinXP, Name: b.Name}
+		}
+		if err := a.Live.PutBadges(ctx, list); err != nil {
+			return nil, a.fail(ctx, err)
+		}
+		return a.badges(), nil
+	})
+}
+
+func (a *api) badges() *badgesOutput {
+	out := &badgesOutput{}
+	for _, b := range a.Live.Badges() {
+		out.Body.Badges = append(out.Body.Badges, badge{b.MinXP, b.Name})
+	}
+	return out
+}

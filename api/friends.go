@@ -1,0 +1,37 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+type friendInput struct {
+	UserPath
+
+	Other string `path:"other" doc:"Id of the other" maxLength:"128"`
+}
+
+// Resolve implements huma.Resolver.
+func (in *friendInput) Resolve(ctx huma.Context) []error {
+	f := faults{prefix: "path.", list: in.UserPath.Resolve(ctx)}
+	f.add("other", identifier(in.Other))
+	return f.list
+}
+
+func (a *api) friendRoutes() {
+	self := access{self: true}
+
+	put := operation(http.MethodPut, "/v1/users/{id}/friends/{other}", "putFriend", "Users", "Make two users friends", self)
+	put.DefaultStatus = http.StatusNoContent
+	huma.Register(a.huma, put, func(ctx context.Context, in *friendInput) (*struct{}, error) {
+		return nil, a.fail(ctx, a.Live.Befriend(ctx, in.ID, in.Other, true))
+	})
+
+	remove := operation(http.MethodDelete, "/v1/users/{id}/friends/{other}", "deleteFriend", "Users", "End a friendship", self)
+	remove.DefaultStatus = http.StatusNoContent
+	huma.Register(a.huma, remove, func(ctx context.Context, in *friendInput) (*struct{}, error) {
+		return nil, a.fail(ctx, a.Live.Befriend(ctx, in.ID, in.Other, false))
+	})
+}

@@ -1,0 +1,187 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"marcador/rank"
+	"marcador/store"
+)
+
+// loaded is what memory is made from.
+type loaded struct {
+	ids     []string // by number, as mlCoins
+	mlCoins []int64
+	parts   [store.Parts]loadedPart
+}
+
+// loadedPart is what one reader of the database has read.
+type loadedPart struct {
+	room      idArena
+	hidden    []uint32
+	now, then [store.Ending + 1][]rank.Item
+	changed   map[uint32]rank.Item // where the active ones stood at the baseline of all time
+}
+
+// load makes everything in memory anew from the database. It must not run while
+// something is written.
+func (s *Service) load(ctx context.Context) error {
+	badges, err := s.store.Badges(ctx)
+	if err != nil {
+		return err
+	}
+	if len(badges) == 0 || badges[0].MinXP > 0 {
+		return errors.New("the table badges has no badge for 0 points; add one")
+	}
+	limits, err := s.store.Limits(ctx)
+	if err != nil {
+		return err
+	}
+	now := s.opts.Now()
+	if at := s.store.At(); at.After(now) {
+		now = at
+	}
+	run := termsAt(now.In(s.opts.Location), s.opts.Baseline)
+	all, err := s.read(ctx, run)
+	if err != nil {
+		return fmt.Errorf("load board %q: %w", Global, err)
+	}
+	rosters, err := s.readRosters(ctx, run)
+	if err != nil {
+		return err
+	}
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.badges, s.terms, s.limits = badges, run, map[string]int{}
+	for _, l := range limits {
+		s.limits[l.Board] = l.Top
+	}
+	clear(s.waiting)
+	s.profiles.forgetAll()
+	s.latest = stamp{s.store.Seq(), s.store.At()}
+	s.shown = s.latest
+	s.stale = false
+	s.build(all)
+	clear(s.boardsOf)
+	for b, ros := range rosters {
+		clear(b.members)
+		ros.take(s, ros.members)
+		b.rank(ros)
+		b.enter(ros)
+	}
+	for _, l := range s.loading {
+		l.stale = true
+	}
+	return nil
+}
+
+// read reads all users and where they stand, each reader a part of them.
+func (s *Service) read(ctx context.Context, run terms) (all *loaded, err error) {
+	last, err := s.store.LastNumber(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all = &loaded{ids: make([]string, last+1), mlCoins: make([]int64, last+1)}
+	baseline := run.starts[run.baseline].UnixMilli()
+	err = s.store.Active(ctx, run.before[Monthly], func(part int, st *store.Standing) error {
+		l := &all.parts[part]
+		for p := range Period(store.Ending) {
+			if it, there := run.now(p, st); there {
+				l.now[p] = append(l.now[p], it)
+			}
+			if it, there := run.then(p, st); there {
+				l.then[p] = append(l.then[p], it)
+			}
+		}
+		if st.Windows[run.baseline].Start == baseline {
+			if l.changed == nil {
+				l.changed = map[uint32]rank.Item{}
+			}
+			it := rank.Item{User: st.User}
+			it.Score, it.Seq = st.At(run.baseline, baseline)
+			l.changed[st.User] = it
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i := range all.parts {
+		l := &all.parts[i]
+		l.now[AllTime] = make([]rank.Item, 0, last/store.Parts+1)
+		l.then[AllTime] = make([]rank.Item, 0, last/store.Parts+1)
+	}
+	return all, s.store.People(ctx, baseline, func(part int, p *store.Person) error {
+		l := &all.parts[part]
+		it := rank.Item{Score: p.XP, Seq: p.Reached, User: p.Number}
+		all.ids[p.Number], all.mlCoins[p.Number] = l.room.keep(p.ID), p.MLCoins
+		l.now[AllTime] = append(l.now[AllTime], it)
+		if p.Hidden {
+			l.hidden = append(l.hidden, p.Number)
+		}
+		if !p.Seen {
+			return nil
+		}
+		if was, changed := l.changed[p.Number]; changed {
+			it = was
+		}
+		l.then[AllTime] = append(l.then[AllTime], it)
+		return nil
+	})
+}
+
+// build makes the people and the global board of what was read. It is called with mu
+// held.
+func (s *Service) build(all *loaded) {
+	var hidden []uint32
+	for i := range all.parts {
+		hidden = append(hidden, all.parts[i].hidden...)
+	}
+	s.people.become(all.ids, all.mlCoins, hidden)
+	var building sync.WaitGroup
+	for p, r := range s.global.rankings {
+		building.Go(func() {
+			now, then := all.parts[0].now[p], all.parts[0].then[p]
+			for i := range all.parts[1:] {
+				now, then = append(now, all.parts[1+i].now[p]...), append(then, all.parts[1+i].then[p]...)
+			}
+			r.rank.Load(now, then)
+			for _, user := range hidden {
+				if r.rank.Has(user) {
+					r.rank.Hide(user)
+				}
+			}
+		})
+		r.stamp = s.shown
+	}
+	building.Wait()
+}
+
+// readRosters reads the members of the boards that are in use, and lets go of the
+// others.
+func (s *Service) readRosters(ctx context.Context, run terms) (map[*board]*roster, error) {
+	s.mu.Lock()
+	var used []*board
+	for _, b := range s.boards {
+		switch {
+		case b == s.global:
+		case b.pins.Load() == 0:
+			s.drop(b)
+		default:
+			used = append(used, b)
+		}
+	}
+	s.mu.Unlock()
+	rosters := make(map[*board]*roster, len(used))
+	for _, b := range used {
+		ros, err := s.readRoster(ctx, b.name, run)
+		if err != nil {
+			return nil, err
+		}
+		rosters[b] = ros
+	}
+	return rosters, nil
+}

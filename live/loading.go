@@ -1,0 +1,189 @@
+package live
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+)
+
+// loading is a board that is being loaded, while commits go on.
+type loading struct {
+	done chan struct{} // closed when it is over
+
+	touched map[uint32]touch // guarded by Service.mu: what has happened since it began; at most a user each
+	stale   bool             // guarded by Service.mu: too much has
+}
+
+// touch is what has happened to a user.
+type touch uint8
+
+const (
+	gained touch = iota // points
+	joined              // the board, whatever there was before
+	left
+)
+
+// maxTouched bounds what is noted while a board is loaded; past it it is loaded anew.
+const maxTouched = 1 << 16
+
+// note notes what has happened to a user. It is called with mu held.
+func (l *loading) note(user uint32, what touch) {
+	if was, ok := l.touched[user]; ok && what == gained && was != gained {
+		return // how it stands with points is looked up then
+	}
+	if len(l.touched) >= maxTouched {
+		l.stale = true
+		return
+	}
+	l.touched[user] = what
+}
+
+// pin returns the board of that name, loaded, and keeps it so until unpin is called. An
+// error is ErrUnknownBoard, or that of reading the database.
+func (s *Service) pin(ctx context.Context, name string) (*board, error) {
+	if _, ok := KindOf(name); !ok {
+		return nil, fmt.Errorf("%w: %q", ErrUnknownBoard, name)
+	}
+	for {
+		s.mu.RLock()
+		b := s.boards[name]
+		if b != nil {
+			b.pins.Add(1)
+			b.used.Store(s.uses.Add(1))
+		}
+		s.mu.RUnlock()
+		if b != nil {
+			return b, nil
+		}
+		if err := s.loadBoard(ctx, name); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (b *board) unpin() { b.pins.Add(-1) }
+
+// loadBoard loads a board, or waits for who loads it already. Writes wait for no more
+// than what happened meanwhile to be caught up with.
+func (s *Service) loadBoard(ctx context.Context, name string) error {
+	s.mu.Lock()
+	if s.boards[name] != nil {
+		s.mu.Unlock()
+		return nil
+	}
+	l := s.loading[name]
+	if l != nil {
+		s.mu.Unlock()
+		select {
+		case <-l.done:
+			return nil // if it has failed, the caller tries again by itself
+		case <-ctx.Done():
+			return fmt.Errorf("wait for board %q: %w", name, ctx.Err())
+		}
+	}
+	l = &loading{done: make(chan struct{})}
+	s.loading[name] = l
+	s.mu.Unlock()
+
+	loaded, err := false, error(nil)
+	for err == nil && !loaded {
+		loaded, err = s.tryLoadBoard(ctx, name, l)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.loading, name)
+	close(l.done)
+	return err
+}
+
+// tryLoadBoard returns false where so much happened meanwhile that it has to begin anew.
+func (s *Service) tryLoadBoard(ctx context.Context, name string, l *loading) (loaded bool, err error) {
+	s.mu.Lock()
+	l.touched, l.stale = map[uint32]touch{}, false
+	terms := s.terms
+	s.mu.Unlock()
+	ros, err := s.readRoster(ctx, name, terms)
+	if err != nil {
+		return false, err
+	}
+	const atOnce = 1000 // writes wait that long
+	for part := range slices.Chunk(ros.members, atOnce) {
+		s.mu.RLock()
+		ros.take(s, part)
+		s.mu.RUnlock()
+	}
+	b := newBoard(s, name)
+	b.rank(ros)
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l.stale {
+		return false, nil
+	}
+	b.enter(ros)
+	for user, what := range l.touched {
+		switch {
+		case what == left:
+			b.leave(user)
+		case what == joined:
+			b.join(user)
+			fallthrough
+		default:
+			b.catchUp(user)
+		}
+	}
+	s.settle() // there is nobody to tell yet
+	s.boards[name] = b
+	b.used.Store(s.uses.Add(1))
+	s.evict()
+	return true, nil
+}
+
+// catchUp gives a member the points that they have by now. It is called with s.mu held.
+func (b *board) catchUp(user uint32) {
+	if !b.has(user) {
+		return
+	}
+	for p, r := range b.rankings {
+		if it, ok := b.s.global.rankings[p].rank.Item(user); ok {
+			if before, _ := r.rank.Put(user, it.Score, it.Seq); before == 0 && b.s.people.isHidden(user) {
+				r.rank.Hide(user)
+			}
+		}
+	}
+}
+
+// evict lets go of boards that are not in use, past maxIdle. It is called with mu held.
+func (s *Service) evict() {
+	var idle []*board
+	places := 0
+	for _, b := range s.boards {
+		if b != s.global && b.pins.Load() == 0 {
+			idle = append(idle, b)
+			places += len(b.members) + 1
+		}
+	}
+	if places <= maxIdle {
+		return
+	}
+	slices.SortFunc(idle, func(a, b *board) int { return cmp.Compare(a.used.Load(), b.used.Load()) })
+	for _, b := range idle[:len(idle)-1] { // the last is the one that is asked for now
+		if places <= maxIdle*3/4 {
+			return
+		}
+		places -= len(b.members) + 1
+		s.drop(b)
+	}
+}
+
+// drop lets go of a board. It is called with mu held.
+func (s *Service) drop(b *board) {
+	delete(s.boards, b.name)
+	for user := range b.members {
+		b.s.boardsOf[user] = slices.DeleteFunc(b.s.boardsOf[user], func(other *board) bool { return other == b })
+		if len(b.s.boardsOf[user]) == 0 {
+			delete(b.s.boardsOf, user)
+		}
+	}
+}

@@ -1,0 +1,163 @@
+package live
+
+import (
+	"fmt"
+	"math"
+	"sync"
+	"sync/atomic"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+
+	"marcador/rank"
+	"marcador/store"
+)
+
+// maxPages bounds the encoded pages that a ranking keeps; past it the one that was
+// not asked for for longest is made again when it is.
+const maxPages = 64
+
+// ranking is a board in one period, with what was encoded of it.
+type ranking struct {
+	b      *board
+	s      *Service
+	period store.Period
+	names  []byte // `"board":"global","period":"all-time"`
+
+	rank   *rank.Board // guarded by s.mu
+	stamp  stamp       // guarded by s.mu: what boards showed when it was changed last
+	marked mark        // guarded by s.mu
+
+	mu    sync.Mutex                     // may be taken with s.mu held, not the other way
+	pages *simplelru.LRU[pageKey, *page] // guarded by mu; nil until there is one
+
+	publisher atomic.Pointer[publisher] // made when somebody follows; then it stays
+}
+
+// mark is what the commit under way has done to a ranking.
+type mark uint8
+
+const (
+	touched mark = 1 << iota // something that somebody may see, if only of themselves
+	shows                    // something that shows in a broadcast
+)
+
+// pageKey is which entries a page has.
+type pageKey struct{ first, n int }
+
+func newRanking(b *board, period store.Period) *ranking {
+	return &ranking{
+		b: b, s: b.s, period: period,
+		names: fmt.Appendf(nil, `"board":%s,"period":%s`, quote(b.name), quote(period.String())),
+		rank:  rank.NewBoard(rank.Options{Tie: b.s.tie, Numbering: b.s.opts.Ranks, Sparse: b.name != Global}),
+	}
+}
+
+// changed notes that the commit under way has changed the ranking. It is called with
+// s.mu held.
+func (r *ranking) changed(visibly bool) {
+	if r.marked == 0 {
+		r.s.marked = append(r.s.marked, r)
+	}
+	r.marked |= touched
+	if visibly {
+		r.marked |= shows
+	}
+}
+
+// settle says of which commit the rankings are that were changed since it was last
+// called, and returns what is to be told their publishers. It is called with mu held.
+func (s *Service) settle() (news []change) {
+	for _, r := range s.marked {
+		r.stamp = s.shown
+		news = append(news, change{r, r.marked&shows != 0})
+		r.marked = 0
+	}
+	s.marked = s.marked[:0]
+	return news
+}
+
+// change is a ranking that has changed, and whether that shows in a broadcast.
+type change struct {
+	r     *ranking
+	shows bool
+}
+
+// followed returns the publisher, made if there is none.
+func (r *ranking) followed() *publisher {
+	if r.publisher.Load() == nil {
+		r.publisher.CompareAndSwap(nil, newPublisher(r))
+	}
+	return r.publisher.Load()
+}
+
+// kept returns the page that was kept last of these entries, which may be out of date,
+// or nil.
+func (r *ranking) kept(key pageKey) *page {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.pages == nil {
+		return nil
+	}
+	p, _ := r.pages.Get(key)
+	return p
+}
+
+// keep keeps the page for others.
+func (r *ranking) keep(key pageKey, p *page) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.pages == nil {
+		r.pages, _ = simplelru.NewLRU[pageKey, *page](maxPages, nil) // the size is positive
+	}
+	r.pages.Add(key, p)
+}
+
+// line is an entry with all that is needed to encode it but the profile.
+type line struct {
+	rank.Entry
+
+	id          string
+	xp, mlCoins int64
+	badge       string
+}
+
+// line is called with s.mu held.
+func (r *ranking) line(e rank.Entry) line {
+	l := line{Entry: e, id: r.s.people.id(e.User), mlCoins: r.s.people.mlCoins[e.User]}
+	l.xp = r.s.global.rankings[store.AllTime].rank.Score(e.User)
+	l.badge = r.s.badge(l.xp)
+	return l
+}
+
+// ownLine is the caller's line with what only the caller is told.
+type ownLine struct {
+	line
+
+	percentile   float64
+	pointsToNext *int64 // nil at the top
+}
+
+// ownLine returns nil where there is no such user on the board. It is called with
+// s.mu held.
+func (r *ranking) ownLine(userID string) *ownLine {
+	number, ok := r.s.people.number(userID)
+	if !ok || !r.b.has(number) {
+		return nil
+	}
+	e, ok := r.rank.Entry(number)
+	if !ok {
+		return nil
+	}
+	o := &ownLine{line: r.line(e)}
+	total, behind := float64(r.rank.Len()), r.rank.Len()-r.rank.Position(number)
+	if r.rank.Hidden(number) {
+		behind++ // whose place it would be
+	}
+	if total > 0 {
+		o.percentile = math.Round(float64(behind)/total*1000) / 10
+	}
+	if points, ok := r.rank.ToNext(number); ok {
+		o.pointsToNext = &points
+	}
+	return o
+}

@@ -1,0 +1,77 @@
+package rank
+
+import "slices"
+
+// numbers is a number for each user, 0 where none was given: a slice by user
+// where most users have one, a map where few have.
+type numbers struct {
+	dense  []uint32
+	sparse map[uint32]uint32 // nil: dense
+}
+
+func newNumbers(sparse bool) numbers {
+	if sparse {
+		return numbers{sparse: map[uint32]uint32{}}
+	}
+	return numbers{}
+}
+
+// get returns the user's number. O(1).
+func (n *numbers) get(user uint32) uint32 {
+	switch {
+	case int(user) < len(n.dense):
+		return n.dense[user]
+	case n.sparse != nil:
+		return n.sparse[user]
+	}
+	return 0
+}
+
+// set gives the user a number, 0 for none. O(1), amortised.
+func (n *numbers) set(user, number uint32) {
+	switch {
+	case int(user) < len(n.dense):
+		n.dense[user] = number
+	case number == 0:
+		delete(n.sparse, user)
+	case n.sparse != nil:
+		n.sparse[user] = number
+	default:
+		n.dense = append(n.dense, make([]uint32, int(user)+1-len(n.dense))...)
+		n.dense[user] = number
+	}
+}
+
+// reset takes all numbers away and makes room for those of the users below top.
+// O(top).
+func (n *numbers) reset(top int) {
+	clear(n.sparse)
+	clear(n.dense)
+	if n.sparse == nil && len(n.dense) < top {
+		n.dense = make([]uint32, top)
+	}
+}
+
+// holds reports whether any user has the number. O(users).
+func (n *numbers) holds(number uint32) bool {
+	for _, m := range n.sparse {
+		if m == number {
+			return true
+		}
+	}
+	return slices.Contains(n.dense, number)
+}
+
+// lower takes one off all numbers above floor. O(users).
+func (n *numbers) lower(floor uint32) {
+	for user, m := range n.sparse {
+		if m > floor {
+			n.sparse[user] = m - 1
+		}
+	}
+	for user, m := range n.dense {
+		if m > floor {
+			n.dense[user] = m - 1
+		}
+	}
+}

@@ -1,0 +1,84 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// Badge is a rank that a total earns.
+type Badge struct {
+	MinXP int64
+	Name  string
+}
+
+// Badges returns the table of badges, lowest first.
+func (s *Store) Badges(ctx context.Context) (badges []Badge, err error) {
+	rows, err := s.read.QueryContext(ctx, `SELECT min_xp, name FROM badges ORDER BY min_xp`)
+	if err != nil {
+		return nil, fmt.Errorf("read badges: %w", err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var b Badge
+		if err := rows.Scan(&b.MinXP, &b.Name); err != nil {
+			return nil, fmt.Errorf("read badges: %w", err)
+		}
+		badges = append(badges, b)
+	}
+	return badges, rows.Err()
+}
+
+// PutBadges replaces the table of badges: lowest first, the first from 0 points.
+func (s *Store) PutBadges(ctx context.Context, badges []Badge) error {
+	return s.do(ctx, func(ctx context.Context, t *tx) error {
+		if _, err := t.conn.ExecContext(ctx, `DELETE FROM badges`); err != nil {
+			return fmt.Errorf("put badges: %w", err)
+		}
+		for _, b := range badges {
+			if _, err := t.conn.ExecContext(ctx, `INSERT INTO badges (min_xp, name) VALUES (?, ?)`, b.MinXP, b.Name); err != nil {
+				return fmt.Errorf("put badge: %w", err)
+			}
+		}
+		t.add(Change{Badges: badges})
+		return nil
+	})
+}
+
+// Limit is how many of a board's best are shown; 0 is all.
+type Limit struct {
+	Board string
+	Top   int
+}
+
+// PutLimit sets how many of a board's best are shown.
+func (s *Store) PutLimit(ctx context.Context, limit Limit) error {
+	return s.do(ctx, func(ctx context.Context, t *tx) error {
+		query, args := `DELETE FROM limits WHERE board = ?`, []any{limit.Board}
+		if limit.Top > 0 {
+			query, args = `INSERT OR REPLACE INTO limits (board, top) VALUES (?, ?)`, append(args, limit.Top)
+		}
+		if _, err := t.conn.ExecContext(ctx, query, args...); err != nil {
+			return fmt.Errorf("put limit: %w", err)
+		}
+		t.add(Change{Limit: &limit})
+		return nil
+	})
+}
+
+// Limits returns the limits of all boards that have one.
+func (s *Store) Limits(ctx context.Context) (limits []Limit, err error) {
+	rows, err := s.read.QueryContext(ctx, `SELECT board, top FROM limits`)
+	if err != nil {
+		return nil, fmt.Errorf("read limits: %w", err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var l Limit
+		if err := rows.Scan(&l.Board, &l.Top); err != nil {
+			return nil, fmt.Errorf("read limits: %w", err)
+		}
+		limits = append(limits, l)
+	}
+	return limits, rows.Err()
+}

@@ -1,0 +1,212 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Closings returns the closed periods of a kind that began before a time, newest first,
+// at most limit.
+func (s *Store) Closings(ctx context.Context, p Period, before time.Time, limit int) (list []Closing, err error) {
+	rows, err := s.read.QueryContext(ctx, `
+		SELECT number, start, ends, ranks, entries FROM closings
+		WHERE period = ? AND start < ? AND complete ORDER BY start DESC LIMIT ?`, p.String(), before.UnixMilli(), limit)
+	if err != nil {
+		return nil, fmt.Errorf("read closings: %w", err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		c := Closing{Period: p}
+		var start, ends int64
+		if err := rows.Scan(&c.Number, &start, &ends, &c.Ranks, &c.Entries); err != nil {
+			return nil, fmt.Errorf("read closings: %w", err)
+		}
+		c.Start, c.Ends = time.UnixMilli(start), time.UnixMilli(ends)
+		list = append(list, c)
+	}
+	return list, rows.Err()
+}
+
+// NamedFinal is a place with whose it is.
+type NamedFinal struct {
+	Final
+
+	ID string
+}
+
+// Finals returns the places of a board in a closed period that have more than offset
+// others in front of them, at most limit, of those who are not hidden now; and how many
+// there are. A board's members are those of when the period closed; of friends, those of
+// now. The first is that of the user with the id own, hidden or not, or nil.
+//
+// O(limit) for the global board, for another one its members.
+func (s *Store) Finals(ctx context.Context, c *Closing, board string, offset, limit int, own string) (me *NamedFinal, finals []NamedFinal, total int, err error) {
+	places, args := placesOf(c, board)
+	total = c.Entries
+	if board != Global {
+		if err := s.read.QueryRowContext(ctx, `SELECT count(*) FROM `+places, args...).Scan(&total); err != nil {
+			return nil, nil, 0, fmt.Errorf("count places: %w", err)
+		}
+	}
+	finals, err = s.finals(ctx, `
+		SELECT d.user, u.id, d.place, d.rank, d.score, d.xp, d.ml_coins, d.prior
+		FROM `+places+` d JOIN users u ON u.number = d.user
+		WHERE d.place > ? AND d.place <= ? AND NOT u.hidden ORDER BY d.place`, append(args, offset, offset+limit)...)
+	if err != nil {
+		return nil, nil, 0, err
+	}
+	all := pointers(finals)
+	if own != "" {
+		if me, err = s.ownFinal(ctx, c, board, own); err != nil {
+			return nil, nil, 0, err
+		}
+		if me != nil {
+			all = append(all, me)
+		}
+	}
+	return me, finals, total, s.priors(ctx, c, board, all)
+}
+
+// Global is the board of everybody.
+const Global = "global"
+
+// placesOf returns a query, in brackets, for the places of a board in a closed period.
+func placesOf(c *Closing, board string) (query string, args []any) {
+	if board == Global {
+		return `(SELECT user, position AS place, rank, score, xp, ml_coins, prior FROM finals
+			WHERE closing = ? AND position <= ?)`, []any{c.Number, c.Entries}
+	}
+	kind, id, _ := strings.Cut(board, ":")
+	members, args := `SELECT DISTINCT user FROM memberships
+		WHERE kind = ? AND group_id = ? AND since < ? AND (until IS NULL OR until >= ?)`,
+		[]any{kind, id, c.Ends.UnixMilli(), c.Ends.UnixMilli()}
+	if kind == Friends {
+		members, args = `SELECT friend AS user FROM friends WHERE user = (SELECT number FROM users WHERE id = ?)
+			UNION SELECT number FROM users WHERE id = ?`, []any{id, id}
+	}
+	rank := map[string]string{
+		"ordinal":     `row_number() OVER (ORDER BY f.position)`,
+		"competition": `rank() OVER (ORDER BY f.score DESC)`,
+		"dense":       `dense_rank() OVER (ORDER BY f.score DESC)`,
+	}[c.Ranks]
+	return `(SELECT f.user, row_number() OVER (ORDER BY f.position) AS place, ` + rank + ` AS rank,
+			f.score, f.xp, f.ml_coins, 0 AS prior
+		FROM (` + members + `) m JOIN places p ON p.user = m.user AND p.closing = ?
+		JOIN finals f ON f.closing = p.closing AND f.position = p.position WHERE f.position <= ?)`,
+		append(args, c.Number, c.Entries)
+}
+
+func (s *Store) finals(ctx context.Context, query string, args ...any) (finals []NamedFinal, err error) {
+	rows, err := s.read.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, fmt.Errorf("read finals: %w", err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var f NamedFinal
+		if err := rows.Scan(&f.User, &f.ID, &f.Position, &f.Rank, &f.Score, &f.XP, &f.MLCoins, &f.Prior); err != nil {
+			return nil, fmt.Errorf("read finals: %w", err)
+		}
+		finals = append(finals, f)
+	}
+	return finals, rows.Err()
+}
+
+// ownFinal returns the place of one user. One who was hidden has the rank that they
+// would have had, behind those of the same score.
+func (s *Store) ownFinal(ctx context.Context, c *Closing, board, own string) (*NamedFinal, error) {
+	places, args := placesOf(c, board)
+	found, err := s.finals(ctx, `
+		SELECT d.user, u.id, d.place, d.rank, d.score, d.xp, d.ml_coins, d.prior
+		FROM `+places+` d JOIN users u ON u.number = d.user WHERE u.id = ?`, append(args, own)...)
+	if err != nil {
+		return nil, err
+	}
+	if len(found) == 1 {
+		return &found[0], nil
+	}
+	found, err = s.finals(ctx, `
+		SELECT f.user, u.id, 0, f.rank, f.score, f.xp, f.ml_coins, 0
+		FROM users u JOIN places p ON p.user = u.number AND p.closing = ?
+		JOIN finals f ON f.closing = p.closing AND f.position = p.position
+		WHERE u.id = ? AND f.position > ?`, c.Number, own, c.Entries)
+	if err != nil || len(found) == 0 || board == Global {
+		return first(found), err
+	}
+	count := map[string]string{
+		"ordinal":     `count(*) FILTER (WHERE score >= ?)`,
+		"competition": `count(*) FILTER (WHERE score > ?)`,
+		"dense":       `count(DISTINCT score) FILTER (WHERE score > ?)`,
+	}[c.Ranks]
+	me := &found[0]
+	if err := s.read.QueryRowContext(ctx, `SELECT 1 + `+count+` FROM `+places, append([]any{me.Score}, args...)...).Scan(&me.Rank); err != nil {
+		return nil, fmt.Errorf("read own final: %w", err)
+	}
+	return me, nil
+}
+
+func first(finals []NamedFinal) *NamedFinal {
+	if len(finals) == 0 {
+		return nil
+	}
+	return &finals[0]
+}
+
+func pointers(finals []NamedFinal) (list []*NamedFinal) {
+	for i := range finals {
+		list = append(list, &finals[i])
+	}
+	return list
+}
+
+// priors fills in the ranks of the period before, which a group's are not stored with.
+func (s *Store) priors(ctx context.Context, c *Closing, board string, finals []*NamedFinal) (err error) {
+	if board == Global {
+		return nil
+	}
+	before := Closing{Period: c.Period}
+	err = s.read.QueryRowContext(ctx, `
+		SELECT number, ends, ranks, entries FROM closings WHERE period = ? AND ends = ? AND complete`,
+		c.Period.String(), c.Start.UnixMilli()).Scan(&before.Number, new(int64), &before.Ranks, &before.Entries)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read closing before: %w", err)
+	}
+	before.Ends = c.Start
+	users := make([]uint32, len(finals))
+	for i, f := range finals {
+		users[i] = f.User
+	}
+	list, err := json.Marshal(users)
+	if err != nil {
+		return fmt.Errorf("read ranks before: %w", err)
+	}
+	places, args := placesOf(&before, board)
+	//nolint:gosec // places is one of placesOf's
+	rows, err := s.read.QueryContext(ctx, `
+		SELECT user, rank FROM `+places+` WHERE user IN (SELECT value FROM json_each(?))`, append(args, list)...)
+	if err != nil {
+		return fmt.Errorf("read ranks before: %w", err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var user uint32
+		var rank int
+		if err := rows.Scan(&user, &rank); err != nil {
+			return fmt.Errorf("read ranks before: %w", err)
+		}
+		for _, f := range finals {
+			if f.User == user {
+				f.Prior = rank
+			}
+		}
+	}
+	return rows.Err()
+}
