@@ -10,7 +10,7 @@ import (
 // Imports run one way; see ARCHITECTURE.md.
 func TestImports(t *testing.T) {
 	may := map[string][]string{
-		"marcador":         {"api", "auth", "demo", "live", "sse"},
+		"marcador":         {"api", "auth", "demo", "live", "rank", "sse", "store", "verify"},
 		"marcador/api":     {"auth", "live", "msgpack", "sse", "static"},
 		"marcador/demo":    {"auth", "live"},
 		"marcador/live":    {"rank", "sse", "store"},
@@ -21,6 +21,7 @@ func TestImports(t *testing.T) {
 		"marcador/sse":     {"msgpack"},
 		"marcador/static":  nil,
 		"marcador/store":   nil,
+		"marcador/verify":  {"store"},
 	}
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./...").Output()
 	if err != nil {

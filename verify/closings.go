@@ -1,0 +1,243 @@
+package verify
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sort"
+	"time"
+)
+
+// closing is a closed period, all of whose places are written.
+type closing struct {
+	number       int64
+	period       string
+	start, ends  int64
+	ranks        string
+	entries      int64
+	first, after int64 // the seq of the period's first row in the ledger, and of the first after it
+}
+
+func (m *moment) name(c *closing) string {
+	return fmt.Sprintf("closing %d (%s, from %s)", c.number, c.period,
+		time.UnixMilli(c.start).In(m.opts.Location).Format(time.RFC3339))
+}
+
+// args are what the queries about a closing need.
+func (c *closing) args() []any {
+	return []any{
+		sql.Named("closing", c.number), sql.Named("first", c.first), sql.Named("after", c.after),
+		sql.Named("entries", c.entries), sql.Named("ranks", c.ranks),
+	}
+}
+
+// closings compares the places of each closed period with what the ledger says of
+// it. Who is erased since is missing from both.
+func (m *moment) closings(ctx context.Context) (Difference, error) {
+	list, err := m.completeClosings(ctx)
+	if err != nil {
+		return "", err
+	}
+	for _, c := range list {
+		if c.first, err = m.seqAt(ctx, c.start); err != nil {
+			return "", err
+		}
+		if c.after, err = m.seqAt(ctx, c.ends); err != nil {
+			return "", err
+		}
+		for _, find := range []func(context.Context, *closing) (Difference, error){
+			m.mirror, m.placesWithoutPoints, m.scores, m.order,
+		} {
+			if found, err := find(ctx, c); found != "" || err != nil {
+				return found, err
+			}
+		}
+	}
+	return "", nil
+}
+
+func (m *moment) completeClosings(ctx context.Context) (list []*closing, err error) {
+	rows, err := m.tx.QueryContext(ctx, `
+		SELECT number, period, start, ends, ranks, entries FROM closings WHERE complete = 1 ORDER BY number`)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		c := new(closing)
+		if err := rows.Scan(&c.number, &c.period, &c.start, &c.ends, &c.ranks, &c.entries); err != nil {
+			return nil, err
+		}
+		list = append(list, c)
+	}
+	return list, rows.Err()
+}
+
+// seqAt returns a seq that the ledger's rows before that time are below, and no
+// others. Times must not go back in it.
+func (m *moment) seqAt(ctx context.Context, at int64) (int64, error) {
+	var last int64
+	err := m.tx.QueryRowContext(ctx, `SELECT coalesce(max(seq), 0) FROM ledger`).Scan(&last)
+	seq := sort.Search(int(last)+1, func(seq int) bool {
+		if err != nil {
+			return true
+		}
+		var next int64
+		var found bool
+		found, err = m.first(ctx, `SELECT at FROM ledger WHERE seq >= ? ORDER BY seq LIMIT 1`, []any{seq}, &next)
+		return !found || next >= at
+	})
+	return int64(seq), err
+}
+
+// mirror checks that finals and places say the same, and that positions count
+// from 1.
+func (m *moment) mirror(ctx context.Context, c *closing) (Difference, error) {
+	var position, user, other int64
+	found, err := m.first(ctx, `
+		SELECT f.position, f.user, coalesce(p.position, 0)
+		FROM finals f LEFT JOIN places p ON p.closing = f.closing AND p.user = f.user
+		WHERE f.closing = :closing AND (p.position IS NOT f.position OR f.position < 1)
+		ORDER BY f.position LIMIT 1`, c.args()[:1], &position, &user, &other)
+	if err != nil {
+		return "", err
+	}
+	if found {
+		return Difference(fmt.Sprintf("finals of %s has user number %d at position %d; places says %d", m.name(c), user, position, other)), nil
+	}
+	found, err = m.first(ctx, `
+		SELECT p.position, p.user
+		FROM places p LEFT JOIN finals f ON f.closing = p.closing AND f.position = p.position
+		WHERE p.closing = :closing AND f.user IS NOT p.user
+		LIMIT 1`, c.args()[:1], &position, &user)
+	if !found {
+		return "", err
+	}
+	return Difference(fmt.Sprintf("places of %s has user number %d at position %d; finals does not", m.name(c), user, position)), nil
+}
+
+// placesWithoutPoints looks for a place of somebody whose points did not change in
+// the period.
+func (m *moment) placesWithoutPoints(ctx context.Context, c *closing) (Difference, error) {
+	var position int64
+	var id string
+	found, err := m.first(ctx, `
+		SELECT f.position, coalesce(u.id, '')
+		FROM finals f LEFT JOIN users u ON u.number = f.user
+		WHERE f.closing = :closing AND NOT EXISTS (
+			SELECT 1 FROM ledger l
+			WHERE l.user = f.user AND l.seq >= :first AND l.seq < :after AND l.xp <> 0)
+		ORDER BY f.position LIMIT 1`, c.args()[:3], &position, &id)
+	if !found {
+		return "", err
+	}
+	return Difference(fmt.Sprintf("finals of %s has user %q at position %d; the ledger has no points of theirs in it", m.name(c), id, position)), nil
+}
+
+// scores looks for somebody whose points changed in the period and who has no place,
+// or one with other numbers.
+func (m *moment) scores(ctx context.Context, c *closing) (Difference, error) {
+	var id string
+	var placed bool
+	columns := [...]string{"score", "xp", "ml_coins"}
+	var is, says [len(columns)]int64
+	found, err := m.first(ctx, `
+		WITH gains AS MATERIALIZED (
+			SELECT user, sum(xp) AS score, max(seq) AS last
+			FROM ledger NOT INDEXED
+			WHERE seq >= :first AND seq < :after
+			GROUP BY user HAVING count(*) FILTER (WHERE xp <> 0) > 0
+		)
+		SELECT u.id, f.score IS NOT NULL,
+		       coalesce(f.score, 0), coalesce(f.xp, 0), coalesce(f.ml_coins, 0),
+		       g.score, l.xp_after, l.ml_coins_after
+		FROM gains g
+		JOIN ledger l ON l.seq = g.last
+		JOIN users u ON u.number = g.user
+		LEFT JOIN places p ON p.closing = :closing AND p.user = g.user
+		LEFT JOIN finals f ON f.closing = :closing AND f.position = p.position
+		WHERE (f.score, f.xp, f.ml_coins) IS NOT (g.score, l.xp_after, l.ml_coins_after)
+		LIMIT 1`, c.args()[:3], &id, &placed, &is[0], &is[1], &is[2], &says[0], &says[1], &says[2])
+	switch {
+	case !found:
+		return "", err
+	case !placed:
+		return Difference(fmt.Sprintf("finals of %s has no place for user %q; the ledger has points of theirs in it, together %d", m.name(c), id, says[0])), nil
+	}
+	for i, name := range columns {
+		if is[i] != says[i] {
+			return Difference(fmt.Sprintf("finals.%s of %s, of user %q, is %d; the ledger says %d", name, m.name(c), id, is[i], says[i])), nil
+		}
+	}
+	return "", nil
+}
+
+// order looks for a place that comes before a better one, or whose rank is not the
+// one that the closing's numbering gives. Where somebody is missing, ranks follow
+// from the places alone only where they are ordinal.
+func (m *moment) order(ctx context.Context, c *closing) (Difference, error) {
+	var id string
+	var position, ahead, rank, says int64
+	found, err := m.first(ctx, `
+		WITH gains AS MATERIALIZED (
+			SELECT user, sum(xp) AS score, max(seq) FILTER (WHERE xp <> 0) AS reached
+			FROM ledger NOT INDEXED
+			WHERE seq >= :first AND seq < :after
+			GROUP BY user HAVING count(*) FILTER (WHERE xp <> 0) > 0
+		),
+		placed AS (
+			SELECT u.id, f.position, f.rank, g.score, g.reached, f.position > :entries AS hidden,
+			       f.position <= :entries AND 1 = row_number() OVER (PARTITION BY g.score, f.position > :entries) AS leads
+			FROM gains g
+			JOIN users u ON u.number = g.user
+			JOIN places p ON p.closing = :closing AND p.user = g.user
+			JOIN finals f ON f.closing = :closing AND f.position = p.position
+		),
+		ranked AS (
+			SELECT id, position, rank, hidden,
+			       coalesce(lag(position) OVER (PARTITION BY hidden ORDER BY score DESC, reached, id), 0) AS ahead,
+			       CASE :ranks
+			           WHEN 'dense' THEN 1 + sum(leads) OVER (ORDER BY score DESC) - sum(leads) OVER (PARTITION BY score)
+			           WHEN 'competition' THEN rank() OVER (ORDER BY score DESC)
+			                - sum(hidden) OVER (ORDER BY score DESC) + sum(hidden) OVER (PARTITION BY score)
+			           ELSE row_number() OVER (ORDER BY score DESC, reached, id)
+			                - sum(hidden) OVER (ORDER BY score DESC, reached, id ROWS UNBOUNDED PRECEDING) + hidden
+			       END AS says
+			FROM placed
+		),
+		whole AS MATERIALIZED (
+			SELECT count(*) = :entries AS all_there FROM finals WHERE closing = :closing AND position <= :entries
+		)
+		SELECT id, position, ahead, rank, iif(all_there, says, position)
+		FROM ranked, whole
+		WHERE NOT hidden AND position <= ahead
+		   OR all_there AND rank <> says
+		   OR NOT hidden AND :ranks = 'ordinal' AND rank <> position
+		ORDER BY NOT hidden AND position <= ahead DESC, position LIMIT 1`, c.args(), &id, &position, &ahead, &rank, &says)
+	switch {
+	case !found:
+		return "", err
+	case position <= ahead:
+		return Difference(fmt.Sprintf("finals.position of %s, of user %q, is %d; the ledger puts who is at position %d before them", m.name(c), id, position, ahead)), nil
+	}
+	return Difference(fmt.Sprintf("finals.rank of %s, of user %q at position %d, is %d; the ledger says %d, numbered %s", m.name(c), id, position, rank, says, c.ranks)), nil
+}
+
+// strayPlaces looks for places in a closing that is not there.
+func (m *moment) strayPlaces(ctx context.Context) (Difference, error) {
+	var table string
+	var number int64
+	found, err := m.first(ctx, `
+		SELECT t, closing FROM (
+			SELECT 'finals' AS t, closing FROM finals
+			UNION ALL
+			SELECT 'places', closing FROM places
+		)
+		WHERE closing NOT IN (SELECT number FROM closings)
+		LIMIT 1`, nil, &table, &number)
+	if !found {
+		return "", err
+	}
+	return Difference(fmt.Sprintf("%s has places in closing %d, which closings has no row of", table, number)), nil
+}

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"bytes"
+	"database/sql"
+	"errors"
+	"io"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestVerify(t *testing.T) {
+	db := filepath.Join(t.TempDir(), "marcador.db")
+	p := serveOn(t, "127.0.0.1:0", db)
+	p.enrol(3)
+	p.call(tokenFor(t, "svc", "admin", time.Hour), "POST", "/v1/users/u2/xp", `{"xp":30,"mlCoins":2}`, nil)
+
+	var out bytes.Buffer
+	if err := run(t.Context(), []string{"verify", "--db", db}, &out, io.Discard); err != nil {
+		t.Fatalf("verify: %v\n%s", err, &out)
+	}
+	for _, want := range []string{"\n1 rows of the ledger, in order\n", "\n3 totals, sums of the ledger\n"} {
+		if !strings.Contains(out.String(), want) || !strings.HasSuffix(out.String(), "\nno difference\n") {
+			t.Errorf("verify says %q; want %q in it and no difference", &out, want)
+		}
+	}
+
+	damage(t, db, `UPDATE totals SET xp = 31 WHERE xp = 30`)
+	out.Reset()
+	if err := run(t.Context(), []string{"verify", "--db", db}, &out, io.Discard); !errors.Is(err, errDifference) {
+		t.Errorf("verify: %v of a damaged database", err)
+	}
+	if want := `difference: totals.xp of user "u2" is 31; the ledger says 30`; !strings.Contains(out.String(), want) {
+		t.Errorf("verify says %q; want %q in it", &out, want)
+	}
+}
+
+func damage(tb testing.TB, path, query string) {
+	tb.Helper()
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	_, err = db.ExecContext(tb.Context(), query)
+	if err := errors.Join(err, db.Close()); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+func TestVerify_flags(t *testing.T) {
+	for _, c := range []struct {
+		args string
+		want string
+	}{
+		{"--db missing.db", "no such file"},
+		{"--timezone Mars/Olympus", "--timezone"},
+		{"--ranks roman", "--ranks"},
+		{"--change-baseline all-time", "--change-baseline"},
+		{"--url localhost:8080", "--url"},
+		{"--url http://localhost:8080", "MARCADOR_JWT_SECRET"},
+	} {
+		err := run(t.Context(), append([]string{"verify"}, strings.Fields(c.args)...), io.Discard, io.Discard)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("verify %s: %v; want %q", c.args, err, c.want)
+		}
+	}
+}
