@@ -62,6 +62,7 @@ func New(opts Options) http.Handler {
 	a.archiveRoutes()
 	a.friendRoutes()
 	a.badgeRoutes()
+	a.historyRoutes()
 	a.eventRoutes()
 	a.sessionRoutes()
 	a.healthRoutes()

@@ -141,8 +141,8 @@ func (a *api) failAt(ctx context.Context, err error, field func(int, string) str
 		return nil
 	}
 	var refusal *live.Error
-	if huma, ok := errors.AsType[huma.StatusError](err); ok {
-		return huma // it is one already
+	if _, ok := errors.AsType[*problem](err); ok {
+		return err // it is one already
 	}
 	switch {
 	case errors.As(err, &refusal):

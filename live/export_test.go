@@ -60,3 +60,18 @@ func NewPeople() People { return People{newPeople()} }
 func (p People) Know(number uint32, id string) bool { return p.p.know(number, id) }
 func (p People) Forget(number uint32)               { p.p.forget(number) }
 func (p People) Number(id string) (uint32, bool)    { return p.p.number(id) }
+
+// Shown is a page of the global board of all time, as a broadcast shows it.
+type Shown struct{ p *page }
+
+func Snapshot(tb testing.TB, s *Service) Shown {
+	tb.Helper()
+	p, err := s.global.rankings[AllTime].snapshot(s.ctx, func() {})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return Shown{p}
+}
+
+func (s Shown) Whole() []byte              { return s.p.Snapshot().Data }
+func (s Shown) Since(earlier Shown) []byte { return s.p.Since(earlier.p).Data }

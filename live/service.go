@@ -104,6 +104,11 @@ func (s *Service) PutProfiles(ctx context.Context, profiles []Profile) (created 
 // Erase removes everything about the person, or returns an *Error with UserNotFound.
 func (s *Service) Erase(ctx context.Context, id string) error { return s.store.Erase(ctx, id) }
 
+// History returns the ledger of a user's points. See store.History.
+func (s *Service) History(ctx context.Context, id string, before int64, limit int) ([]store.Row, error) {
+	return s.store.History(ctx, id, before, limit)
+}
+
 // Befriend makes the two users friends, or ends that. See store.Befriend.
 func (s *Service) Befriend(ctx context.Context, id, other string, on bool) error {
 	return s.store.Befriend(ctx, id, other, on)

@@ -24,12 +24,14 @@ export function placeIn(entries, userId, totalEntries) {
   const index = entries.findIndex((one) => one.userId === userId);
   if (index < 0) return null;
   const own = entries[index];
-  const above = index > 0 ? entries[index - 1] : null;
+  const better = entries.findLast((one) => one.rank < own.rank);
+  const shared = entries.some((one, i) => i > 0 && one.rank === entries[i - 1].rank);
   return Object.freeze({
     ...own,
     isCurrentUser: true,
-    percentile: Math.round((1000 * (totalEntries - own.rank)) / totalEntries) / 10,
-    // Equal scores go to who reached them first, so the next place takes one point more.
-    pointsToNext: above === null ? null : above.score - own.score + 1,
+    percentile: Math.round((1000 * (totalEntries - index - 1)) / totalEntries) / 10,
+    // Where equal scores do not share a rank, who reached them first goes in front, so that a better
+    // one takes one point more.
+    pointsToNext: better === undefined ? null : better.score - own.score + (shared ? 0 : 1),
   });
 }

@@ -1,0 +1,257 @@
+package api_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"marcador/api"
+	"marcador/live"
+)
+
+func (f *fixture) school(id string, members ...string) {
+	f.t.Helper()
+	for _, m := range members {
+		f.must(nil, http.MethodPut, "/v1/users/"+m, fmt.Sprintf(`{"username":"name of %s","groups":{"school":[%q]}}`, m, id))
+	}
+}
+
+// Only members, and admins, read or follow a group's board; friends' boards are their
+// owner's alone.
+func TestBoards_access(t *testing.T) {
+	f := newFixture(t, func(o *api.Options) { o.Public = true })
+	f.school("42", "ana")
+	f.school("7", "leo")
+	tokens := map[string]string{"ana": f.token("ana", ""), "leo": f.token("leo", ""), "writer": f.token("svc", "users:write xp:write"), "admin": f.admin, "nobody": ""}
+	for _, c := range []struct {
+		board string
+		may   string
+	}{
+		{"global", "ana leo writer admin nobody"},
+		{"school:42", "ana admin"},
+		{"school:none", "admin"},
+		{"friends:ana", "ana admin"},
+		{"friends:nobody", "admin"},
+	} {
+		for who, token := range tokens {
+			for _, path := range []string{"/v1/leaderboards/" + c.board + "?period=weekly", "/v1/leaderboards/" + c.board + "/archive", "/v1/events?period=daily&board=" + c.board} {
+				method := http.MethodGet
+				if strings.Contains(path, "events") {
+					method = http.MethodHead // a stream goes on
+				}
+				got := f.do(token, method, path, "").status
+				want := http.StatusForbidden
+				switch {
+				case strings.Contains(c.may, who):
+					want = http.StatusOK
+				case token == "":
+					want = http.StatusUnauthorized
+				}
+				if got != want {
+					t.Errorf("%s as %s = %d, want %d", path, who, got, want)
+				}
+			}
+		}
+	}
+	a := f.do(tokens["leo"], http.MethodGet, "/v1/leaderboards/school:42", "")
+	a.wantProblem(t, http.StatusForbidden, "not_a_member", "board")
+	if got := a.header.Get("WWW-Authenticate"); !strings.Contains(got, `scope="admin"`) {
+		t.Errorf("challenge = %s", got)
+	}
+	// One that may not be followed spoils the whole stream.
+	f.do(tokens["ana"], http.MethodGet, "/v1/events?board=global&board=school:7", "").wantProblem(t, http.StatusForbidden, "not_a_member", "board")
+	// Who changes the school changes what they may read.
+	f.school("42", "leo")
+	if a := f.do(tokens["leo"], http.MethodGet, "/v1/leaderboards/school:42", ""); a.status != http.StatusOK {
+		t.Errorf("after the move: %d %s", a.status, a.body)
+	}
+}
+
+// A stream of a group's board ends when its user is no member any more.
+func TestEvents_forbidden(t *testing.T) {
+	f := newFixture(t, nil)
+	f.school("42", "ana")
+	_, _, end := f.open(f.token("ana", ""), "board=school:42")
+	defer end()
+	f.school("7", "ana")
+	for began := time.Now(); f.streams.Streams() > 0; time.Sleep(time.Millisecond) {
+		if time.Since(began) > 10*time.Second {
+			t.Fatal("the stream goes on")
+		}
+	}
+	if n := f.streams.Stats().Disconnects["forbidden"]; n != 1 {
+		t.Errorf("%d streams ended as forbidden", n)
+	}
+}
+
+func TestBoards_pages(t *testing.T) {
+	f := newFixture(t, nil)
+	f.school("42", "ana", "leo", "eva", "max")
+	for i, id := range []string{"ana", "leo", "eva", "max"} {
+		f.must(nil, http.MethodPost, "/v1/users/"+id+"/xp", fmt.Sprintf(`{"xp":%d}`, 100-i))
+	}
+	var p live.PageBody
+	ids := func() (s string) {
+		for _, e := range p.Entries {
+			s += fmt.Sprintf("%d %s ", e.Rank, e.UserID)
+		}
+		return s
+	}
+	ask := func(query, want string) {
+		t.Helper()
+		p = live.PageBody{}
+		f.must(&p, http.MethodGet, "/v1/leaderboards/school:42"+query, "", "Authorization", "Bearer "+f.token("eva", ""))
+		if got := ids(); got != want {
+			t.Errorf("%s: %s, want %s", query, got, want)
+		}
+	}
+	ask("?period=daily&limit=2", "1 ana 2 leo ")
+	if p.Type != "school" || p.Board != "school:42" || p.Period != "daily" || p.TotalEntries != 4 || p.ResetsAt == nil || !p.ResetsAt.After(time.Now()) {
+		t.Errorf("page = %+v", p)
+	}
+	if p.Me.Rank != 3 || p.Me.Percentile != 25 || *p.Me.PointsToNext != 2 || p.Me.ChangeType != "new" {
+		t.Errorf("me = %+v", p.Me)
+	}
+	ask("?around=me&neighbours=1", "2 leo 3 eva 4 max ")
+	ask("?around=ana&neighbours=1", "1 ana 2 leo ")
+	ask("?offset=3", "4 max ")
+	for query, field := range map[string]string{
+		"?around=me&offset=1": "around", "?period=yearly": "period", "?neighbours=-1": "neighbours", "?neighbors=1": "neighbors",
+	} {
+		f.do(f.admin, http.MethodGet, "/v1/leaderboards/school:42"+query, "").wantProblem(t, http.StatusUnprocessableEntity, "invalid_input", field)
+	}
+	f.do(f.admin, http.MethodGet, "/v1/leaderboards/school:42?around=nobody", "").wantProblem(t, http.StatusNotFound, "not_on_board", "around")
+
+	f.must(nil, http.MethodPut, "/v1/leaderboards/school:42/limit", `{"top":2}`)
+	ask("", "1 ana 2 leo ")
+	ask("?around=me", "3 eva ")
+	var limit struct{ Top *int }
+	f.must(&limit, http.MethodGet, "/v1/leaderboards/school:42/limit", "")
+	if limit.Top == nil || *limit.Top != 2 {
+		t.Errorf("limit = %v", limit.Top)
+	}
+	f.must(nil, http.MethodGet, "/v1/leaderboards/school:42", "") // the admin sees all
+	f.must(&limit, http.MethodDelete, "/v1/leaderboards/school:42/limit", "")
+	if limit.Top != nil {
+		t.Errorf("limit = %v", *limit.Top)
+	}
+	ask("?limit=3", "1 ana 2 leo 3 eva ")
+	f.do(f.token("ana", ""), http.MethodPut, "/v1/leaderboards/school:42/limit", `{"top":2}`).wantProblem(t, http.StatusForbidden, "insufficient_scope", "")
+	f.do(f.admin, http.MethodPut, "/v1/leaderboards/school:42/limit", `{"top":0}`).wantProblem(t, http.StatusUnprocessableEntity, "invalid_input", "top")
+	f.do(f.admin, http.MethodPut, "/v1/leaderboards/School:42/limit", `{"top":1}`).wantProblem(t, http.StatusNotFound, "unknown_board", "board")
+
+	// A group's id may have anything in it.
+	f.must(nil, http.MethodPut, "/v1/users/ana", `{"username":"Ana","groups":{"club":["a:b/c d","ñ"]}}`)
+	for _, name := range []string{"club:a:b%2Fc%20d", "club:%C3%B1"} {
+		f.must(&p, http.MethodGet, "/v1/leaderboards/"+name, "")
+		if len(p.Entries) != 1 {
+			t.Errorf("%s = %+v", name, p)
+		}
+	}
+}
+
+func TestFriends(t *testing.T) {
+	f := newFixture(t, nil)
+	f.put("ana", "leo", "eva")
+	ana := f.token("ana", "")
+	if a := f.do(ana, http.MethodPut, "/v1/users/ana/friends/leo", ""); a.status != http.StatusNoContent {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	var u struct{ Ranks map[string]map[string]int }
+	f.must(&u, http.MethodGet, "/v1/users/leo", "")
+	if u.Ranks["friends:leo"]["all-time"] != 2 {
+		t.Errorf("ranks = %v", u.Ranks)
+	}
+	f.do(ana, http.MethodPut, "/v1/users/leo/friends/eva", "").wantProblem(t, http.StatusForbidden, "insufficient_scope", "")
+	f.do(ana, http.MethodPut, "/v1/users/ana/friends/ana", "").wantProblem(t, http.StatusUnprocessableEntity, "own_friend", "other")
+	f.do(ana, http.MethodPut, "/v1/users/ana/friends/nobody", "").wantProblem(t, http.StatusNotFound, "user_not_found", "other")
+	for range 2 { // to end what is not there changes nothing
+		if a := f.do(ana, http.MethodDelete, "/v1/users/ana/friends/leo", ""); a.status != http.StatusNoContent {
+			t.Errorf("%d %s", a.status, a.body)
+		}
+	}
+	var p live.PageBody
+	f.must(&p, http.MethodGet, "/v1/leaderboards/friends:ana", "", "Authorization", "Bearer "+ana)
+	if len(p.Entries) != 1 || p.Type != "friends" {
+		t.Errorf("page = %+v", p)
+	}
+}
+
+func TestPrivacy(t *testing.T) {
+	f := newFixture(t, nil)
+	f.put("ana", "leo")
+	f.must(nil, http.MethodPut, "/v1/users/ana", `{"username":"Ana Pech","avatar":"https://x/ana.png","pseudonym":"Jaguar","groups":{}}`)
+	f.must(nil, http.MethodPut, "/v1/users/leo", `{"username":"Leo","hidden":true}`)
+	var p live.PageBody
+	f.must(&p, http.MethodGet, "/v1/leaderboards/global", "", "Authorization", "Bearer "+f.token("leo", ""))
+	if len(p.Entries) != 1 || p.Entries[0].Username != "Jaguar" || p.Entries[0].Avatar != "" || p.Me == nil || p.Me.UserID != "leo" || p.Me.Rank != 2 {
+		t.Errorf("page = %+v, me = %+v", p, p.Me)
+	}
+	var u struct {
+		Username, Pseudonym string
+		Hidden              bool
+	}
+	f.must(&u, http.MethodGet, "/v1/users/ana", "")
+	if u.Username != "Ana Pech" || u.Pseudonym != "Jaguar" || u.Hidden {
+		t.Errorf("user = %+v", u)
+	}
+	f.do(f.admin, http.MethodPut, "/v1/users/ana", `{"username":"Ana","pseudonym":"a\nb"}`).wantProblem(t, http.StatusUnprocessableEntity, "invalid_input", "pseudonym")
+}
+
+func TestBadges(t *testing.T) {
+	f := newFixture(t, nil)
+	f.put("ana")
+	f.must(nil, http.MethodPost, "/v1/users/ana/xp", `{"xp":10}`)
+	put := `{"badges":[{"minXp":0,"name":"Semilla"},{"minXp":10,"name":"Flor"}]}`
+	f.must(nil, http.MethodPut, "/v1/badges", put)
+	var p live.PageBody
+	f.must(&p, http.MethodGet, "/v1/leaderboards/global", "")
+	if p.Entries[0].RankBadge != "Flor" {
+		t.Errorf("entry = %+v", p.Entries[0])
+	}
+	if a := f.do(f.token("ana", ""), http.MethodGet, "/v1/badges", ""); strings.TrimSpace(string(a.body)) != put {
+		t.Errorf("badges = %s", a.body)
+	}
+	f.do(f.token("svc", "users:write"), http.MethodPut, "/v1/badges", put).wantProblem(t, http.StatusForbidden, "insufficient_scope", "")
+	for body, field := range map[string]string{
+		`{"badges":[]}`:                       "badges",
+		`{"badges":[{"minXp":1,"name":"a"}]}`: "badges[0].minXp",
+		`{"badges":[{"minXp":0,"name":"a"},{"minXp":0,"name":"b"}]}`: "badges[1].minXp",
+		`{"badges":[{"minXp":0,"name":" "}]}`:                        "badges[0].name",
+	} {
+		f.do(f.admin, http.MethodPut, "/v1/badges", body).wantProblem(t, http.StatusUnprocessableEntity, "invalid_input", field)
+	}
+}
+
+func TestHistory(t *testing.T) {
+	f := newFixture(t, nil)
+	f.put("ana", "leo")
+	for i := range 3 {
+		f.must(nil, http.MethodPost, "/v1/users/ana/xp", fmt.Sprintf(`{"xp":%d,"reason":"exercise:%d"}`, i+1, i))
+	}
+	f.must(nil, http.MethodPost, "/v1/users/ana/xp", `{"mlCoins":4}`)
+	type entries struct {
+		Entries []struct {
+			Seq, XP, XPAfter, MLCoinsAfter int64
+			Reason                         string
+			At                             time.Time
+		}
+	}
+	var h entries
+	f.must(&h, http.MethodGet, "/v1/users/ana/history?limit=2", "", "Authorization", "Bearer "+f.token("ana", ""))
+	if len(h.Entries) != 2 || h.Entries[0].XP != 0 || h.Entries[0].MLCoinsAfter != 4 || h.Entries[1].XPAfter != 6 || h.Entries[1].Reason != "exercise:2" || time.Since(h.Entries[1].At) > time.Minute {
+		t.Errorf("history = %+v", h)
+	}
+	var rest entries
+	f.must(&rest, http.MethodGet, fmt.Sprintf("/v1/users/ana/history?before=%d", h.Entries[1].Seq), "")
+	if len(rest.Entries) != 2 || rest.Entries[1].XPAfter != 1 {
+		t.Errorf("the rest = %+v", rest)
+	}
+	f.do(f.token("leo", ""), http.MethodGet, "/v1/users/ana/history", "").wantProblem(t, http.StatusForbidden, "insufficient_scope", "")
+	f.do(f.admin, http.MethodGet, "/v1/users/nobody/history", "").wantProblem(t, http.StatusNotFound, "user_not_found", "id")
+	if a := f.do(f.admin, http.MethodGet, "/v1/users/leo/history", ""); !strings.Contains(string(a.body), `"entries":[]`) {
+		t.Errorf("history of none = %s", a.body)
+	}
+}

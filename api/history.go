@@ -1,0 +1,60 @@
+package api
+
+import (
+	"context"
+	"math"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"marcador/live"
+)
+
+type historyInput struct {
+	UserPath
+
+	Before int64 `query:"before" minimum:"0" doc:"Only what has a lower seq, to go on from the last one"`
+	Limit  int   `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"How many"`
+}
+
+type historyOutput struct {
+	Body history
+}
+
+// history is the ledger of a user's points, newest first.
+type history struct {
+	UserID  string         `json:"userId"`
+	Entries []historyEntry `json:"entries" nullable:"false"`
+}
+
+type historyEntry struct {
+	Seq          int64  `json:"seq" doc:"Sequence number of the update"`
+	XP           int64  `json:"xp" doc:"Points added; negative were taken away"`
+	MLCoins      int64  `json:"mlCoins"`
+	XPAfter      int64  `json:"xpAfter" doc:"The total that came of it"`
+	MLCoinsAfter int64  `json:"mlCoinsAfter"`
+	Reason       string `json:"reason"`
+	At           string `json:"at" format:"date-time"`
+}
+
+func (a *api) historyRoutes() {
+	op := operation(http.MethodGet, "/v1/users/{id}/history", "getHistory", "Users", "The ledger of a user's points, newest first", access{self: true})
+	op.RejectUnknownQueryParameters = true
+	huma.Register(a.huma, op, func(ctx context.Context, in *historyInput) (*historyOutput, error) {
+		before := in.Before
+		if before == 0 {
+			before = math.MaxInt64
+		}
+		rows, err := a.Live.History(ctx, in.ID, before, in.Limit)
+		if err != nil {
+			return nil, a.fail(ctx, err)
+		}
+		out := &historyOutput{history{UserID: in.ID, Entries: []historyEntry{}}}
+		for _, r := range rows {
+			out.Body.Entries = append(out.Body.Entries, historyEntry{
+				r.Seq, r.XP, r.MLCoins, r.XPAfter, r.MLCoinsAfter, r.Reason, r.At.Format(live.TimeFormat),
+			})
+		}
+		return out, nil
+	})
+}
