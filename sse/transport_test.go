@@ -346,9 +346,53 @@ func TestServer_own(t *testing.T) {
 	})
 }
 
+// Who is forbidden to read on is told so in place of the states, and the stream ends,
+// also where that was published while it began.
+func TestServer_forbidden(t *testing.T) {
+	onBoth(t, sse.Options{}, func(t *testing.T, s *site) {
+		other := s.next
+		s.next = func(r *http.Request) sse.Stream {
+			stream := other(r)
+			stream.Follows[0].Own = &own{user: stream.UserID}
+			if r.URL.Query().Has("late") {
+				s.hub.Publish(sse.Publication{Topic: s.topic, State: state(3), Notes: map[string]int{"u": -1}, Version: 3})
+			}
+			return stream
+		}
+		ended := func(c *client) {
+			t.Helper()
+			c.want("error")
+			if e := c.read(); e.name != "" {
+				t.Errorf("then came %+v", e)
+			}
+			<-s.left
+		}
+		c, gzip, v := s.connect("user=u"), s.connect("user=u&gzip"), s.connect("user=v")
+		for _, one := range []*client{c, gzip} {
+			one.want(hello, `own {"to":"u","of":null}`, `news {"v":1} e-1`)
+		}
+		v.want(hello, `own {"to":"v","of":null}`, `news {"v":1} e-1`)
+		s.hub.Publish(sse.Publication{Topic: s.topic, State: state(2), Notes: map[string]int{"u": -1}, Version: 2})
+		v.want(`news {"v":2} e-2`)
+		ended(c)
+		ended(gzip)
+		late := s.connect("user=u&late")
+		late.want(hello, `own {"to":"u","of":null}`)
+		ended(late)
+		v.want(`news {"v":3} e-3`)
+		if n := s.streams.Stats().Disconnects["forbidden"]; n != 3 {
+			t.Errorf("%d streams ended as forbidden, want 3", n)
+		}
+	})
+}
+
 type own struct{ user string }
 
+// News forbids a user of whom the notes have -1.
 func (o *own) News(notes any, _ bool) sse.Event {
+	if ranks, _ := notes.(map[string]int); ranks[o.user] == -1 {
+		return sse.Forbidden("no more")
+	}
 	if notes == nil {
 		return sse.Event{Name: "own", Data: fmt.Appendf(nil, `{"to":%q,"of":null}`, o.user)}
 	}

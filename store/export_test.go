@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -28,6 +29,27 @@ func WriterPragmas(tb testing.TB, s *Store) string {
 		tb.Fatal(err)
 	}
 	return fmt.Sprint(journal, " ", synchronous, " ", foreignKeys)
+}
+
+// Reading begins to read the database as it is now, until the function is called.
+func Reading(tb testing.TB, s *Store) (done func()) {
+	tb.Helper()
+	conn, err := s.read.Conn(tb.Context())
+	if err == nil {
+		_, err = conn.ExecContext(tb.Context(), `BEGIN`)
+	}
+	if err == nil {
+		err = conn.QueryRowContext(tb.Context(), `SELECT count(*) FROM users`).Scan(new(int))
+	}
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return func() {
+		_, err := conn.ExecContext(tb.Context(), `ROLLBACK`)
+		if err := errors.Join(err, conn.Close()); err != nil {
+			tb.Error(err)
+		}
+	}
 }
 
 // Path is the file that the database is in.

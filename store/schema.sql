@@ -10,7 +10,8 @@ CREATE TABLE state (
   epoch    TEXT    NOT NULL,                   -- names this database in event ids
   seq      INTEGER NOT NULL,                   -- the last number given
   at       INTEGER NOT NULL,                   -- when it was given; never goes back
-  answered INTEGER NOT NULL                    -- up to this seq, answers is complete
+  answered INTEGER NOT NULL,                   -- up to this seq, answers is complete
+  zone     TEXT    NOT NULL                    -- the time zone of the periods in totals
 ) STRICT;
 
 CREATE TABLE users (

@@ -109,6 +109,8 @@ func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 	}
 	if empty {
 		err = createDatabase(ctx, s.write, path, opts.Now())
+	} else {
+		err = migrate(ctx, s.write, path)
 	}
 	if err == nil {
 		s.read, err = open(path, readers, readerPragmas)
@@ -116,6 +118,9 @@ func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 	var w *writer
 	if err == nil {
 		w, err = newWriter(ctx, s)
+	}
+	if err == nil {
+		err = w.keepZone(ctx)
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.closeDatabases())

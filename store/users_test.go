@@ -1,9 +1,11 @@
 package store_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -79,6 +81,71 @@ func TestStore_Erase(t *testing.T) {
 		t.Errorf("u3 has number %d (%v), u1 had %d", v.Number, err, u.Number)
 	}
 	store.CheckSums(t, s)
+}
+
+// Erasing a person leaves nothing of them in the files: neither in pages that are free
+// now nor in the write-ahead log. While somebody reads what was, it waits.
+func TestStore_Erase_leavesNothing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "m.db")
+	s := open(t, path, store.Options{})
+	long := strings.Repeat("SECRET-avatar ", 2000) // it takes pages of its own
+	var profiles []store.Profile
+	for i := range 200 {
+		id := fmt.Sprintf("SECRET-id-%d", i)
+		if i%2 == 1 {
+			id = fmt.Sprintf("u%d", i)
+		}
+		profiles = append(profiles, store.Profile{ID: id, Username: "SECRET-name", Avatar: long, Email: "SECRET-mail", Pseudonym: "SECRET-pseudonym", Groups: map[string][]string{"school": {"SECRET-group"}}})
+		if i%2 == 1 {
+			profiles[i] = store.Profile{ID: id, Username: "x"}
+		}
+	}
+	if _, err := s.PutProfiles(t.Context(), profiles); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range profiles {
+		for range 3 {
+			if _, err := s.AddPoints(t.Context(), []store.Write{{Updates: []store.Update{{UserID: p.ID, XP: 1, Reason: "of " + p.ID}}}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := s.Befriend(t.Context(), p.ID, "u1", p.ID != "u1"); err != nil && p.ID != "u1" {
+			t.Fatal(err)
+		}
+	}
+	found := func() (where string) {
+		for _, suffix := range []string{"", "-wal"} {
+			b, err := os.ReadFile(path + suffix)
+			if err == nil && bytes.Contains(b, []byte("SECRET")) {
+				where += " " + suffix + "(file)"
+			}
+		}
+		return where
+	}
+	if found() == "" {
+		t.Fatal("the secret was never written")
+	}
+	release := store.Reading(t, s)
+	for _, p := range profiles {
+		if strings.HasPrefix(p.ID, "SECRET") {
+			if err := s.Erase(t.Context(), p.ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if found() == "" {
+		t.Error("what a reader still reads is gone")
+	}
+	release()
+	if err := s.Check(t.Context()); err != nil { // as happens now and then
+		t.Fatal(err)
+	}
+	if err := s.Check(t.Context()); err != nil { // when this is answered, what the one before left to do is done
+		t.Fatal(err)
+	}
+	if where := found(); where != "" {
+		t.Errorf("something is left in%s", where)
+	}
 }
 
 // The totals know what was gained in the present period, in the one before, and what

@@ -1,0 +1,109 @@
+package store_test
+
+import (
+	"database/sql"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"marcador/store"
+)
+
+// schemaOf returns what the database says that it is made of, without comments.
+func schemaOf(t *testing.T, path string) string {
+	t.Helper()
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	rows, err := db.QueryContext(t.Context(), `SELECT coalesce(sql, name) FROM sqlite_schema ORDER BY type, name`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = rows.Close() }()
+	var all []string
+	for rows.Next() {
+		var text string
+		if err := rows.Scan(&text); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, strings.Join(strings.Fields(regexp.MustCompile(`--.*`).ReplaceAllString(text, "")), " "))
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return strings.Join(all, "\n")
+}
+
+// A database of an older version is brought up to the present one, with all that is in
+// it, and is then as a new one is made.
+func TestOpen_migrates(t *testing.T) {
+	merida, err := time.LoadLocation("America/Merida")
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	old, fresh := filepath.Join(folder, "old.db"), filepath.Join(folder, "fresh.db")
+	first, err := os.ReadFile("testdata/schema_1.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	exec(t, old, string(first)+`
+		INSERT INTO state VALUES (1, 'epoch', 9, 1741669200000, 9);
+		INSERT INTO users VALUES (1, 'ana', 'Ana', '', 'a@b.mx', 1741500000000), (2, 'leo', 'Leo', '', '', 1741500000001);
+		INSERT INTO memberships VALUES (1, 'school', '42'), (2, 'school', '42'), (2, 'club', 'x');
+		INSERT INTO ledger VALUES (3, 1, 5, 0, 5, 0, 'a', 1741582800000), (5, 1, 7, 1, 12, 1, 'b', 1741669200000), (6, 2, 3, 0, 3, 0, '', 1741669200000);
+		INSERT INTO keys VALUES (6, 1, 'k', x'00');
+		INSERT INTO answers VALUES (6, 1, 2);
+		INSERT INTO totals VALUES (1, 12, 1, 5, 1, 2, 3, 4, 5, 6, 7, 8, 9), (2, 3, 0, 6, 1, 2, 3, 4, 5, 6, 7, 8, 9);
+		PRAGMA application_id = 1298231907; PRAGMA user_version = 1`)
+	s := open(t, old, store.Options{Location: merida})
+	if s.Epoch() != "epoch" || s.Seq() != 9 || xpOf(t, s, "ana") != 12 {
+		t.Errorf("epoch %s, seq %d, xp %d", s.Epoch(), s.Seq(), xpOf(t, s, "ana"))
+	}
+	if u, err := s.User(t.Context(), "leo"); err != nil || !slices.Equal(u.Groups["school"], []string{"42"}) || u.Hidden {
+		t.Errorf("user = %+v (%v)", u, err)
+	}
+	store.CheckSums(t, s)
+	if got := give(t, s, "ana", 1); got.XPAfter != 13 || got.Seq != 10 {
+		t.Errorf("points = %+v", got)
+	}
+	closeStore(t, s)
+	closeStore(t, mustOpen(t, fresh))
+	if got, want := schemaOf(t, old), schemaOf(t, fresh); got != want {
+		t.Errorf("migrated:\n%s\nnew:\n%s", got, want)
+	}
+	exec(t, old, `PRAGMA foreign_key_check`)
+	closeStore(t, mustOpen(t, old)) // and again
+}
+
+// Periods are those of the zone that the store is opened with, from the beginning.
+func TestOpen_anotherZone(t *testing.T) {
+	tokyo, err := time.LoadLocation("Asia/Tokyo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "m.db")
+	c := &clock{}
+	s := mustOpenWith(t, path, store.Options{Now: c.Now})
+	c.set("2025-03-10T14:00:00Z")
+	put(t, s, "u1", "u2")
+	give(t, s, "u1", 1)
+	c.set("2025-03-10T16:00:00Z") // the same day, but not in Tokyo
+	give(t, s, "u1", 2)
+	scores := give(t, s, "u1", 4).Scores
+	if scores[store.Daily].XP != 7 {
+		t.Errorf("scores = %+v", scores)
+	}
+	closeStore(t, s)
+	s = open(t, path, store.Options{Now: c.Now, Location: tokyo})
+	store.CheckSums(t, s)
+	if scores := give(t, s, "u1", 8).Scores; scores[store.Daily].XP != 14 || scores[store.Monthly].XP != 15 {
+		t.Errorf("scores = %+v, want those since midnight in Tokyo", scores)
+	}
+}

@@ -1,0 +1,99 @@
+-- The whole database, as a new one is made.
+--
+-- Times are Unix milliseconds in UTC. A seq is a number of the one sequence
+-- that every committed change takes its number from: it is what pages and
+-- events call their version. User numbers are dense and small, for the arrays
+-- in memory; they mean nothing outside and may be given again after an erasure.
+
+CREATE TABLE state (
+  id       INTEGER PRIMARY KEY CHECK (id = 1), -- there is one row
+  epoch    TEXT    NOT NULL,                   -- names this database in event ids
+  seq      INTEGER NOT NULL,                   -- the last number given
+  at       INTEGER NOT NULL,                   -- when it was given; never goes back
+  answered INTEGER NOT NULL                    -- up to this seq, answers is complete
+) STRICT;
+
+CREATE TABLE users (
+  number     INTEGER PRIMARY KEY,
+  id         TEXT    NOT NULL UNIQUE, -- the caller's own id for the person
+  username   TEXT    NOT NULL,
+  avatar     TEXT    NOT NULL,        -- https: or data:image/ address, or empty
+  email      TEXT    NOT NULL,        -- or empty
+  created_at INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE memberships (
+  user     INTEGER NOT NULL REFERENCES users (number) ON DELETE CASCADE,
+  kind     TEXT    NOT NULL, -- school, classroom, any other
+  group_id TEXT    NOT NULL,
+  PRIMARY KEY (user, kind, group_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX memberships_by_group ON memberships (kind, group_id);
+
+-- Every change of points, oldest first. Rows are only ever added, save that
+-- erasing a person takes theirs along.
+CREATE TABLE ledger (
+  seq            INTEGER PRIMARY KEY,
+  user           INTEGER NOT NULL REFERENCES users (number) ON DELETE CASCADE,
+  xp             INTEGER NOT NULL, -- points added; negative takes away
+  ml_coins       INTEGER NOT NULL, -- coins added, likewise
+  xp_after       INTEGER NOT NULL CHECK (xp_after >= 0),
+  ml_coins_after INTEGER NOT NULL CHECK (ml_coins_after >= 0),
+  reason         TEXT    NOT NULL,
+  at             INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX ledger_by_user ON ledger (user, seq);
+
+CREATE TRIGGER ledger_is_append_only BEFORE UPDATE ON ledger
+BEGIN
+  SELECT RAISE(ABORT, 'the ledger is append-only');
+END;
+
+-- The idempotency keys of writes, so that a repetition is recognised. A batch's
+-- key stays when somebody in it is erased, lest the others be counted twice.
+CREATE TABLE keys (
+  seq    INTEGER PRIMARY KEY,     -- the write's first in the ledger
+  count  INTEGER NOT NULL,        -- how many rows it has there, in a row
+  key    TEXT    NOT NULL UNIQUE,
+  digest BLOB    NOT NULL         -- SHA-256 of what was asked for
+) STRICT;
+
+-- The ranks that keyed writes were answered with, so that a repetition is
+-- answered with the same. They are known only after the write's own commit, so
+-- they come with the next one; 0 stands for "not ranked".
+CREATE TABLE answers (
+  seq      INTEGER PRIMARY KEY REFERENCES ledger (seq) ON DELETE CASCADE,
+  old_rank INTEGER NOT NULL,
+  new_rank INTEGER NOT NULL
+) STRICT;
+
+-- What the ledger adds up to. The three periods are the ones in which the user
+-- last gained points: where a start lies before the present period's, the
+-- points in it count as 0. "Reached" is the seq with which a score became what
+-- it is, and decides between equal scores; 0 before the first point.
+CREATE TABLE totals (
+  user          INTEGER PRIMARY KEY REFERENCES users (number) ON DELETE CASCADE,
+  xp            INTEGER NOT NULL CHECK (xp >= 0),
+  ml_coins      INTEGER NOT NULL CHECK (ml_coins >= 0),
+  reached       INTEGER NOT NULL,
+  day           INTEGER NOT NULL, -- start of the period
+  day_xp        INTEGER NOT NULL, -- points since
+  day_reached   INTEGER NOT NULL, -- what reached was at its start
+  week          INTEGER NOT NULL,
+  week_xp       INTEGER NOT NULL,
+  week_reached  INTEGER NOT NULL,
+  month         INTEGER NOT NULL,
+  month_xp      INTEGER NOT NULL,
+  month_reached INTEGER NOT NULL
+) STRICT;
+
+-- The rank that a total earns: the last row whose min_xp it reaches.
+CREATE TABLE badges (
+  min_xp INTEGER PRIMARY KEY,
+  name   TEXT    NOT NULL
+) STRICT;
+
+INSERT INTO badges (min_xp, name) VALUES
+  (0, 'Ajaw'), (5000, 'Nacom'), (25000, 'Ah K''in'), (100000, 'Halach Uinic'), (500000, 'K''uk''ulkan');
