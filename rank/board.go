@@ -234,17 +234,18 @@ func (b *Board) Page(first, n int) []Entry {
 	if first < 1 || n < 1 || first > b.Len() {
 		return nil
 	}
-	entries := make([]Entry, 0, min(n, b.Len()-first+1))
+	n = min(n, b.Len()-first+1)
+	entries := make([]Entry, 0, n)
 	c := Counter{numbering: b.numbering, position: first - 1}
 	for keys, users := range b.index.from(first) {
 		if len(entries) == 0 && first > 1 && b.numbering != Ordinal {
 			c.score, c.rank = keys[0].score, b.rank(bar(keys[0].score))
 		}
-		for i, user := range users[:min(len(users), cap(entries)-len(entries))] {
+		for i, user := range users[:min(len(users), n-len(entries))] {
 			score := keys[i].score
 			entries = append(entries, Entry{user, c.Next(score), b.Before(user), score})
 		}
-		if len(entries) == cap(entries) {
+		if len(entries) == n {
 			break
 		}
 	}

@@ -18,13 +18,10 @@ func newNumbers(sparse bool) numbers {
 
 // get returns the user's number. O(1).
 func (n *numbers) get(user uint32) uint32 {
-	switch {
-	case int(user) < len(n.dense):
+	if int(user) < len(n.dense) {
 		return n.dense[user]
-	case n.sparse != nil:
-		return n.sparse[user]
 	}
-	return 0
+	return n.sparse[user]
 }
 
 // set gives the user a number, 0 for none. O(1), amortised.
