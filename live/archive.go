@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -88,57 +89,74 @@ func (a *archive) catchUp(ctx context.Context, p Period) error {
 	return nil
 }
 
+// closePeriod reads the outcome of a period before it writes any: while a reader has
+// the database open as it was, the write-ahead log grows, and to bring all that into the
+// file would hold up one write for long.
 func (a *archive) closePeriod(ctx context.Context, c *store.Closing) error {
-	st, began := a.s.store, time.Now()
-	if err := st.BeginClosing(ctx, c); err != nil {
-		return err
-	}
-	count := rank.NewCounter(a.s.opts.Ranks)
-	var batch, hidden []store.Final
-	var places []store.Place
-	add := func(f store.Final) error {
-		places = append(places, store.Place{User: f.User, Position: f.Position})
-		if batch = append(batch, f); len(batch) < finalsAtOnce {
-			return nil
-		}
-		err := st.AddFinals(ctx, c, batch)
-		batch = batch[:0]
-		return err
-	}
-	err := st.Outcome(ctx, c, func(f *store.Final) error {
-		if f.Hidden {
-			f.Rank = count.Would(f.Score)
-			hidden = append(hidden, *f)
-			return nil
-		}
-		f.Rank = count.Next(f.Score)
-		f.Position = count.Len()
-		return add(*f)
-	})
-	c.Entries = count.Len()
-	for i := range hidden {
-		hidden[i].Position = c.Entries + i + 1
-		if err == nil {
-			err = add(hidden[i])
-		}
-	}
+	began := time.Now()
+	finals, err := a.outcome(ctx, c)
 	if err == nil {
-		err = st.AddFinals(ctx, c, batch)
-	}
-	slices.SortFunc(places, func(a, b store.Place) int { return cmp.Compare(a.User, b.User) })
-	for some := range slices.Chunk(places, finalsAtOnce) {
-		if err == nil {
-			err = st.AddPlaces(ctx, c, some)
-		}
-	}
-	if err == nil {
-		err = st.EndClosing(ctx, c)
+		err = a.write(ctx, c, finals)
 	}
 	if err != nil {
 		return fmt.Errorf("close the %s period from %s: %w", c.Period, c.Start, err)
 	}
 	a.s.log.InfoContext(ctx, "period closed", "period", c.Period.String(), "start", c.Start, "entries", c.Entries, "took", time.Since(began))
 	return nil
+}
+
+// outcome returns the places of the period, those of who is hidden at the end.
+func (a *archive) outcome(ctx context.Context, c *store.Closing) ([]store.Final, error) {
+	var all, hidden []store.Final
+	if err := a.s.store.Outcome(ctx, c, func(f *store.Final) { all = append(all, *f) }); err != nil {
+		return nil, err
+	}
+	slices.SortFunc(all, func(a, b store.Final) int {
+		return cmp.Or(cmp.Compare(b.Score, a.Score), cmp.Compare(a.Reached, b.Reached))
+	})
+	a.s.mu.RLock()
+	isHidden := maps.Clone(a.s.people.hidden)
+	a.s.mu.RUnlock()
+	count := rank.NewCounter(a.s.opts.Ranks)
+	finals := all[:0]
+	for _, f := range all {
+		if _, is := isHidden[f.User]; is {
+			f.Rank = count.Would(f.Score)
+			hidden = append(hidden, f)
+			continue
+		}
+		f.Rank = count.Next(f.Score)
+		finals = append(finals, f)
+	}
+	c.Entries = len(finals)
+	finals = append(finals, hidden...)
+	for i := range finals {
+		finals[i].Position = i + 1
+	}
+	return finals, nil
+}
+
+// write writes the places, and where each user is among them.
+func (a *archive) write(ctx context.Context, c *store.Closing, finals []store.Final) error {
+	st := a.s.store
+	if err := st.BeginClosing(ctx, c); err != nil {
+		return err
+	}
+	for some := range slices.Chunk(finals, finalsAtOnce) {
+		if err := st.Complete(ctx, c, some); err != nil {
+			return err
+		}
+		if err := st.AddFinals(ctx, c, some); err != nil {
+			return err
+		}
+	}
+	slices.SortFunc(finals, func(a, b store.Final) int { return cmp.Compare(a.User, b.User) })
+	for some := range slices.Chunk(finals, finalsAtOnce) {
+		if err := st.AddPlaces(ctx, c, some); err != nil {
+			return err
+		}
+	}
+	return st.EndClosing(ctx, c)
 }
 
 // prune lets go of what is older than it has to be kept.

@@ -17,9 +17,9 @@ type Options struct {
 	Tie func(a, b uint32) bool
 	// Numbering is how equal scores are ranked.
 	Numbering Numbering
-	// Sparse is for a board with few of the users there are. It takes 60 bytes
-	// or so for each of them and none for the others; a board that is not sparse
-	// takes 8 bytes for every user up to the highest number, and 26 for each.
+	// Sparse is for a board with few of the users there are: 50 to 80 bytes for
+	// each of them, and none for others. A board that is not sparse takes 8 bytes
+	// for every user up to the highest number, and 24 to 28 for each that is on it.
 	Sparse bool
 }
 

@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -24,8 +26,8 @@ type Final struct {
 	Rank        int
 	Prior       int // the rank in the period before; 0: was not there
 	Score       int64
+	Reached     int64 // the seq with which it was, which is not kept
 	XP, MLCoins int64 // the totals at its end
-	Hidden      bool
 }
 
 // LastClosed returns when the last closed period of the kind ended; where none was
@@ -65,44 +67,71 @@ func (s *Store) BeginClosing(ctx context.Context, c *Closing) error {
 	})
 }
 
-// Outcome calls yield with everybody who gained points in the period, best first:
-// Position and Rank are the caller's to give. Totals know the last two periods of each
-// user; of who has gained points in later ones since, it reads the ledger. It holds up
-// no write.
-func (s *Store) Outcome(ctx context.Context, c *Closing, yield func(*Final) error) (err error) {
-	column := [...]string{"day", "week", "month"}[c.Period]
-	rows, err := s.read.QueryContext(ctx, `
-		WITH gained (user, score, reached, xp) AS (
-			SELECT user, `+column+`_xp, reached, xp FROM totals WHERE `+column+` = ?1
-			UNION ALL
-			SELECT user, prior_`+column+`_xp, `+column+`_reached, xp - `+column+`_xp FROM totals WHERE prior_`+column+` = ?1
-			UNION ALL -- xp_after is that of the row with the highest seq
-			SELECT l.user, sum(l.xp), max(l.seq), l.xp_after FROM totals t CROSS JOIN ledger l ON l.user = t.user
-			WHERE t.prior_`+column+` > ?1 AND l.at >= ?1 AND l.at < ?2 AND l.xp <> 0 GROUP BY l.user
-		)
-		SELECT g.user, u.hidden, g.score, g.reached, g.xp,
-		       coalesce((SELECT ml_coins_after FROM ledger WHERE user = g.user AND at < ?2 ORDER BY seq DESC LIMIT 1), 0),
-		       coalesce((SELECT f.rank FROM places p JOIN finals f USING (closing, position)
-		                 WHERE p.user = g.user AND p.closing = before.number AND f.position <= before.entries), 0)
-		FROM gained g JOIN users u ON u.number = g.user
-		LEFT JOIN closings before ON before.period = ?3 AND before.ends = ?1 AND before.complete
-		ORDER BY g.score DESC, g.reached`,
-		c.Start.UnixMilli(), c.Ends.UnixMilli(), c.Period.String())
+// Outcome calls yield with everybody who gained points in the period, in no order: with
+// User, Score, Reached and XP. Totals know the last two periods of each user; of who has
+// gained points in later ones since, the ledger does. It reads some users at a time and
+// rests as long in between: writes share SQLite's page cache with who reads, and wait
+// for it; and while somebody reads, the write-ahead log grows.
+func (s *Store) Outcome(ctx context.Context, c *Closing, yield func(*Final)) error {
+	const some = 10_000
+	last, err := s.LastNumber(ctx)
 	if err != nil {
-		return fmt.Errorf("read outcome: %w", err)
+		return err
 	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	var f Final
-	var reached int64
-	for rows.Next() {
-		if err := rows.Scan(&f.User, &f.Hidden, &f.Score, &reached, &f.XP, &f.MLCoins, &f.Prior); err != nil {
+	for from := int64(0); from < last; from += some {
+		began := time.Now()
+		if err := s.outcome(ctx, c, from, from+some, yield); err != nil {
 			return fmt.Errorf("read outcome: %w", err)
 		}
-		if err := yield(&f); err != nil {
-			return err
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Since(began)):
 		}
 	}
-	return rows.Err()
+	return nil
+}
+
+// outcome is Outcome of the users with numbers above from and up to to.
+func (s *Store) outcome(ctx context.Context, c *Closing, from, to int64, yield func(*Final)) error {
+	column := [...]string{"day", "week", "month"}[c.Period]
+	return s.each(ctx, func(row []driver.Value) error {
+		yield(&Final{User: uint32(number(row[0])), Score: number(row[1]), Reached: number(row[2]), XP: number(row[3])})
+		return nil
+	}, `
+		SELECT user, iif(`+column+` = ?1, `+column+`_xp, prior_`+column+`_xp),
+		       iif(`+column+` = ?1, reached, `+column+`_reached), iif(`+column+` = ?1, xp, xp - `+column+`_xp)
+		FROM totals WHERE user > ?3 AND user <= ?4 AND (`+column+` = ?1 OR prior_`+column+` = ?1)
+		UNION ALL -- xp_after is that of the row with the highest seq
+		SELECT l.user, sum(l.xp), max(l.seq), l.xp_after FROM totals t CROSS JOIN ledger l ON l.user = t.user
+		WHERE t.user > ?3 AND t.user <= ?4 AND t.prior_`+column+` > ?1 AND l.at >= ?1 AND l.at < ?2 AND l.xp <> 0 GROUP BY l.user`,
+		c.Start.UnixMilli(), c.Ends.UnixMilli(), from, to)
+}
+
+// Complete fills in what finals lack: the coins that users had at the end, and their
+// ranks in the period before.
+func (s *Store) Complete(ctx context.Context, c *Closing, finals []Final) error {
+	byUser := make(map[uint32]*Final, len(finals))
+	users := make([]uint32, len(finals))
+	for i := range finals {
+		users[i] = finals[i].User
+		byUser[users[i]] = &finals[i]
+	}
+	list, err := json.Marshal(users)
+	if err != nil {
+		return fmt.Errorf("complete finals: %w", err)
+	}
+	return s.each(ctx, func(row []driver.Value) error {
+		f := byUser[uint32(number(row[0]))]
+		f.MLCoins, f.Prior = number(row[1]), int(number(row[2]))
+		return nil
+	}, `
+		SELECT u.value,
+		       coalesce((SELECT ml_coins_after FROM ledger WHERE user = u.value AND at < ?1 ORDER BY seq DESC LIMIT 1), 0),
+		       coalesce((SELECT f.rank FROM places p JOIN finals f USING (closing, position)
+		                 WHERE p.user = u.value AND p.closing = before.number AND f.position <= before.entries), 0)
+		FROM json_each(?2) u LEFT JOIN closings before ON before.period = ?3 AND before.ends = ?4 AND before.complete`,
+		c.Ends.UnixMilli(), string(list), c.Period.String(), c.Start.UnixMilli())
 }
 
 // AddFinals adds places to a closing, by their position: some hundreds at once, for
@@ -126,15 +155,9 @@ func (s *Store) AddFinals(ctx context.Context, c *Closing, finals []Final) error
 	})
 }
 
-// Place is where in a closing a user is.
-type Place struct {
-	User     uint32
-	Position int
-}
-
-// AddPlaces adds what finals say the other way round, by the users' numbers: as
-// AddFinals.
-func (s *Store) AddPlaces(ctx context.Context, c *Closing, places []Place) error {
+// AddPlaces adds where in the closing the users are, by their numbers: as AddFinals,
+// after it.
+func (s *Store) AddPlaces(ctx context.Context, c *Closing, finals []Final) error {
 	return s.do(ctx, func(ctx context.Context, t *tx) (err error) {
 		stmt, err := t.conn.PrepareContext(ctx, `
 			INSERT INTO places (closing, user, position)
@@ -143,8 +166,8 @@ func (s *Store) AddPlaces(ctx context.Context, c *Closing, places []Place) error
 			return fmt.Errorf("add places: %w", err)
 		}
 		defer func() { err = errors.Join(err, stmt.Close()) }()
-		for _, p := range places {
-			if _, err := stmt.ExecContext(ctx, c.Number, p.Position); err != nil {
+		for i := range finals {
+			if _, err := stmt.ExecContext(ctx, c.Number, finals[i].Position); err != nil {
 				return fmt.Errorf("add places: %w", err)
 			}
 		}
