@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -191,6 +192,7 @@ func Open(ctx context.Context, path string, opts Options) (_ *Service, err error
 		return nil, err
 	}
 	s.archive.start()
+	debug.FreeOSMemory() // loading takes twice of what stays
 	return s, s.schedule()
 }
 

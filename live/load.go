@@ -22,7 +22,6 @@ type loadedPart struct {
 	room      idArena
 	hidden    []uint32
 	now, then [store.Ending + 1][]rank.Item
-	changed   map[uint32]rank.Item // where the active ones stood at the baseline of all time
 }
 
 // load makes everything in memory anew from the database. It must not run while
@@ -85,50 +84,35 @@ func (s *Service) read(ctx context.Context, run terms) (all *loaded, err error) 
 		return nil, err
 	}
 	all = &loaded{ids: make([]string, last+1), mlCoins: make([]int64, last+1)}
-	baseline := run.starts[run.baseline].UnixMilli()
-	err = s.store.Active(ctx, run.before[Monthly], func(part int, st *store.Standing) error {
-		l := &all.parts[part]
-		for p := range Period(store.Ending) {
-			if it, there := run.now(p, st); there {
-				l.now[p] = append(l.now[p], it)
-			}
-			if it, there := run.then(p, st); there {
-				l.then[p] = append(l.then[p], it)
-			}
-		}
-		if st.Windows[run.baseline].Start == baseline {
-			if l.changed == nil {
-				l.changed = map[uint32]rank.Item{}
-			}
-			it := rank.Item{User: st.User}
-			it.Score, it.Seq = st.At(run.baseline, baseline)
-			l.changed[st.User] = it
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
 	for i := range all.parts {
 		l := &all.parts[i]
 		l.now[AllTime] = make([]rank.Item, 0, last/store.Parts+1)
 		l.then[AllTime] = make([]rank.Item, 0, last/store.Parts+1)
 	}
-	return all, s.store.People(ctx, baseline, func(part int, p *store.Person) error {
+	return all, s.store.People(ctx, run.before[Monthly], func(part int, p *store.Person) error {
 		l := &all.parts[part]
-		it := rank.Item{Score: p.XP, Seq: p.Reached, User: p.Number}
-		all.ids[p.Number], all.mlCoins[p.Number] = l.room.keep(p.ID), p.MLCoins
-		l.now[AllTime] = append(l.now[AllTime], it)
+		all.ids[p.User], all.mlCoins[p.User] = l.room.keep(p.ID), p.MLCoins
 		if p.Hidden {
-			l.hidden = append(l.hidden, p.Number)
+			l.hidden = append(l.hidden, p.User)
 		}
-		if !p.Seen {
+		l.now[AllTime] = append(l.now[AllTime], rank.Item{Score: p.XP, Seq: p.Reached, User: p.User})
+		if !p.Active {
+			p.Windows = [store.Ending]store.Window{}
+		}
+		if it, there := run.then(AllTime, &p.Standing); there {
+			l.then[AllTime] = append(l.then[AllTime], it)
+		}
+		if !p.Active {
 			return nil
 		}
-		if was, changed := l.changed[p.Number]; changed {
-			it = was
+		for period := range Period(store.Ending) {
+			if it, there := run.now(period, &p.Standing); there {
+				l.now[period] = append(l.now[period], it)
+			}
+			if it, there := run.then(period, &p.Standing); there {
+				l.then[period] = append(l.then[period], it)
+			}
 		}
-		l.then[AllTime] = append(l.then[AllTime], it)
 		return nil
 	})
 }

@@ -7,18 +7,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 )
 
 // Person is a user with their totals.
 type Person struct {
-	Number      uint32
-	ID          string
-	XP, MLCoins int64
-	Reached     int64
-	Hidden      bool
-	Seen        bool // by others, and was at the time that was asked for
+	Standing
+
+	ID      string
+	MLCoins int64
+	Active  bool // whether Windows are known: those who have gained points lately
 }
 
 // Parts is how many readers share a table between them when all of it is read.
@@ -33,21 +33,39 @@ func (s *Store) LastNumber(ctx context.Context) (last int64, err error) {
 }
 
 // People calls yield with every user, in no order, until it returns an error. It is
-// called by Parts goroutines at once, each of which has its own part, from 0. since, in
-// Unix milliseconds, is what Person.Seen is asked of.
-func (s *Store) People(ctx context.Context, since int64, yield func(part int, p *Person) error) error {
+// called by Parts goroutines at once, each of which has its own part, from 0. Those are
+// active who have gained points since, which must be the start of a month.
+func (s *Store) People(ctx context.Context, since time.Time, yield func(part int, p *Person) error) error {
 	return s.inParts(ctx, func(ctx context.Context, part int, from, to int64) error {
 		var p Person
 		return s.each(ctx, func(row []driver.Value) error {
-			p.Number, p.ID = uint32(number(row[0])), text(row[1])
-			p.Hidden, p.Seen = number(row[2]) == 2, number(row[2]) == 1
+			p.User, p.ID, p.Since = uint32(number(row[0])), text(row[1]), number(row[2])
+			p.Hidden = p.Since < 0
 			p.XP, p.MLCoins, p.Reached = number(row[3]), number(row[4]), number(row[5])
+			packed := text(row[6])
+			if p.Active = packed != ""; p.Active {
+				p.unpack(packed)
+			}
 			return yield(part, &p)
 		}, `
-			SELECT u.number, u.id, iif(u.hidden, 2, u.seen_since < ?), t.xp, t.ml_coins, t.reached
+			SELECT u.number, u.id, iif(u.hidden, -1, u.seen_since), t.xp, t.ml_coins, t.reached,
+			       -- One column, since each costs as much as reading it.
+			       iif(t.month >= ?, format('%d %d %d %d %d %d %d %d %d %d %d %d %d %d %d', `+windows+`), NULL)
 			FROM users u JOIN totals t ON t.user = u.number
-			WHERE u.number > ? AND u.number <= ?`, since, from, to)
+			WHERE u.number > ? AND u.number <= ?`, since.UnixMilli(), from, to)
 	})
+}
+
+// unpack reads the columns of windows from where they stand in one text.
+func (st *Standing) unpack(packed string) {
+	for i := range st.Windows {
+		w := &st.Windows[i]
+		for _, to := range []*int64{&w.Start, &w.XP, &w.Reached, &w.PriorStart, &w.PriorXP} {
+			var word string
+			word, packed, _ = strings.Cut(packed, " ")
+			*to, _ = strconv.ParseInt(word, 10, 64) // it was a number
+		}
+	}
 }
 
 // inParts calls read for each part of the users' numbers, at the same time.
@@ -96,31 +114,19 @@ func (st *Standing) At(p Period, start int64) (xp, reached int64) {
 	return st.XP, st.Reached
 }
 
-// Active calls yield with every user who has gained points since, as People does.
-// since must be the start of a month.
-func (s *Store) Active(ctx context.Context, since time.Time, yield func(part int, st *Standing) error) error {
-	return s.inParts(ctx, func(ctx context.Context, part int, from, to int64) error {
-		return s.standings(ctx, `
-			SELECT u.number, u.hidden, u.seen_since, `+windows+`
-			FROM totals t JOIN users u ON u.number = t.user
-			WHERE t.month >= ? AND t.user > ? AND t.user <= ?`,
-			func(st *Standing) error { return yield(part, st) }, since.UnixMilli(), from, to)
-	})
-}
-
 // Members calls yield with every member of a board: of the group that its name has
 // behind its kind, or, of the kind friends, of the user and the friends.
 func (s *Store) Members(ctx context.Context, board string, yield func(st *Standing) error) error {
 	kind, id, _ := strings.Cut(board, ":")
 	if kind == Friends {
 		return s.standings(ctx, `
-			SELECT u.number, u.hidden, max(u.seen_since, m.since), `+windows+`
+			SELECT u.number, u.hidden, max(u.seen_since, m.since), t.xp, t.reached, `+windows+`
 			FROM (SELECT friend AS user, since FROM friends WHERE user = (SELECT number FROM users WHERE id = ?1)
 			      UNION ALL SELECT number, 0 FROM users WHERE id = ?1) m
 			JOIN users u ON u.number = m.user JOIN totals t ON t.user = m.user`, yield, id)
 	}
 	return s.standings(ctx, `
-		SELECT u.number, u.hidden, max(u.seen_since, m.since), `+windows+`
+		SELECT u.number, u.hidden, max(u.seen_since, m.since), t.xp, t.reached, `+windows+`
 		FROM memberships m JOIN users u ON u.number = m.user JOIN totals t ON t.user = m.user
 		WHERE m.kind = ? AND m.group_id = ? AND m.until IS NULL`, yield, kind, id)
 }
@@ -128,7 +134,7 @@ func (s *Store) Members(ctx context.Context, board string, yield func(st *Standi
 // Friends is the kind of the boards of friends.
 const Friends = "friends"
 
-const windows = `t.xp, t.reached,
+const windows = `
 	t.day, t.day_xp, t.day_reached, t.prior_day, t.prior_day_xp,
 	t.week, t.week_xp, t.week_reached, t.prior_week, t.prior_week_xp,
 	t.month, t.month_xp, t.month_reached, t.prior_month, t.prior_month_xp`

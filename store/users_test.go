@@ -150,7 +150,7 @@ func TestStore_Erase_leavesNothing(t *testing.T) {
 
 // The totals know what was gained in the present period, in the one before, and what
 // there was when the present one began.
-func TestStore_Active(t *testing.T) {
+func TestStore_People_active(t *testing.T) {
 	merida, err := time.LoadLocation("America/Merida") // UTC-6
 	if err != nil {
 		t.Fatal(err)
@@ -180,9 +180,13 @@ func TestStore_Active(t *testing.T) {
 		"u2": {{60, now, true}, {20, before, true}, {80, now, true}, {20, before, true}},
 	}
 	var mu sync.Mutex
-	err = s.Active(t.Context(), store.Monthly.Before(c.Now().In(merida)), func(_ int, st *store.Standing) error {
+	err = s.People(t.Context(), store.Monthly.Before(c.Now().In(merida)), func(_ int, p *store.Person) error {
 		mu.Lock()
 		defer mu.Unlock()
+		st := &p.Standing
+		if !p.Active {
+			return nil
+		}
 		var got [4]outcome
 		for i, of := range []struct {
 			period store.Period
@@ -203,7 +207,7 @@ func TestStore_Active(t *testing.T) {
 		t.Errorf("error %v, missing %v", err, want)
 	}
 	stop := errors.New("stop")
-	if err := s.People(t.Context(), 0, func(int, *store.Person) error { return stop }); !errors.Is(err, stop) {
+	if err := s.People(t.Context(), time.Time{}, func(int, *store.Person) error { return stop }); !errors.Is(err, stop) {
 		t.Errorf("error = %v, want that of yield", err)
 	}
 }
@@ -226,10 +230,10 @@ func TestStore_People(t *testing.T) {
 		t.Helper()
 		var mu sync.Mutex
 		var got []string
-		if err := s.People(t.Context(), began+1, func(_ int, p *store.Person) error {
+		if err := s.People(t.Context(), time.UnixMilli(began), func(_ int, p *store.Person) error {
 			mu.Lock()
 			defer mu.Unlock()
-			got = append(got, fmt.Sprintf("%s %d xp=%d reached=%d hidden=%v seen=%v", p.ID, p.Number, p.XP, p.Reached, p.Hidden, p.Seen))
+			got = append(got, fmt.Sprintf("%s %d xp=%d reached=%d hidden=%v seen=%d", p.ID, p.User, p.XP, p.Reached, p.Hidden, max(p.Since-began, -1)/1000))
 			return nil
 		}); err != nil {
 			t.Fatal(err)
@@ -237,14 +241,14 @@ func TestStore_People(t *testing.T) {
 		slices.Sort(got)
 		return strings.Join(got, ", ")
 	}
-	base := fmt.Sprintf("a 1 xp=0 reached=0 hidden=false seen=true, b 2 xp=5 reached=%d hidden=false seen=true, ", seq)
-	if got, want := people(), base+"c 3 xp=0 reached=0 hidden=true seen=false"; got != want {
+	base := fmt.Sprintf("a 1 xp=0 reached=0 hidden=false seen=0, b 2 xp=5 reached=%d hidden=false seen=0, ", seq)
+	if got, want := people(), base+"c 3 xp=0 reached=0 hidden=true seen=0"; got != want {
 		t.Errorf("people = %s, want %s", got, want)
 	}
 	c.set("2025-03-10T20:01:00Z")
 	hide(false) // is seen anew
 	hide(false)
-	if got, want := people(), base+"c 3 xp=0 reached=0 hidden=false seen=false"; got != want {
+	if got, want := people(), base+"c 3 xp=0 reached=0 hidden=false seen=60"; got != want {
 		t.Errorf("people = %s, want %s", got, want)
 	}
 }
