@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"marcador/rank"
 	"marcador/store"
 )
 
@@ -97,7 +98,8 @@ func (r *ranking) tryView(ctx context.Context, q *Query, meanwhile func()) (v vi
 	}
 	var lines []line
 	if v.page == nil {
-		entries := r.rank.Page(key.first, key.n)
+		var room [128]rank.Entry // most pages are no longer
+		entries := r.rank.Page(room[:0], key.first, key.n)
 		lines = make([]line, len(entries))
 		for i, e := range entries {
 			lines[i] = r.line(e)

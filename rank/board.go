@@ -1,5 +1,7 @@
 package rank
 
+import "slices"
+
 // Board is who competes: everybody's score, the order that follows from it, and
 // where each stood at the baseline that moves are measured from.
 type Board struct {
@@ -228,17 +230,18 @@ func (b *Board) ToNext(user uint32) (points int64, ok bool) {
 	return 0, false
 }
 
-// Page returns the entries of the positions from first, at most n. They are the
-// caller's. O(log n) and n.
-func (b *Board) Page(first, n int) []Entry {
+// Page appends to dst the entries of the positions from first, at most n, and returns
+// it. O(log n) and n.
+func (b *Board) Page(dst []Entry, first, n int) []Entry {
 	if first < 1 || n < 1 || first > b.Len() {
-		return nil
+		return dst
 	}
 	n = min(n, b.Len()-first+1)
-	entries := make([]Entry, 0, n)
+	entries := slices.Grow(dst, n)
+	n += len(dst)
 	c := Counter{numbering: b.numbering, position: first - 1}
 	for keys, users := range b.index.from(first) {
-		if len(entries) == 0 && first > 1 && b.numbering != Ordinal {
+		if len(entries) == len(dst) && first > 1 && b.numbering != Ordinal {
 			c.score, c.rank = keys[0].score, b.rank(bar(keys[0].score))
 		}
 		for i, user := range users[:min(len(users), n-len(entries))] {

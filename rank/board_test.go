@@ -190,7 +190,7 @@ func TestBoard_model(t *testing.T) {
 			},
 			"page": func(t *rapid.T) {
 				first, n := rapid.IntRange(-1, users).Draw(t, "first"), rapid.IntRange(-1, users).Draw(t, "n")
-				if got, want := board.Page(first, n), m.page(first, n); !slices.Equal(got, want) {
+				if got, want := board.Page(nil, first, n), m.page(first, n); !slices.Equal(got, want) {
 					t.Fatalf("Page(%d, %d) = %v, want %v", first, n, got, want)
 				}
 			},
