@@ -149,10 +149,23 @@ function announce() {
   hiding = setTimeout(() => banner.classList.remove("shown"), BANNER);
 }
 
+/** What a board is called: its kind's word, and which of them it is. @param {string} board */
+function nameOf(board) {
+  const [kind, ...id] = board.split(":");
+  const { global, school, classroom, friends } = words;
+  const word = new Map(Object.entries({ global, school, classroom, friends })).get(kind) ?? kind;
+  return kind === "friends" ? word : [word, id.join(":")].join(" ").trim();
+}
+
 translate();
-say(find("board"), words.global);
-say(find("period"), words["all-time"]);
-document.title = `${words.global} · Marcador`;
+// The address says which board is shown: /?board=school:42&period=weekly
+const asked = new URLSearchParams(location.search);
+const what = { board: asked.get("board") ?? "global", period: asked.get("period") ?? "all-time" };
+say(find("board"), nameOf(what.board));
+const { daily, weekly, monthly, "all-time": allTime } = words;
+const periods = new Map(Object.entries({ daily, weekly, monthly, "all-time": allTime }));
+say(find("period"), periods.get(what.period) ?? what.period);
+document.title = `${nameOf(what.board)} · Marcador`;
 
 retry.addEventListener("click", () => board?.retry());
 noticeRetry.addEventListener("click", () => board?.retry());
@@ -169,9 +182,9 @@ if (demo) {
   rows.wait(STONES);
   new Demo(
     find,
-    (getToken) => follow({ getToken }),
+    (getToken) => follow({ ...what, getToken }),
     () => board?.refresh(),
   ).start();
 } else {
-  follow({});
+  follow(what);
 }

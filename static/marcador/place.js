@@ -24,7 +24,7 @@ export function placeIn(entries, userId, totalEntries) {
   const index = entries.findIndex((one) => one.userId === userId);
   if (index < 0) return null;
   const own = entries[index];
-  const better = entries.findLast((one) => one.rank < own.rank);
+  const better = [...entries].reverse().find((one) => one.rank < own.rank);
   const shared = entries.some((one, i) => i > 0 && one.rank === entries[i - 1].rank);
   return Object.freeze({
     ...own,
