@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"database/sql"
 	"errors"
+	"fmt"
 	"io"
 	"path/filepath"
 	"strings"
@@ -34,6 +35,35 @@ func TestVerify(t *testing.T) {
 	}
 	if want := `difference: totals.xp of user "u2" is 31; the ledger says 30`; !strings.Contains(out.String(), want) {
 		t.Errorf("verify says %q; want %q in it", &out, want)
+	}
+}
+
+// A running service's boards are compared too, and a wrong one is named.
+func TestVerify_boards(t *testing.T) {
+	for _, ranks := range []string{"ordinal", "competition", "dense"} {
+		t.Run(ranks, func(t *testing.T) {
+			db := filepath.Join(t.TempDir(), "marcador.db")
+			p := serveOn(t, "127.0.0.1:0", db, "--ranks", ranks, "--timezone", "America/Mexico_City", "--change-baseline", "weekly")
+			admin := tokenFor(t, "svc", "admin", time.Hour)
+			for i, name := range []string{"ana", "leo", "eva", "max", "sol"} {
+				p.call(admin, "PUT", "/v1/users/"+name, fmt.Sprintf(`{"username":%q,"hidden":%v,"groups":{"school":["%d"],"club":["a:b/c d"]}}`, name, i == 3, i%2), nil)
+				p.call(admin, "POST", "/v1/users/"+name+"/xp", fmt.Sprintf(`{"xp":%d}`, 10+i/2), nil)
+			}
+			var out bytes.Buffer
+			args := []string{"verify", "--db", db, "--url", p.url, "--ranks", ranks, "--timezone", "America/Mexico_City", "--change-baseline", "weekly"}
+			if err := run(t.Context(), args, &out, io.Discard); err != nil {
+				t.Fatalf("verify: %v\n%s", err, &out)
+			}
+			if want := "4 all-time boards, with 12 entries\nno difference\n"; !strings.HasSuffix(out.String(), want) {
+				t.Errorf("verify says %q, want %q at the end", &out, want)
+			}
+			// A page as it was is kept until somebody looks at the file.
+			damage(t, db, `UPDATE users SET hidden = 0`)
+			out.Reset()
+			if err := run(t.Context(), args, &out, io.Discard); !errors.Is(err, errDifference) || !strings.Contains(out.String(), `board "global"`) {
+				t.Errorf("verify: %v, %s", err, &out)
+			}
+		})
 	}
 }
 
