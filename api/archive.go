@@ -44,7 +44,7 @@ type finalPage struct {
 	Board string `json:"board"`
 	closedPeriod
 	Entries      []live.Entry `json:"entries" nullable:"false"`
-	TotalEntries int          `json:"totalEntries" doc:"How many places there were; those of who was erased since are empty"`
+	TotalEntries int          `json:"totalEntries" doc:"How many places there were; those of who was erased or hidden since are left out"`
 	Me           *live.Entry  `json:"me" doc:"The caller's own entry; null for who was not on the board"`
 }
 
@@ -64,6 +64,7 @@ func (a *api) archiveRoutes() {
 			schemas.Schema(reflect.TypeFor[closedPeriods](), true, ""), schemas.Schema(reflect.TypeFor[finalPage](), true, ""),
 		}}}},
 	}}
+	orNull(schemas, "FinalPage", "me")
 	huma.Register(a.huma, op, a.archive)
 }
 

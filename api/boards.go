@@ -60,6 +60,7 @@ func (a *api) boardRoutes() {
 			"application/json": {Schema: schemas.Schema(reflect.TypeFor[live.PageBody](), true, "")},
 		},
 	}}
+	orNull(schemas, "PageBody", "me")
 	huma.Register(a.huma, page, func(ctx context.Context, in *pageInput) (*pageOutput, error) {
 		if _, err := a.admit(ctx, in.Board); err != nil {
 			return nil, a.fail(ctx, err)
@@ -122,6 +123,16 @@ func (a *api) limit(ctx context.Context, board string) (*limitOutput, error) {
 		out.Body.Top = &top
 	}
 	return out, nil
+}
+
+// orNull says of a property that is another schema's that it may be null, for which
+// there is no tag.
+func orNull(schemas huma.Registry, schema, property string) {
+	of := schemas.Map()[schema]
+	of.Properties[property] = &huma.Schema{
+		OneOf:       []*huma.Schema{of.Properties[property], {Type: "null"}},
+		Description: of.Properties[property].Description,
+	}
 }
 
 const membersOnly = "The board of a group is for its members, that of friends for their owner; the scope `admin` reads all."

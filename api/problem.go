@@ -158,7 +158,7 @@ func (a *api) failAt(ctx context.Context, err error, field func(int, string) str
 		return notMember()
 	case errors.Is(err, live.ErrNotClosed):
 		return problemOf(http.StatusNotFound, "unknown_period",
-			"start: no such period has been closed, or it is not kept any more; see the list of those that are", fault{"start", "no closed period"})
+			"start: no period of this kind (see the parameter period) that has it is closed, or it is not kept any more; without start the answer is the list", fault{"start", "no closed period"})
 	case errors.Is(err, live.ErrBusy):
 		return unavailable("busy", "more writes are waiting than the disk can take; try again")
 	case errors.Is(err, live.ErrClosed), errors.Is(err, sse.ErrDraining):

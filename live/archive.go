@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"marcador/rank"
@@ -22,8 +23,9 @@ const closeAgain = time.Minute
 // archive keeps the final ranks of periods that are over. It works in the background, a
 // little at a time, when a period has ended and at the start.
 type archive struct {
-	s     *Service
-	woken chan struct{} // of capacity 1: a second wake before the first is seen adds nothing
+	s        *Service
+	woken    chan struct{} // of capacity 1: a second wake before the first is seen adds nothing
+	pruneDue atomic.Bool   // some may be older than they have to be kept
 
 	working sync.WaitGroup
 }
@@ -40,7 +42,7 @@ func (a *archive) wake() {
 
 // start closes what has ended, until close is called.
 func (a *archive) start() {
-	a.wake()
+	a.wakeToPrune()
 	a.working.Go(func() {
 		var again <-chan time.Time
 		for {
@@ -51,6 +53,9 @@ func (a *archive) start() {
 			case <-again:
 			}
 			again = nil
+			if a.pruneDue.Swap(false) {
+				a.prune()
+			}
 			for p := range Period(store.Ending) {
 				if err := a.catchUp(a.s.ctx, p); err != nil {
 					a.s.logged("close a period; it is tried again", err)
@@ -68,20 +73,19 @@ func (a *archive) close() { a.working.Wait() }
 // catchUp closes the periods of a kind that have ended and are not closed.
 func (a *archive) catchUp(ctx context.Context, p Period) error {
 	s := a.s
-	last, any, err := s.store.LastClosed(ctx, p)
-	if err != nil || !any {
+	last, known, err := s.store.LastClosed(ctx, p)
+	if err != nil || !known {
 		return err
 	}
 	s.mu.RLock()
 	present := s.terms.starts[p]
 	s.mu.RUnlock()
 	start := p.Start(last.In(s.opts.Location))
-	if s.opts.Retention > 0 {
-		if oldest := p.Start(present.Add(-s.opts.Retention)); oldest.After(start) {
-			start = oldest
-		}
-	}
+	oldest := s.opts.Now().Add(-s.opts.Retention)
 	for next := p.Next(start); !next.After(present); start, next = next, p.Next(next) {
+		if s.opts.Retention > 0 && next.Before(oldest) {
+			continue // it would be pruned at once
+		}
 		if err := a.closePeriod(ctx, &store.Closing{Period: p, Start: start, Ends: next, Ranks: s.opts.Ranks.String()}); err != nil {
 			return err
 		}
@@ -105,7 +109,7 @@ func (a *archive) closePeriod(ctx context.Context, c *store.Closing) error {
 	return nil
 }
 
-// outcome returns the places of the period, those of who is hidden at the end.
+// outcome returns the places of the period, last those of who is hidden now.
 func (a *archive) outcome(ctx context.Context, c *store.Closing) ([]store.Final, error) {
 	var all, hidden []store.Final
 	if err := a.s.store.Outcome(ctx, c, func(f *store.Final) { all = append(all, *f) }); err != nil {
@@ -157,6 +161,13 @@ func (a *archive) write(ctx context.Context, c *store.Closing, finals []store.Fi
 		}
 	}
 	return st.EndClosing(ctx, c)
+}
+
+// wakeToPrune has what is older than it has to be kept let go of, on the archive's own
+// goroutine: not while a period is being closed.
+func (a *archive) wakeToPrune() {
+	a.pruneDue.Store(true)
+	a.wake()
 }
 
 // prune lets go of what is older than it has to be kept.

@@ -17,9 +17,14 @@ const (
 	Friends = store.Friends
 )
 
-// maxIdle bounds the places on boards that are loaded and that nobody uses; past it
-// those that were not used for longest are loaded again when they are.
-const maxIdle = 200_000
+const (
+	// maxPlaces bounds the places on boards that are loaded; past it those that nobody
+	// uses, and were not used for longest, are loaded again when they are.
+	maxPlaces = 300_000
+
+	// emptyPlaces is how many places take as much memory as a board without any.
+	emptyPlaces = 50
+)
 
 // board is who competes: everybody, a group, or a user and their friends. The global
 // one is always there; the others are loaded when they are asked for.
@@ -91,6 +96,7 @@ func (b *board) join(user uint32) {
 		return
 	}
 	b.members[user] = struct{}{}
+	b.s.places++
 	b.s.boardsOf[user] = append(b.s.boardsOf[user], b)
 	for p, r := range b.rankings {
 		if it, ok := b.s.global.rankings[p].rank.Item(user); ok {
@@ -110,6 +116,7 @@ func (b *board) leave(user uint32) {
 			return
 		}
 		delete(b.members, user)
+		b.s.places--
 		b.s.boardsOf[user] = slices.DeleteFunc(b.s.boardsOf[user], func(other *board) bool { return other == b })
 		if len(b.s.boardsOf[user]) == 0 {
 			delete(b.s.boardsOf, user)
@@ -125,14 +132,12 @@ func (b *board) leave(user uint32) {
 // s.mu held.
 func (b *board) hide(user uint32, hidden bool) {
 	for _, r := range b.rankings {
-		switch {
-		case !r.rank.Has(user):
-		case hidden:
-			r.rank.Hide(user)
-		default:
+		if hidden {
+			r.rank.Hide(user) // also where the user is in the baseline alone
+		} else if r.rank.Hidden(user) {
 			r.rank.Show(user)
 		}
-		r.changed(true) // also where the user was in the baseline alone
+		r.changed(true)
 	}
 }
 
@@ -186,9 +191,7 @@ func (b *board) enter(ros *roster) {
 		b.s.boardsOf[user] = append(b.s.boardsOf[user], b)
 		if b.s.people.isHidden(user) {
 			for _, r := range b.rankings {
-				if r.rank.Has(user) {
-					r.rank.Hide(user)
-				}
+				r.rank.Hide(user)
 			}
 		}
 	}

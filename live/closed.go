@@ -39,7 +39,7 @@ type FinalPage struct {
 	ClosedPeriod
 
 	Entries      []Entry
-	TotalEntries int // places; those of who was erased since are left out of Entries
+	TotalEntries int // places; those of who was erased or hidden since are left out of Entries
 	Me           *Entry
 }
 

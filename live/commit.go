@@ -1,6 +1,10 @@
 package live
 
-import "marcador/store"
+import (
+	"context"
+
+	"marcador/store"
+)
 
 // committed ranks what a transaction did. It runs on the writer's goroutine,
 // after the commit and before anybody is answered.
@@ -12,7 +16,7 @@ func (s *Service) committed(c store.Commit) {
 	if reload {
 		// What is loaded has c's changes in it; to apply them again, for the ranks
 		// of their answers, changes nothing. Where it fails, a later look tries again.
-		s.logged("load the boards again; pages are out of date until it succeeds", s.load(s.ctx))
+		s.logged("load the boards again; pages are out of date until it succeeds", s.load(s.ctx, c.At))
 	}
 
 	s.mu.Lock()
@@ -93,6 +97,9 @@ func (s *Service) applyProfile(p *store.Profile) {
 	isNew := s.people.know(p.Number, p.ID)
 	if wasHidden := s.people.isHidden(p.Number); wasHidden != p.Hidden {
 		s.atOnce = true
+		for _, l := range s.loading {
+			l.stale = true
+		}
 		if p.Hidden {
 			s.people.hidden[p.Number] = struct{}{}
 		} else {
@@ -126,9 +133,10 @@ func (s *Service) applyProfile(p *store.Profile) {
 	for name := range groups {
 		s.enrol(name, p.Number, true)
 	}
-	if s.byCron() {
+	if s.byCron() && p.Pseudonym == "" {
 		return // names in pages are the newest always
 	}
+	s.atOnce = s.atOnce || s.byCron() // a name that is not to be seen must not be sent to anybody
 	s.eachBoard(p.Number, func(b *board) {
 		for _, r := range b.rankings {
 			if r.rank.Has(p.Number) {
@@ -220,7 +228,9 @@ func (s *Service) recompute() {
 	stale := s.stale
 	s.mu.RUnlock()
 	if stale {
-		s.logged("load the boards again; they are out of date until it succeeds", s.store.Exclusive(s.ctx, s.load))
+		s.logged("load the boards again; they are out of date until it succeeds", s.store.Exclusive(s.ctx, func(ctx context.Context) error {
+			return s.load(ctx, s.store.At())
+		}))
 	}
 	s.mu.Lock()
 	if stale {
@@ -230,7 +240,7 @@ func (s *Service) recompute() {
 	s.shown = s.latest
 	s.showWaiting()
 	if changed {
-		s.global.rankings[AllTime].changed(true)
+		s.changeAll() // for names, too; what is the same is not sent
 	}
 	news := s.settle()
 	s.mu.Unlock()

@@ -126,6 +126,8 @@ type Service struct {
 	terms    terms               // guarded by mu
 	boards   map[string]*board   // guarded by mu: those that are loaded
 	boardsOf map[uint32][]*board // guarded by mu: of them, but for the global one, those that a user is on
+	places   int                 // guarded by mu: what these cost
+	evictAt  int                 // guarded by mu: where it is time to let go of some
 	loading  map[string]*loading // guarded by mu: those that are being loaded
 	marked   []*ranking          // guarded by mu: those that the commit under way has changed
 	atOnce   bool                // guarded by mu: it has changed what no recomputation is waited for with; then all is shown, since a version stands for one state
@@ -185,7 +187,11 @@ func Open(ctx context.Context, path string, opts Options) (_ *Service, err error
 	s.global = newBoard(s, Global)
 	s.boards[Global] = s.global
 	s.archive = newArchive(s)
-	if err := s.load(ctx); err != nil {
+	now := opts.Now()
+	if at := s.store.At(); at.After(now) {
+		now = at
+	}
+	if err := s.load(ctx, now); err != nil {
 		return nil, err
 	}
 	if err := s.answerAgain(ctx); err != nil {

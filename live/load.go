@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"marcador/rank"
 	"marcador/store"
@@ -24,9 +25,9 @@ type loadedPart struct {
 	now, then [store.Ending + 1][]rank.Item
 }
 
-// load makes everything in memory anew from the database. It must not run while
-// something is written.
-func (s *Service) load(ctx context.Context) error {
+// load makes everything in memory anew from the database, with the periods of that
+// moment. It must not run while something is written.
+func (s *Service) load(ctx context.Context, now time.Time) error {
 	badges, err := s.store.Badges(ctx)
 	if err != nil {
 		return err
@@ -38,21 +39,15 @@ func (s *Service) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	now := s.opts.Now()
-	if at := s.store.At(); at.After(now) {
-		now = at
-	}
 	run := termsAt(now.In(s.opts.Location), s.opts.Baseline)
 	all, err := s.read(ctx, run)
 	if err != nil {
 		return fmt.Errorf("load board %q: %w", Global, err)
 	}
-	rosters, err := s.readRosters(ctx, run)
+	rosters, err := s.lockWithRosters(ctx, run)
 	if err != nil {
 		return err
 	}
-
-	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.badges, s.terms, s.limits = badges, run, map[string]int{}
 	for _, l := range limits {
@@ -65,11 +60,13 @@ func (s *Service) load(ctx context.Context) error {
 	s.stale = false
 	s.build(all)
 	clear(s.boardsOf)
+	s.places = 0
 	for b, ros := range rosters {
 		clear(b.members)
 		ros.take(s, ros.members)
 		b.rank(ros)
 		b.enter(ros)
+		s.places += b.cost()
 	}
 	for _, l := range s.loading {
 		l.stale = true
@@ -89,7 +86,7 @@ func (s *Service) read(ctx context.Context, run terms) (all *loaded, err error) 
 		l.now[AllTime] = make([]rank.Item, 0, last/store.Parts+1)
 		l.then[AllTime] = make([]rank.Item, 0, last/store.Parts+1)
 	}
-	return all, s.store.People(ctx, run.before[Monthly], func(part int, p *store.Person) error {
+	return all, s.store.People(ctx, last, run.before[Monthly], func(part int, p *store.Person) error {
 		l := &all.parts[part]
 		all.ids[p.User], all.mlCoins[p.User] = l.room.keep(p.ID), p.MLCoins
 		if p.Hidden {
@@ -144,28 +141,34 @@ func (s *Service) build(all *loaded) {
 	building.Wait()
 }
 
-// readRosters reads the members of the boards that are in use, and lets go of the
-// others.
-func (s *Service) readRosters(ctx context.Context, run terms) (map[*board]*roster, error) {
-	s.mu.Lock()
-	var used []*board
-	for _, b := range s.boards {
-		switch {
-		case b == s.global:
-		case b.pins.Load() == 0:
-			s.drop(b)
-		default:
-			used = append(used, b)
+// lockWithRosters locks mu and returns the members of all boards that are loaded, having
+// let go of those that nobody uses. Where one was loaded while others were read, it goes
+// on. After an error mu is not locked.
+func (s *Service) lockWithRosters(ctx context.Context, run terms) (map[*board]*roster, error) {
+	rosters := map[*board]*roster{}
+	for {
+		s.mu.Lock()
+		var missing []*board
+		for _, b := range s.boards {
+			switch {
+			case b == s.global:
+			case b.pins.Load() == 0:
+				s.drop(b)
+				delete(rosters, b)
+			case rosters[b] == nil:
+				missing = append(missing, b)
+			}
+		}
+		if len(missing) == 0 {
+			return rosters, nil
+		}
+		s.mu.Unlock()
+		for _, b := range missing {
+			ros, err := s.readRoster(ctx, b.name, run)
+			if err != nil {
+				return nil, err
+			}
+			rosters[b] = ros
 		}
 	}
-	s.mu.Unlock()
-	rosters := make(map[*board]*roster, len(used))
-	for _, b := range used {
-		ros, err := s.readRoster(ctx, b.name, run)
-		if err != nil {
-			return nil, err
-		}
-		rosters[b] = ros
-	}
-	return rosters, nil
 }

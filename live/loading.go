@@ -22,6 +22,7 @@ const (
 	gained touch = iota // points
 	joined              // the board, whatever there was before
 	left
+	rejoined // after having left
 )
 
 // maxTouched bounds what is noted while a board is loaded; past it it is loaded anew.
@@ -29,8 +30,11 @@ const maxTouched = 1 << 16
 
 // note notes what has happened to a user. It is called with mu held.
 func (l *loading) note(user uint32, what touch) {
-	if was, ok := l.touched[user]; ok && what == gained && was != gained {
+	switch was, ok := l.touched[user]; {
+	case ok && what == gained:
 		return // how it stands with points is looked up then
+	case ok && what == joined && (was == left || was == rejoined):
+		what = rejoined
 	}
 	if len(l.touched) >= maxTouched {
 		l.stale = true
@@ -85,16 +89,17 @@ func (s *Service) loadBoard(ctx context.Context, name string) error {
 	l = &loading{done: make(chan struct{})}
 	s.loading[name] = l
 	s.mu.Unlock()
-
-	loaded, err := false, error(nil)
-	for err == nil && !loaded {
-		loaded, err = s.tryLoadBoard(ctx, name, l)
+	defer func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.loading, name)
+		close(l.done)
+	}()
+	for {
+		if loaded, err := s.tryLoadBoard(ctx, name, l); err != nil || loaded {
+			return err
+		}
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.loading, name)
-	close(l.done)
-	return err
 }
 
 // tryLoadBoard returns false where so much happened meanwhile that it has to begin anew.
@@ -126,6 +131,9 @@ func (s *Service) tryLoadBoard(ctx context.Context, name string, l *loading) (lo
 		switch {
 		case what == left:
 			b.leave(user)
+		case what == rejoined:
+			b.leave(user)
+			b.join(user)
 		case what == joined:
 			b.join(user)
 			fallthrough
@@ -134,9 +142,10 @@ func (s *Service) tryLoadBoard(ctx context.Context, name string, l *loading) (lo
 		}
 	}
 	s.settle() // there is nobody to tell yet
-	s.boards[name] = b
-	b.used.Store(s.uses.Add(1))
 	s.evict()
+	s.boards[name] = b
+	s.places += b.cost()
+	b.used.Store(s.uses.Add(1))
 	return true, nil
 }
 
@@ -154,32 +163,35 @@ func (b *board) catchUp(user uint32) {
 	}
 }
 
-// evict lets go of boards that are not in use, past maxIdle. It is called with mu held.
+// evict lets go of boards that are not in use, where there are too many places. It is
+// called with mu held. It looks at all boards only when a fifth has come since it did.
 func (s *Service) evict() {
+	if s.places <= s.evictAt {
+		return
+	}
 	var idle []*board
-	places := 0
 	for _, b := range s.boards {
 		if b != s.global && b.pins.Load() == 0 {
 			idle = append(idle, b)
-			places += len(b.members) + 1
 		}
-	}
-	if places <= maxIdle {
-		return
 	}
 	slices.SortFunc(idle, func(a, b *board) int { return cmp.Compare(a.used.Load(), b.used.Load()) })
-	for _, b := range idle[:len(idle)-1] { // the last is the one that is asked for now
-		if places <= maxIdle*3/4 {
-			return
+	for _, b := range idle {
+		if s.places <= maxPlaces*4/5 {
+			break
 		}
-		places -= len(b.members) + 1
 		s.drop(b)
 	}
+	s.evictAt = max(maxPlaces, s.places*6/5)
 }
+
+// cost is how many places' memory the board takes, roughly.
+func (b *board) cost() int { return len(b.members) + emptyPlaces }
 
 // drop lets go of a board. It is called with mu held.
 func (s *Service) drop(b *board) {
 	delete(s.boards, b.name)
+	s.places -= b.cost()
 	for user := range b.members {
 		b.s.boardsOf[user] = slices.DeleteFunc(b.s.boardsOf[user], func(other *board) bool { return other == b })
 		if len(b.s.boardsOf[user]) == 0 {

@@ -54,22 +54,27 @@ func (p *people) know(number uint32, id string) bool {
 // forget forgets a user. The id stays with the number, which this process does not
 // give again.
 func (p *people) forget(number uint32) {
-	p.index.remove(*p.ids.Load(), number)
+	if ids := *p.ids.Load(); int(number) < len(ids) {
+		p.index.remove(ids, number)
+	}
 	delete(p.hidden, number)
 }
 
 // number returns a user's number, and whether there is such a user.
 func (p *people) number(id string) (number uint32, ok bool) { return p.index.find(*p.ids.Load(), id) }
 
-// id returns the id of a user who is known, or was. It may be called by anybody at
-// any time.
-func (p *people) id(number uint32) string { return (*p.ids.Load())[number] }
+// id returns the id of a user who is known, or was; of one whom another program has
+// entered, and who is not loaded yet, an empty one. It may be called by anybody at any
+// time.
+func (p *people) id(number uint32) string {
+	if ids := *p.ids.Load(); int(number) < len(ids) {
+		return ids[number]
+	}
+	return ""
+}
 
 // tie puts the user whose id is lower first.
-func (p *people) tie(a, b uint32) bool {
-	ids := *p.ids.Load()
-	return ids[a] < ids[b]
-}
+func (p *people) tie(a, b uint32) bool { return p.id(a) < p.id(b) }
 
 func (p *people) isHidden(number uint32) bool {
 	_, hidden := p.hidden[number]

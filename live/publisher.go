@@ -105,7 +105,7 @@ func (p *publisher) begin(ctx context.Context) *attempt {
 	}
 	a.version = a.told.version
 	a.news = sse.Publication{Topic: p.topic, Since: a.since}
-	if p.isNews(shown) {
+	if p.tell(shown) {
 		a.news.State = shown.at(a.version).asState()
 	}
 	if a.told.places != nil {
@@ -137,9 +137,8 @@ func (a *attempt) end() {
 	}
 }
 
-// isNews reports whether followers lack what shown shows, and notes that they are
-// told now.
-func (p *publisher) isNews(shown *page) bool {
+// tell notes that followers are told what shown shows, and reports whether they lack it.
+func (p *publisher) tell(shown *page) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if shown.sameAs(p.published) {

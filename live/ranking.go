@@ -12,9 +12,13 @@ import (
 	"marcador/store"
 )
 
-// maxPages bounds the encoded pages that a ranking keeps; past it the one that was
-// not asked for for longest is made again when it is.
-const maxPages = 64
+// maxPages bounds the encoded pages that a ranking of the global board keeps, and
+// maxGroupPages those of another; past it the one that was not asked for for longest is
+// made again when it is.
+const (
+	maxPages      = 64
+	maxGroupPages = 4
+)
 
 // ranking is a board in one period, with what was encoded of it.
 type ranking struct {
@@ -107,7 +111,11 @@ func (r *ranking) keep(key pageKey, p *page) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.pages == nil {
-		r.pages, _ = simplelru.NewLRU[pageKey, *page](maxPages, nil) // the size is positive
+		size := maxGroupPages
+		if r.b.name == Global {
+			size = maxPages
+		}
+		r.pages, _ = simplelru.NewLRU[pageKey, *page](size, nil) // the size is positive
 	}
 	r.pages.Add(key, p)
 }
@@ -149,12 +157,8 @@ func (r *ranking) ownLine(userID string) *ownLine {
 		return nil
 	}
 	o := &ownLine{line: r.line(e)}
-	total, behind := float64(r.rank.Len()), r.rank.Len()-r.rank.Position(number)
-	if r.rank.Hidden(number) {
-		behind++ // whose place it would be
-	}
-	if total > 0 {
-		o.percentile = math.Round(float64(behind)/total*1000) / 10
+	if total := r.rank.Len(); total > 0 {
+		o.percentile = math.Round(float64(r.rank.Behind(number))/float64(total)*1000) / 10
 	}
 	if points, ok := r.rank.ToNext(number); ok {
 		o.pointsToNext = &points

@@ -27,7 +27,7 @@ func (s *Service) schedule() error {
 	}
 	if s.opts.Retention > 0 {
 		// At an hour at which nobody looks, and neither a period ends nor clocks are changed.
-		jobs = append(jobs, job{"prune closed periods", gocron.CronJob("40 4 * * *", false), s.archive.prune})
+		jobs = append(jobs, job{"prune closed periods", gocron.CronJob("40 4 * * *", false), s.archive.wakeToPrune})
 	}
 	if s.opts.CacheTTL > 0 {
 		jobs = append(jobs, job{"look for changes by others", gocron.DurationJob(s.opts.CacheTTL), s.look})

@@ -261,7 +261,7 @@ func (f *follower) News(published any, with bool) sse.Event {
 	}
 	now := n.places[f.slot]
 	if f.asMember && !now.member {
-		return sse.Forbidden(noMember)
+		return sse.Forbidden("You are not a member of the board " + f.r.b.name + " any more.")
 	}
 	if now.rank == f.told.rank && !with {
 		return sse.Event{}
@@ -270,8 +270,6 @@ func (f *follower) News(published any, with bool) sse.Event {
 	f.version, f.told = n.version, now
 	return f.moved(before, f.told)
 }
-
-const noMember = "You are not a member of this board any more."
 
 func (f *follower) moved(from, to place) sse.Event {
 	if from.rank == to.rank {

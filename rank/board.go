@@ -1,6 +1,9 @@
 package rank
 
-import "slices"
+import (
+	"math"
+	"slices"
+)
 
 // Board is who competes: everybody's score, the order that follows from it, and
 // where each stood at the baseline that moves are measured from.
@@ -228,6 +231,21 @@ func (b *Board) ToNext(user uint32) (points int64, ok bool) {
 		return keys[0].score - it.Score + more, true
 	}
 	return 0, false
+}
+
+// Behind counts those who have a worse rank than the user, 0 for one who is not on the
+// board. O(log n).
+func (b *Board) Behind(user uint32) int {
+	it, ok := b.Item(user)
+	if !ok {
+		return 0
+	}
+	if b.numbering != Ordinal {
+		it.Seq = math.MaxInt64 // behind all that have the score
+	} else if !b.Hidden(user) {
+		return b.Len() - b.Position(user)
+	}
+	return b.Len() + 1 - b.index.Position(it)
 }
 
 // Page appends to dst the entries of the positions from first, at most n, and returns

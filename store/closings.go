@@ -78,9 +78,13 @@ func (s *Store) Outcome(ctx context.Context, c *Closing, yield func(*Final)) err
 	if err != nil {
 		return err
 	}
+	rows, err := s.rowsOf(ctx, c)
+	if err != nil {
+		return err
+	}
 	for from := int64(0); from < last; from += some {
 		began := time.Now()
-		if err := s.outcome(ctx, c, from, from+some, yield); err != nil {
+		if err := s.outcome(ctx, c, rows, from, from+some, yield); err != nil {
 			return fmt.Errorf("read outcome: %w", err)
 		}
 		select {
@@ -92,8 +96,31 @@ func (s *Store) Outcome(ctx context.Context, c *Closing, yield func(*Final)) err
 	return nil
 }
 
+// rowsOf returns the first seq of the period, and the first behind it. Time in the
+// ledger never goes back, so they are found by halving.
+func (s *Store) rowsOf(ctx context.Context, c *Closing) (rows [2]int64, err error) {
+	for i, at := range []time.Time{c.Start, c.Ends} {
+		low, high := int64(0), s.Seq()+1
+		for low < high {
+			middle := low + (high-low)/2
+			var found int64
+			err := s.read.QueryRowContext(ctx, `SELECT at FROM ledger WHERE seq >= ? ORDER BY seq LIMIT 1`, middle).Scan(&found)
+			switch {
+			case errors.Is(err, sql.ErrNoRows) || err == nil && found >= at.UnixMilli():
+				high = middle
+			case err != nil:
+				return rows, fmt.Errorf("find the rows of a period: %w", err)
+			default:
+				low = middle + 1
+			}
+		}
+		rows[i] = low
+	}
+	return rows, nil
+}
+
 // outcome is Outcome of the users with numbers above from and up to to.
-func (s *Store) outcome(ctx context.Context, c *Closing, from, to int64, yield func(*Final)) error {
+func (s *Store) outcome(ctx context.Context, c *Closing, rows [2]int64, from, to int64, yield func(*Final)) error {
 	column := [...]string{"day", "week", "month"}[c.Period]
 	return s.each(ctx, func(row []driver.Value) error {
 		yield(&Final{User: uint32(number(row[0])), Score: number(row[1]), Reached: number(row[2]), XP: number(row[3])})
@@ -104,8 +131,8 @@ func (s *Store) outcome(ctx context.Context, c *Closing, from, to int64, yield f
 		FROM totals WHERE user > ?3 AND user <= ?4 AND (`+column+` = ?1 OR prior_`+column+` = ?1)
 		UNION ALL -- xp_after is that of the row with the highest seq
 		SELECT l.user, sum(l.xp), max(l.seq), l.xp_after FROM totals t CROSS JOIN ledger l ON l.user = t.user
-		WHERE t.user > ?3 AND t.user <= ?4 AND t.prior_`+column+` > ?1 AND l.at >= ?1 AND l.at < ?2 AND l.xp <> 0 GROUP BY l.user`,
-		c.Start.UnixMilli(), c.Ends.UnixMilli(), from, to)
+		WHERE t.user > ?3 AND t.user <= ?4 AND t.prior_`+column+` > ?1 AND l.seq >= ?2 AND l.seq < ?5 AND l.xp <> 0 GROUP BY l.user`,
+		c.Start.UnixMilli(), rows[0], from, to, rows[1])
 }
 
 // Complete fills in what finals lack: the coins that users had at the end, and their
@@ -156,19 +183,27 @@ func (s *Store) AddFinals(ctx context.Context, c *Closing, finals []Final) error
 }
 
 // AddPlaces adds where in the closing the users are, by their numbers: as AddFinals,
-// after it.
+// after it. The final of who was erased meanwhile is removed.
 func (s *Store) AddPlaces(ctx context.Context, c *Closing, finals []Final) error {
 	return s.do(ctx, func(ctx context.Context, t *tx) (err error) {
 		stmt, err := t.conn.PrepareContext(ctx, `
-			INSERT INTO places (closing, user, position)
-			SELECT closing, user, position FROM finals WHERE closing = ?1 AND position = ?2`)
+			INSERT INTO places (closing, user, position) SELECT ?1, number, ?3 FROM users WHERE number = ?2`)
 		if err != nil {
 			return fmt.Errorf("add places: %w", err)
 		}
 		defer func() { err = errors.Join(err, stmt.Close()) }()
 		for i := range finals {
-			if _, err := stmt.ExecContext(ctx, c.Number, finals[i].Position); err != nil {
+			f := &finals[i]
+			result, err := stmt.ExecContext(ctx, c.Number, f.User, f.Position)
+			if err != nil {
 				return fmt.Errorf("add places: %w", err)
+			}
+			if added, err := result.RowsAffected(); err != nil || added == 1 {
+				continue // this driver has no such error
+			}
+			t.remnants = true
+			if _, err := t.conn.ExecContext(ctx, `DELETE FROM finals WHERE closing = ? AND position = ?`, c.Number, f.Position); err != nil {
+				return fmt.Errorf("remove final: %w", err)
 			}
 		}
 		return nil
@@ -178,8 +213,12 @@ func (s *Store) AddPlaces(ctx context.Context, c *Closing, finals []Final) error
 // EndClosing makes the closing one that is seen.
 func (s *Store) EndClosing(ctx context.Context, c *Closing) error {
 	return s.do(ctx, func(ctx context.Context, t *tx) error {
-		if _, err := t.conn.ExecContext(ctx, `UPDATE closings SET entries = ?, complete = 1 WHERE number = ?`, c.Entries, c.Number); err != nil {
+		result, err := t.conn.ExecContext(ctx, `UPDATE closings SET entries = ?, complete = 1 WHERE number = ?`, c.Entries, c.Number)
+		if err != nil {
 			return fmt.Errorf("end closing: %w", err)
+		}
+		if n, err := result.RowsAffected(); err != nil || n != 1 {
+			return fmt.Errorf("end closing %d: it is gone (%w)", c.Number, err)
 		}
 		return nil
 	})

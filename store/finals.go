@@ -81,6 +81,25 @@ func placesOf(c *Closing, board string) (query string, args []any) {
 		return `(SELECT user, position AS place, rank, score, xp, ml_coins, prior FROM finals
 			WHERE closing = ? AND position <= ?)`, []any{c.Number, c.Entries}
 	}
+	members, args := membersOf(c, board)
+	rank := map[string]string{
+		"ordinal":     `row_number() OVER (ORDER BY f.position)`,
+		"competition": `rank() OVER (ORDER BY f.score DESC)`,
+		"dense":       `dense_rank() OVER (ORDER BY f.score DESC)`,
+	}[c.Ranks]
+	return `(SELECT f.user, row_number() OVER (ORDER BY f.position) AS place, ` + rank + ` AS rank,
+			f.score, f.xp, f.ml_coins, 0 AS prior
+		FROM (` + members + `) m JOIN users u ON u.number = m.user AND NOT u.hidden
+		JOIN places p ON p.user = m.user AND p.closing = ?
+		JOIN finals f ON f.closing = p.closing AND f.position = p.position WHERE f.position <= ?)`,
+		append(args, c.Number, c.Entries)
+}
+
+// membersOf returns a query for the members of a board when the period closed.
+func membersOf(c *Closing, board string) (query string, args []any) {
+	if board == Global {
+		return `SELECT number AS user FROM users`, nil
+	}
 	kind, id, _ := strings.Cut(board, ":")
 	members, args := `SELECT DISTINCT user FROM memberships
 		WHERE kind = ? AND group_id = ? AND since < ? AND (until IS NULL OR until >= ?)`,
@@ -89,16 +108,7 @@ func placesOf(c *Closing, board string) (query string, args []any) {
 		members, args = `SELECT friend AS user FROM friends WHERE user = (SELECT number FROM users WHERE id = ?)
 			UNION SELECT number FROM users WHERE id = ?`, []any{id, id}
 	}
-	rank := map[string]string{
-		"ordinal":     `row_number() OVER (ORDER BY f.position)`,
-		"competition": `rank() OVER (ORDER BY f.score DESC)`,
-		"dense":       `dense_rank() OVER (ORDER BY f.score DESC)`,
-	}[c.Ranks]
-	return `(SELECT f.user, row_number() OVER (ORDER BY f.position) AS place, ` + rank + ` AS rank,
-			f.score, f.xp, f.ml_coins, 0 AS prior
-		FROM (` + members + `) m JOIN places p ON p.user = m.user AND p.closing = ?
-		JOIN finals f ON f.closing = p.closing AND f.position = p.position WHERE f.position <= ?)`,
-		append(args, c.Number, c.Entries)
+	return members, args
 }
 
 func (s *Store) finals(ctx context.Context, query string, args ...any) (finals []NamedFinal, err error) {
@@ -130,11 +140,12 @@ func (s *Store) ownFinal(ctx context.Context, c *Closing, board, own string) (*N
 	if len(found) == 1 {
 		return &found[0], nil
 	}
+	members, membersArgs := membersOf(c, board)
 	found, err = s.finals(ctx, `
 		SELECT f.user, u.id, 0, f.rank, f.score, f.xp, f.ml_coins, 0
 		FROM users u JOIN places p ON p.user = u.number AND p.closing = ?
 		JOIN finals f ON f.closing = p.closing AND f.position = p.position
-		WHERE u.id = ? AND f.position > ?`, c.Number, own, c.Entries)
+		WHERE u.id = ? AND (f.position > ? OR u.hidden) AND u.number IN (`+members+`)`, append([]any{c.Number, own, c.Entries}, membersArgs...)...)
 	if err != nil || len(found) == 0 || board == Global {
 		return first(found), err
 	}

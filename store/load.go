@@ -34,9 +34,10 @@ func (s *Store) LastNumber(ctx context.Context) (last int64, err error) {
 
 // People calls yield with every user, in no order, until it returns an error. It is
 // called by Parts goroutines at once, each of which has its own part, from 0. Those are
-// active who have gained points since, which must be the start of a month.
-func (s *Store) People(ctx context.Context, since time.Time, yield func(part int, p *Person) error) error {
-	return s.inParts(ctx, func(ctx context.Context, part int, from, to int64) error {
+// active who have gained points since, which must be the start of a month. Numbers above
+// last are left out: they are of who has come meanwhile.
+func (s *Store) People(ctx context.Context, last int64, since time.Time, yield func(part int, p *Person) error) error {
+	return inParts(ctx, last, func(ctx context.Context, part int, from, to int64) error {
 		var p Person
 		return s.each(ctx, func(row []driver.Value) error {
 			p.User, p.ID, p.Since = uint32(number(row[0])), text(row[1]), number(row[2])
@@ -69,11 +70,8 @@ func (st *Standing) unpack(packed string) {
 }
 
 // inParts calls read for each part of the users' numbers, at the same time.
-func (s *Store) inParts(ctx context.Context, read func(ctx context.Context, part int, from, to int64) error) error {
-	last, err := s.LastNumber(ctx)
-	if err != nil {
-		return err
-	}
+func inParts(ctx context.Context, last int64, read func(ctx context.Context, part int, from, to int64) error) error {
+	var err error
 	failures := make(chan error, Parts)
 	for part := range int64(Parts) {
 		go func() { failures <- read(ctx, int(part), last*part/Parts, last*(part+1)/Parts) }()

@@ -22,6 +22,7 @@ func migrate(ctx context.Context, db *sql.DB, path string) (err error) {
 	if err := db.QueryRowContext(ctx, `PRAGMA user_version`).Scan(&version); err != nil {
 		return fmt.Errorf("read the schema's version of %q: %w", path, err)
 	}
+	from := version
 	if version == schemaVersion {
 		return nil
 	}
@@ -47,7 +48,7 @@ func migrate(ctx context.Context, db *sql.DB, path string) (err error) {
 		err = t.Commit()
 	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("migrate database %q from schema %d; it was left as it is: %w", path, version, err), t.Rollback())
+		return errors.Join(fmt.Errorf("migrate database %q from schema %d; it was left as it is: %w", path, from, err), t.Rollback())
 	}
 	return nil
 }

@@ -122,7 +122,6 @@ func (s *Store) Erase(ctx context.Context, id string) error {
 			`DELETE FROM keys WHERE count = 1 AND seq IN (SELECT seq FROM ledger WHERE user = ?)`,
 			`DELETE FROM finals WHERE (closing, position) IN (
 			   SELECT closing, position FROM places WHERE user = ? AND closing IN (SELECT number FROM closings))`,
-			`DELETE FROM finals WHERE user = ? AND closing IN (SELECT number FROM closings WHERE NOT complete)`, // they have no places yet
 			`DELETE FROM places WHERE user = ? AND closing IN (SELECT number FROM closings)`,
 			`DELETE FROM limits WHERE board = (SELECT 'friends:' || id FROM users WHERE number = ?)`,
 			`DELETE FROM users WHERE number = ?`, // and by it all else

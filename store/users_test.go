@@ -180,7 +180,7 @@ func TestStore_People_active(t *testing.T) {
 		"u2": {{60, now, true}, {20, before, true}, {80, now, true}, {20, before, true}},
 	}
 	var mu sync.Mutex
-	err = s.People(t.Context(), store.Monthly.Before(c.Now().In(merida)), func(_ int, p *store.Person) error {
+	err = s.People(t.Context(), 1000, store.Monthly.Before(c.Now().In(merida)), func(_ int, p *store.Person) error {
 		mu.Lock()
 		defer mu.Unlock()
 		st := &p.Standing
@@ -207,7 +207,7 @@ func TestStore_People_active(t *testing.T) {
 		t.Errorf("error %v, missing %v", err, want)
 	}
 	stop := errors.New("stop")
-	if err := s.People(t.Context(), time.Time{}, func(int, *store.Person) error { return stop }); !errors.Is(err, stop) {
+	if err := s.People(t.Context(), 1000, time.Time{}, func(int, *store.Person) error { return stop }); !errors.Is(err, stop) {
 		t.Errorf("error = %v, want that of yield", err)
 	}
 }
@@ -230,7 +230,7 @@ func TestStore_People(t *testing.T) {
 		t.Helper()
 		var mu sync.Mutex
 		var got []string
-		if err := s.People(t.Context(), time.UnixMilli(began), func(_ int, p *store.Person) error {
+		if err := s.People(t.Context(), 1000, time.UnixMilli(began), func(_ int, p *store.Person) error {
 			mu.Lock()
 			defer mu.Unlock()
 			got = append(got, fmt.Sprintf("%s %d xp=%d reached=%d hidden=%v seen=%d", p.ID, p.User, p.XP, p.Reached, p.Hidden, max(p.Since-began, -1)/1000))

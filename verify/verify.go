@@ -94,7 +94,7 @@ func Open(ctx context.Context, path string, opts Options) (_ *DB, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("open database %q: %w", path, err)
 	}
-	if err := recognise(ctx, db, path); err != nil {
+	if err := recognise(ctx, db, path, opts.Location); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	return &DB{db, opts}, nil
@@ -129,7 +129,7 @@ func connect(path string) (*sql.DB, error) {
 }
 
 // recognise returns an error where the database is not one that can be verified.
-func recognise(ctx context.Context, db *sql.DB, path string) error {
+func recognise(ctx context.Context, db *sql.DB, path string, location *time.Location) error {
 	var application int
 	var present bool
 	err := db.QueryRowContext(ctx, `
@@ -142,6 +142,13 @@ func recognise(ctx context.Context, db *sql.DB, path string) error {
 		return fmt.Errorf("%q is not a database of marcador; give another path", path)
 	case !present:
 		return fmt.Errorf("the database %q was written by an older version of marcador; marcador serve brings it up to date", path)
+	}
+	var zone string
+	if err := db.QueryRowContext(ctx, `SELECT coalesce((SELECT zone FROM state), '')`).Scan(&zone); err != nil {
+		return fmt.Errorf("read the time zone of %q: %w", path, err)
+	}
+	if zone != "" && zone != location.String() {
+		return fmt.Errorf("the service that %q belongs to runs in the time zone %s, not in %s; give that", path, zone, location)
 	}
 	return nil
 }

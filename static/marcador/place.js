@@ -25,11 +25,12 @@ export function placeIn(entries, userId, totalEntries) {
   if (index < 0) return null;
   const own = entries[index];
   const better = [...entries].reverse().find((one) => one.rank < own.rank);
+  const behind = totalEntries - entries.filter((one) => one.rank <= own.rank).length;
   const shared = entries.some((one, i) => i > 0 && one.rank === entries[i - 1].rank);
   return Object.freeze({
     ...own,
     isCurrentUser: true,
-    percentile: Math.round((1000 * (totalEntries - index - 1)) / totalEntries) / 10,
+    percentile: Math.round((1000 * behind) / totalEntries) / 10,
     // Where equal scores do not share a rank, who reached them first goes in front, so that a better
     // one takes one point more.
     pointsToNext: better === undefined ? null : better.score - own.score + (shared ? 0 : 1),

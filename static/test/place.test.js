@@ -51,6 +51,7 @@ test("equal scores that share a rank", () => {
     ["c", 2, 7],
     ["d", 4, 5],
   ]);
+  assert.deepEqual(told(entries, "b"), [2, 70, 2]);
   assert.deepEqual(told(entries, "c"), [2, 70, 2]);
   assert.deepEqual(told(entries, "d"), [4, 60, 2]);
 });
