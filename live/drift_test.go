@@ -63,7 +63,7 @@ func TestService_twoWriters(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	var writing sync.WaitGroup
 	writing.Go(func() {
-		for i := 1000; ctx.Err() == nil && i < 1200; i++ {
+		for i := 1000; ctx.Err() == nil && i < 1050; i++ {
 			_, err := db.ExecContext(t.Context(), fmt.Sprintf(`
 				INSERT INTO users (number, id, username, avatar, email, created_at) VALUES (%d, 'z%[1]d', 'z', '', '', 0);
 				INSERT INTO totals (user, xp, ml_coins, reached, day, day_xp, day_reached, week, week_xp, week_reached, month, month_xp, month_reached)
@@ -73,7 +73,7 @@ func TestService_twoWriters(t *testing.T) {
 			}
 		}
 	})
-	for range 100 {
+	for range 30 {
 		if _, err := f.Page(t.Context(), live.Query{Board: live.Global, Period: live.AllTime, Limit: 1000}); err != nil {
 			t.Fatal(err)
 		}
@@ -95,7 +95,7 @@ func TestService_loadWhileReloading(t *testing.T) {
 	f := &fixture{t: t, path: t.TempDir() + "/m.db", log: &logBuffer{}}
 	f.open(live.Options{Throttle: time.Hour})
 	defer f.close()
-	const followed = 100
+	const followed = 40
 	var profiles []live.Profile
 	for i := range followed + 1 {
 		profiles = append(profiles, live.Profile{ID: fmt.Sprint("u", i), Username: "x", Groups: map[string][]string{"school": {fmt.Sprint(i)}}})
@@ -118,7 +118,7 @@ func TestService_loadWhileReloading(t *testing.T) {
 		}
 		return string(body)
 	}
-	for round := range 10 {
+	for round := range 5 {
 		ctx, stop := context.WithCancel(t.Context())
 		var reading sync.WaitGroup
 		reading.Go(func() {
@@ -234,16 +234,16 @@ func TestService_recomputeByCron_pseudonym(t *testing.T) {
 
 // A period that is longer than closed ones are kept is not closed again and again.
 func TestService_shortRetention(t *testing.T) {
-	inBubble(t, live.Options{Retention: 7 * 24 * time.Hour}, func(t *testing.T, f *fixture) {
+	inBubble(t, live.Options{Retention: 2 * 24 * time.Hour}, func(t *testing.T, f *fixture) {
 		f.put("a")
 		f.give("a", 30)
-		for range 50 {
+		for range 9 {
 			time.Sleep(24 * time.Hour)
 			f.give("a", 1)
 		}
 		synctest.Wait()
-		if n := strings.Count(f.log.String(), "period=monthly"); n > 2 {
-			t.Errorf("two months were closed %d times", n)
+		if n := strings.Count(f.log.String(), "period=weekly"); n > 2 {
+			t.Errorf("two weeks were closed %d times", n)
 		}
 	})
 }

@@ -150,7 +150,8 @@ func (p *page) Since(earlier sse.Content) sse.Event {
 		}
 		data = append(data, '}')
 	}
-	tied := 0 // the rank of the last change
+	tied := 0  // the rank of the last change
+	last := -1 // the place that the last row had that is no change
 	for _, r := range p.rows {
 		at, was := before[r.id]
 		delete(before, r.id)
@@ -159,9 +160,10 @@ func (p *page) Since(earlier sse.Content) sse.Event {
 			change(r.id, 0, r.rank, r.rest)
 		case !bytes.Equal(from.rows[at].rest, r.rest):
 			change(r.id, from.rows[at].rank, r.rank, r.rest)
-		case from.rows[at].rank != r.rank, tied == r.rank:
+		case from.rows[at].rank != r.rank, tied == r.rank, at < last:
 			change(r.id, from.rows[at].rank, r.rank, nil)
 		default:
+			last = at
 			continue
 		}
 		tied = r.rank

@@ -26,7 +26,7 @@ func TestPage_Since_sharedRanks(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 0))
 			t.Logf("seed %d", seed)
 			before := live.Snapshot(t, f.Service)
-			for range 100 {
+			for range 150 {
 				for range 1 + random.IntN(3) {
 					who := ids[random.IntN(len(ids))]
 					switch random.IntN(8) {
