@@ -157,8 +157,7 @@ func (a *api) admit(ctx context.Context, board string) (asMember bool, err error
 }
 
 func tokenMissing() error {
-	p := problemOf(http.StatusUnauthorized, "token_missing", "this needs a token; send Authorization: Bearer <token>")
-	return huma.ErrorWithHeaders(p, http.Header{"WWW-Authenticate": {realm}})
+	return huma.ErrorWithHeaders(noToken(), http.Header{"WWW-Authenticate": {realm}})
 }
 
 func notMember() error {

@@ -66,8 +66,7 @@ func (a *api) identify(r *http.Request, may access) (caller auth.Caller, p *prob
 		if may.public && a.Public {
 			return caller, nil, ""
 		}
-		return caller, problemOf(http.StatusUnauthorized, "token_missing",
-			"this needs a token; send Authorization: Bearer <token>"), ""
+		return caller, noToken(), ""
 	}
 	if err == nil {
 		caller, err = a.Verifier.Verify(token)
@@ -77,6 +76,10 @@ func (a *api) identify(r *http.Request, may access) (caller auth.Caller, p *prob
 			invalidToken(err)
 	}
 	return caller, nil, ""
+}
+
+func noToken() *problem {
+	return problemOf(http.StatusUnauthorized, "token_missing", "this needs a token; send Authorization: Bearer <token>")
 }
 
 // invalidToken is what a challenge says of a token that is refused.

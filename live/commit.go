@@ -170,7 +170,9 @@ func (s *Service) enrol(name string, user uint32, on bool) {
 func (s *Service) applyErasure(user uint32) {
 	delete(s.waiting, user)
 	s.atOnce = true
-	if own := s.boards[Friends+":"+s.people.id(user)]; own != nil {
+	friends := Friends + ":" + s.people.id(user)
+	delete(s.limits, friends)
+	if own := s.boards[friends]; own != nil {
 		for member := range own.members {
 			own.leave(member)
 		}

@@ -17,7 +17,7 @@ type due struct {
 	s *Service
 
 	mu     sync.Mutex
-	list   []*publisher               // guarded by mu
+	list   []*publisher               // guarded by mu: each publisher once at most
 	timers map[*publisher]*time.Timer // guarded by mu: of those whose time is to come
 	runs   bool                       // guarded by mu: there is the goroutine
 	closed bool                       // guarded by mu

@@ -1,0 +1,90 @@
+package sse_test
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+
+	"marcador/sse"
+)
+
+// Own events come first, without an id, and only where there is something to tell.
+func TestServer_own(t *testing.T) {
+	onBoth(t, sse.Options{}, func(_ *testing.T, s *site) {
+		other := s.next
+		s.next = func(r *http.Request) sse.Stream {
+			stream := other(r)
+			stream.Follows[0].Own = &own{user: stream.UserID}
+			return stream
+		}
+		c := s.connect("user=u")
+		c.want(hello, `own {"to":"u","of":null}`, `news {"v":1} e-1`)
+		s.hub.Publish(sse.Publication{Topic: s.topic, State: state(2), Notes: map[string]int{"u": 7, "v": 8}, Version: 2})
+		c.want(`own {"to":"u","of":7}`, `news {"v":2} e-2`)
+		s.hub.Publish(sse.Publication{Topic: s.topic, State: state(3), Notes: map[string]int{"v": 8}, Version: 3})
+		c.want(`news {"v":3} e-3`)
+		s.hub.Publish(sse.Publication{Topic: s.topic, Notes: map[string]int{"u": 9}, Version: 4}) // for single ones alone
+		c.want(`own {"to":"u","of":9} e-4`)
+		s.publish(5)
+		c.want(`news {"v":5} e-5`)
+		// Who saw 4 holds 3.
+		s.connect("diff&user=u", "Last-Event-ID: e-4").want(recovered, `own {"to":"u","of":null}`, `since {"from":3,"v":5} e-5`)
+	})
+}
+
+// Who is forbidden to read on is told so in place of the states, and the stream ends,
+// also where that was published while it began.
+func TestServer_forbidden(t *testing.T) {
+	onBoth(t, sse.Options{}, func(t *testing.T, s *site) {
+		other := s.next
+		s.next = func(r *http.Request) sse.Stream {
+			stream := other(r)
+			stream.Follows[0].Own = &own{user: stream.UserID}
+			if r.URL.Query().Has("late") {
+				s.hub.Publish(sse.Publication{Topic: s.topic, State: state(3), Notes: map[string]int{"u": -1}, Version: 3})
+			}
+			return stream
+		}
+		ended := func(c *client) {
+			t.Helper()
+			c.want("error")
+			if e := c.read(); e.name != "" {
+				t.Errorf("then came %+v", e)
+			}
+			<-s.left
+		}
+		c, gzip, v := s.connect("user=u"), s.connect("user=u&gzip"), s.connect("user=v")
+		for _, one := range []*client{c, gzip} {
+			one.want(hello, `own {"to":"u","of":null}`, `news {"v":1} e-1`)
+		}
+		v.want(hello, `own {"to":"v","of":null}`, `news {"v":1} e-1`)
+		s.hub.Publish(sse.Publication{Topic: s.topic, State: state(2), Notes: map[string]int{"u": -1}, Version: 2})
+		v.want(`news {"v":2} e-2`)
+		ended(c)
+		ended(gzip)
+		late := s.connect("user=u&late")
+		late.want(hello, `own {"to":"u","of":null}`)
+		ended(late)
+		v.want(`news {"v":3} e-3`)
+		if n := s.streams.Stats().Disconnects["forbidden"]; n != 3 {
+			t.Errorf("%d streams ended as forbidden, want 3", n)
+		}
+	})
+}
+
+type own struct{ user string }
+
+// News forbids a user of whom the notes have -1.
+func (o *own) News(notes any, _ bool) sse.Event {
+	if ranks, _ := notes.(map[string]int); ranks[o.user] == -1 {
+		return sse.Forbidden("no more")
+	}
+	if notes == nil {
+		return sse.Event{Name: "own", Data: fmt.Appendf(nil, `{"to":%q,"of":null}`, o.user)}
+	}
+	ranks, _ := notes.(map[string]int)
+	if n, ok := ranks[o.user]; ok {
+		return sse.Event{Name: "own", Data: fmt.Appendf(nil, `{"to":%q,"of":%d}`, o.user, n)}
+	}
+	return sse.Event{}
+}
