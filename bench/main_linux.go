@@ -30,6 +30,7 @@ var scenarios = []scenario{
 	{"stall", (*bench).stall},
 	{"churn", (*bench).churn},
 	{"drain", (*bench).drain},
+	{"writes", (*bench).writes},
 }
 
 func main() {

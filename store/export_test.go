@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"testing"
@@ -10,6 +11,16 @@ import (
 
 // BusyTimeout is how long SQLite waits for another program's lock.
 const BusyTimeout = 5 * time.Second
+
+// The statements of an update.
+const (
+	ReadTotals = readTotals
+	AddRow     = addRow
+	SaveTotals = saveTotals
+)
+
+// OpenWriter opens a database as the writer's connection is opened.
+func OpenWriter(path string) (*sql.DB, error) { return open(path, 1, writerPragmas) }
 
 // Waiting is how many writes wait.
 func Waiting(s *Store) int { return len(s.queue) }
@@ -20,7 +31,7 @@ func WriterPragmas(tb testing.TB, s *Store) string {
 	tb.Helper()
 	var journal string
 	var synchronous, foreignKeys int
-	err := s.do(tb.Context(), func(ctx context.Context, t *tx) error {
+	err := s.do(tb.Context(), 1, func(ctx context.Context, t *tx) error {
 		return t.conn.QueryRowContext(ctx, `
 			SELECT journal_mode, synchronous, foreign_keys
 			FROM pragma_journal_mode, pragma_synchronous, pragma_foreign_keys`).Scan(&journal, &synchronous, &foreignKeys)
