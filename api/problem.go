@@ -175,10 +175,20 @@ func (a *api) failAt(ctx context.Context, err error, field func(int, string) str
 		return unavailable("timeout", "it took too long; try again. Points may have been given or not: repeat that with the same Idempotency-Key")
 	case errors.Is(err, live.ErrUnavailable):
 		a.Log.ErrorContext(ctx, "write failed", "error", err)
-		return unavailable("database_unavailable", "the database can't be written now; nothing was changed, try again")
+		return unavailable("database_unavailable", "the database can't be written now"+because(err)+"; nothing was changed, try again")
 	}
 	a.Log.ErrorContext(ctx, "request failed", "error", err)
 	return problemOf(http.StatusInternalServerError, "internal", "something went wrong here; it was logged")
+}
+
+// because says what keeps the database from being written, for whoever has to mend it.
+func because(err error) string {
+	for _, fault := range []error{live.ErrDiskFull, live.ErrReadOnly, live.ErrLocked, live.ErrDamaged, live.ErrGone, live.ErrIO} {
+		if errors.Is(err, fault) {
+			return " (" + fault.Error() + ")"
+		}
+	}
+	return ""
 }
 
 func unavailable(code, detail string) error {

@@ -53,6 +53,16 @@ var (
 	ErrUnavailable = store.ErrUnavailable
 )
 
+// What ErrUnavailable may come with. See store.
+var (
+	ErrDiskFull = store.ErrDiskFull
+	ErrReadOnly = store.ErrReadOnly
+	ErrLocked   = store.ErrLocked
+	ErrDamaged  = store.ErrDamaged
+	ErrGone     = store.ErrGone
+	ErrIO       = store.ErrIO
+)
+
 // See store.Error.
 const (
 	UserNotFound    = store.UserNotFound
@@ -116,6 +126,7 @@ type Service struct {
 
 	ctx    context.Context // done when Close begins
 	cancel context.CancelFunc
+	tasks  sync.WaitGroup // what runs until then
 
 	mu       sync.RWMutex
 	latest   stamp               // guarded by mu: of the last commit
@@ -198,6 +209,7 @@ func Open(ctx context.Context, path string, opts Options) (_ *Service, err error
 		return nil, err
 	}
 	s.archive.start()
+	s.tasks.Go(s.inspect)
 	debug.FreeOSMemory() // loading takes twice of what stays
 	return s, s.schedule()
 }
@@ -211,6 +223,7 @@ func (s *Service) Close() error {
 		err = s.scheduler.Shutdown()
 	}
 	s.due.close()
+	s.tasks.Wait()
 	if s.archive != nil {
 		s.archive.close()
 	}
@@ -230,6 +243,15 @@ func (s *Service) Ready(ctx context.Context) error {
 		return fmt.Errorf("%w: the boards could not be loaded again", ErrUnavailable)
 	}
 	return s.store.Ready(ctx)
+}
+
+// inspect reads the database through, once, for damage that loading has not met.
+func (s *Service) inspect() {
+	if err := s.store.Inspect(s.ctx); errors.Is(err, ErrDamaged) {
+		s.log.Error("the database is damaged; writes are refused until a backup is restored", "error", err)
+	} else {
+		s.logged("look for damage in the database", err)
+	}
 }
 
 // byCron reports whether boards move only when a cron expression says so.

@@ -31,7 +31,7 @@ func (s *Store) Badges(ctx context.Context) (badges []Badge, err error) {
 
 // PutBadges replaces the table of badges: lowest first, the first from 0 points.
 func (s *Store) PutBadges(ctx context.Context, badges []Badge) error {
-	return s.do(ctx, func(ctx context.Context, t *tx) error {
+	return s.do(ctx, 1, func(ctx context.Context, t *tx) error {
 		if _, err := t.conn.ExecContext(ctx, `DELETE FROM badges`); err != nil {
 			return fmt.Errorf("put badges: %w", err)
 		}
@@ -53,7 +53,7 @@ type Limit struct {
 
 // PutLimit sets how many of a board's best are shown.
 func (s *Store) PutLimit(ctx context.Context, limit Limit) error {
-	return s.do(ctx, func(ctx context.Context, t *tx) error {
+	return s.do(ctx, 1, func(ctx context.Context, t *tx) error {
 		query, args := `DELETE FROM limits WHERE board = ?`, []any{limit.Board}
 		if limit.Top > 0 {
 			query, args = `INSERT OR REPLACE INTO limits (board, top) VALUES (?, ?)`, append(args, limit.Top)

@@ -55,7 +55,7 @@ func (s *Store) BeginClosing(ctx context.Context, c *Closing) error {
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return fmt.Errorf("begin closing: %w", err)
 	}
-	return s.do(ctx, func(ctx context.Context, t *tx) error {
+	return s.do(ctx, 1, func(ctx context.Context, t *tx) error {
 		err := t.conn.QueryRowContext(ctx, `
 			INSERT INTO closings (period, start, ends, ranks, entries, complete) VALUES (?, ?, ?, ?, 0, 0)
 			RETURNING number`,
@@ -164,7 +164,7 @@ func (s *Store) Complete(ctx context.Context, c *Closing, finals []Final) error 
 // AddFinals adds places to a closing, by their position: some hundreds at once, for
 // which writes wait. Who was erased meanwhile is left out.
 func (s *Store) AddFinals(ctx context.Context, c *Closing, finals []Final) error {
-	return s.do(ctx, func(ctx context.Context, t *tx) (err error) {
+	return s.do(ctx, 1, func(ctx context.Context, t *tx) (err error) {
 		stmt, err := t.conn.PrepareContext(ctx, `
 			INSERT INTO finals (closing, position, user, rank, prior, score, xp, ml_coins)
 			SELECT ?1, ?2, number, ?4, ?5, ?6, ?7, ?8 FROM users WHERE number = ?3`)
@@ -185,7 +185,7 @@ func (s *Store) AddFinals(ctx context.Context, c *Closing, finals []Final) error
 // AddPlaces adds where in the closing the users are, by their numbers: as AddFinals,
 // after it. The final of who was erased meanwhile is removed.
 func (s *Store) AddPlaces(ctx context.Context, c *Closing, finals []Final) error {
-	return s.do(ctx, func(ctx context.Context, t *tx) (err error) {
+	return s.do(ctx, 1, func(ctx context.Context, t *tx) (err error) {
 		stmt, err := t.conn.PrepareContext(ctx, `
 			INSERT INTO places (closing, user, position) SELECT ?1, number, ?3 FROM users WHERE number = ?2`)
 		if err != nil {
@@ -212,7 +212,7 @@ func (s *Store) AddPlaces(ctx context.Context, c *Closing, finals []Final) error
 
 // EndClosing makes the closing one that is seen.
 func (s *Store) EndClosing(ctx context.Context, c *Closing) error {
-	return s.do(ctx, func(ctx context.Context, t *tx) error {
+	return s.do(ctx, 1, func(ctx context.Context, t *tx) error {
 		result, err := t.conn.ExecContext(ctx, `UPDATE closings SET entries = ?, complete = 1 WHERE number = ?`, c.Entries, c.Number)
 		if err != nil {
 			return fmt.Errorf("end closing: %w", err)
@@ -244,7 +244,7 @@ func (s *Store) Prune(ctx context.Context, before time.Time) error {
 		return err
 	}
 	for from := int64(0); from < last; from += atOnce {
-		if err := s.do(ctx, func(ctx context.Context, t *tx) error {
+		if err := s.do(ctx, 1, func(ctx context.Context, t *tx) error {
 			_, err := t.conn.ExecContext(ctx, `DELETE FROM memberships WHERE user > ? AND user <= ? AND until < ?`,
 				from, from+atOnce, before.UnixMilli())
 			return err
@@ -260,7 +260,7 @@ const atOnce = 2000
 
 // removeClosing removes a closing with its places, some at a time.
 func (s *Store) removeClosing(ctx context.Context, number int64) error {
-	err := s.do(ctx, func(ctx context.Context, t *tx) error {
+	err := s.do(ctx, 1, func(ctx context.Context, t *tx) error {
 		_, err := t.conn.ExecContext(ctx, `UPDATE closings SET complete = 0 WHERE number = ?`, number)
 		return err
 	})
@@ -268,7 +268,7 @@ func (s *Store) removeClosing(ctx context.Context, number int64) error {
 		return err
 	}
 	for more := true; more; {
-		err := s.do(ctx, func(ctx context.Context, t *tx) error {
+		err := s.do(ctx, 1, func(ctx context.Context, t *tx) error {
 			removed := int64(0)
 			for _, query := range []string{
 				`DELETE FROM finals WHERE closing = ?1 AND position IN (SELECT position FROM finals WHERE closing = ?1 LIMIT ?2)`,

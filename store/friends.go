@@ -16,7 +16,7 @@ type Friendship struct {
 // so already. An *Error with UserNotFound where there is no such user, and with
 // OwnFriend where both are the same.
 func (s *Store) Befriend(ctx context.Context, id, other string, on bool) error {
-	return s.do(ctx, func(ctx context.Context, t *tx) error {
+	return s.do(ctx, 1, func(ctx context.Context, t *tx) error {
 		if id == other {
 			return refuse(OwnFriend, 0, "other", "nobody can be a friend of themselves; give another user")
 		}

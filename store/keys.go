@@ -117,7 +117,7 @@ func (s *Store) Unanswered(ctx context.Context) (recent []Recent, err error) {
 
 // Answer stores the ranks of keyed rows that Unanswered returned.
 func (s *Store) Answer(ctx context.Context, points []*Points) error {
-	return s.do(ctx, func(ctx context.Context, t *tx) error {
+	return s.do(ctx, 1, func(ctx context.Context, t *tx) error {
 		return t.addAnswers(ctx, points)
 	})
 }

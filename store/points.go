@@ -56,7 +56,11 @@ type Score struct {
 // the same time and must not be changed.
 func (s *Store) AddPoints(ctx context.Context, writes []Write) ([]*Points, error) {
 	var result []*Points
-	err := s.do(ctx, func(ctx context.Context, t *tx) (err error) {
+	updates := 0
+	for _, w := range writes {
+		updates += len(w.Updates)
+	}
+	err := s.do(ctx, updates, func(ctx context.Context, t *tx) (err error) {
 		result, err = t.addPoints(ctx, writes)
 		return err
 	})

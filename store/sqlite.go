@@ -39,6 +39,10 @@ var (
 	readerPragmas = []string{"busy_timeout(5000)", "query_only(ON)"}
 )
 
+// SQLite commits with fdatasync wherever its own build finds it, and so does this one:
+// the file's times need not be on the disk.
+func init() { _, _ = sqlite.Fdatasync(true) } // there is none on macOS and Windows
+
 func open(path string, connections int, pragmas []string) (*sql.DB, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
@@ -96,16 +100,17 @@ func recognise(ctx context.Context, path string) (empty bool, err error) {
 	switch {
 	case isCode(err, sqlite3.SQLITE_NOTADB):
 		return false, fmt.Errorf("%q is not an SQLite database; it was left as it is, give another path", path)
-	case isCode(err, sqlite3.SQLITE_CORRUPT):
-		return false, fmt.Errorf("the database %q is damaged (%w); it was left as it is", path, err)
 	case err != nil:
-		return false, fmt.Errorf("open database %q: %w", path, err)
+		return false, unusable(path, err)
 	case tables == 0 && application == 0:
 		return true, nil
 	case application != applicationID:
 		return false, fmt.Errorf("%q is an SQLite database of another program; it was left as it is, give another path", path)
 	case version > schemaVersion:
 		return false, fmt.Errorf("the database %q was written by a newer version of marcador (schema %d, this one knows %d); update marcador", path, version, schemaVersion)
+	}
+	if err := looksWhole(ctx, db, path); err != nil {
+		return false, unusable(path, err)
 	}
 	return false, nil
 }

@@ -7,6 +7,25 @@ import (
 	"fmt"
 )
 
+// What an update takes.
+const (
+	readTotals = `
+		SELECT t.user, t.xp, t.ml_coins, t.reached,
+		       t.day, t.day_xp, t.day_reached, t.prior_day, t.prior_day_xp,
+		       t.week, t.week_xp, t.week_reached, t.prior_week, t.prior_week_xp,
+		       t.month, t.month_xp, t.month_reached, t.prior_month, t.prior_month_xp
+		FROM users u JOIN totals t ON t.user = u.number WHERE u.id = ?`
+	addRow = `
+		INSERT INTO ledger (seq, user, xp, ml_coins, xp_after, ml_coins_after, reason, at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
+	saveTotals = `
+		UPDATE totals SET xp = ?, ml_coins = ?, reached = ?,
+		       day = ?, day_xp = ?, day_reached = ?, prior_day = ?, prior_day_xp = ?,
+		       week = ?, week_xp = ?, week_reached = ?, prior_week = ?, prior_week_xp = ?,
+		       month = ?, month_xp = ?, month_reached = ?, prior_month = ?, prior_month_xp = ?
+		WHERE user = ?`
+)
+
 // statements are those of the writer's connection that every update needs,
 // prepared once.
 type statements struct {
@@ -24,21 +43,9 @@ func (s *statements) prepare(ctx context.Context, conn *sql.Conn) error {
 	}{
 		{&s.saveState, `UPDATE state SET seq = ?, at = ?, answered = ?`},
 		{&s.dataVersion, `PRAGMA data_version`},
-		{&s.totals, `
-			SELECT t.user, t.xp, t.ml_coins, t.reached,
-			       t.day, t.day_xp, t.day_reached, t.prior_day, t.prior_day_xp,
-			       t.week, t.week_xp, t.week_reached, t.prior_week, t.prior_week_xp,
-			       t.month, t.month_xp, t.month_reached, t.prior_month, t.prior_month_xp
-			FROM users u JOIN totals t ON t.user = u.number WHERE u.id = ?`},
-		{&s.addRow, `
-			INSERT INTO ledger (seq, user, xp, ml_coins, xp_after, ml_coins_after, reason, at)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?)`},
-		{&s.saveTotals, `
-			UPDATE totals SET xp = ?, ml_coins = ?, reached = ?,
-			       day = ?, day_xp = ?, day_reached = ?, prior_day = ?, prior_day_xp = ?,
-			       week = ?, week_xp = ?, week_reached = ?, prior_week = ?, prior_week_xp = ?,
-			       month = ?, month_xp = ?, month_reached = ?, prior_month = ?, prior_month_xp = ?
-			WHERE user = ?`},
+		{&s.totals, readTotals},
+		{&s.addRow, addRow},
+		{&s.saveTotals, saveTotals},
 		{&s.key, `SELECT seq, count, digest FROM keys WHERE key = ?`},
 		{&s.keyedRows, `
 			SELECT l.seq, l.user, l.xp, l.ml_coins, l.xp_after, l.ml_coins_after,

@@ -27,7 +27,8 @@ type Options struct {
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
 
-	// Queue is how many writes may wait; past it they get ErrBusy. Default 4096.
+	// Queue is how many writes may wait, each update and each profile of a batch
+	// counted; past it they get ErrBusy. Default 65,536, which take a second or two.
 	Queue int
 }
 
@@ -65,10 +66,13 @@ type Store struct {
 	write *sql.DB // one connection, the writer's
 	read  *sql.DB // a pool
 
-	queue chan *request
-	stop  chan struct{} // closed by Close
-	done  chan struct{} // closed when the writer has gone
-	once  sync.Once
+	queue  chan *request         // of capacity Options.Queue, so that what weight admits finds room
+	weight atomic.Int64          // of those in queue, and those that are being committed
+	damage atomic.Pointer[error] // what was found, nil for none
+
+	stop chan struct{} // closed by Close
+	done chan struct{} // closed when the writer has gone
+	once sync.Once
 
 	seq atomic.Int64 // the last committed sequence number
 	at  atomic.Int64 // when it was given, in Unix milliseconds
@@ -89,7 +93,7 @@ func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 		opts.Now = time.Now
 	}
 	if opts.Queue == 0 {
-		opts.Queue = 4096
+		opts.Queue = 1 << 16
 	}
 	if err := checkFile(path); err != nil {
 		return nil, err
@@ -122,8 +126,12 @@ func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 	if err == nil {
 		err = w.keepZone(ctx)
 	}
+	if err == nil {
+		err = w.writable(ctx, path)
+	}
 	if err != nil {
-		return nil, errors.Join(err, s.closeDatabases())
+		_ = s.closeDatabases() // it says the same
+		return nil, unusable(path, err)
 	}
 	go w.run()
 	return s, nil
@@ -163,7 +171,7 @@ func (s *Store) At() time.Time { return time.UnixMilli(s.at.Load()).UTC() }
 // Touch takes a sequence number and the present time without changing
 // anything, so that whoever is told of commits notices that time has passed.
 func (s *Store) Touch(ctx context.Context) error {
-	return s.do(ctx, func(_ context.Context, t *tx) error {
+	return s.do(ctx, 1, func(_ context.Context, t *tx) error {
 		t.add(Change{})
 		return nil
 	})
@@ -172,37 +180,37 @@ func (s *Store) Touch(ctx context.Context) error {
 // Check asks whether another program has written to the database file since
 // the last transaction, and tells Committed if so. It costs one pragma.
 func (s *Store) Check(ctx context.Context) error {
-	return s.do(ctx, func(context.Context, *tx) error { return nil }) // every transaction looks
+	return s.do(ctx, 1, func(context.Context, *tx) error { return nil }) // every transaction looks
 }
 
 // Exclusive calls fn while nothing is written. fn must not write to the store.
 func (s *Store) Exclusive(ctx context.Context, fn func(context.Context) error) error {
-	return s.do(ctx, func(ctx context.Context, _ *tx) error { return fn(ctx) })
+	return s.do(ctx, 1, func(ctx context.Context, _ *tx) error { return fn(ctx) })
 }
 
 // Ready reports whether the database can be written, by writing.
 func (s *Store) Ready(ctx context.Context) error {
-	return s.do(ctx, func(ctx context.Context, t *tx) error {
+	return s.do(ctx, 1, func(ctx context.Context, t *tx) error {
 		_, err := t.conn.ExecContext(ctx, `UPDATE state SET id = 1`)
 		return err
 	})
 }
 
-// do has the writer run fn in its next transaction and waits for the outcome.
-// fn must refuse, with an *Error, before it writes; any other error undoes the
-// transaction.
-func (s *Store) do(ctx context.Context, fn func(context.Context, *tx) error) error {
-	r := &request{ctx: ctx, fn: fn, answer: make(chan error, 1)}
+// do has the writer run fn in its next transaction and waits for the outcome. weight is
+// how many rows it is about. fn must refuse, with an *Error, before it writes; any other
+// error undoes the transaction.
+func (s *Store) do(ctx context.Context, weight int, fn func(context.Context, *tx) error) error {
 	select {
 	case <-s.stop:
 		return ErrClosed
 	default:
 	}
-	select {
-	case s.queue <- r:
-	default:
+	r := &request{ctx: ctx, weight: max(weight, 1), fn: fn, answer: make(chan error, 1)}
+	if s.weight.Add(int64(r.weight)) > int64(s.opts.Queue) {
+		s.weight.Add(int64(-r.weight))
 		return ErrBusy
 	}
+	s.queue <- r
 	select {
 	case err := <-r.answer:
 		return err

@@ -34,7 +34,7 @@ type User struct {
 func (s *Store) PutProfiles(ctx context.Context, profiles []Profile) (created []bool, err error) {
 	profiles = slices.Clone(profiles) // the caller may be gone before the writer is done
 	made := make([]bool, len(profiles))
-	err = s.do(ctx, func(ctx context.Context, t *tx) (err error) {
+	err = s.do(ctx, len(profiles), func(ctx context.Context, t *tx) (err error) {
 		for i := range profiles {
 			if made[i], err = t.putProfile(ctx, &profiles[i]); err != nil {
 				return err
@@ -113,7 +113,7 @@ func (t *tx) putGroups(ctx context.Context, p *Profile) error {
 // file, and the write-ahead log emptied as soon as no reader needs it. An *Error with
 // UserNotFound where there is no such user.
 func (s *Store) Erase(ctx context.Context, id string) error {
-	return s.do(ctx, func(ctx context.Context, t *tx) error {
+	return s.do(ctx, 1, func(ctx context.Context, t *tx) error {
 		number, err := t.numberOf(ctx, id, "id")
 		if err != nil {
 			return err

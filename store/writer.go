@@ -1,20 +1,23 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 )
 
-// maxBatch bounds the requests of one transaction, and with it how long the
-// first of them waits for the last.
-const maxBatch = 1000
+// maxBatch bounds the weight of the requests of one transaction, but for its last,
+// and with it how long the first of them waits.
+const maxBatch = 2000
 
 // request is a write that waits for its commit.
 type request struct {
 	ctx    context.Context // the caller's: where it is done before its turn, the write is dropped
+	weight int             // how many rows it is about
 	fn     func(context.Context, *tx) error
 	answer chan error // of capacity 1, so that the writer never waits
 }
@@ -25,6 +28,8 @@ type writer struct {
 	s    *Store
 	conn *sql.Conn
 	stmt statements
+
+	files files // those that conn has open
 
 	seq        int64  // the last number given, committed
 	at         int64  // when, in Unix milliseconds
@@ -70,38 +75,36 @@ func newWriter(ctx context.Context, s *Store) (*writer, error) {
 	return w, nil
 }
 
+// writable notes the files that are open, and returns why they can't be written, if
+// they can't.
+func (w *writer) writable(ctx context.Context, path string) (err error) {
+	if _, err = w.conn.ExecContext(ctx, `UPDATE state SET id = 1`); err == nil {
+		w.files, err = filesOf(path)
+	}
+	return err
+}
+
 // run commits requests in batches until the store is closed and the queue is
-// empty: it takes one, and with it all that wait. Batches form by themselves
-// under load, and a lone write waits for nobody.
+// empty. Batches form by themselves under load, and a lone write waits for nobody.
 func (w *writer) run() {
 	defer close(w.s.done)
 	ctx := context.Background()
-	batch := make([]*request, 0, maxBatch)
+	var batch []*request
 	stopping := false
 	for {
-		batch = batch[:0]
+		var first *request
 		select {
-		case r := <-w.s.queue:
-			batch = append(batch, r)
+		case first = <-w.s.queue:
 		case <-w.s.stop:
 			stopping = true
 			select {
-			case r := <-w.s.queue:
-				batch = append(batch, r)
+			case first = <-w.s.queue:
 			default:
 				w.close(ctx)
 				return
 			}
 		}
-	waiting:
-		for len(batch) < maxBatch {
-			select {
-			case r := <-w.s.queue:
-				batch = append(batch, r)
-			default:
-				break waiting
-			}
-		}
+		batch = w.gather(append(batch[:0], first))
 		if !w.commit(ctx, batch) && stopping {
 			// The others that wait get ErrClosed, rather than each the same wait.
 			w.release()
@@ -112,6 +115,28 @@ func (w *writer) run() {
 			w.truncate(ctx)
 		}
 	}
+}
+
+// gather adds all requests to the batch that wait. As long as more come whenever
+// others are let run, it lets them: those who were answered a moment ago are about to
+// ask again, and half as many transactions carry twice as much. Where nobody else has
+// anything to do that takes no time.
+func (w *writer) gather(batch []*request) []*request {
+	for waiting := 0; waiting < len(w.s.queue) && waiting < maxBatch; {
+		waiting = len(w.s.queue)
+		runtime.Gosched()
+	}
+	weight := batch[0].weight
+	for weight < maxBatch {
+		select {
+		case r := <-w.s.queue:
+			batch = append(batch, r)
+			weight += r.weight
+		default:
+			return batch
+		}
+	}
+	return batch
 }
 
 // truncate empties the write-ahead log, unless somebody reads what is in it: then
@@ -144,12 +169,12 @@ func (w *writer) commit(ctx context.Context, batch []*request) (begun bool) {
 	if err == nil {
 		w.committed(t)
 	}
+	if err != nil {
+		err = fmt.Errorf("%w: %w", ErrUnavailable, w.s.noteDamage(err))
+	}
 	for i, r := range batch {
-		if err != nil {
-			r.answer <- fmt.Errorf("%w: %w", ErrUnavailable, err)
-		} else {
-			r.answer <- outcomes[i]
-		}
+		w.s.weight.Add(int64(-r.weight))
+		r.answer <- cmp.Or(err, outcomes[i])
 	}
 	return begun
 }
@@ -161,6 +186,9 @@ var errBegin = errors.New("begin")
 // transact runs the batch between BEGIN and COMMIT. An error means that
 // nothing of it is in the database.
 func (w *writer) transact(ctx context.Context, batch []*request, outcomes []error) (t *tx, err error) {
+	if err := cmp.Or(w.s.damaged(), w.files.there()); err != nil {
+		return nil, fmt.Errorf("%w: %w", errBegin, err)
+	}
 	if _, err := w.conn.ExecContext(ctx, `BEGIN IMMEDIATE`); err != nil {
 		_, _ = w.conn.ExecContext(ctx, `ROLLBACK`) // should one be open that could not be rolled back
 		return nil, fmt.Errorf("%w: %w", errBegin, err)
