@@ -174,7 +174,11 @@ func TestStartErrors(t *testing.T) {
 		want   string
 	}{
 		"no key":            {"", good, "MARCADOR_JWT_SECRET, or --jwt-secret"},
-		"key too short":     {secret[:31], good, "has 31 bytes; it needs 32"},
+		"no key says which": {"", good, "--jwt-public-key"},
+		"key file missing":  {"", append(good, "--jwt-public-key", filepath.Join(folder, "no.pem")), "--jwt-public-key"},
+		"key file a letter": {"", append(good, "--jwt-public-key", letter), "letter.db\": there is no PEM block"},
+		"key file a folder": {secret, append(good, "--jwt-public-key", folder), "--jwt-public-key"},
+		"key too short":     {secret[:31], good, "--jwt-secret has 31 bytes; it needs 32"},
 		"port taken":        {secret, append(good, "--addr", taken.Addr().String()), "taken by another program"},
 		"address":           {secret, append(good, "--addr", "nonsense"), "--addr"},
 		"folder missing":    {secret, append(good, "--db", filepath.Join(folder, "no", "m.db")), "does not exist"},
@@ -225,7 +229,7 @@ func TestHelp(t *testing.T) {
 	if err := run(t.Context(), []string{"serve", "--help"}, &out, io.Discard); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"--addr", "MARCADOR_ADDR", "--jwt-secret", "MARCADOR_JWT_SECRET", "--throttle", "10s", "--cache-ttl", "MARCADOR_CACHE_TTL", "--recompute"} {
+	for _, want := range []string{"--addr", "MARCADOR_ADDR", "--jwt-secret", "MARCADOR_JWT_SECRET", "--jwt-public-key", "MARCADOR_JWT_PUBLIC_KEY", "--throttle", "10s", "--cache-ttl", "MARCADOR_CACHE_TTL", "--recompute"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("serve --help lacks %s", want)
 		}
@@ -252,11 +256,11 @@ func TestToken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	caller, err := verifier.Verify(tokenFor(t, "u1", "xp:write admin", time.Minute))
+	caller, err := verifier.Verify(t.Context(), tokenFor(t, "u1", "xp:write admin", time.Minute))
 	if err != nil || caller.UserID != "u1" || caller.Email != "u1@school.mx" || !caller.May("xp:write") || time.Until(caller.Expires) > time.Minute {
 		t.Errorf("caller = %+v, %v", caller, err)
 	}
-	if _, err := verifier.Verify(tokenFor(t, "u1", "", -time.Hour)); !errors.Is(err, auth.ErrInvalidToken) {
+	if _, err := verifier.Verify(t.Context(), tokenFor(t, "u1", "", -time.Hour)); !errors.Is(err, auth.ErrInvalidToken) {
 		t.Errorf("a token of last hour: %v", err)
 	}
 }

@@ -68,6 +68,7 @@ type serveCommand struct {
 
 	tlsFlags
 	tokenFlags
+	keyFlags
 	boardFlags
 	logFlags
 }
@@ -78,7 +79,11 @@ func (c *serveCommand) Run(ctx context.Context, out output) error {
 	if err != nil {
 		return err
 	}
-	verifier, err := c.verifier()
+	keys, err := c.keyFlags.options()
+	if err != nil {
+		return err
+	}
+	verifier, err := c.verifierWith(keys)
 	if err != nil {
 		return err
 	}

@@ -3,28 +3,69 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"strings"
 	"time"
 
 	"marcador/auth"
 )
 
-// tokenFlags say which tokens are good.
+// tokenFlags say how tokens are signed and which are good.
 type tokenFlags struct {
 	JWTSecret   string `name:"jwt-secret" help:"HS256 key that tokens are signed with, 32 bytes or more. Better in the environment than here."`
 	JWTIssuer   string `name:"jwt-issuer" help:"Issuer (iss) that tokens must have."`
 	JWTAudience string `name:"jwt-audience" help:"Audience (aud) that tokens must have."`
 }
 
+// verifier returns one that signs, too.
 func (f tokenFlags) verifier() (*auth.Verifier, error) {
 	if f.JWTSecret == "" {
-		return nil, errors.New("there is no key to verify tokens with; set MARCADOR_JWT_SECRET, or --jwt-secret, to 32 bytes or more (openssl rand -hex 32 makes one)")
+		return nil, errors.New("there is no key to sign tokens with; set MARCADOR_JWT_SECRET, or --jwt-secret, to that of the service")
 	}
-	v, err := auth.NewVerifier(auth.Options{Secret: []byte(f.JWTSecret), Issuer: f.JWTIssuer, Audience: f.JWTAudience})
+	return f.verifierWith(auth.Options{})
+}
+
+// verifierWith adds what the flags say to the options.
+func (f tokenFlags) verifierWith(opts auth.Options) (*auth.Verifier, error) {
+	if n := len(f.JWTSecret); n > 0 && n < auth.MinSecret {
+		return nil, fmt.Errorf("--jwt-secret has %d bytes; it needs %d or more", n, auth.MinSecret)
+	}
+	opts.Secret, opts.Issuer, opts.Audience = []byte(f.JWTSecret), f.JWTIssuer, f.JWTAudience
+	v, err := auth.NewVerifier(opts)
+	if errors.Is(err, auth.ErrNoKeys) {
+		return nil, fmt.Errorf("%w; set MARCADOR_JWT_SECRET, or --jwt-secret, to %d bytes or more (openssl rand -hex 32 makes one), or give public keys with --jwt-public-key", err, auth.MinSecret)
+	}
+	return v, err
+}
+
+// keyFlags name the public keys of who signs tokens elsewhere.
+type keyFlags struct {
+	JWTPublicKey string `name:"jwt-public-key" help:"PEM file of public keys, or certificates, that tokens are signed with in RS256, ES256 or EdDSA."`
+}
+
+// maxKeyFile bounds what is read of the file, in bytes.
+const maxKeyFile = 1 << 20
+
+// options reads the keys. Its errors name flag and file.
+func (f keyFlags) options() (auth.Options, error) {
+	var opts auth.Options
+	if f.JWTPublicKey == "" {
+		return opts, nil
+	}
+	file, err := os.Open(f.JWTPublicKey)
 	if err != nil {
-		return nil, fmt.Errorf("--jwt-secret: %w", err)
+		return opts, fmt.Errorf("--jwt-public-key: %w", err)
 	}
-	return v, nil
+	defer func() { _ = file.Close() }() // it was only read
+	opts.PublicPEM, err = io.ReadAll(io.LimitReader(file, maxKeyFile))
+	if err == nil {
+		err = auth.CheckPEM(opts.PublicPEM)
+	}
+	if err != nil {
+		return opts, fmt.Errorf("--jwt-public-key %q: %w", f.JWTPublicKey, err)
+	}
+	return opts, nil
 }
 
 // tokenCommand signs a token.

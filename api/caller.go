@@ -69,7 +69,7 @@ func (a *api) identify(r *http.Request, may access) (caller auth.Caller, p *prob
 		return caller, noToken(), ""
 	}
 	if err == nil {
-		caller, err = a.Verifier.Verify(token)
+		caller, err = a.Verifier.Verify(r.Context(), token)
 	}
 	if err != nil {
 		return caller, problemOf(http.StatusUnauthorized, "token_invalid", err.Error()+"; get a fresh token"),

@@ -139,7 +139,7 @@ type extended struct {
 func (a *api) extend(ctx context.Context, in *extendInput) (*extendOutput, error) {
 	caller := callerOf(ctx)
 	if in.Body != nil && in.Body.Token != "" {
-		fresh, err := a.Verifier.Verify(in.Body.Token)
+		fresh, err := a.Verifier.Verify(ctx, in.Body.Token)
 		switch {
 		case err != nil:
 			p := problemOf(http.StatusUnauthorized, "token_invalid", "token: "+err.Error()+"; get a fresh token", fault{"token", err.Error()})

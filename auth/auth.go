@@ -2,6 +2,7 @@
 package auth
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -25,14 +26,14 @@ const (
 
 	// leeway is how far the clocks of who signs and who verifies may differ.
 	leeway = 30 * time.Second
-
-	// maxToken bounds what is parsed at all, in bytes.
-	maxToken = 8 << 10
 )
 
-// ErrInvalidToken is wrapped by all errors of Verify; what wraps it says why and
-// is fit for the caller's eyes.
+// ErrInvalidToken is wrapped by the errors of Verify about the token; what wraps
+// it says why, quotes nothing from it, and is fit for the caller's eyes.
 var ErrInvalidToken = errors.New("invalid token")
+
+// ErrNoKeys is what NewVerifier returns where the options name none.
+var ErrNoKeys = errors.New("there is no key to verify tokens with")
 
 // Caller is who calls. The zero value is an anonymous caller.
 type Caller struct {
@@ -61,122 +62,91 @@ func (c Caller) StreamUntil(now time.Time) time.Time {
 	return c.Expires.Add(leeway)
 }
 
-// Options says which tokens are good.
+// Options says which tokens are good. A secret and public keys may stand beside
+// each other: a token is verified only with keys of its own algorithm.
 type Options struct {
-	Secret   []byte // HS256 key, MinSecret bytes or more
-	Issuer   string // required `iss`, where set
-	Audience string // required `aud`, where set
+	Secret    []byte // HS256 key, MinSecret bytes or more
+	PublicPEM []byte // RS256, ES256 and EdDSA keys: PEM blocks of public keys or certificates
+	Issuer    string // required `iss`, where set
+	Audience  string // required `aud`, where set
 }
 
 // Verifier verifies tokens. Safe for concurrent use.
 type Verifier struct {
 	opts   Options
-	parser *jwt.Parser
+	keys   []key // of the options, and fixed
+	claims *jwt.Validator
 }
 
-// claims are those of RFC 7519 and three more.
-type claims struct {
-	jwt.RegisteredClaims
-
-	Email string `json:"email,omitempty"`
-	Name  string `json:"name,omitempty"`
-	Scope string `json:"scope,omitempty"`
-}
-
-// NewVerifier returns a verifier, or an error where the secret is too short.
+// NewVerifier returns a verifier, ErrNoKeys where there is no key, or an error of
+// one line where one can't be used.
 func NewVerifier(opts Options) (*Verifier, error) {
-	if n := len(opts.Secret); n < MinSecret {
-		return nil, fmt.Errorf("the JWT secret has %d bytes; it needs %d or more", n, MinSecret)
+	v := &Verifier{opts: opts}
+	if n := len(opts.Secret); n > 0 {
+		if n < MinSecret {
+			return nil, fmt.Errorf("the JWT secret has %d bytes; it needs %d or more", n, MinSecret)
+		}
+		v.keys = append(v.keys, key{method: jwt.SigningMethodHS256, material: opts.Secret})
 	}
-	checks := []jwt.ParserOption{
-		jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}),
-		jwt.WithExpirationRequired(),
-		jwt.WithIssuedAt(),
-		jwt.WithLeeway(leeway),
+	if opts.PublicPEM != nil {
+		public, err := parsePEM(opts.PublicPEM)
+		if err != nil {
+			return nil, err
+		}
+		v.keys = append(v.keys, public...)
 	}
+	if len(v.keys) == 0 {
+		return nil, ErrNoKeys
+	}
+	checks := []jwt.ParserOption{jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(leeway)}
 	if opts.Issuer != "" {
 		checks = append(checks, jwt.WithIssuer(opts.Issuer))
 	}
 	if opts.Audience != "" {
 		checks = append(checks, jwt.WithAudience(opts.Audience))
 	}
-	return &Verifier{opts: opts, parser: jwt.NewParser(checks...)}, nil
+	v.claims = jwt.NewValidator(checks...)
+	return v, nil
 }
 
 // Verify returns who the token says calls. It refuses, with an error that wraps
-// ErrInvalidToken: any algorithm but HS256, a signature that is not ours, no
-// `exp` or `sub`, another issuer or audience, a time that is out by more than
-// 30 s.
-func (v *Verifier) Verify(token string) (Caller, error) {
-	if len(token) > maxToken {
-		return Caller{}, fmt.Errorf("%w: it is longer than %d bytes", ErrInvalidToken, maxToken)
-	}
-	var c claims
-	_, err := v.parser.ParseWithClaims(token, &c, func(t *jwt.Token) (any, error) {
-		// RFC 7515, section 4.1.11: what must be understood and is not.
-		if _, critical := t.Header["crit"]; critical {
-			return nil, jwt.ErrTokenUnverifiable
-		}
-		return v.opts.Secret, nil
-	})
+// ErrInvalidToken: a signature that none of the keys for the token's algorithm
+// made, no `exp` or `sub`, another issuer or audience, a time that is out by more
+// than 30 s, and what is not a JWT to the letter. Nothing of the claims is read
+// before the signature is known to be good.
+func (v *Verifier) Verify(_ context.Context, token string) (Caller, error) {
+	t, err := parse(token)
 	if err != nil {
-		return Caller{}, fmt.Errorf("%w: %s", ErrInvalidToken, reason(err))
+		return Caller{}, err
 	}
-	if c.Subject == "" {
-		return Caller{}, fmt.Errorf("%w: it has no sub claim", ErrInvalidToken)
+	if err := t.verify(v.keys); err != nil {
+		return Caller{}, err
 	}
-	if c.ExpiresAt.Year() > 9999 {
-		return Caller{}, fmt.Errorf("%w: its exp lies beyond the year 9999; it counts seconds, not milliseconds", ErrInvalidToken)
+	c, err := t.claims()
+	if err != nil {
+		return Caller{}, err
 	}
-	return Caller{
-		UserID:  c.Subject,
-		Email:   c.Email,
-		Name:    c.Name,
-		Scopes:  strings.Fields(c.Scope),
-		Expires: c.ExpiresAt.Time,
-	}, nil
-}
-
-// reason words why a token was refused without quoting from it.
-func reason(err error) string {
-	for _, r := range []struct {
-		err  error
-		text string
-	}{
-		{jwt.ErrTokenMalformed, "it is not a JWT"},
-		{jwt.ErrTokenSignatureInvalid, "its signature or algorithm is not accepted"},
-		{jwt.ErrTokenUnverifiable, "its signature can't be verified"},
-		{jwt.ErrTokenRequiredClaimMissing, "it lacks a required claim (exp, and iss or aud where the service asks for them)"},
-		{jwt.ErrTokenExpired, "it has expired"},
-		{jwt.ErrTokenNotValidYet, "it is not valid yet"},
-		{jwt.ErrTokenUsedBeforeIssued, "it was issued in the future"},
-		{jwt.ErrTokenInvalidIssuer, "it is of another issuer"},
-		{jwt.ErrTokenInvalidAudience, "it is for another audience"},
-	} {
-		if errors.Is(err, r.err) {
-			return r.text
-		}
+	if err := v.claims.Validate(c.registered()); err != nil {
+		return Caller{}, refused(reason(err))
 	}
-	return "its claims are not accepted"
+	return c.caller()
 }
 
 // Sign returns a token that Verify takes for c until ttl from now. c.Expires is
-// not looked at.
+// not looked at. It needs the secret.
 func (v *Verifier) Sign(c Caller, ttl time.Duration) (string, error) {
-	now := time.Now()
-	out := claims{
-		RegisteredClaims: jwt.RegisteredClaims{
-			Subject:   c.UserID,
-			Issuer:    v.opts.Issuer,
-			IssuedAt:  jwt.NewNumericDate(now),
-			ExpiresAt: jwt.NewNumericDate(now.Add(ttl)),
-		},
-		Email: c.Email,
-		Name:  c.Name,
-		Scope: strings.Join(c.Scopes, " "),
+	if len(v.opts.Secret) == 0 {
+		return "", errors.New("tokens are signed with a secret, and there is none")
 	}
-	if v.opts.Audience != "" {
-		out.Audience = jwt.ClaimStrings{v.opts.Audience}
+	now := time.Now()
+	out := jwt.MapClaims{"sub": c.UserID, "iat": now.Unix(), "exp": now.Add(ttl).Unix()}
+	for name, value := range map[string]string{
+		"iss": v.opts.Issuer, "aud": v.opts.Audience,
+		"email": c.Email, "name": c.Name, "scope": strings.Join(c.Scopes, " "),
+	} {
+		if value != "" {
+			out[name] = value
+		}
 	}
 	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, out).SignedString(v.opts.Secret)
 	if err != nil {

@@ -111,7 +111,7 @@ func TestSchool_Handler(t *testing.T) {
 	if code := f.do(t, http.MethodPost, "/demo/token", `{"userId":"`+first.UserID+`"}`, "", &grant); code != http.StatusOK {
 		t.Fatalf("token: %d", code)
 	}
-	caller, err := f.verifier.Verify(grant.Token)
+	caller, err := f.verifier.Verify(t.Context(), grant.Token)
 	if err != nil || caller.UserID != first.UserID || len(caller.Scopes) > 0 {
 		t.Errorf("caller = %+v, %v; want %s without scopes", caller, err, first.UserID)
 	}

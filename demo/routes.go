@@ -54,7 +54,7 @@ func (s *School) exercise(w http.ResponseWriter, r *http.Request) {
 	token, _, err := auth.TokenOf(r, false)
 	var caller auth.Caller
 	if err == nil {
-		caller, err = s.verifier.Verify(token)
+		caller, err = s.verifier.Verify(r.Context(), token)
 	}
 	if err != nil {
 		s.refuse(w, http.StatusUnauthorized, err.Error()+"; pick a student again")

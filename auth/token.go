@@ -1,0 +1,194 @@
+package auth
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/golang-jwt/jwt/v5"
+)
+
+const (
+	// maxToken bounds what is parsed at all, in bytes.
+	maxToken = 8 << 10
+
+	// maxSubject bounds a user's id, in characters, as the API does.
+	maxSubject = 128
+
+	// lastSecond is the last of the year 9999, which times are written up to.
+	lastSecond = 253_402_300_799
+)
+
+// header is what a JWT says of itself. Keys that it brings along or points to
+// (jwk, jku, x5c, x5u) are not among it: who forges a token forges those.
+type header struct {
+	Algorithm string         `json:"alg"`
+	KeyID     string         `json:"kid"`
+	Type      string         `json:"typ"`
+	Critical  jsontext.Value `json:"crit"`
+}
+
+// token is a JWT in its parts. Only the header has been read.
+type token struct {
+	header    header
+	signed    string // what the signature is of: header and claims as they came
+	payload   string // the claims, in base64
+	signature []byte
+}
+
+// base64url takes no padding, and one form for each value.
+var base64url = base64.RawURLEncoding.Strict()
+
+// refused is the error of a token that is not accepted.
+func refused(why string) error { return fmt.Errorf("%w: %s", ErrInvalidToken, why) }
+
+// parse takes a token apart; it allocates in proportion to maxToken at the most.
+func parse(text string) (token, error) {
+	var t token
+	if len(text) > maxToken {
+		return t, refused(fmt.Sprintf("it is longer than %d bytes", maxToken))
+	}
+	head, rest, _ := strings.Cut(text, ".")
+	payload, signature, ok := strings.Cut(rest, ".")
+	if !ok || strings.ContainsAny(text, "\r\n") { // which base64 would skip
+		return t, refused("it is not a JWT")
+	}
+	t.payload, t.signed = payload, text[:len(head)+1+len(payload)]
+	b, err := base64url.DecodeString(head)
+	if err == nil {
+		err = json.Unmarshal(b, &t.header)
+	}
+	if err == nil {
+		t.signature, err = base64url.DecodeString(signature)
+	}
+	switch {
+	case err != nil:
+		return t, refused("it is not a JWT")
+	case t.header.Critical != nil: // RFC 7515, section 4.1.11: it must be understood, and is not
+		return t, refused("its header has a critical extension (crit), which is not understood here")
+	case !isAccess(t.header.Type):
+		return t, refused("its header says that it is no access token but another kind of JWT (typ)")
+	}
+	return t, nil
+}
+
+// isAccess reports whether a JWT of the type may be an access token. Most say no
+// more than JWT; one that says it is something else must not be taken for one
+// (RFC 8725, section 3.11).
+func isAccess(typ string) bool {
+	typ = strings.TrimPrefix(strings.ToLower(typ), "application/")
+	return typ == "" || typ == "jwt" || typ == "at+jwt"
+}
+
+// verify returns nil where one of the keys made the signature. The token chooses
+// among keys, by algorithm and id; what is computed is the key's to say.
+func (t token) verify(keys []key) error {
+	tried := 0
+	for _, k := range keys {
+		if !k.fits(t.header) {
+			continue
+		}
+		if tried++; tried > maxTried {
+			return refused("several keys may have signed it; its header must name one (kid)")
+		}
+		if k.method.Verify(t.signed, t.signature, k.material) == nil {
+			return nil
+		}
+	}
+	return refused("its signature or algorithm is not accepted")
+}
+
+// claims are those of RFC 7519 that are looked at, and three more.
+type claims struct {
+	Issuer    string           `json:"iss"`
+	Subject   string           `json:"sub"`
+	Audience  jwt.ClaimStrings `json:"aud"`
+	Expires   *float64         `json:"exp"`
+	NotBefore *float64         `json:"nbf"`
+	IssuedAt  *float64         `json:"iat"`
+	Email     string           `json:"email"`
+	Name      string           `json:"name"`
+	Scope     string           `json:"scope"`
+}
+
+// claims reads the claims: JSON with each name once, valid UTF-8, and values of
+// the right types.
+func (t token) claims() (claims, error) {
+	var c claims
+	b, err := base64url.DecodeString(t.payload)
+	if err == nil {
+		err = json.Unmarshal(b, &c)
+	}
+	if err != nil {
+		return claims{}, refused("its claims are not a JSON object as RFC 7519 has it; sub and scope are text, exp a number of seconds, and no name comes twice")
+	}
+	for _, seconds := range []*float64{c.Expires, c.NotBefore, c.IssuedAt} {
+		if seconds != nil && (*seconds < 0 || *seconds > lastSecond) {
+			return claims{}, refused("a time in it lies before 1970 or after the year 9999; exp, nbf and iat count seconds, not milliseconds")
+		}
+	}
+	return c, nil
+}
+
+// registered are the claims that RFC 7519 has rules for.
+func (c claims) registered() jwt.RegisteredClaims {
+	return jwt.RegisteredClaims{
+		Issuer: c.Issuer, Subject: c.Subject, Audience: c.Audience,
+		ExpiresAt: date(c.Expires), NotBefore: date(c.NotBefore), IssuedAt: date(c.IssuedAt),
+	}
+}
+
+func date(seconds *float64) *jwt.NumericDate {
+	if seconds == nil {
+		return nil
+	}
+	whole, part := math.Modf(*seconds)
+	return &jwt.NumericDate{Time: time.Unix(int64(whole), int64(part*float64(time.Second)))}
+}
+
+// caller is who the claims name. They have an exp.
+func (c claims) caller() (Caller, error) {
+	switch {
+	case strings.TrimSpace(c.Subject) == "":
+		return Caller{}, refused("it has no sub claim")
+	case utf8.RuneCountInString(c.Subject) > maxSubject || strings.ContainsFunc(c.Subject, breaks):
+		return Caller{}, refused("its sub is no user's id: it is too long, or has control characters in it")
+	}
+	return Caller{
+		UserID:  c.Subject,
+		Email:   c.Email,
+		Name:    c.Name,
+		Scopes:  strings.Fields(c.Scope),
+		Expires: date(c.Expires).Time,
+	}, nil
+}
+
+// breaks reports whether a character is one that no id has.
+func breaks(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }
+
+// reason words why claims were refused without quoting from them.
+func reason(err error) string {
+	for _, r := range []struct {
+		err  error
+		text string
+	}{
+		{jwt.ErrTokenRequiredClaimMissing, "it lacks a required claim (exp, and iss or aud where the service asks for them)"},
+		{jwt.ErrTokenExpired, "it has expired"},
+		{jwt.ErrTokenNotValidYet, "it is not valid yet"},
+		{jwt.ErrTokenUsedBeforeIssued, "it was issued in the future"},
+		{jwt.ErrTokenInvalidIssuer, "it is of another issuer"},
+		{jwt.ErrTokenInvalidAudience, "it is for another audience"},
+	} {
+		if errors.Is(err, r.err) {
+			return r.text
+		}
+	}
+	return "its claims are not accepted"
+}
