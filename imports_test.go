@@ -10,18 +10,21 @@ import (
 // Imports run one way; see ARCHITECTURE.md.
 func TestImports(t *testing.T) {
 	may := map[string][]string{
-		"marcador":               {"api", "auth", "demo", "live", "rank", "sse", "store", "verify"},
-		"marcador/api":           {"auth", "live", "msgpack", "sse", "static"},
+		"marcador":               {"api", "auth", "demo", "live", "rank", "sse", "store", "transfer", "verify"},
+		"marcador/api":           {"auth", "live", "msgpack", "rules", "sse", "static"},
 		"marcador/demo":          {"auth", "live"},
 		"marcador/live":          {"rank", "sse", "store"},
 		"marcador/auth":          nil,
 		"marcador/auth/authtest": nil,
 		"marcador/bench":         {"auth"},
 		"marcador/msgpack":       nil,
+		"marcador/newfile":       nil,
 		"marcador/rank":          nil,
+		"marcador/rules":         nil,
 		"marcador/sse":           {"msgpack"},
 		"marcador/static":        nil,
-		"marcador/store":         nil,
+		"marcador/store":         {"newfile"},
+		"marcador/transfer":      {"newfile", "rules", "store"},
 		"marcador/verify":        {"store"},
 	}
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./...").Output()

@@ -23,10 +23,12 @@ var version = "0.1.0-dev"
 // cli is the command line. Every flag may be given in the environment instead,
 // as MARCADOR_ and its name in capitals.
 type cli struct {
-	Serve  serveCommand  `cmd:"" help:"Run the service."`
-	Verify verifyCommand `cmd:"" help:"Compare a database's totals, and the boards of the service that runs on it, with its ledger."`
-	Demo   demoCommand   `cmd:"" help:"Run it with simulated students in a throw-away database. Open the page it names, pick a student, complete an exercise."`
-	Token  tokenCommand  `cmd:"" help:"Sign a JWT for development and tests."`
+	Serve   serveCommand   `cmd:"" help:"Run the service."`
+	Backup  backupCommand  `cmd:"" help:"Copy a database, which may be in use, into a new file, and check the copy."`
+	Restore restoreCommand `cmd:"" help:"Put a checked copy in the place of a database that is not in use."`
+	Verify  verifyCommand  `cmd:"" help:"Compare a database's totals, and the boards of the service that runs on it, with its ledger."`
+	Demo    demoCommand    `cmd:"" help:"Run it with simulated students in a throw-away database. Open the page it names, pick a student, complete an exercise."`
+	Token   tokenCommand   `cmd:"" help:"Sign a JWT for development and tests."`
 
 	Version kong.VersionFlag `env:"-" help:"Show the version."`
 }

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"crypto/rand"
 	"database/sql"
 	_ "embed"
 	"errors"
@@ -44,6 +43,12 @@ var (
 func init() { _, _ = sqlite.Fdatasync(true) } // there is none on macOS and Windows
 
 func open(path string, connections int, pragmas []string) (*sql.DB, error) {
+	return openAs(path, "rwc", connections, pragmas)
+}
+
+// openAs opens the file in a mode of SQLite's: rwc makes it where it is missing, rw does
+// not, ro never writes.
+func openAs(path, mode string, connections int, pragmas []string) (*sql.DB, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("database %q: %w", path, err)
@@ -52,7 +57,7 @@ func open(path string, connections int, pragmas []string) (*sql.DB, error) {
 		Scheme:   "file",
 		OmitHost: true,
 		Path:     filepath.ToSlash(abs),
-		RawQuery: url.Values{"_pragma": pragmas, "_txlock": {"immediate"}}.Encode(),
+		RawQuery: url.Values{"mode": {mode}, "_pragma": pragmas, "_txlock": {"immediate"}}.Encode(),
 	}
 	db, err := sql.Open("sqlite", dsn.String())
 	if err != nil {
@@ -92,6 +97,19 @@ func recognise(ctx context.Context, path string) (empty bool, err error) {
 		return false, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
+	empty, err = identify(ctx, db, path)
+	if err != nil || empty {
+		return empty, err
+	}
+	if err := looksWhole(ctx, db, path); err != nil {
+		return false, unusable(path, err)
+	}
+	return false, nil
+}
+
+// identify is recognise by an open connection, without a look at what is behind the
+// first pages.
+func identify(ctx context.Context, db *sql.DB, path string) (empty bool, err error) {
 	var application, version, tables int
 	err = db.QueryRowContext(ctx, `
 		SELECT (SELECT application_id FROM pragma_application_id),
@@ -108,9 +126,6 @@ func recognise(ctx context.Context, path string) (empty bool, err error) {
 		return false, fmt.Errorf("%q is an SQLite database of another program; it was left as it is, give another path", path)
 	case version > schemaVersion:
 		return false, fmt.Errorf("the database %q was written by a newer version of marcador (schema %d, this one knows %d); update marcador", path, version, schemaVersion)
-	}
-	if err := looksWhole(ctx, db, path); err != nil {
-		return false, unusable(path, err)
 	}
 	return false, nil
 }
@@ -129,7 +144,7 @@ func createDatabase(ctx context.Context, db *sql.DB, path string, now time.Time)
 		return err
 	}
 	if _, err = t.ExecContext(ctx, `INSERT INTO state (id, epoch, seq, at, answered, zone) VALUES (1, ?, 0, ?, 0, '')`,
-		rand.Text()[:10], now.UnixMilli()); err != nil {
+		newEpoch(), now.UnixMilli()); err != nil {
 		return err
 	}
 	// A pragma takes no parameters; both are constants.

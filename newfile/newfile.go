@@ -1,0 +1,114 @@
+// Package newfile makes files that have their name only when they are whole and on the
+// disk: each is written beside its place, fsynced, and then given the name. A process
+// that is killed meanwhile leaves nothing under the name, but a file with ".part-" in
+// its own, which can be removed.
+package newfile
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+)
+
+// Part is a file that does not have its name yet. It belongs to one goroutine.
+type Part struct{ path string }
+
+// Begin makes an empty file beside path that nobody else can read. An error wraps
+// fs.ErrNotExist where the folder is missing.
+func Begin(path string) (*Part, error) {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".part-*")
+	if err != nil {
+		return nil, err
+	}
+	abs, err := filepath.Abs(f.Name())
+	if err = errors.Join(err, f.Close()); err != nil {
+		return nil, errors.Join(err, os.Remove(f.Name()))
+	}
+	return &Part{abs}, nil
+}
+
+// Path is where the file is until it has its name, absolute.
+func (p *Part) Path() string { return p.path }
+
+// Name writes the file through to the disk and gives it the name, in the same folder.
+// It never replaces anything: where there is a file already the error wraps fs.ErrExist,
+// and that is left as it is.
+func (p *Part) Name(path string) error {
+	if err := syncFile(p.path); err != nil {
+		return err
+	}
+	if err := Link(p.path, path); err != nil {
+		return err
+	}
+	if err := os.Remove(p.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return syncFolder(path)
+}
+
+// Replace writes the file through to the disk and gives it the name, at one moment, of
+// what is there under it, if anything is.
+func (p *Part) Replace(path string) error {
+	if err := syncFile(p.path); err != nil {
+		return err
+	}
+	if err := os.Rename(p.path, path); err != nil {
+		return err
+	}
+	return syncFolder(path)
+}
+
+// Discard removes the file, unless it has its name.
+func (p *Part) Discard() error {
+	if err := os.Remove(p.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// Link gives the file at from a second name, or, where the file system knows no such
+// thing, another name instead. It never replaces anything: the error wraps fs.ErrExist.
+func Link(from, to string) error {
+	err := os.Link(from, to)
+	if err == nil || errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	// The name is taken by an empty file, which the rename replaces.
+	f, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	return os.Rename(from, to)
+}
+
+func syncFile(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+		return fmt.Errorf("write through to the disk: %w", err)
+	}
+	return nil
+}
+
+// syncFolder makes the name last. Windows has no such call, and needs none.
+func syncFolder(path string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	f, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+		return fmt.Errorf("write the folder through to the disk: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,75 @@
+package newfile_test
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"marcador/newfile"
+)
+
+func begin(t *testing.T, path, content string) *newfile.Part {
+	t.Helper()
+	p, err := newfile.Begin(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(p.Path(), []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// only fails the test unless the folder has the one file with the content.
+func only(t *testing.T, path, content string) {
+	t.Helper()
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil || len(entries) != 1 {
+		t.Errorf("the folder has %v (%v), want one file", entries, err)
+	}
+	if got, err := os.ReadFile(path); err != nil || string(got) != content {
+		t.Errorf("the file has %q (%v), want %q", got, err, content)
+	}
+}
+
+func TestPart_Name(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a")
+	p := begin(t, path, "first")
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the name is taken before the file is whole: %v", err)
+	}
+	if err := p.Name(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Discard(); err != nil { // as a deferred call does
+		t.Error(err)
+	}
+	only(t, path, "first")
+
+	second := begin(t, path, "second")
+	if err := second.Name(path); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("a file was to be replaced: %v", err)
+	}
+	if err := second.Discard(); err != nil {
+		t.Error(err)
+	}
+	only(t, path, "first")
+}
+
+func TestPart_Replace(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a")
+	for _, content := range []string{"first", "second"} {
+		if err := begin(t, path, content).Replace(path); err != nil {
+			t.Fatal(err)
+		}
+		only(t, path, content)
+	}
+}
+
+func TestBegin_noFolder(t *testing.T) {
+	if _, err := newfile.Begin(filepath.Join(t.TempDir(), "no", "a")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("err = %v", err)
+	}
+}

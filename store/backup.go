@@ -1,0 +1,86 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"marcador/newfile"
+)
+
+// Backup copies the database in the file at path, which a service may be writing to, into
+// a new file at to. Every write that was acknowledged before it began is in the copy, and
+// nothing that was erased. The copy has been checked from end to end and is on the disk
+// when it gets its name; where anything fails there is no file at to. Nothing waits for
+// it, but the write-ahead log grows while it reads. O(database).
+func Backup(ctx context.Context, path, to string) (Contents, error) {
+	// Sooner than after a copy of some gigabytes. Name looks again.
+	if _, err := os.Lstat(to); err == nil {
+		return Contents{}, fmt.Errorf("there is a file %q already; it was left as it is, give another path", to)
+	}
+	part, c, err := copyOf(ctx, path, to)
+	if err != nil {
+		return c, err
+	}
+	return c, nameCopy(part, to)
+}
+
+// nameCopy gives a copy its name, or removes it.
+func nameCopy(part *newfile.Part, to string) error {
+	err := part.Name(to)
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, fs.ErrExist) {
+		err = fmt.Errorf("there is a file %q already; it was left as it is, give another path", to)
+	} else {
+		err = fmt.Errorf("write %q: %w", to, err)
+	}
+	return errors.Join(err, part.Discard())
+}
+
+// copyOf returns a copy of the database at path, checked, in a file beside to.
+func copyOf(ctx context.Context, path, to string) (*newfile.Part, Contents, error) {
+	if to == "" {
+		return nil, Contents{}, errors.New("the copy's path is empty; give a file")
+	}
+	part, err := newfile.Begin(to)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, Contents{}, fmt.Errorf("the folder of %q does not exist; make it first, or give another path", to)
+	case err != nil:
+		return nil, Contents{}, fmt.Errorf("write %q: %w", to, err)
+	}
+	c, err := vacuumInto(ctx, path, part.Path())
+	if err != nil {
+		return nil, c, errors.Join(err, part.Discard())
+	}
+	return part, c, nil
+}
+
+// vacuumInto copies the database at path into the empty file at to and checks the copy.
+// VACUUM INTO reads as any reader does, at one moment; SQLite's backup interface would
+// begin again with each write of another process.
+func vacuumInto(ctx context.Context, path, to string) (c Contents, err error) {
+	db, err := openExisting(path, []string{"busy_timeout(5000)"})
+	if err != nil {
+		return c, err
+	}
+	empty, err := identify(ctx, db, path)
+	if err == nil && empty {
+		err = fmt.Errorf("%q is empty; give the path of a database", path)
+	}
+	if err != nil {
+		return c, errors.Join(err, db.Close())
+	}
+	_, err = db.ExecContext(ctx, `VACUUM INTO ?`, to)
+	if err = errors.Join(err, db.Close()); err != nil {
+		return c, unusable(path, err)
+	}
+	if c, err = contentsOf(ctx, to); err != nil {
+		return c, unusable(path, err)
+	}
+	return c, nil
+}

@@ -1,0 +1,322 @@
+package store_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"marcador/store"
+)
+
+// stock makes a database with two users who have points, and returns its path.
+func stock(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "m.db")
+	s := mustOpen(t, path)
+	put(t, s, "ana", "leo")
+	give(t, s, "ana", 5)
+	give(t, s, "leo", 7)
+	closeStore(t, s)
+	return path
+}
+
+// names are those of the files in the folder of path.
+func names(t *testing.T, path string) (list []string) {
+	t.Helper()
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		list = append(list, e.Name())
+	}
+	return list
+}
+
+func bytesOf(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// What was acknowledged before a backup begins is in it, while writes go on.
+func TestBackup_underLoad(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "m.db")
+	s := open(t, path, store.Options{})
+	const users = 4
+	var acknowledged [users]atomic.Int64
+	for u := range users {
+		put(t, s, fmt.Sprint(u))
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var writers sync.WaitGroup
+	defer writers.Wait()
+	defer cancel()
+	for u := range users {
+		writers.Go(func() {
+			for ctx.Err() == nil {
+				_, err := s.AddPoints(ctx, []store.Write{{Updates: []store.Update{{UserID: fmt.Sprint(u), XP: 1}}}})
+				if err == nil {
+					acknowledged[u].Add(1)
+				} else if ctx.Err() == nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	for round := range 3 {
+		for acknowledged[0].Load() < int64(30*(round+1)) {
+			if t.Failed() {
+				return
+			}
+			runtime.Gosched()
+		}
+		var before [users]int64
+		for u := range users {
+			before[u] = acknowledged[u].Load()
+		}
+		to := filepath.Join(t.TempDir(), "copy.db")
+		c, err := store.Backup(t.Context(), path, to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := names(t, to); !slices.Equal(got, []string{"copy.db"}) || c.Bytes == 0 || c.Users != users {
+			t.Errorf("contents = %+v in %v", c, got)
+		}
+		other := mustOpen(t, to)
+		store.CheckSums(t, other)
+		var sum int64
+		for u := range users {
+			xp := xpOf(t, other, fmt.Sprint(u))
+			if xp < before[u] {
+				t.Errorf("user %d has %d in the copy; %d were acknowledged before", u, xp, before[u])
+			}
+			sum += xp
+		}
+		if c.Rows != sum || c.Seq != other.Seq() || c.Seq != sum+users {
+			t.Errorf("contents = %+v; the copy has %d rows and stands at %d", c, sum, other.Seq())
+		}
+		closeStore(t, other)
+	}
+}
+
+// damages are what can be wrong with a file that is to be copied or restored.
+var damages = []struct {
+	name, want string
+	do         func(t *testing.T, path string)
+}{
+	{"missing", "there is no file", func(t *testing.T, path string) { mustDo(t, os.Remove(path)) }},
+	{"empty", "is empty", func(t *testing.T, path string) { mustDo(t, os.WriteFile(path, nil, 0o600)) }},
+	{"folder", "is a folder", func(t *testing.T, path string) { mustDo(t, os.Remove(path)); mustDo(t, os.Mkdir(path, 0o700)) }},
+	{"no database", "not an SQLite database", func(t *testing.T, path string) {
+		mustDo(t, os.WriteFile(path, []byte(strings.Repeat("Dear Sir or Madam. ", 500)), 0o600))
+	}},
+	{"another program's", "another program", func(t *testing.T, path string) { exec(t, path, `PRAGMA application_id = 1`) }},
+	{"newer", "update marcador", func(t *testing.T, path string) { exec(t, path, `PRAGMA user_version = 99`) }},
+	{"cut short", store.ErrDamaged.Error(), func(t *testing.T, path string) { mustDo(t, os.Truncate(path, 8192)) }},
+	{"a page of it", store.ErrDamaged.Error(), func(t *testing.T, path string) {
+		b := []byte(bytesOf(t, path))
+		for i := range 4096 {
+			b[len(b)/2/4096*4096+i] ^= 0x55
+		}
+		mustDo(t, os.WriteFile(path, b, 0o600))
+	}},
+	{"totals", `user "ana" has 6 points and 0 coins, and the ledger says 5 and 0`, func(t *testing.T, path string) {
+		exec(t, path, `UPDATE totals SET xp = 6 WHERE user = 1`)
+	}},
+	{"no totals", `user "ana" has no totals`, func(t *testing.T, path string) { exec(t, path, `DELETE FROM totals WHERE user = 1`) }},
+	{"references", "a row of the table memberships refers to one of users", func(t *testing.T, path string) {
+		exec(t, path, `INSERT INTO memberships (user, kind, group_id, since) VALUES (99, 'school', '1', 0)`)
+	}},
+	{"state", "the table state is empty", func(t *testing.T, path string) { exec(t, path, `DELETE FROM state`) }},
+}
+
+func mustDo(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func wantOneLine(t *testing.T, err error, want string) {
+	t.Helper()
+	if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+		t.Errorf("err = %v; want %q in one line", err, want)
+	}
+}
+
+// What is wrong with a database is said, and no copy of it is kept.
+func TestBackup_refuses(t *testing.T) {
+	for _, d := range damages {
+		t.Run(d.name, func(t *testing.T) {
+			path := stock(t)
+			d.do(t, path)
+			to := filepath.Join(t.TempDir(), "copy.db")
+			_, err := store.Backup(t.Context(), path, to)
+			wantOneLine(t, err, d.want)
+			if got := names(t, to); len(got) > 0 {
+				t.Errorf("there is %v", got)
+			}
+		})
+	}
+	path := stock(t)
+	was := bytesOf(t, path)
+	_, err := store.Backup(t.Context(), path, path)
+	wantOneLine(t, err, "there is a file")
+	_, err = store.Backup(t.Context(), path, filepath.Join(t.TempDir(), "no", "copy.db"))
+	wantOneLine(t, err, "make it first")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	to := filepath.Join(t.TempDir(), "copy.db")
+	if _, err = store.Backup(ctx, path, to); !errors.Is(err, context.Canceled) || len(names(t, to)) > 0 {
+		t.Errorf("err = %v, files %v", err, names(t, to))
+	}
+	if bytesOf(t, path) != was {
+		t.Error("the database was changed")
+	}
+}
+
+func TestRestore(t *testing.T) {
+	path := stock(t)
+	backup := filepath.Join(t.TempDir(), "copy.db")
+	if _, err := store.Backup(t.Context(), path, backup); err != nil {
+		t.Fatal(err)
+	}
+	s := mustOpen(t, path)
+	epoch := s.Epoch()
+	give(t, s, "ana", 100)
+	crashed := crash(t, store.Path(t, s)) // its newest points are in the write-ahead log
+	mustDo(t, os.Chmod(crashed, 0o640))
+	closeStore(t, s)
+
+	was := bytesOf(t, backup)
+	c, kept, err := store.Restore(t.Context(), backup, crashed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := names(t, crashed), []string{filepath.Base(crashed), filepath.Base(kept)}; !slices.Equal(got, want) {
+		t.Errorf("files = %v, want %v", got, want)
+	}
+	if info, err := os.Stat(crashed); err != nil || info.Mode().Perm() != 0o640 {
+		t.Errorf("mode = %v (%v)", info.Mode(), err)
+	}
+	if bytesOf(t, backup) != was {
+		t.Error("the backup was changed")
+	}
+	restored := mustOpen(t, crashed)
+	defer closeStore(t, restored)
+	if xpOf(t, restored, "ana") != 5 || c.Rows != 2 || restored.Seq() != c.Seq {
+		t.Errorf("restored: ana has %d, %+v", xpOf(t, restored, "ana"), c)
+	}
+	if restored.Epoch() == epoch {
+		t.Error("the epoch is the old one: versions come again in it")
+	}
+	old := mustOpen(t, kept)
+	defer closeStore(t, old)
+	if xpOf(t, old, "ana") != 105 || old.Epoch() != epoch {
+		t.Errorf("kept: ana has %d", xpOf(t, old, "ana"))
+	}
+}
+
+// Where there is no database, or a damaged one, the backup is put there all the same; and
+// nothing of the old one's log gets into it.
+func TestRestore_place(t *testing.T) {
+	for name, c := range map[string]struct {
+		make func(t *testing.T, path string)
+		kept bool
+	}{
+		"none":         {func(t *testing.T, path string) { mustDo(t, os.Remove(path)); mustDo(t, os.Remove(path+"-wal")) }, false},
+		"only its log": {func(t *testing.T, path string) { mustDo(t, os.Remove(path)) }, false},
+		"damaged": {func(t *testing.T, path string) {
+			b := []byte(bytesOf(t, path))
+			copy(b, "nothing that SQLite knows")
+			mustDo(t, os.WriteFile(path, b, 0o600))
+		}, true},
+		"empty":         {func(t *testing.T, path string) { mustDo(t, os.WriteFile(path, nil, 0o600)) }, true},
+		"a newer one's": {func(t *testing.T, path string) { exec(t, path, `PRAGMA user_version = 99`) }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			backup := stock(t)
+			s := mustOpen(t, filepath.Join(t.TempDir(), "m.db"))
+			put(t, s, "other")
+			path := crash(t, store.Path(t, s))
+			closeStore(t, s)
+			c.make(t, path)
+			_, kept, err := store.Restore(t.Context(), backup, path)
+			if err != nil || (kept != "") != c.kept {
+				t.Fatalf("kept %q, %v", kept, err)
+			}
+			for _, suffix := range []string{"-wal", "-shm", "-journal"} {
+				if _, err := os.Stat(path + suffix); err == nil {
+					t.Errorf("there is a file %s beside the restored one", suffix)
+				}
+			}
+			restored := mustOpen(t, path)
+			defer closeStore(t, restored)
+			if xpOf(t, restored, "leo") != 7 {
+				t.Error("not what was in the backup")
+			}
+		})
+	}
+}
+
+func TestRestore_refuses(t *testing.T) {
+	for _, d := range damages {
+		t.Run(d.name, func(t *testing.T) {
+			path, backup := stock(t), stock(t)
+			was := bytesOf(t, path)
+			d.do(t, backup)
+			_, _, err := store.Restore(t.Context(), backup, path)
+			wantOneLine(t, err, d.want)
+			if got := names(t, path); !slices.Equal(got, []string{"m.db"}) {
+				t.Errorf("there is %v", got)
+			}
+			s := mustOpen(t, path)
+			defer closeStore(t, s)
+			if xpOf(t, s, "ana") != 5 || len(was) != len(bytesOf(t, path)) {
+				t.Error("the database was changed")
+			}
+		})
+	}
+	path, backup := stock(t), stock(t)
+	_, _, err := store.Restore(t.Context(), path, path)
+	wantOneLine(t, err, "is the database itself")
+	exec(t, path, `PRAGMA application_id = 7`)
+	_, _, err = store.Restore(t.Context(), backup, path)
+	wantOneLine(t, err, "another program")
+
+	path = stock(t)
+	s := mustOpen(t, path)
+	defer closeStore(t, s)
+	_, _, err = store.Restore(t.Context(), backup, path)
+	if !errors.Is(err, store.ErrInUse) {
+		t.Errorf("err = %v, want ErrInUse", err)
+	}
+	wantOneLine(t, err, "stop it first")
+	give(t, s, "ana", 1) // goes on
+	if err := s.Ready(t.Context()); err != nil {
+		t.Error(err)
+	}
+	// Also where only another program reads, which would write to the file moved away.
+	path = stock(t)
+	reader, err := sql.Open("sqlite", path)
+	mustDo(t, err)
+	defer func() { _ = reader.Close() }()
+	mustDo(t, reader.QueryRowContext(t.Context(), `SELECT count(*) FROM users`).Scan(new(int)))
+	if _, _, err = store.Restore(t.Context(), backup, path); !errors.Is(err, store.ErrInUse) {
+		t.Errorf("err = %v, want ErrInUse", err)
+	}
+}

@@ -1,0 +1,192 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"marcador/newfile"
+)
+
+// ErrInUse is wrapped where a database can't be replaced because a program has it open.
+var ErrInUse = errors.New("the database is in use")
+
+// Beside a database SQLite keeps these; none of them may be beside another one.
+var besides = []string{"-wal", "-shm", "-journal"}
+
+// Restore puts a copy of the database in the file at from, which it checks from end to
+// end first, in the place of the one at path. What was there is kept beside it, with the
+// name that is returned; "" where there was none. At each moment, and after a crash at
+// any, one of the two is at path, whole.
+//
+// The restored database has a new epoch: its versions may come again, so streams begin
+// from a fresh snapshot. An error that wraps ErrInUse says that a service, or another
+// program, has the database at path open. O(database).
+func Restore(ctx context.Context, from, path string) (c Contents, kept string, err error) {
+	if err := checkFile(path); err != nil {
+		return c, "", err
+	}
+	// SQLite follows links too, and what it keeps beside the file is beside its target.
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	}
+	if same(from, path) {
+		return c, "", fmt.Errorf("%q is the database itself; give a backup of it", from)
+	}
+	held, err := hold(ctx, path)
+	if err != nil {
+		return c, "", err
+	}
+	defer func() { err = errors.Join(err, held.release()) }()
+	if _, err := contentsOf(ctx, from); err != nil {
+		return c, "", unfit(from, err)
+	}
+	part, c, err := copyOf(ctx, from, path)
+	if err != nil {
+		return c, "", unfit(from, err)
+	}
+	defer func() { err = errors.Join(err, part.Discard()) }()
+	if err := setEpoch(ctx, part.Path()); err != nil {
+		return c, "", unusable(part.Path(), err)
+	}
+	if c, err = contentsOf(ctx, part.Path()); err != nil {
+		return c, "", unusable(part.Path(), err)
+	}
+	if err := takeAfter(part.Path(), path); err != nil {
+		return c, "", fmt.Errorf("give the restored database the rights of the one before: %w", err)
+	}
+	kept, err = exchange(part, path, held)
+	return c, kept, err
+}
+
+// unfit words why a file is not restored.
+func unfit(from string, err error) error {
+	if errors.Is(err, ErrDamaged) {
+		return fmt.Errorf("%q was not restored: %w; give another backup", from, err)
+	}
+	return err
+}
+
+func same(a, b string) bool {
+	first, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	second, err := os.Stat(b)
+	return err == nil && os.SameFile(first, second)
+}
+
+// setEpoch gives the database in the file another epoch.
+func setEpoch(ctx context.Context, path string) error {
+	db, err := openExisting(path, []string{"synchronous(FULL)", "secure_delete(ON)"})
+	if err != nil {
+		return err
+	}
+	_, err = db.ExecContext(ctx, `UPDATE state SET epoch = ?`, newEpoch())
+	return errors.Join(err, db.Close())
+}
+
+// newEpoch returns a name that no other database has.
+func newEpoch() string { return rand.Text()[:10] }
+
+// holder keeps others from opening a database. It belongs to one goroutine.
+type holder struct{ db *sql.DB }
+
+// hold opens the database at path alone and keeps it so until release: it returns an
+// error that wraps ErrInUse where another has it open. What is in the write-ahead log is
+// brought into the file. Of a damaged database it only knows that no service has it open;
+// it is another program's where that is known to be.
+func hold(ctx context.Context, path string) (*holder, error) {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return &holder{}, nil
+	}
+	db, err := openExisting(path, []string{"busy_timeout(500)", "locking_mode(EXCLUSIVE)"})
+	if err != nil {
+		return nil, err
+	}
+	h := &holder{db}
+	// In WAL mode each connection holds a shared lock for as long as it is open. It
+	// keeps this one from leaving that mode.
+	var mode string
+	var application, tables int
+	err = db.QueryRowContext(ctx, `PRAGMA journal_mode = DELETE`).Scan(&mode)
+	if err == nil {
+		// With the lock for itself SQLite would keep its journal, and remove it, by its
+		// name, when there is another database in this place.
+		_, err = db.ExecContext(ctx, `PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE`)
+	}
+	if err == nil && mode == "delete" {
+		if err := os.Remove(path + "-journal"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, errors.Join(err, h.release())
+		}
+	}
+	if err == nil {
+		err = db.QueryRowContext(ctx, `
+			SELECT application_id, (SELECT count(*) FROM sqlite_schema) FROM pragma_application_id`).Scan(&application, &tables)
+	}
+	switch {
+	case isCode(err, sqlite3.SQLITE_BUSY) || isCode(err, sqlite3.SQLITE_LOCKED) || err == nil && mode != "delete":
+		return nil, errors.Join(fmt.Errorf("%w: a service, or another program, has %q open; stop it first", ErrInUse, path), h.release())
+	case isCode(err, sqlite3.SQLITE_NOTADB) || isCode(err, sqlite3.SQLITE_CORRUPT):
+		return h, nil
+	case err != nil:
+		return nil, errors.Join(unusable(path, err), h.release())
+	case application != applicationID && tables > 0:
+		return nil, errors.Join(fmt.Errorf("%q is an SQLite database of another program; it was left as it is, give another path", path), h.release())
+	}
+	return h, nil
+}
+
+func (h *holder) release() error {
+	if h.db == nil {
+		return nil
+	}
+	err := h.db.Close()
+	h.db = nil
+	return err
+}
+
+// exchange puts the part in the place of the database at path, and returns the name that
+// the latter has from then on.
+func exchange(part *newfile.Part, path string, held *holder) (kept string, err error) {
+	if runtime.GOOS == "windows" { // where an open file keeps its name
+		if err := held.release(); err != nil {
+			return "", fmt.Errorf("replace database %q: %w", path, err)
+		}
+	}
+	now := time.Now().UTC()
+	for kept == "" {
+		name := path + ".replaced-" + now.Format("20060102T150405.000Z")
+		switch err := newfile.Link(path, name); {
+		case errors.Is(err, fs.ErrExist):
+			now = now.Add(time.Millisecond)
+		case errors.Is(err, fs.ErrNotExist):
+			kept = name // there is none, but something may be left of one
+		case err != nil:
+			return "", fmt.Errorf("keep the database %q: %w", path, err)
+		default:
+			kept = name
+		}
+	}
+	for _, suffix := range besides {
+		if err := os.Rename(path+suffix, kept+suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return "", fmt.Errorf("keep what is beside the database %q: %w", path, err)
+		}
+	}
+	if err := part.Replace(path); err != nil {
+		return "", fmt.Errorf("replace database %q, of which %q is another name: %w", path, kept, err)
+	}
+	if _, err := os.Stat(kept); errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	return kept, nil
+}
