@@ -48,7 +48,7 @@ func openPrivate(ctx context.Context, addr string, stats func() sse.Stats, log *
 		server: &http.Server{
 			Handler:           privateHandler(stats, log),
 			BaseContext:       func(net.Listener) context.Context { return requests },
-			ReadHeaderTimeout: 10 * time.Second, // no bound on answers: a profile takes as long as it was asked to
+			ReadHeaderTimeout: headTimeout, // no bound on answers: a profile takes as long as it was asked to
 			IdleTimeout:       2 * time.Minute,
 			MaxHeaderBytes:    32 << 10,
 			ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),

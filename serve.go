@@ -25,6 +25,10 @@ const (
 	lastScrape = time.Second
 )
 
+// headTimeout is how long the head of a request may take to come, and before it a
+// TLS handshake. The API bounds bodies; see api.Limits.
+const headTimeout = 5 * time.Second
+
 // maxHeartbeat is a silence that every client bears: the browser's gives a stream
 // up after 40 s.
 const maxHeartbeat = 30 * time.Second
@@ -194,7 +198,7 @@ func (f boardFlags) server(h http.Handler, log *slog.Logger) *http.Server {
 		ConnContext:       sse.ConnContext,
 		Protocols:         protocols(),
 		HTTP2:             http2Config(f.WriteTimeout),
-		ReadHeaderTimeout: 10 * time.Second,
+		ReadHeaderTimeout: headTimeout,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    32 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug), // clients' doings; panics are the API's to log

@@ -11,7 +11,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strings"
-	"time"
+	"sync/atomic"
 	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -21,11 +21,6 @@ import (
 	"marcador/live"
 	"marcador/sse"
 	"marcador/static"
-)
-
-const (
-	patience = 10 * time.Second // how long a request that is not a stream may take
-	delivery = 30 * time.Second // how long its answer may take to be read
 )
 
 // Options says how the API works.
@@ -39,6 +34,7 @@ type Options struct {
 	Public          bool         // anyone may read and follow the global board
 	AllowQueryToken bool         // streams may carry their token in access_token
 	Demo            http.Handler // serves /demo/, where there is one
+	Limits          Limits
 }
 
 type api struct {
@@ -48,14 +44,16 @@ type api struct {
 	huma        huma.API
 	crossOrigin *http.CrossOriginProtection
 	ready       readiness
+	bodies      atomic.Int64 // bytes of bodies that are held; see Limits.Bodies
 }
 
 // New returns the whole of HTTP: the API, its documents and the page. Live,
 // Streams, Verifier and Log must be set.
 func New(opts Options) http.Handler {
+	opts.Limits = opts.Limits.withDefaults()
 	a := &api{Options: opts, mux: http.NewServeMux(), crossOrigin: http.NewCrossOriginProtection()}
 	a.huma = humago.New(a.mux, config(opts.Version))
-	a.huma.UseMiddleware(negotiate, hurry, a.authorize)
+	a.huma.UseMiddleware(negotiate, a.authorize, a.hurry)
 	a.usersRoutes()
 	a.pointsRoutes()
 	a.boardRoutes()
@@ -78,8 +76,8 @@ func New(opts Options) http.Handler {
 	return http.HandlerFunc(a.serve)
 }
 
-// serve looks at what the mux would word poorly, bounds how long an answer may
-// take to be read, and answers for what panics. A stream sets bounds of its own.
+// serve looks at what the mux would word poorly, bounds how long sending and
+// reading may take, and answers for what panics. A stream sets bounds of its own.
 func (a *api) serve(w http.ResponseWriter, r *http.Request) {
 	defer func() {
 		reason := recover()
@@ -91,9 +89,7 @@ func (a *api) serve(w http.ResponseWriter, r *http.Request) {
 			a.write(w, problemOf(http.StatusInternalServerError, "internal", "something went wrong here; it was logged"))
 		}
 	}()
-	if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(delivery)); err != nil {
-		a.Log.ErrorContext(r.Context(), "set write deadline", "error", err)
-	}
+	a.hold(w, r)
 	if strings.HasPrefix(r.URL.Path, "/v1/") {
 		w.Header().Set("Cache-Control", "no-store")
 	}
@@ -118,18 +114,6 @@ type runKey struct{}
 func runOf(ctx context.Context) *func() {
 	run, _ := ctx.Value(runKey{}).(*func())
 	return run
-}
-
-// hurry gives a request patience to be answered. A stream, which outlives it, has
-// bounds of its own.
-func hurry(ctx huma.Context, next func(huma.Context)) {
-	if may, _ := ctx.Operation().Metadata[accessKey].(access); may.stream {
-		next(ctx)
-		return
-	}
-	limited, cancel := context.WithTimeout(ctx.Context(), patience)
-	defer cancel()
-	next(huma.WithContext(ctx, limited))
 }
 
 // emptySegment reports whether a path of the API has nothing between two
@@ -169,15 +153,17 @@ func unmarshal(data []byte, v any) error {
 }
 
 // operation describes a route. Who may call it is checked by authorize.
-func operation(method, path, id, tag, summary string, a access) huma.Operation {
+func (a *api) operation(method, path, id, tag, summary string, may access) huma.Operation {
 	op := huma.Operation{
 		Method: method, Path: path, OperationID: id, Tags: []string{tag}, Summary: summary,
-		Metadata: map[string]any{accessKey: a},
+		Metadata: map[string]any{accessKey: may},
 		Errors:   []int{http.StatusUnauthorized, http.StatusForbidden},
 		Security: []map[string][]string{{"bearer": {}}, {"cookie": {}}},
+
+		BodyReadTimeout: a.Limits.Receive,
 	}
-	if a.scope != "" {
-		op.Description = "Needs the scope `" + a.scope + "`."
+	if may.scope != "" {
+		op.Description = "Needs the scope `" + may.scope + "`."
 	}
 	if strings.Contains(path, "{") {
 		op.Errors = append(op.Errors, http.StatusNotFound)

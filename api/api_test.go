@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,13 +33,16 @@ type fixture struct {
 	verifier *auth.Verifier
 	live     *live.Service
 	streams  *sse.Server
-	admin    string // a token
+	admin    string       // a token
+	db       string       // the database's file
+	closed   atomic.Int64 // connections
 }
 
 func newFixture(tb testing.TB, change func(*api.Options)) *fixture {
 	tb.Helper()
 	log := slog.New(slog.DiscardHandler)
-	service, err := live.Open(tb.Context(), filepath.Join(tb.TempDir(), "m.db"), live.Options{Throttle: -1, Log: log})
+	f := &fixture{t: tb, db: filepath.Join(tb.TempDir(), "m.db")}
+	service, err := live.Open(tb.Context(), f.db, live.Options{Throttle: -1, Log: log})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -50,7 +55,22 @@ func newFixture(tb testing.TB, change func(*api.Options)) *fixture {
 		change(&opts)
 	}
 	server := httptest.NewUnstartedServer(api.New(opts))
+	if err := server.Listener.Close(); err != nil {
+		tb.Fatal(err)
+	}
+	if server.Listener, err = sse.Listen(tb.Context(), "tcp", "127.0.0.1:0"); err != nil {
+		tb.Fatal(err)
+	}
 	server.Config.ConnContext = sse.ConnContext
+	server.Config.MaxHeaderBytes = 32 << 10
+	server.Config.Protocols = new(http.Protocols)
+	server.Config.Protocols.SetHTTP1(true)
+	server.Config.Protocols.SetUnencryptedHTTP2(true)
+	server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateClosed {
+			f.closed.Add(1)
+		}
+	}
 	server.Start()
 	tb.Cleanup(func() {
 		if err := opts.Streams.Drain(context.Background()); err != nil {
@@ -62,7 +82,7 @@ func newFixture(tb testing.TB, change func(*api.Options)) *fixture {
 			tb.Error(err)
 		}
 	})
-	f := &fixture{t: tb, url: server.URL, verifier: verifier, live: service, streams: opts.Streams}
+	f.url, f.verifier, f.live, f.streams = server.URL, verifier, service, opts.Streams
 	f.admin = f.token("svc", "admin")
 	return f
 }

@@ -53,7 +53,7 @@ func closedOf(p live.ClosedPeriod) closedPeriod {
 }
 
 func (a *api) archiveRoutes() {
-	op := operation(http.MethodGet, "/v1/leaderboards/{board}/archive", "getArchive", "Boards", "Closed periods, and their final pages", access{public: true})
+	op := a.operation(http.MethodGet, "/v1/leaderboards/{board}/archive", "getArchive", "Boards", "Closed periods, and their final pages", access{public: true})
 	op.Description = membersOnly + " Without start it is the list of closed periods, with start the final page of one. " +
 		"A group's is of those who were members when the period closed."
 	op.RejectUnknownQueryParameters = true

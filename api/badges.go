@@ -46,10 +46,10 @@ type badgesOutput struct {
 }
 
 func (a *api) badgeRoutes() {
-	get := operation(http.MethodGet, "/v1/badges", "getBadges", "Boards", "The badges that totals earn", access{public: true})
+	get := a.operation(http.MethodGet, "/v1/badges", "getBadges", "Boards", "The badges that totals earn", access{public: true})
 	huma.Register(a.huma, get, func(context.Context, *struct{}) (*badgesOutput, error) { return a.badges(), nil })
 
-	put := operation(http.MethodPut, "/v1/badges", "putBadges", "Boards", "Replace the badges, at once on all boards", access{scope: auth.ScopeAdmin})
+	put := a.operation(http.MethodPut, "/v1/badges", "putBadges", "Boards", "Replace the badges, at once on all boards", access{scope: auth.ScopeAdmin})
 	huma.Register(a.huma, put, func(ctx context.Context, in *badgesInput) (*badgesOutput, error) {
 		list := make([]live.Badge, len(in.Body.Badges))
 		for i, b := range in.Body.Badges {

@@ -51,7 +51,7 @@ type limitOutput struct {
 func (a *api) boardRoutes() {
 	schemas := a.huma.OpenAPI().Components.Schemas
 
-	page := operation(http.MethodGet, "/v1/leaderboards/{board}", "getPage", "Boards", "A page of a board", access{public: true})
+	page := a.operation(http.MethodGet, "/v1/leaderboards/{board}", "getPage", "Boards", "A page of a board", access{public: true})
 	page.Description = membersOnly
 	page.RejectUnknownQueryParameters = true
 	page.Responses = map[string]*huma.Response{"200": {
@@ -87,16 +87,16 @@ func (a *api) boardRoutes() {
 	})
 
 	write := access{scope: auth.ScopeWriteUsers}
-	get := operation(http.MethodGet, "/v1/leaderboards/{board}/limit", "getLimit", "Boards", "How many of a board's best are shown", write)
+	get := a.operation(http.MethodGet, "/v1/leaderboards/{board}/limit", "getLimit", "Boards", "How many of a board's best are shown", write)
 	huma.Register(a.huma, get, func(ctx context.Context, in *BoardPath) (*limitOutput, error) { return a.limit(ctx, in.Board) })
 
-	put := operation(http.MethodPut, "/v1/leaderboards/{board}/limit", "putLimit", "Boards", "Show no more than a board's best", write)
+	put := a.operation(http.MethodPut, "/v1/leaderboards/{board}/limit", "putLimit", "Boards", "Show no more than a board's best", write)
 	put.Description += " Everybody sees the best, and their own row; the scope `admin` all of it."
 	huma.Register(a.huma, put, func(ctx context.Context, in *limitInput) (*limitOutput, error) {
 		return a.putLimit(ctx, in.Board, in.Body.Top)
 	})
 
-	remove := operation(http.MethodDelete, "/v1/leaderboards/{board}/limit", "deleteLimit", "Boards", "Show all of a board", write)
+	remove := a.operation(http.MethodDelete, "/v1/leaderboards/{board}/limit", "deleteLimit", "Boards", "Show all of a board", write)
 	remove.DefaultStatus = http.StatusOK
 	huma.Register(a.huma, remove, func(ctx context.Context, in *BoardPath) (*limitOutput, error) {
 		return a.putLimit(ctx, in.Board, 0)

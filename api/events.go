@@ -105,7 +105,7 @@ type greeting struct {
 }
 
 func (a *api) eventRoutes() {
-	events := operation(http.MethodGet, "/v1/events", "getEvents", "Boards", "The stream of boards' states", access{public: true, stream: true})
+	events := a.operation(http.MethodGet, "/v1/events", "getEvents", "Boards", "The stream of boards' states", access{public: true, stream: true})
 	events.Errors = append(events.Errors, http.StatusNotFound, http.StatusTooManyRequests, http.StatusServiceUnavailable)
 	events.Responses = map[string]*huma.Response{"200": {
 		Description: "Server-Sent Events: authenticated; leaderboard:updated at once, and for each broadcast that or, with mode=diff, position_change; " +
@@ -114,7 +114,8 @@ func (a *api) eventRoutes() {
 	}}
 	huma.Register(a.huma, events, a.events)
 
-	extend := operation(http.MethodPost, "/v1/events/{socketId}/token", "postStreamToken", "Boards", "Hand a live stream a fresh token", access{})
+	extend := a.operation(http.MethodPost, "/v1/events/{socketId}/token", "postStreamToken", "Boards", "Hand a live stream a fresh token", access{})
+	extend.MaxBodyBytes = 32 << 10 // anyone with a token may send one
 	extend.Description = "The stream then goes on until the fresh token expires: that of the body, or else the one that the request itself carries."
 	huma.Register(a.huma, extend, a.extend)
 }
@@ -174,7 +175,7 @@ func (a *api) events(ctx context.Context, in *eventsInput) (*huma.StreamResponse
 	if err := a.Streams.Check(caller.UserID); err != nil { // before work is done for it
 		return nil, a.fail(ctx, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, a.Limits.Answer)
 	defer cancel()
 	stream := sse.Stream{
 		ID:      rand.Text(),

@@ -23,13 +23,13 @@ func (in *friendInput) Resolve(ctx huma.Context) []error {
 func (a *api) friendRoutes() {
 	self := access{self: true}
 
-	put := operation(http.MethodPut, "/v1/users/{id}/friends/{other}", "putFriend", "Users", "Make two users friends", self)
+	put := a.operation(http.MethodPut, "/v1/users/{id}/friends/{other}", "putFriend", "Users", "Make two users friends", self)
 	put.DefaultStatus = http.StatusNoContent
 	huma.Register(a.huma, put, func(ctx context.Context, in *friendInput) (*struct{}, error) {
 		return nil, a.fail(ctx, a.Live.Befriend(ctx, in.ID, in.Other, true))
 	})
 
-	remove := operation(http.MethodDelete, "/v1/users/{id}/friends/{other}", "deleteFriend", "Users", "End a friendship", self)
+	remove := a.operation(http.MethodDelete, "/v1/users/{id}/friends/{other}", "deleteFriend", "Users", "End a friendship", self)
 	remove.DefaultStatus = http.StatusNoContent
 	huma.Register(a.huma, remove, func(ctx context.Context, in *friendInput) (*struct{}, error) {
 		return nil, a.fail(ctx, a.Live.Befriend(ctx, in.ID, in.Other, false))

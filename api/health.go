@@ -9,6 +9,9 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
+// lookFor is how long the database may take to be written when that is asked.
+const lookFor = 10 * time.Second
+
 // readiness remembers for a moment whether the database can be written, so that
 // asking often does not write often. Safe for concurrent use.
 type readiness struct {
@@ -23,7 +26,7 @@ func (r *readiness) ask(ctx context.Context, check func(context.Context) error) 
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if time.Since(r.asked) > time.Second {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookFor)
 		defer cancel()
 		r.err = check(ctx)
 		r.asked = time.Now()
@@ -44,11 +47,11 @@ func ok() *healthOutput { return &healthOutput{"no-store", health{"ok"}} }
 
 func (a *api) healthRoutes() {
 	open := access{open: true}
-	alive := operation(http.MethodGet, "/healthz", "getHealth", "Health", "Whether the process is alive", open)
+	alive := a.operation(http.MethodGet, "/healthz", "getHealth", "Health", "Whether the process is alive", open)
 	alive.Security, alive.Errors = nil, nil
 	huma.Register(a.huma, alive, func(context.Context, *struct{}) (*healthOutput, error) { return ok(), nil })
 
-	ready := operation(http.MethodGet, "/readyz", "getReady", "Health", "Whether it can serve: boards loaded, database writable, not shutting down", open)
+	ready := a.operation(http.MethodGet, "/readyz", "getReady", "Health", "Whether it can serve: boards loaded, database writable, not shutting down", open)
 	ready.Security, ready.Errors = nil, []int{http.StatusServiceUnavailable}
 	huma.Register(a.huma, ready, func(ctx context.Context, _ *struct{}) (*healthOutput, error) {
 		if a.Streams.Draining() {

@@ -38,7 +38,7 @@ type historyEntry struct {
 }
 
 func (a *api) historyRoutes() {
-	op := operation(http.MethodGet, "/v1/users/{id}/history", "getHistory", "Users", "The ledger of a user's points, newest first", access{self: true})
+	op := a.operation(http.MethodGet, "/v1/users/{id}/history", "getHistory", "Users", "The ledger of a user's points, newest first", access{self: true})
 	op.RejectUnknownQueryParameters = true
 	huma.Register(a.huma, op, func(ctx context.Context, in *historyInput) (*historyOutput, error) {
 		before := in.Before

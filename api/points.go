@@ -123,7 +123,7 @@ type postBatchOutput struct {
 func (a *api) pointsRoutes() {
 	write := access{scope: auth.ScopeWriteXP}
 
-	one := operation(http.MethodPost, "/v1/users/{id}/xp", "postXP", "Points", "Give points to a user, or take them away", write)
+	one := a.operation(http.MethodPost, "/v1/users/{id}/xp", "postXP", "Points", "Give points to a user, or take them away", write)
 	huma.Register(a.huma, one, func(ctx context.Context, in *postXPInput) (*postXPOutput, error) {
 		done, err := a.addPoints(ctx, []live.Write{{Key: in.Key, Updates: []live.Update{
 			{UserID: in.ID, XP: in.Body.xp(), MLCoins: in.Body.MLCoins, Reason: in.Body.Reason},
@@ -142,7 +142,7 @@ func (a *api) pointsRoutes() {
 		return &postXPOutput{done[0]}, nil
 	})
 
-	many := operation(http.MethodPost, "/v1/xp", "postBatch", "Points", "Give points to many, all or none", write)
+	many := a.operation(http.MethodPost, "/v1/xp", "postBatch", "Points", "Give points to many, all or none", write)
 	many.Errors = append(many.Errors, http.StatusNotFound)
 	huma.Register(a.huma, many, func(ctx context.Context, in *postBatchInput) (*postBatchOutput, error) {
 		done, err := a.addPoints(ctx, in.writes(), func(i int, field string) string {

@@ -91,7 +91,7 @@ func init() {
 		case status == http.StatusUnsupportedMediaType:
 			message = "send JSON, with the header Content-Type: application/json"
 		case status == http.StatusRequestEntityTooLarge:
-			message = "the body is larger than 1 MiB; send fewer at once"
+			message = "the body is too large, of most writes that is 1 MiB or more; send fewer at once"
 		case len(faults) > 0:
 			message = strings.TrimPrefix(faults[0].Field+": "+faults[0].Message, ": ")
 		}

@@ -101,7 +101,7 @@ func (a *api) usersRoutes() {
 	write := access{scope: auth.ScopeWriteUsers}
 	self := access{self: true}
 
-	put := operation(http.MethodPut, "/v1/users/{id}", "putUser", "Users", "Create or replace a profile", write)
+	put := a.operation(http.MethodPut, "/v1/users/{id}", "putUser", "Users", "Create or replace a profile", write)
 	huma.Register(a.huma, put, func(ctx context.Context, in *putUserInput) (*userOutput, error) {
 		created, err := a.Live.PutProfiles(ctx, []live.Profile{in.Body.of(in.ID)})
 		if err != nil {
@@ -114,7 +114,7 @@ func (a *api) usersRoutes() {
 		return out, err
 	})
 
-	post := operation(http.MethodPost, "/v1/users", "postUsers", "Users", "Create or replace profiles, all or none", write)
+	post := a.operation(http.MethodPost, "/v1/users", "postUsers", "Users", "Create or replace profiles, all or none", write)
 	huma.Register(a.huma, post, func(ctx context.Context, in *postUsersInput) (*postUsersOutput, error) {
 		profiles := make([]live.Profile, len(in.Body.Users))
 		for i, u := range in.Body.Users {
@@ -134,12 +134,12 @@ func (a *api) usersRoutes() {
 		return out, nil
 	})
 
-	get := operation(http.MethodGet, "/v1/users/{id}", "getUser", "Users", "A user's totals and ranks", self)
+	get := a.operation(http.MethodGet, "/v1/users/{id}", "getUser", "Users", "A user's totals and ranks", self)
 	huma.Register(a.huma, get, func(ctx context.Context, in *UserPath) (*userOutput, error) {
 		return a.user(ctx, in.ID)
 	})
 
-	erase := operation(http.MethodDelete, "/v1/users/{id}", "deleteUser", "Users", "Erase a person", write)
+	erase := a.operation(http.MethodDelete, "/v1/users/{id}", "deleteUser", "Users", "Erase a person", write)
 	erase.DefaultStatus = http.StatusNoContent
 	huma.Register(a.huma, erase, func(ctx context.Context, in *UserPath) (*struct{}, error) {
 		return nil, a.fail(ctx, a.Live.Erase(ctx, in.ID))

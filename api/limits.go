@@ -1,0 +1,126 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+)
+
+// Limits bound what requests may take. The zero value of a field is its default.
+// Streams have bounds of their own.
+type Limits struct {
+	// Receive is how long the body of a request may take to come; past it the
+	// answer is a 408. Default 8 s.
+	Receive time.Duration
+
+	// Answer is how long a request may take to be answered, from when its head is
+	// there; past it the answer is a 503. Default 10 s.
+	Answer time.Duration
+
+	// Deliver is how long an answer may take to be read; past it the connection is
+	// closed. Default 30 s.
+	Deliver time.Duration
+
+	// Bodies is how many bytes of bodies are held at once, of all requests; past
+	// it the answer is a 503. Only callers who may write are read at all. Default
+	// 64 MiB.
+	Bodies int64
+}
+
+func (l Limits) withDefaults() Limits {
+	if l.Receive == 0 {
+		l.Receive = 8 * time.Second
+	}
+	if l.Answer == 0 {
+		l.Answer = 10 * time.Second
+	}
+	if l.Deliver == 0 {
+		l.Deliver = 30 * time.Second
+	}
+	if l.Bodies == 0 {
+		l.Bodies = 64 << 20
+	}
+	return l
+}
+
+// hold sets the deadlines of a request: for its body to come, whether anybody
+// reads it or not, since net/http would wait for the rest of it after the answer;
+// and for the answer to be read.
+func (a *api) hold(w http.ResponseWriter, r *http.Request) {
+	rc := http.NewResponseController(w)
+	now := time.Now()
+	err := rc.SetWriteDeadline(now.Add(a.Limits.Deliver))
+	if r.Body != http.NoBody {
+		err = errors.Join(err, rc.SetReadDeadline(now.Add(a.Limits.Receive)))
+	}
+	if err != nil {
+		a.Log.ErrorContext(r.Context(), "set deadlines", "error", err)
+	}
+}
+
+// hurry bounds what a request may take that is not a stream: how long, and how much
+// of its body is held beside those of others.
+func (a *api) hurry(ctx huma.Context, next func(huma.Context)) {
+	if may, _ := ctx.Operation().Metadata[accessKey].(access); may.stream {
+		next(ctx)
+		return
+	}
+	limited, cancel := context.WithTimeout(ctx.Context(), a.Limits.Answer)
+	defer cancel()
+	r, w := humago.Unwrap(ctx)
+	if r.Body != http.NoBody {
+		b := &body{ReadCloser: r.Body, w: w, one: r.ProtoMajor == 1, all: &a.bodies, most: a.Limits.Bodies}
+		defer b.letGo()
+		r.Body = b
+	}
+	next(huma.WithContext(ctx, limited))
+}
+
+// body is the body of one request. What was read of it counts as held until the
+// request is answered, since its values are.
+type body struct {
+	io.ReadCloser
+
+	w    http.ResponseWriter
+	one  bool          // over HTTP/1
+	all  *atomic.Int64 // bytes held, of all requests
+	most int64
+	held int64 // of this one
+}
+
+// Read returns a *problem where the body can't be read to its end.
+func (b *body) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.held += int64(n)
+	if b.all.Add(int64(n)) > b.most {
+		b.w.Header().Set("Retry-After", "1")
+		if b.one {
+			b.w.Header().Set("Connection", "close") // else the answer would wait for the rest
+		}
+		return n, problemOf(http.StatusServiceUnavailable, "busy", "more is being sent than the service can take at once; try again")
+	}
+	timeout, is := errors.AsType[net.Error](err)
+	switch {
+	case err == nil:
+		return n, nil
+	case errors.Is(err, io.EOF):
+		// It is here: what still reads is net/http, to see whether the client goes.
+		_ = http.NewResponseController(b.w).SetReadDeadline(time.Time{}) // as it could be set
+		return n, io.EOF
+	case is && timeout.Timeout():
+		return n, problemOf(http.StatusRequestTimeout, "request_timeout", "the body did not come in time; send it at once")
+	}
+	return n, problemOf(http.StatusBadRequest, "body_broken", "the body does not end as it should; send all of it")
+}
+
+// Close does nothing: net/http closes the body, for which it waits for the rest.
+func (b *body) Close() error { return nil }
+
+func (b *body) letGo() { b.all.Add(-b.held) }
