@@ -25,7 +25,14 @@ import (
 
 const secret = "0123456789abcdef0123456789abcdef"
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		if folder := builtIn.Load(); folder != nil {
+			_ = os.RemoveAll(*folder) // a folder for temporary files
+		}
+		os.Exit(code)
+	}))
+}
 
 // program is marcador, running in this process as main would run it.
 type program struct {

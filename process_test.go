@@ -17,14 +17,31 @@ import (
 	"time"
 )
 
-// build makes the program as a user would, and returns its path.
+// built makes the program as a user would, once for all tests. TestMain removes it.
+var built = sync.OnceValues(func() (path string, err error) {
+	folder, err := os.MkdirTemp("", "marcador-test-")
+	if err != nil {
+		return "", err
+	}
+	path = filepath.Join(folder, "marcador")
+	cmd := exec.CommandContext(context.Background(), "go", "build", "-o", path, ".")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	builtIn.Store(&folder)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w\n%s", err, out)
+	}
+	return path, nil
+})
+
+// builtIn is the folder of the program, nil where no test needed it.
+var builtIn atomic.Pointer[string]
+
+// build returns the path of the program.
 func build(tb testing.TB) string {
 	tb.Helper()
-	path := filepath.Join(tb.TempDir(), "marcador")
-	cmd := exec.CommandContext(tb.Context(), "go", "build", "-o", path, ".")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		tb.Fatalf("%v\n%s", err, out)
+	path, err := built()
+	if err != nil {
+		tb.Fatal(err)
 	}
 	return path
 }

@@ -111,3 +111,12 @@ func Rows(tb testing.TB, s *Store, number uint32) (n int) {
 	}
 	return n
 }
+
+// Migrate has statements stand in the place of the migration from schema 1, until the
+// test ends.
+func Migrate(tb testing.TB, statements string) {
+	tb.Helper()
+	was := migrations
+	migrations = []string{statements}
+	tb.Cleanup(func() { migrations = was })
+}

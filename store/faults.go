@@ -53,15 +53,30 @@ func faultOf(err error) error {
 	return err
 }
 
-// unusable words why a database can't be opened, in one line.
+// unusableError says in one line why a database can't be used, and what to do.
+type unusableError struct {
+	path, remedy string
+	err          error
+}
+
+func (e *unusableError) Error() string {
+	return fmt.Sprintf("database %q: %v%s", e.path, e.err, e.remedy)
+}
+
+func (e *unusableError) Unwrap() error { return e.err }
+
+// unusable words why a database can't be used, unless that is done.
 func unusable(path string, err error) error {
+	if _, done := errors.AsType[*unusableError](err); done {
+		return err
+	}
 	err = faultOf(err)
 	for _, f := range faults {
 		if errors.Is(err, f.err) {
-			return fmt.Errorf("database %q: %w; %s", path, err, f.remedy)
+			return &unusableError{path, "; " + f.remedy, err}
 		}
 	}
-	return fmt.Errorf("database %q: %w", path, err)
+	return &unusableError{path, "", err}
 }
 
 // files are those that a database is in while it is open. What is committed to a

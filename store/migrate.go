@@ -2,10 +2,14 @@ package store
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
 	_ "embed"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
+	"os"
 )
 
 //go:embed migrate_2.sql
@@ -15,20 +19,23 @@ var migrate2 string
 // next. They are only ever added to.
 var migrations = []string{migrate2}
 
-// migrate brings a database of an older version up to the present one, or leaves it as
-// it is.
+// migrate brings a database of an older version up to the present one, in one transaction,
+// or leaves it as it is. Before that it leaves a copy of it, checked, beside the file.
 func migrate(ctx context.Context, db *sql.DB, path string) (err error) {
 	var version int
 	if err := db.QueryRowContext(ctx, `PRAGMA user_version`).Scan(&version); err != nil {
-		return fmt.Errorf("read the schema's version of %q: %w", path, err)
+		return fmt.Errorf("read the schema's version: %w", err)
 	}
-	from := version
 	if version == schemaVersion {
 		return nil
 	}
+	before, err := keepBefore(ctx, path, version)
+	if err != nil {
+		return fmt.Errorf("copy it before its schema is changed: %w", err)
+	}
 	// Tables that others refer to are made anew: https://www.sqlite.org/lang_altertable.html#otheralter
 	if _, err := db.ExecContext(ctx, `PRAGMA foreign_keys = OFF`); err != nil {
-		return fmt.Errorf("migrate database %q: %w", path, err)
+		return fmt.Errorf("migrate from schema %d: %w", version, err)
 	}
 	defer func() {
 		_, errOn := db.ExecContext(ctx, `PRAGMA foreign_keys = ON`)
@@ -36,21 +43,76 @@ func migrate(ctx context.Context, db *sql.DB, path string) (err error) {
 	}()
 	t, err := db.BeginTx(ctx, nil)
 	if err != nil {
-		return fmt.Errorf("migrate database %q: %w", path, err)
+		return fmt.Errorf("migrate from schema %d: %w", version, err)
 	}
-	for ; version < schemaVersion && err == nil; version++ {
-		_, err = t.ExecContext(ctx, migrations[version-1])
-	}
-	if err == nil {
-		_, err = t.ExecContext(ctx, fmt.Sprintf(`PRAGMA user_version = %d`, schemaVersion))
-	}
-	if err == nil {
+	if err = runMigrations(ctx, t, version, before); err == nil {
 		err = t.Commit()
 	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("migrate database %q from schema %d; it was left as it is: %w", path, from, err), t.Rollback())
+		_ = t.Rollback() // what it says has been said
+		return fmt.Errorf("migrate from schema %d; it was left as it is: %w", version, err)
 	}
 	return nil
+}
+
+// runMigrations does within the transaction all that a migration from the version does.
+func runMigrations(ctx context.Context, t *sql.Tx, version int, before Contents) error {
+	var seq int64
+	if err := t.QueryRowContext(ctx, `SELECT seq FROM state`).Scan(&seq); err != nil {
+		return err
+	}
+	if seq != before.Seq {
+		return errors.New("another program has written to it since the copy was made; stop that first")
+	}
+	for _, m := range migrations[version-1:] {
+		if _, err := t.ExecContext(ctx, m); err != nil {
+			return err
+		}
+	}
+	if err := wholeReferences(ctx, t); err != nil {
+		return err
+	}
+	_, err := t.ExecContext(ctx, fmt.Sprintf(`PRAGMA user_version = %d`, schemaVersion))
+	return err
+}
+
+// keepBefore leaves a copy of the database beside it and says what is in it. Where there
+// is such a copy of the same content, as when a migration is tried again, that will do.
+func keepBefore(ctx context.Context, path string, version int) (Contents, error) {
+	name := fmt.Sprintf("%s.schema-%d.bak", path, version)
+	part, c, err := copyOf(ctx, path, name)
+	if err != nil {
+		return c, err
+	}
+	for n := 2; ; n++ {
+		if err = part.Name(name); !errors.Is(err, fs.ErrExist) {
+			break
+		}
+		if equal, readErr := sameContent(name, part.Path()); readErr != nil || equal {
+			err = readErr
+			break
+		}
+		name = fmt.Sprintf("%s.schema-%d.bak.%d", path, version, n)
+	}
+	return c, errors.Join(err, part.Discard())
+}
+
+// sameContent compares two files.
+func sameContent(a, b string) (bool, error) {
+	sums := [2][sha256.Size]byte{}
+	for i, path := range []string{a, b} {
+		f, err := os.Open(path)
+		if err != nil {
+			return false, err
+		}
+		h := sha256.New()
+		_, err = io.Copy(h, f)
+		if err = errors.Join(err, f.Close()); err != nil {
+			return false, err
+		}
+		h.Sum(sums[i][:0])
+	}
+	return sums[0] == sums[1], nil
 }
 
 // keepZone has the periods in totals be those of the time zone that the store is opened

@@ -40,20 +40,16 @@ func schemaOf(t *testing.T, path string) string {
 	return strings.Join(all, "\n")
 }
 
-// A database of an older version is brought up to the present one, with all that is in
-// it, and is then as a new one is made.
-func TestOpen_migrates(t *testing.T) {
-	merida, err := time.LoadLocation("America/Merida")
-	if err != nil {
-		t.Fatal(err)
-	}
-	folder := t.TempDir()
-	old, fresh := filepath.Join(folder, "old.db"), filepath.Join(folder, "fresh.db")
+// oldest makes a database of the oldest version that was released, and returns its path.
+func oldest(t *testing.T) string {
+	t.Helper()
 	first, err := os.ReadFile("testdata/schema_1.sql")
 	if err != nil {
 		t.Fatal(err)
 	}
-	exec(t, old, string(first)+`
+	path := filepath.Join(t.TempDir(), "old.db")
+	exec(t, path, `PRAGMA journal_mode = WAL`)
+	exec(t, path, string(first)+`
 		INSERT INTO state VALUES (1, 'epoch', 9, 1741669200000, 9);
 		INSERT INTO users VALUES (1, 'ana', 'Ana', '', 'a@b.mx', 1741500000000), (2, 'leo', 'Leo', '', '', 1741500000001);
 		INSERT INTO memberships VALUES (1, 'school', '42'), (2, 'school', '42'), (2, 'club', 'x');
@@ -62,6 +58,17 @@ func TestOpen_migrates(t *testing.T) {
 		INSERT INTO answers VALUES (6, 1, 2);
 		INSERT INTO totals VALUES (1, 12, 1, 5, 1, 2, 3, 4, 5, 6, 7, 8, 9), (2, 3, 0, 6, 1, 2, 3, 4, 5, 6, 7, 8, 9);
 		PRAGMA application_id = 1298231907; PRAGMA user_version = 1`)
+	return path
+}
+
+// A database of an older version is brought up to the present one, with all that is in
+// it, and is then as a new one is made.
+func TestOpen_migrates(t *testing.T) {
+	merida, err := time.LoadLocation("America/Merida")
+	if err != nil {
+		t.Fatal(err)
+	}
+	old, fresh := oldest(t), filepath.Join(t.TempDir(), "fresh.db")
 	s := open(t, old, store.Options{Location: merida})
 	if s.Epoch() != "epoch" || s.Seq() != 9 || xpOf(t, s, "ana") != 12 {
 		t.Errorf("epoch %s, seq %d, xp %d", s.Epoch(), s.Seq(), xpOf(t, s, "ana"))
@@ -80,6 +87,95 @@ func TestOpen_migrates(t *testing.T) {
 	}
 	exec(t, old, `PRAGMA foreign_key_check`)
 	closeStore(t, mustOpen(t, old)) // and again
+}
+
+// dump is all that is in a database, as text.
+func dump(t *testing.T, path string) string {
+	t.Helper()
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	var all string
+	for _, query := range []string{
+		`SELECT group_concat(concat_ws('|', user_version, epoch, seq, at, answered), char(10)) FROM state, pragma_user_version`,
+		`SELECT group_concat(concat_ws('|', number, id, username, avatar, email, created_at), char(10)) FROM users`,
+		`SELECT group_concat(concat_ws('|', user, kind, group_id), char(10)) FROM memberships`,
+		`SELECT group_concat(concat_ws('|', seq, user, xp, ml_coins, xp_after, ml_coins_after, reason, at), char(10)) FROM ledger`,
+		`SELECT group_concat(concat_ws('|', seq, count, key, hex(digest)), char(10)) FROM keys`,
+		`SELECT group_concat(concat_ws('|', user, xp, ml_coins, reached, day, day_xp), char(10)) FROM totals`,
+	} {
+		var text sql.NullString
+		if err := db.QueryRowContext(t.Context(), query).Scan(&text); err != nil {
+			t.Fatal(err)
+		}
+		all += text.String + "\n"
+	}
+	return all
+}
+
+// The database as it was is beside the one that was migrated, once for each content.
+func TestOpen_keepsWhatItMigrates(t *testing.T) {
+	path := oldest(t)
+	was, schema := dump(t, path), schemaOf(t, path)
+	mustDo(t, os.WriteFile(path+".schema-1.bak", []byte("something else"), 0o600))
+	closeStore(t, mustOpen(t, path))
+	want := []string{"old.db", "old.db.schema-1.bak", "old.db.schema-1.bak.2"}
+	if got := names(t, path); !slices.Equal(got, want) {
+		t.Fatalf("files = %v, want %v", got, want)
+	}
+	if got := bytesOf(t, path+".schema-1.bak"); got != "something else" {
+		t.Error("a file was replaced")
+	}
+	kept := path + ".schema-1.bak.2"
+	if dump(t, kept) != was || schemaOf(t, kept) != schema {
+		t.Errorf("kept:\n%s\nwant:\n%s", dump(t, kept), was)
+	}
+	// It may be restored, and is then migrated like any other.
+	if _, _, err := store.Restore(t.Context(), kept, path); err != nil {
+		t.Fatal(err)
+	}
+	s := mustOpen(t, path)
+	defer closeStore(t, s)
+	if xpOf(t, s, "ana") != 12 {
+		t.Error("not what was kept")
+	}
+}
+
+// A migration that fails leaves the database as it was, however often it is tried, and one
+// copy of it.
+func TestOpen_migrationFails(t *testing.T) {
+	for name, c := range map[string]struct {
+		migration, damage, want string
+		copies                  int
+	}{
+		"a row was lost before": {"", `PRAGMA foreign_keys = OFF; DELETE FROM users WHERE number = 2`, "a row of the table", 0},
+		"a statement fails":     {`CREATE TABLE more (a); INSERT INTO nowhere VALUES (1)`, "", "no such table: nowhere", 1},
+		"it loses a row":        {`DELETE FROM users WHERE number = 2`, "", "a row of the table", 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := oldest(t)
+			if c.damage != "" {
+				exec(t, path, c.damage)
+			}
+			was, schema := dump(t, path), schemaOf(t, path)
+			if c.migration != "" {
+				store.Migrate(t, c.migration)
+			}
+			for range 2 {
+				_, err := store.Open(t.Context(), path, store.Options{})
+				wantOneLine(t, err, c.want)
+				wantOneLine(t, err, "it was left as it is")
+				if dump(t, path) != was || schemaOf(t, path) != schema {
+					t.Errorf("it was changed:\n%s\nwas:\n%s", dump(t, path), was)
+				}
+				if got := names(t, path); len(got) != 1+c.copies {
+					t.Errorf("files = %v, want %d copies", got, c.copies)
+				}
+			}
+		})
+	}
 }
 
 // Periods are those of the zone that the store is opened with, from the beginning.
