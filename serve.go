@@ -83,7 +83,7 @@ func (c *serveCommand) Run(ctx context.Context, out output) error {
 	if err != nil {
 		return err
 	}
-	keys, err := c.keyFlags.options()
+	keys, err := c.keyFlags.options(log)
 	if err != nil {
 		return err
 	}
@@ -106,6 +106,7 @@ func (c *serveCommand) Run(ctx context.Context, out output) error {
 	if cert != nil {
 		listener = secured(listener, cert)
 	}
+	defer keepFresh(ctx, verifier)()
 	service, err := live.Open(ctx, c.DB, opts)
 	if err != nil {
 		return errors.Join(err, listener.Close())

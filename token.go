@@ -1,11 +1,14 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"marcador/auth"
@@ -34,13 +37,14 @@ func (f tokenFlags) verifierWith(opts auth.Options) (*auth.Verifier, error) {
 	opts.Secret, opts.Issuer, opts.Audience = []byte(f.JWTSecret), f.JWTIssuer, f.JWTAudience
 	v, err := auth.NewVerifier(opts)
 	if errors.Is(err, auth.ErrNoKeys) {
-		return nil, fmt.Errorf("%w; set MARCADOR_JWT_SECRET, or --jwt-secret, to %d bytes or more (openssl rand -hex 32 makes one), or give public keys with --jwt-public-key", err, auth.MinSecret)
+		return nil, fmt.Errorf("%w; set MARCADOR_JWT_SECRET, or --jwt-secret, to %d bytes or more (openssl rand -hex 32 makes one), or give public keys with --jwks-url or --jwt-public-key", err, auth.MinSecret)
 	}
 	return v, err
 }
 
 // keyFlags name the public keys of who signs tokens elsewhere.
 type keyFlags struct {
+	JWKSURL      string `name:"jwks-url" help:"Address of a JWKS, the public keys that tokens are signed with in RS256, ES256 or EdDSA; kept fresh."`
 	JWTPublicKey string `name:"jwt-public-key" help:"PEM file of public keys, or certificates, that tokens are signed with in RS256, ES256 or EdDSA."`
 }
 
@@ -48,8 +52,13 @@ type keyFlags struct {
 const maxKeyFile = 1 << 20
 
 // options reads the keys. Its errors name flag and file.
-func (f keyFlags) options() (auth.Options, error) {
-	var opts auth.Options
+func (f keyFlags) options(log *slog.Logger) (auth.Options, error) {
+	opts := auth.Options{JWKS: f.JWKSURL, Log: log}
+	if f.JWKSURL != "" {
+		if err := auth.CheckJWKS(f.JWKSURL); err != nil {
+			return opts, fmt.Errorf("--jwks-url: %w", err)
+		}
+	}
 	if f.JWTPublicKey == "" {
 		return opts, nil
 	}
@@ -66,6 +75,14 @@ func (f keyFlags) options() (auth.Options, error) {
 		return opts, fmt.Errorf("--jwt-public-key %q: %w", f.JWTPublicKey, err)
 	}
 	return opts, nil
+}
+
+// keepFresh begins to keep the verifier's keys fresh; what it returns ends that.
+func keepFresh(ctx context.Context, v *auth.Verifier) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var kept sync.WaitGroup
+	kept.Go(func() { v.Run(ctx) })
+	return func() { cancel(); kept.Wait() }
 }
 
 // tokenCommand signs a token.

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -50,7 +51,10 @@ func (a *api) authorize(ctx huma.Context, next func(huma.Context)) {
 		p, challenge = permit(caller, may, ctx.Param("id"))
 	}
 	if p != nil {
-		if p.Code != "cross_origin" {
+		switch {
+		case p.Status == http.StatusServiceUnavailable:
+			ctx.SetHeader("Retry-After", keysAgain)
+		case p.Code != "cross_origin":
 			ctx.SetHeader("WWW-Authenticate", realm+challenge)
 		}
 		_ = huma.WriteErr(a.huma, ctx, p.Status, p.Detail, p) // huma reports it
@@ -71,6 +75,9 @@ func (a *api) identify(r *http.Request, may access) (caller auth.Caller, p *prob
 	if err == nil {
 		caller, err = a.Verifier.Verify(r.Context(), token)
 	}
+	if errors.Is(err, auth.ErrUnavailable) {
+		return caller, noKeys(), ""
+	}
 	if err != nil {
 		return caller, problemOf(http.StatusUnauthorized, "token_invalid", err.Error()+"; get a fresh token"),
 			invalidToken(err)
@@ -80,6 +87,14 @@ func (a *api) identify(r *http.Request, may access) (caller auth.Caller, p *prob
 
 func noToken() *problem {
 	return problemOf(http.StatusUnauthorized, "token_missing", "this needs a token; send Authorization: Bearer <token>")
+}
+
+// keysAgain is how many seconds later the keys to verify tokens with may be there.
+const keysAgain = "5"
+
+// noKeys says nothing against the token: a client must not throw it away.
+func noKeys() *problem {
+	return problemOf(http.StatusServiceUnavailable, "keys_unavailable", auth.ErrUnavailable.Error()+"; try again")
 }
 
 // invalidToken is what a challenge says of a token that is refused.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
 	"strconv"
@@ -142,6 +143,8 @@ func (a *api) extend(ctx context.Context, in *extendInput) (*extendOutput, error
 	if in.Body != nil && in.Body.Token != "" {
 		fresh, err := a.Verifier.Verify(ctx, in.Body.Token)
 		switch {
+		case errors.Is(err, auth.ErrUnavailable):
+			return nil, huma.ErrorWithHeaders(noKeys(), http.Header{"Retry-After": {keysAgain}})
 		case err != nil:
 			p := problemOf(http.StatusUnauthorized, "token_invalid", "token: "+err.Error()+"; get a fresh token", fault{"token", err.Error()})
 			return nil, huma.ErrorWithHeaders(p, http.Header{"WWW-Authenticate": {realm + invalidToken(err)}})

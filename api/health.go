@@ -51,11 +51,14 @@ func (a *api) healthRoutes() {
 	alive.Security, alive.Errors = nil, nil
 	huma.Register(a.huma, alive, func(context.Context, *struct{}) (*healthOutput, error) { return ok(), nil })
 
-	ready := a.operation(http.MethodGet, "/readyz", "getReady", "Health", "Whether it can serve: boards loaded, database writable, not shutting down", open)
+	ready := a.operation(http.MethodGet, "/readyz", "getReady", "Health", "Whether it can serve: boards loaded, database writable, keys for tokens there, not shutting down", open)
 	ready.Security, ready.Errors = nil, []int{http.StatusServiceUnavailable}
 	huma.Register(a.huma, ready, func(ctx context.Context, _ *struct{}) (*healthOutput, error) {
 		if a.Streams.Draining() {
 			return nil, unavailable("shutting_down", "the service is shutting down")
+		}
+		if a.Verifier.Ready() != nil {
+			return nil, huma.ErrorWithHeaders(noKeys(), http.Header{"Retry-After": {keysAgain}})
 		}
 		if err := a.ready.ask(ctx, a.Live.Ready); err != nil {
 			return nil, a.fail(ctx, err)

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -67,14 +69,19 @@ func (c Caller) StreamUntil(now time.Time) time.Time {
 type Options struct {
 	Secret    []byte // HS256 key, MinSecret bytes or more
 	PublicPEM []byte // RS256, ES256 and EdDSA keys: PEM blocks of public keys or certificates
+	JWKS      string // address of a set of such keys, which Run keeps fresh
 	Issuer    string // required `iss`, where set
 	Audience  string // required `aud`, where set
+
+	Transport http.RoundTripper // fetches the JWKS, where it is set
+	Log       *slog.Logger      // told of the JWKS; must be set with it
 }
 
 // Verifier verifies tokens. Safe for concurrent use.
 type Verifier struct {
 	opts   Options
-	keys   []key // of the options, and fixed
+	keys   []key   // of the options, and fixed
+	remote *remote // nil where there is no JWKS
 	claims *jwt.Validator
 }
 
@@ -95,7 +102,13 @@ func NewVerifier(opts Options) (*Verifier, error) {
 		}
 		v.keys = append(v.keys, public...)
 	}
-	if len(v.keys) == 0 {
+	if opts.JWKS != "" {
+		var err error
+		if v.remote, err = newRemote(opts.JWKS, opts.Transport, opts.Log); err != nil {
+			return nil, err
+		}
+	}
+	if len(v.keys) == 0 && v.remote == nil {
 		return nil, ErrNoKeys
 	}
 	checks := []jwt.ParserOption{jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(leeway)}
@@ -109,17 +122,37 @@ func NewVerifier(opts Options) (*Verifier, error) {
 	return v, nil
 }
 
+// Run fetches the JWKS and keeps it fresh until ctx is done. Where there is none,
+// it returns at once. It must not be called twice.
+func (v *Verifier) Run(ctx context.Context) {
+	if v.remote != nil {
+		v.remote.run(ctx)
+	}
+}
+
+// Ready returns ErrUnavailable until the JWKS has come for the first time. From
+// then on the last one that came is used.
+func (v *Verifier) Ready() error {
+	if v.remote != nil && v.remote.keys.Load() == nil {
+		return ErrUnavailable
+	}
+	return nil
+}
+
 // Verify returns who the token says calls. It refuses, with an error that wraps
 // ErrInvalidToken: a signature that none of the keys for the token's algorithm
 // made, no `exp` or `sub`, another issuer or audience, a time that is out by more
 // than 30 s, and what is not a JWT to the letter. Nothing of the claims is read
 // before the signature is known to be good.
-func (v *Verifier) Verify(_ context.Context, token string) (Caller, error) {
+//
+// A token that names a key which the JWKS lacks may wait some seconds for a newer
+// one; the error is ErrUnavailable where that can't be had. Others never wait.
+func (v *Verifier) Verify(ctx context.Context, token string) (Caller, error) {
 	t, err := parse(token)
 	if err != nil {
 		return Caller{}, err
 	}
-	if err := t.verify(v.keys); err != nil {
+	if err := v.signed(ctx, t); err != nil {
 		return Caller{}, err
 	}
 	c, err := t.claims()
@@ -130,6 +163,21 @@ func (v *Verifier) Verify(_ context.Context, token string) (Caller, error) {
 		return Caller{}, refused(reason(err))
 	}
 	return c.caller()
+}
+
+// signed returns nil where one of our keys signed the token.
+func (v *Verifier) signed(ctx context.Context, t token) error {
+	if v.remote == nil {
+		return t.verify(v.keys)
+	}
+	err := t.verify(v.keys, v.remote.current())
+	if err == nil || !v.remote.misses(t.header) {
+		return err
+	}
+	if err := v.remote.renew(ctx); err != nil {
+		return err
+	}
+	return t.verify(v.keys, v.remote.current())
 }
 
 // Sign returns a token that Verify takes for c until ttl from now. c.Expires is

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
@@ -9,6 +10,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -63,6 +65,14 @@ func (k key) fits(h header) bool {
 func CheckPEM(text []byte) error {
 	_, err := parsePEM(text)
 	return err
+}
+
+// same reports whether both are the same keys, under the same ids.
+func same(a, b []key) bool {
+	return slices.EqualFunc(a, b, func(a, b key) bool {
+		public, ok := a.material.(interface{ Equal(crypto.PublicKey) bool })
+		return ok && a.id == b.id && public.Equal(b.material)
+	})
 }
 
 // parsePEM returns the public keys in PEM blocks: bare, or in certificates, of

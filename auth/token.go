@@ -89,17 +89,19 @@ func isAccess(typ string) bool {
 
 // verify returns nil where one of the keys made the signature. The token chooses
 // among keys, by algorithm and id; what is computed is the key's to say.
-func (t token) verify(keys []key) error {
+func (t token) verify(sets ...[]key) error {
 	tried := 0
-	for _, k := range keys {
-		if !k.fits(t.header) {
-			continue
-		}
-		if tried++; tried > maxTried {
-			return refused("several keys may have signed it; its header must name one (kid)")
-		}
-		if k.method.Verify(t.signed, t.signature, k.material) == nil {
-			return nil
+	for _, keys := range sets {
+		for _, k := range keys {
+			if !k.fits(t.header) {
+				continue
+			}
+			if tried++; tried > maxTried {
+				return refused("several keys may have signed it; its header must name one (kid)")
+			}
+			if k.method.Verify(t.signed, t.signature, k.material) == nil {
+				return nil
+			}
 		}
 	}
 	return refused("its signature or algorithm is not accepted")

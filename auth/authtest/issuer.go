@@ -159,7 +159,7 @@ func (i *Issuer) JWK(alg string, changes map[string]any) map[string]any {
 
 // Set is a JWKS of keys.
 func Set(keys ...map[string]any) []byte {
-	b, err := json.Marshal(map[string]any{"keys": keys})
+	b, err := json.Marshal(map[string]any{"keys": append([]map[string]any{}, keys...)})
 	if err != nil {
 		panic(err)
 	}

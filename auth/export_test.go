@@ -1,0 +1,12 @@
+package auth
+
+import "net/http"
+
+// ParseSet returns how many keys of a JWKS can be used and how many can't.
+func ParseSet(body []byte) (in, out int, err error) {
+	keys, why, err := parseSet(body)
+	return len(keys), len(why), err
+}
+
+// Age is how many seconds an answer with the headers is good.
+func Age(h http.Header) float64 { return ageOf(h).Seconds() }
