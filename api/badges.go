@@ -9,6 +9,7 @@ import (
 
 	"marcador/auth"
 	"marcador/live"
+	"marcador/rules"
 )
 
 // badges is the table of badges, lowest first.
@@ -30,7 +31,7 @@ func (in *badgesInput) Resolve(huma.Context) []error {
 	f := faults{}
 	for i, b := range in.Body.Badges {
 		f.prefix = "body.badges[" + strconv.Itoa(i) + "]."
-		f.add("name", filled(b.Name, maxUsername))
+		f.add("name", rules.Filled(b.Name, rules.MaxName))
 		switch {
 		case i == 0 && b.MinXP != 0:
 			f.add("minXp", "must be 0 for the first, so that everybody has a badge")

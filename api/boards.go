@@ -9,6 +9,7 @@ import (
 
 	"marcador/auth"
 	"marcador/live"
+	"marcador/rules"
 )
 
 // BoardPath is a board in a path.
@@ -104,7 +105,7 @@ func (a *api) boardRoutes() {
 }
 
 func (a *api) putLimit(ctx context.Context, board string, top int) (*limitOutput, error) {
-	if !boardName(board) {
+	if !rules.Board(board) {
 		return nil, a.fail(ctx, live.ErrUnknownBoard)
 	}
 	if err := a.Live.PutLimit(ctx, board, top); err != nil {
@@ -114,7 +115,7 @@ func (a *api) putLimit(ctx context.Context, board string, top int) (*limitOutput
 }
 
 func (a *api) limit(ctx context.Context, board string) (*limitOutput, error) {
-	if !boardName(board) {
+	if !rules.Board(board) {
 		return nil, a.fail(ctx, live.ErrUnknownBoard)
 	}
 	out := &limitOutput{}
@@ -142,7 +143,7 @@ const membersOnly = "The board of a group is for its members, that of friends fo
 func (a *api) admit(ctx context.Context, board string) (asMember bool, err error) {
 	caller := callerOf(ctx)
 	switch {
-	case !boardName(board):
+	case !rules.Board(board):
 		return false, live.ErrUnknownBoard
 	case board == live.Global, caller.May(auth.ScopeAdmin):
 		return false, nil

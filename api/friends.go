@@ -5,6 +5,8 @@ import (
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"marcador/rules"
 )
 
 type friendInput struct {
@@ -16,7 +18,7 @@ type friendInput struct {
 // Resolve implements huma.Resolver.
 func (in *friendInput) Resolve(ctx huma.Context) []error {
 	f := faults{prefix: "path.", list: in.UserPath.Resolve(ctx)}
-	f.add("other", identifier(in.Other))
+	f.add("other", rules.Identifier(in.Other))
 	return f.list
 }
 

@@ -1,71 +1,12 @@
 package api
 
 import (
-	"fmt"
-	"maps"
-	"regexp"
-	"slices"
-	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"marcador/live"
+	"marcador/rules"
 )
-
-const (
-	maxID       = 128 // characters of a user's or a group's id
-	maxUsername = 100
-	maxAvatar   = 2048
-	maxEmail    = 320 // RFC 3696 with its erratum 1690
-	maxReason   = 500
-	maxKey      = 255
-	maxKinds    = 20  // group kinds of one user
-	maxGroups   = 100 // groups of one kind
-)
-
-// text returns what is wrong with a string of up to limit characters, or "".
-// Control characters are refused: no name needs them, and they break lines.
-func text(s string, limit int) string {
-	switch {
-	case !utf8.ValidString(s):
-		return "is not valid UTF-8"
-	case utf8.RuneCountInString(s) > limit:
-		return fmt.Sprintf("is longer than %d characters", limit)
-	case strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }):
-		return "has a control character or line break in it; take it out"
-	}
-	return ""
-}
-
-// filled is text for what must not be empty.
-func filled(s string, limit int) string {
-	unseen := func(r rune) bool { return unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) }
-	if strings.TrimFunc(s, unseen) == "" {
-		return "is empty; give one"
-	}
-	return text(s, limit)
-}
-
-// identifier is filled for the id of a user or a group. Dots alone are a way
-// through folders, which no path can carry as a name.
-func identifier(s string) string {
-	if s == "." || s == ".." {
-		return "can't be dots alone; give another"
-	}
-	return filled(s, maxID)
-}
-
-// boardName reports whether a board can have the name.
-func boardName(s string) bool {
-	kind, ok := live.KindOf(s)
-	if !ok || kind == live.Global {
-		return ok
-	}
-	return groupKind.MatchString(kind) && identifier(s[len(kind)+1:]) == ""
-}
 
 // faults collects what is wrong with an input.
 type faults struct {
@@ -87,7 +28,7 @@ type UserPath struct {
 // Resolve implements huma.Resolver.
 func (p *UserPath) Resolve(huma.Context) []error {
 	f := faults{prefix: "path."}
-	f.add("id", identifier(p.ID))
+	f.add("id", rules.Identifier(p.ID))
 	return f.list
 }
 
@@ -102,35 +43,10 @@ type Profile struct {
 	Hidden    bool   `json:"hidden,omitempty" doc:"Nobody else sees the person on a board; the ranks of others close up"`
 }
 
-// groupKind is what a kind of group may be called.
-var groupKind = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,31}$`)
-
 // check collects what is wrong with the profile.
 func (p *Profile) check(f *faults) {
-	f.add("username", filled(p.Username, maxUsername))
-	f.add("avatar", text(p.Avatar, maxAvatar))
-	if p.Avatar != "" && !strings.HasPrefix(p.Avatar, "https://") && !strings.HasPrefix(p.Avatar, "data:image/") {
-		f.add("avatar", "must begin with https:// or data:image/")
-	}
-	f.add("email", text(p.Email, maxEmail))
-	if p.Pseudonym != "" {
-		f.add("pseudonym", filled(p.Pseudonym, maxUsername))
-	}
-	if len(p.Groups) > maxKinds {
-		f.add("groups", fmt.Sprintf("has more than %d kinds", maxKinds))
-	}
-	for _, kind := range slices.Sorted(maps.Keys(p.Groups)) {
-		ids := p.Groups[kind]
-		if !groupKind.MatchString(kind) || kind == "global" || kind == "friends" {
-			f.add("groups", fmt.Sprintf("%q can't be a kind of group; use a word such as school, in small letters (a-z, 0-9, _ and -), not global or friends", kind))
-		}
-		if len(ids) > maxGroups {
-			f.add("groups."+kind, fmt.Sprintf("has more than %d groups", maxGroups))
-		}
-		for i, id := range ids {
-			f.add("groups."+kind+"["+strconv.Itoa(i)+"]", identifier(id))
-		}
-	}
+	of := rules.Profile{Username: p.Username, Avatar: p.Avatar, Email: p.Email, Pseudonym: p.Pseudonym, Groups: p.Groups}
+	of.Check(f.add)
 }
 
 // Points is how many points to give.
@@ -148,7 +64,7 @@ func (p *Points) check(f *faults) {
 	case p.XP != nil && *p.XP == 0:
 		f.add("xp", "is 0; give the points to add or to take away, or leave xp out to change mlCoins alone")
 	}
-	f.add("reason", text(p.Reason, maxReason))
+	f.add("reason", rules.Text(p.Reason, rules.MaxReason))
 }
 
 func (p *Points) xp() int64 {

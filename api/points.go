@@ -9,6 +9,7 @@ import (
 
 	"marcador/auth"
 	"marcador/live"
+	"marcador/rules"
 )
 
 // result is what an update did.
@@ -52,7 +53,7 @@ type postXPInput struct {
 // Resolve implements huma.Resolver.
 func (in *postXPInput) Resolve(ctx huma.Context) []error {
 	f := faults{list: in.UserPath.Resolve(ctx), prefix: "header."}
-	f.add("Idempotency-Key", text(in.Key, maxKey))
+	f.add("Idempotency-Key", rules.Text(in.Key, rules.MaxKey))
 	f.prefix = "body."
 	in.Body.check(&f)
 	return f.list
@@ -82,12 +83,12 @@ type postBatchInput struct {
 // Resolve implements huma.Resolver.
 func (in *postBatchInput) Resolve(huma.Context) []error {
 	f := faults{prefix: "header."}
-	f.add("Idempotency-Key", text(in.Key, maxKey))
+	f.add("Idempotency-Key", rules.Text(in.Key, rules.MaxKey))
 	for i := range in.Body.Updates {
 		u := &in.Body.Updates[i]
 		f.prefix = "body.updates[" + strconv.Itoa(i) + "]."
-		f.add("userId", identifier(u.UserID))
-		f.add("key", text(u.Key, maxKey))
+		f.add("userId", rules.Identifier(u.UserID))
+		f.add("key", rules.Text(u.Key, rules.MaxKey))
 		if u.Key != "" && in.Key != "" {
 			f.add("key", "can't stand beside the Idempotency-Key header, which covers the whole batch; give one or the other")
 		}

@@ -9,6 +9,7 @@ import (
 
 	"marcador/auth"
 	"marcador/live"
+	"marcador/rules"
 )
 
 // user is a person with where they stand.
@@ -78,7 +79,7 @@ func (in *postUsersInput) Resolve(huma.Context) []error {
 	for i := range in.Body.Users {
 		u := &in.Body.Users[i]
 		f.prefix = "body.users[" + strconv.Itoa(i) + "]."
-		f.add("id", identifier(u.ID))
+		f.add("id", rules.Identifier(u.ID))
 		if first, twice := seen[u.ID]; twice {
 			f.add("id", "is there twice, first in users["+strconv.Itoa(first)+"]; give each user once")
 		}

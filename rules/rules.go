@@ -1,0 +1,104 @@
+// Package rules says what ids, names, texts and points may look like, for whoever takes
+// them in. What is wrong comes as the end of a sentence that begins with the field's name,
+// and says what to do; "" where nothing is.
+package rules
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// The longest that texts may be, in characters, and the most that lists may have.
+const (
+	MaxID     = 128 // of a user or a group
+	MaxName   = 100
+	MaxAvatar = 2048
+	MaxEmail  = 320 // RFC 3696 with its erratum 1690
+	MaxReason = 500
+	MaxKey    = 255
+	MaxKinds  = 20  // group kinds of one user
+	MaxGroups = 100 // groups of one kind
+)
+
+// Text is for a string of up to limit characters. Control characters are refused: no name
+// needs them, and they break lines.
+func Text(s string, limit int) string {
+	switch {
+	case !utf8.ValidString(s):
+		return "is not valid UTF-8"
+	case utf8.RuneCountInString(s) > limit:
+		return fmt.Sprintf("is longer than %d characters", limit)
+	case strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }):
+		return "has a control character or line break in it; take it out"
+	}
+	return ""
+}
+
+// Filled is Text for what must not be empty.
+func Filled(s string, limit int) string {
+	unseen := func(r rune) bool { return unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) }
+	if strings.TrimFunc(s, unseen) == "" {
+		return "is empty; give one"
+	}
+	return Text(s, limit)
+}
+
+// Identifier is Filled for the id of a user or a group. Dots alone are a way through
+// folders, which no path can carry as a name.
+func Identifier(s string) string {
+	if s == "." || s == ".." {
+		return "can't be dots alone; give another"
+	}
+	return Filled(s, MaxID)
+}
+
+// groupKind is what a kind of group may be called.
+var groupKind = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,31}$`)
+
+// Board reports whether a board can have the name: global, or a kind with the id of a
+// group, or of a user for friends.
+func Board(name string) bool {
+	kind, id, hasID := strings.Cut(name, ":")
+	return name == "global" || hasID && kind != "global" && groupKind.MatchString(kind) && Identifier(id) == ""
+}
+
+// Profile is what is known of a person beside their points.
+type Profile struct {
+	Username, Avatar, Email, Pseudonym string
+
+	Groups map[string][]string // ids by kind
+}
+
+// Check calls add with each field and what is wrong with it, or "".
+func (p *Profile) Check(add func(field, message string)) {
+	add("username", Filled(p.Username, MaxName))
+	add("avatar", Text(p.Avatar, MaxAvatar))
+	if p.Avatar != "" && !strings.HasPrefix(p.Avatar, "https://") && !strings.HasPrefix(p.Avatar, "data:image/") {
+		add("avatar", "must begin with https:// or data:image/")
+	}
+	add("email", Text(p.Email, MaxEmail))
+	if p.Pseudonym != "" {
+		add("pseudonym", Filled(p.Pseudonym, MaxName))
+	}
+	if len(p.Groups) > MaxKinds {
+		add("groups", fmt.Sprintf("has more than %d kinds", MaxKinds))
+	}
+	for _, kind := range slices.Sorted(maps.Keys(p.Groups)) {
+		ids := p.Groups[kind]
+		if !groupKind.MatchString(kind) || kind == "global" || kind == "friends" {
+			add("groups", fmt.Sprintf("%q can't be a kind of group; use a word such as school, in small letters (a-z, 0-9, _ and -), not global or friends", kind))
+		}
+		if len(ids) > MaxGroups {
+			add("groups."+kind, fmt.Sprintf("has more than %d groups", MaxGroups))
+		}
+		for i, id := range ids {
+			add("groups."+kind+"["+strconv.Itoa(i)+"]", Identifier(id))
+		}
+	}
+}
