@@ -1,0 +1,392 @@
+package authtest
+
+import (
+	"crypto/ecdsa"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"maps"
+	"math/big"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// What the services that Forged and Accepted are for demand of a token.
+const (
+	Iss = "https://login.example.org/"
+	Aud = "marcador"
+)
+
+// Case is a token and, where it has to be refused, what its refusal says.
+type Case struct {
+	Name, Token, Why string
+}
+
+// What refusals say.
+const (
+	form      = "is not a JWT"
+	signature = "signature or algorithm"
+	claimed   = "not a JSON object as RFC 7519"
+	missing   = "lacks a required claim"
+	times     = "before 1970 or after the year 9999"
+)
+
+type change = jwt.MapClaims
+
+// ours are claims for a service that demands Iss and Aud.
+func ours(changes change) jwt.MapClaims {
+	c := change{"iss": Iss, "aud": Aud, "scope": "admin"}
+	maps.Copy(c, changes)
+	return Claims(c)
+}
+
+func in(seconds int) int64 { return time.Now().Unix() + int64(seconds) }
+
+// Accepted are tokens that a service has to take that knows all keys of Good and
+// demands Iss and Aud.
+func Accepted(tb testing.TB) []Case {
+	tb.Helper()
+	good := Good()
+	var cases []Case
+	add := func(name, token string) { cases = append(cases, Case{Name: name, Token: token}) }
+	for _, alg := range Algorithms {
+		add(alg, good.Token(tb, alg, ours(nil), nil))
+		add(alg+", no kid", good.Token(tb, alg, ours(nil), map[string]any{"kid": nil}))
+	}
+	for name, c := range map[string]change{
+		"just expired":     {"exp": in(-20)},
+		"nbf nearly":       {"nbf": in(20)},
+		"iat nearly":       {"iat": in(20)},
+		"exp a fraction":   {"exp": float64(in(100)) + 0.5},
+		"audience of two":  {"aud": []string{"others", Aud}},
+		"scope missing":    {"scope": nil},
+		"unknown claims":   {"roles": []string{"x"}, "SUB": "admin", "Exp": "never"},
+		"sub with letters": {"sub": "auth0|José 7"},
+	} {
+		add(name, good.Token(tb, EdDSA, ours(c), nil))
+	}
+	for _, typ := range []any{nil, "at+jwt", "application/at+JWT", "jwt"} {
+		add(fmt.Sprint("typ ", typ), good.Token(tb, ES256, ours(nil), map[string]any{"typ": typ}))
+	}
+	// ECDSA knows two signatures for each; both are the holder's.
+	token := good.Token(tb, ES256, ours(nil), nil)
+	signed, sig := cut(tb, token)
+	s := new(big.Int).SetBytes(sig[32:])
+	s.Sub(good.EC.Params().N, s).FillBytes(sig[32:])
+	add("ES256 by the other s", signed+"."+b64(sig))
+	return cases
+}
+
+// Forged are tokens that no service may take that knows all keys of Good and
+// demands Iss and Aud. All but the claims that are named say that they are an
+// administrator's.
+func Forged(tb testing.TB) []Case {
+	tb.Helper()
+	return append(forgedKeys(tb), append(forgedForms(tb), forgedClaims(tb)...)...)
+}
+
+// forgedKeys are signed with what is no key for that, or not at all.
+func forgedKeys(tb testing.TB) []Case {
+	tb.Helper()
+	good, evil := Good(), Evil()
+	var cases []Case
+	add := func(name, token, why string) { cases = append(cases, Case{name, token, why}) }
+	payload := b64(marshal(tb, ours(nil)))
+	unsigned := func(header map[string]any) string { return b64(marshal(tb, header)) + "." + payload }
+
+	for _, alg := range []any{"none", "None", "NONE", "nOnE", "", nil, "HS255", "hs256", "RS256 ", "HS384", "PS256", "dir"} {
+		header := map[string]any{"typ": "JWT", "alg": alg}
+		add(fmt.Sprintf("alg %v", alg), unsigned(header)+".", signature)
+		header["kid"] = RS256
+		_, sig := cut(tb, good.Token(tb, RS256, ours(nil), nil))
+		add(fmt.Sprintf("alg %v, signed", alg), unsigned(header)+"."+b64(sig), signature)
+	}
+	for _, alg := range []any{7, []string{"HS256"}, map[string]any{}, true} {
+		add(fmt.Sprintf("alg %v", alg), unsigned(map[string]any{"alg": alg})+".", form)
+	}
+	add("no alg", unsigned(map[string]any{"typ": "JWT"})+".", signature)
+
+	// Key confusion: what everybody knows, as a secret.
+	for alg, public := range good.Public() {
+		der, err := x509.MarshalPKIXPublicKey(public)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		text := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
+		for name, secret := range map[string][]byte{
+			"PEM": text, "PEM without line break": text[:len(text)-1], "DER": der, "JWK": marshal(tb, good.JWK(alg, nil)),
+			"base64": []byte(base64.StdEncoding.EncodeToString(der)), "JWKS": Set(good.JWK(alg, nil)),
+		} {
+			for _, kid := range []any{nil, alg} {
+				token := (&Issuer{Secret: secret}).Token(tb, HS256, ours(nil), map[string]any{"kid": kid})
+				add(fmt.Sprintf("HS256 by the %s of %s, kid %v", name, alg, kid), token, signature)
+			}
+		}
+	}
+	add("HS256 by nothing", (&Issuer{}).Token(tb, HS256, ours(nil), nil), signature)
+	add("HS256 by zeros", (&Issuer{Secret: make([]byte, 64)}).Token(tb, HS256, ours(nil), nil), signature)
+
+	for _, alg := range Algorithms {
+		add(alg+" by another key", evil.Token(tb, alg, ours(nil), nil), signature)
+		add(alg+" by another key, no kid", evil.Token(tb, alg, ours(nil), map[string]any{"kid": nil}), signature)
+		for _, other := range Algorithms {
+			if other != alg {
+				add(alg+" called "+other, good.Token(tb, alg, ours(nil), map[string]any{"alg": other, "kid": other}), signature)
+			}
+		}
+	}
+	// Keys that come along.
+	for _, alg := range []string{RS256, ES256, EdDSA} {
+		jwk := evil.JWK(alg, nil)
+		for _, kid := range []any{nil, alg, "mine"} {
+			for name, value := range map[string]any{
+				"jwk": jwk, "jku": "http://127.0.0.1:1/keys", "x5u": "http://127.0.0.1:1/key.pem", "x5c": []string{b64([]byte("MIIB"))},
+			} {
+				token := evil.Token(tb, alg, ours(nil), map[string]any{name: value, "kid": kid})
+				add(fmt.Sprintf("%s by its own %s, kid %v", alg, name, kid), token, signature)
+			}
+		}
+	}
+	for name, kid := range map[string]any{
+		"up": "../../../../etc/passwd", "down": "/dev/null", "SQL": "' UNION SELECT 'key' --", "shell": "$(id)|id;`id`", "long": strings.Repeat("k", 4000),
+		"URL": "http://127.0.0.1:1/", "NUL": "RS256\x00", "spaces": " RS256 ", "other letters": "rs256", "line": "a\nSet-Cookie: x=1",
+	} {
+		for _, alg := range []string{RS256, HS256} {
+			add(fmt.Sprintf("%s by another key, kid %s", alg, name), evil.Token(tb, alg, ours(nil), map[string]any{"kid": kid}), signature)
+		}
+		// As if a file that is empty, or a query's answer, were the secret.
+		add("HS256 by nothing, kid "+name, (&Issuer{}).Token(tb, HS256, ours(nil), map[string]any{"kid": kid}), signature)
+	}
+	add("kid of another key", good.Token(tb, RS256, ours(nil), map[string]any{"kid": ES256}), signature)
+	return append(cases, forgedSignatures(tb)...)
+}
+
+// forgedSignatures are good tokens whose signatures were changed.
+func forgedSignatures(tb testing.TB) []Case {
+	tb.Helper()
+	good := Good()
+	var cases []Case
+	add := func(name, token string) { cases = append(cases, Case{name, token, signature}) }
+	for _, alg := range Algorithms {
+		signed, sig := cut(tb, good.Token(tb, alg, ours(nil), nil))
+		flipped := append([]byte(nil), sig...)
+		flipped[len(sig)/2] ^= 1
+		for name, s := range map[string][]byte{
+			"none": nil, "cut": sig[:len(sig)-1], "cut in front": sig[1:], "half": sig[:len(sig)/2], "longer": append(slices.Clip(sig), 0),
+			"longer in front": append([]byte{0}, sig...), "twice": append(slices.Clip(sig), sig...), "zeros": make([]byte, len(sig)),
+			"ones": []byte(strings.Repeat("\xff", len(sig))), "one bit": flipped,
+		} {
+			add(alg+", signature "+name, signed+"."+b64(s))
+		}
+		other, _ := cut(tb, good.Token(tb, alg, ours(change{"sub": "root"}), nil))
+		add(alg+", signature of another", other+"."+b64(sig))
+		header, _, _ := strings.Cut(signed, ".")
+		add(alg+", other claims", header+"."+b64(marshal(tb, ours(change{"sub": "root"})))+"."+b64(sig))
+	}
+	signed, sig := cut(tb, good.Token(tb, ES256, ours(nil), nil))
+	hash := sha256.Sum256([]byte(signed))
+	der, err := ecdsa.SignASN1(rand.Reader, good.EC, hash[:])
+	if err != nil {
+		tb.Fatal(err)
+	}
+	n := good.EC.Params().N.Bytes()
+	half := func(r, s []byte) string { return signed + "." + b64(append(append([]byte(nil), r...), s...)) }
+	zero, one := make([]byte, 32), append(make([]byte, 31), 1)
+	add("ES256 in DER", signed+"."+b64(der))
+	add("ES256, r 0", half(zero, sig[32:]))
+	add("ES256, s 0", half(sig[:32], zero))
+	add("ES256, r and s 1", half(one, one))
+	add("ES256, r and s the order", half(n, n))
+	add("ES256, r and s swapped", half(sig[32:], sig[:32]))
+	add("ES256, x as r", half(good.EC.X.FillBytes(make([]byte, 32)), one))
+	signed, sig = cut(tb, good.Token(tb, EdDSA, ours(nil), nil))
+	order, _ := new(big.Int).SetString("7237005577332262213973186563042994240857116359379907606001950938285454250989", 10)
+	add("EdDSA, s and the order", signed+"."+b64(append(sig[:32:32], littleEndian(sig[32:], order)...)))
+	return cases
+}
+
+// forgedForms are signed by Good, and are not what a JWT has to look like.
+func forgedForms(tb testing.TB) []Case {
+	tb.Helper()
+	good := Good()
+	var cases []Case
+	add := func(name, token, why string) { cases = append(cases, Case{name, token, why}) }
+	token := good.Token(tb, RS256, ours(nil), nil)
+	parts := strings.Split(token, ".")
+	claims := string(marshal(tb, ours(nil)))
+
+	for name, text := range map[string]string{
+		"a word": "token", "a dot": ".", "two dots": "..", "three dots": "...", "many dots": strings.Repeat(".", 5000),
+		"header alone": parts[0], "no signature part": parts[0] + "." + parts[1], "four parts": token + ".x", "five parts": token + ".x.y", "dot in front": "." + token,
+		"JSON": claims, "JWS as JSON": `{"payload":"` + parts[1] + `","signatures":[{"protected":"` + parts[0] + `","signature":"` + parts[2] + `"}]}`,
+		"header not base64": "!." + parts[1] + "." + parts[2], "signature not base64": parts[0] + "." + parts[1] + ".!!",
+		"padding":             token + "==",
+		"padding in front":    parts[0] + "=." + parts[1] + "." + parts[2],
+		"base64, not url":     parts[0] + "." + parts[1] + "." + base64.StdEncoding.EncodeToString([]byte(strings.Repeat("\xff\xfe", 128))),
+		"line break within":   token[:20] + "\n" + token[20:],
+		"line break behind":   token + "\r\n",
+		"header a list":       b64([]byte(`["RS256"]`)) + "." + parts[1] + "." + parts[2],
+		"header cut off":      b64([]byte(`{"alg":"RS256"`)) + "." + parts[1] + "." + parts[2],
+		"header of NULs":      b64(make([]byte, 40)) + "." + parts[1] + "." + parts[2],
+		"alg twice":           good.Raw(tb, RS256, `{"alg":"none","alg":"RS256"}`, claims),
+		"alg twice, other":    good.Raw(tb, RS256, `{"alg":"RS256","alg":"none"}`, claims),
+		"kid a number":        good.Raw(tb, RS256, `{"alg":"RS256","kid":7}`, claims),
+		"kid a list":          good.Raw(tb, RS256, `{"alg":"RS256","kid":["RS256"]}`, claims),
+		"typ a number":        good.Raw(tb, RS256, `{"alg":"RS256","typ":1}`, claims),
+		"more behind":         good.Raw(tb, RS256, `{"alg":"RS256"}{}`, claims),
+		"header not UTF-8":    good.Raw(tb, RS256, "{\"alg\":\"RS256\",\"x\":\"\xff\"}", claims),
+		"header deep in deep": good.Raw(tb, HS256, `{"alg":"HS256","x":`+strings.Repeat("[", 3000)+`}`, "{}"),
+	} {
+		add(name, text, form)
+	}
+	// The last character has bits that mean nothing; another there is the same bytes.
+	last := strings.IndexByte(alphabet, token[len(token)-1])
+	add("bits to spare", token[:len(token)-1]+string(alphabet[last^1]), form)
+	add("huge", good.Token(tb, HS256, ours(change{"name": strings.Repeat("x", 8<<10)}), nil), "longer than 8192 bytes")
+	add("huge garbage", strings.Repeat("a", 8193), "longer than 8192 bytes")
+	for _, crit := range []any{[]string{"exp"}, []string{}, nil, "b64", true} {
+		header := string(marshal(tb, map[string]any{"alg": RS256, "crit": crit, "b64": false}))
+		add(fmt.Sprintf("crit %v", crit), good.Raw(tb, RS256, header, claims), "critical extension")
+	}
+	for _, typ := range []string{"logout+jwt", "dpop+jwt", "secevent+jwt", "JOSE", "JWE", "id_token"} {
+		add("typ "+typ, good.Token(tb, RS256, ours(nil), map[string]any{"typ": typ}), "another kind of JWT")
+	}
+	return cases
+}
+
+// forgedClaims are signed by Good, for others, for another time, or for nobody.
+func forgedClaims(tb testing.TB) []Case {
+	tb.Helper()
+	good := Good()
+	var cases []Case
+	for _, c := range []struct {
+		name string
+		why  string
+		with change
+	}{
+		{"no exp", missing, change{"exp": nil}},
+		{"expired", "has expired", change{"exp": in(-40)}},
+		{"expired long ago", "has expired", change{"exp": 0}},
+		{"expired, a fraction", "has expired", change{"exp": float64(in(-40)) + 0.5}},
+		{"not yet", "not valid yet", change{"nbf": in(40)}},
+		{"issued in the future", "issued in the future", change{"iat": in(40)}},
+		{"no issuer", missing, change{"iss": nil}},
+		{"empty issuer", missing, change{"iss": ""}},
+		{"another issuer", "another issuer", change{"iss": "https://evil.example.org/"}},
+		{"issuer without slash", "another issuer", change{"iss": strings.TrimSuffix(Iss, "/")}},
+		{"issuer in capitals", "another issuer", change{"iss": strings.ToUpper(Iss)}},
+		{"issuers", claimed, change{"iss": []string{Iss}}},
+		{"no audience", missing, change{"aud": nil}},
+		{"empty audience", missing, change{"aud": ""}},
+		{"no audiences", missing, change{"aud": []string{}}},
+		{"another audience", "another audience", change{"aud": "others"}},
+		{"other audiences", "another audience", change{"aud": []string{"others", "marcado", "marcadores", ""}}},
+		{"audience in capitals", "another audience", change{"aud": "MARCADOR"}},
+		{"audience a number", claimed, change{"aud": 7}},
+		{"audience within", claimed, change{"aud": []any{[]string{Aud}}}},
+		{"audience an object", claimed, change{"aud": map[string]any{Aud: true}}},
+		{"exp text", claimed, change{"exp": "never"}},
+		{"exp number as text", claimed, change{"exp": fmt.Sprint(in(1000))}},
+		{"exp a list", claimed, change{"exp": []int64{in(1000)}}},
+		{"exp true", claimed, change{"exp": true}},
+		{"exp negative", times, change{"exp": -in(1000)}},
+		{"exp 1e300", times, change{"exp": 1e300}},
+		{"exp beyond int64", times, change{"exp": json.Number("9223372036854775808")}},
+		{"exp 1e999", claimed, change{"exp": json.Number("1e999")}},
+		{"exp in milliseconds", times, change{"exp": time.Now().Add(time.Hour).UnixMilli()}},
+		{"nbf text", claimed, change{"nbf": "0"}},
+		{"nbf -1e300", times, change{"nbf": -1e300}},
+		{"iat an object", claimed, change{"iat": map[string]any{}}},
+		{"no sub", "no sub", change{"sub": nil}},
+		{"empty sub", "no sub", change{"sub": ""}},
+		{"blank sub", "no sub", change{"sub": " \u00a0 "}},
+		{"sub a number", claimed, change{"sub": 1}},
+		{"sub a list", claimed, change{"sub": []string{"u1"}}},
+		{"sub an object", claimed, change{"sub": map[string]any{"$ne": ""}}},
+		{"sub true", claimed, change{"sub": true}},
+		{"sub with line break", "no user's id", change{"sub": "u1\nevent: authenticated"}},
+		{"sub with CR", "no user's id", change{"sub": "u1\r\nX: y"}},
+		{"sub with NUL", "no user's id", change{"sub": "u1\x00"}},
+		{"sub with line separator", "no user's id", change{"sub": "u1\u2028"}},
+		{"sub too long", "no user's id", change{"sub": strings.Repeat("é", 129)}},
+		{"scopes", claimed, change{"scope": []string{"admin"}}},
+		{"scope an object", claimed, change{"scope": map[string]any{"admin": true}}},
+		{"name a list", claimed, change{"name": []string{"Ana"}}},
+		{"e-mail a number", claimed, change{"email": 7}},
+	} {
+		cases = append(cases, Case{c.name, good.Token(tb, ES256, ours(c.with), nil), c.why})
+	}
+	until := in(1000)
+	for name, payload := range map[string]string{
+		"sub twice":           `{"sub":"u1","sub":"root",%s}`,
+		"sub twice, escaped":  `{"sub":"u1","s\u0075b":"root",%s}`,
+		"exp twice":           `{"sub":"u1","exp":1,%s}`,
+		"scope twice":         `{"sub":"u1","scope":"","scope":"admin",%s}`,
+		"unknown twice":       `{"sub":"u1","x":{"y":1,"y":2},%s}`,
+		"sub not UTF-8":       "{\"sub\":\"u\xff\",%s}",
+		"sub half a pair":     `{"sub":"u\ud800",%s}`,
+		"sub raw line break":  "{\"sub\":\"u\n\",%s}",
+		"claims with comment": `{"sub":"u1",/**/%s}`,
+		"claims and more":     `{"sub":"u1",%s}{}`,
+		"claims in a list":    `[{"sub":"u1",%s}]`,
+		"claims cut off":      `{"sub":"u1",%s`,
+		"claims with NaN":     `{"sub":"u1","nbf":NaN,%s}`,
+	} {
+		payload = fmt.Sprintf(payload, fmt.Sprintf(`"exp":%d,"iss":%q,"aud":%q`, until, Iss, Aud))
+		cases = append(cases, Case{name, good.Raw(tb, ES256, `{"alg":"ES256"}`, payload), claimed})
+	}
+	for name, payload := range map[string]string{"SUB": `{"SUB":"u1",%s}`, "Sub": `{"Sub":"u1",%s}`, "sub null": `{"sub":null,%s}`} {
+		payload = fmt.Sprintf(payload, fmt.Sprintf(`"exp":%d,"iss":%q,"aud":%q`, until, Iss, Aud))
+		cases = append(cases, Case{name, good.Raw(tb, ES256, `{"alg":"ES256"}`, payload), "no sub"})
+	}
+	for name, payload := range map[string]string{"no claims": `{}`, "null": `null`, "EXP": fmt.Sprintf(`{"sub":"u1","EXP":%d,"iss":%q,"aud":%q}`, until, Iss, Aud)} {
+		cases = append(cases, Case{name, good.Raw(tb, ES256, `{"alg":"ES256"}`, payload), missing})
+	}
+	for name, payload := range map[string]string{"empty claims": "", "text": `"u1"`, "a number": "1", "not JSON": "sub=u1"} {
+		cases = append(cases, Case{"claims " + name, good.Raw(tb, ES256, `{"alg":"ES256"}`, payload), claimed})
+	}
+	return cases
+}
+
+const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+// cut returns what is signed, and the signature.
+func cut(tb testing.TB, token string) (string, []byte) {
+	tb.Helper()
+	dot := strings.LastIndexByte(token, '.')
+	sig, err := base64.RawURLEncoding.DecodeString(token[dot+1:])
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return token[:dot], sig
+}
+
+// littleEndian returns the sum of a little-endian number and n, in as many bytes.
+func littleEndian(b []byte, n *big.Int) []byte {
+	out := make([]byte, len(b))
+	for i, c := range b {
+		out[len(b)-1-i] = c
+	}
+	new(big.Int).Add(new(big.Int).SetBytes(out), n).FillBytes(out)
+	for i, j := 0, len(out)-1; i < j; i, j = i+1, j-1 {
+		out[i], out[j] = out[j], out[i]
+	}
+	return out
+}
+
+func marshal(tb testing.TB, v any) []byte {
+	tb.Helper()
+	b, err := json.Marshal(v)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return b
+}
