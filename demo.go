@@ -79,5 +79,5 @@ func (c *demoCommand) Run(ctx context.Context, out output) (err error) {
 		Version: version, Public: true, Demo: school.Handler(),
 	})
 	fmt.Fprintf(out.stdout, "Open %s in two windows, pick a student in each, and complete an exercise.\nCtrl-C ends the demo; nothing is kept.\n", urlOf(listener))
-	return serve(ctx, listener, c.server(handler, log), streams, nil, service, log)
+	return serve(ctx, listener, c.server(handler, streams, log), streams, nil, service, log)
 }

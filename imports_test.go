@@ -10,9 +10,10 @@ import (
 // Imports run one way; see ARCHITECTURE.md.
 func TestImports(t *testing.T) {
 	may := map[string][]string{
-		"marcador":               {"api", "auth", "demo", "live", "rank", "sse", "store", "transfer", "verify"},
-		"marcador/api":           {"auth", "live", "msgpack", "rules", "sse", "static"},
+		"marcador":               {"api", "auth", "demo", "guard", "live", "rank", "sse", "store", "transfer", "verify"},
+		"marcador/api":           {"auth", "guard", "live", "msgpack", "rules", "sse", "static"},
 		"marcador/demo":          {"auth", "live"},
+		"marcador/guard":         nil,
 		"marcador/live":          {"rank", "sse", "store"},
 		"marcador/auth":          nil,
 		"marcador/auth/authtest": nil,

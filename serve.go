@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"marcador/api"
+	"marcador/guard"
 	"marcador/live"
 	"marcador/rank"
 	"marcador/sse"
@@ -35,6 +36,9 @@ const maxHeartbeat = 30 * time.Second
 
 // otherFiles are the files and connections that are kept for all else than streams.
 const otherFiles = 256
+
+// maxConnections bounds the connections that hold no stream, some 15 KB each.
+const maxConnections = 16_384
 
 const (
 	day          = 24 * time.Hour
@@ -121,7 +125,7 @@ func (c *serveCommand) Run(ctx context.Context, out output) error {
 		Version: version, Public: c.Public, AllowQueryToken: c.AllowQueryToken,
 	})
 	log.Info("listening", "url", urlOf(listener), "database", c.DB, "metrics", private.url())
-	return serve(ctx, listener, c.server(handler, log), streams, private, service, log)
+	return serve(ctx, listener, c.server(handler, streams, log), streams, private, service, log)
 }
 
 // liveOptions checks the flags that have no type of their own.
@@ -193,10 +197,14 @@ func (f boardFlags) streams(hub *sse.Hub, log *slog.Logger) *sse.Server {
 	})
 }
 
-func (f boardFlags) server(h http.Handler, log *slog.Logger) *http.Server {
+func (f boardFlags) server(h http.Handler, streams *sse.Server, log *slog.Logger) *http.Server {
+	g := guard.New(guard.Options{Most: func() int { return connections(openFiles(), streams.Streams()) }})
 	return &http.Server{
-		Handler:           h,
-		ConnContext:       sse.ConnContext,
+		Handler: g.Handler(h),
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			return sse.ConnContext(g.ConnContext(ctx, c), c)
+		},
+		ConnState:         g.ConnState,
 		Protocols:         protocols(),
 		HTTP2:             http2Config(f.WriteTimeout),
 		ReadHeaderTimeout: headTimeout,
@@ -204,6 +212,15 @@ func (f boardFlags) server(h http.Handler, log *slog.Logger) *http.Server {
 		MaxHeaderBytes:    32 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug), // clients' doings; panics are the API's to log
 	}
+}
+
+// connections is how many may be open beside streams, where the process may have
+// that many files open; 0 is not known. The database's are few.
+func connections(files, streams int) int {
+	if files == 0 {
+		return maxConnections
+	}
+	return max(min(files-otherFiles/2-streams, maxConnections), otherFiles/4)
 }
 
 // listen listens on the address that the flag gave.

@@ -15,6 +15,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"marcador/auth"
+	"marcador/guard"
 	"marcador/live"
 	"marcador/sse"
 )
@@ -203,6 +204,7 @@ func (a *api) events(ctx context.Context, in *eventsInput) (*huma.StreamResponse
 	}
 	return &huma.StreamResponse{Body: func(ctx huma.Context) {
 		r, w := humago.Unwrap(ctx)
+		guard.Keep(r.Context())
 		run, err := a.Streams.Start(w, r, stream)
 		if err != nil {
 			a.writeError(w, a.fail(r.Context(), err))

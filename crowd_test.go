@@ -1,0 +1,57 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Whoever opens thousands of connections, where the process may open few hundred
+// files, shuts out nobody: others are answered, and streams go on.
+func TestCrowd(t *testing.T) {
+	binary := build(t)
+	limited := filepath.Join(t.TempDir(), "limited")
+	if err := os.WriteFile(limited, []byte(fmt.Sprintf("#!/bin/sh\nulimit -n 500\nexec %s \"$@\"\n", binary)), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	p, _ := spawn(t, limited, filepath.Join(t.TempDir(), "m.db"))
+	p.client = &http.Client{Timeout: 5 * time.Second}
+	admin := tokenFor(t, "svc", "admin", time.Hour)
+	p.enrol(2)
+	heard := p.follow(tokenFor(t, "u1", "", time.Hour), "", "")
+	next(t, heard, "authenticated")
+	next(t, heard, "leaderboard:updated")
+	var slowest time.Duration
+	for _, part := range []string{
+		"", "GET /v1/leaderboards/global HTTP/1.1\r\nHost: x\r\nX-",
+		"POST /v1/xp HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12345",
+		"POST /v1/users/u1/xp HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAuthorization: Bearer " + admin + "\r\nContent-Length: 10\r\n\r\n12345",
+		"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n",
+	} {
+		var rude []net.Conn
+		for range 4 {
+			for range 150 {
+				conn, err := net.DialTimeout("tcp", strings.TrimPrefix(p.url, "http://"), 5*time.Second)
+				if err != nil {
+					t.Fatal(err)
+				}
+				rude = append(rude, conn)
+				_, _ = io.WriteString(conn, part) // it may be closed already
+			}
+			began := time.Now()
+			p.call(admin, http.MethodPost, "/v1/users/u2/xp", `{"xp":5}`, nil)
+			slowest = max(slowest, time.Since(began))
+			next(t, heard, "leaderboard:updated")
+		}
+		for _, conn := range rude {
+			_ = conn.Close()
+		}
+	}
+	t.Logf("the slowest write took %s", slowest)
+}
