@@ -15,7 +15,7 @@ func TestImports(t *testing.T) {
 		"marcador/demo":          {"auth", "live"},
 		"marcador/guard":         nil,
 		"marcador/live":          {"rank", "sse", "store"},
-		"marcador/auth":          nil,
+		"marcador/auth":          {"rules"},
 		"marcador/auth/authtest": nil,
 		"marcador/bench":         {"auth"},
 		"marcador/msgpack":       nil,

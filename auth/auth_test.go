@@ -175,20 +175,26 @@ func TestTokenOf(t *testing.T) {
 		from    auth.Source
 		bad     bool
 	}{
-		"none":            {target: "/"},
-		"header":          {headers: []string{"Bearer abc"}, token: "abc", from: auth.FromHeader},
-		"small letters":   {headers: []string{"bearer abc"}, token: "abc", from: auth.FromHeader},
-		"cookie":          {cookie: "def", token: "def", from: auth.FromCookie},
-		"header first":    {headers: []string{"Bearer abc"}, cookie: "def", target: "/?access_token=ghi", query: true, token: "abc", from: auth.FromHeader},
-		"cookie second":   {cookie: "def", target: "/?access_token=ghi", query: true, token: "def", from: auth.FromCookie},
-		"query":           {target: "/?access_token=ghi", query: true, token: "ghi", from: auth.FromQuery},
-		"query not here":  {target: "/?access_token=ghi"},
-		"empty query":     {target: "/?access_token=", query: true, from: auth.FromQuery},
-		"another scheme":  {headers: []string{"Basic abc"}, cookie: "def", from: auth.FromHeader, bad: true},
-		"two headers":     {headers: []string{"Bearer abc", "Bearer def"}, from: auth.FromHeader, bad: true},
-		"empty header":    {headers: []string{""}, from: auth.FromHeader, bad: true},
-		"bearer of none":  {headers: []string{"Bearer"}, from: auth.FromHeader},
-		"bearer of space": {headers: []string{"Bearer  "}, from: auth.FromHeader},
+		"none":                 {target: "/"},
+		"header":               {headers: []string{"Bearer abc"}, token: "abc", from: auth.FromHeader},
+		"small letters":        {headers: []string{"bearer abc"}, token: "abc", from: auth.FromHeader},
+		"cookie":               {cookie: "def", token: "def", from: auth.FromCookie},
+		"header first":         {headers: []string{"Bearer abc"}, cookie: "def", target: "/?access_token=ghi", query: true, token: "abc", from: auth.FromHeader},
+		"cookie second":        {cookie: "def", target: "/?access_token=ghi", query: true, token: "def", from: auth.FromCookie},
+		"query":                {target: "/?access_token=ghi", query: true, token: "ghi", from: auth.FromQuery},
+		"query not here":       {target: "/?access_token=ghi"},
+		"empty query":          {target: "/?access_token=", query: true, from: auth.FromQuery},
+		"no cookie's value":    {cookie: `a\b`, from: auth.FromCookie},
+		"other cookies":        {cookie: "def; x_marcador_token=abc", token: "def", from: auth.FromCookie},
+		"query not readable":   {target: "/?access_token=%zz", query: true, from: auth.FromQuery},
+		"query half readable":  {target: "/?access_token=ghi&x=%zz", query: true, token: "ghi", from: auth.FromQuery},
+		"query with semicolon": {target: "/?a;access_token=ghi", query: true, from: auth.FromQuery},
+		"query of others":      {target: "/?not_access_token=ghi", query: true},
+		"another scheme":       {headers: []string{"Basic abc"}, cookie: "def", from: auth.FromHeader, bad: true},
+		"two headers":          {headers: []string{"Bearer abc", "Bearer def"}, from: auth.FromHeader, bad: true},
+		"empty header":         {headers: []string{""}, from: auth.FromHeader, bad: true},
+		"bearer of none":       {headers: []string{"Bearer"}, from: auth.FromHeader},
+		"bearer of space":      {headers: []string{"Bearer  "}, from: auth.FromHeader},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if c.target == "" {
@@ -197,7 +203,7 @@ func TestTokenOf(t *testing.T) {
 			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, c.target, nil)
 			r.Header["Authorization"] = c.headers
 			if c.cookie != "" {
-				r.AddCookie(&http.Cookie{Name: auth.Cookie, Value: c.cookie})
+				r.Header.Set("Cookie", "a=b; "+auth.Cookie+"="+c.cookie)
 			}
 			token, from, err := auth.TokenOf(r, c.query)
 			if token != c.token || from != c.from || errors.Is(err, auth.ErrInvalidToken) != c.bad {

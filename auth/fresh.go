@@ -177,7 +177,7 @@ func (r *remote) run(ctx context.Context) {
 			a.err = ErrUnavailable
 		default:
 			a.err = ErrUnavailable
-			r.log.Warn("the JWKS can't be fetched; what it last was stays good", "url", r.address, "keys", len(r.current()), "retry", retry, "error", err)
+			r.log.Warn("the JWKS can't be fetched; what it last was stays good", "jwks", r.address, "keys", len(r.current()), "retry", retry, "error", err)
 			next, retry = retry, min(2*retry, lastRetry)
 		}
 		close(a.done)
@@ -198,7 +198,7 @@ func (r *remote) take(keys []key) {
 		return // what is known of tokens stays known
 	}
 	r.keys.Store(&keys)
-	r.log.Info("new keys to verify tokens with", "url", r.address, "keys", len(keys))
+	r.log.Info("new keys to verify tokens with", "jwks", r.address, "keys", len(keys))
 }
 
 // fetch returns the keys of the set and how long it is good.
@@ -231,10 +231,10 @@ func (r *remote) fetch(ctx context.Context) ([]key, time.Duration, error) {
 		return nil, 0, err
 	}
 	for _, why := range out {
-		r.log.Info("a key of the JWKS is left out", "url", r.address, "reason", why)
+		r.log.Info("a key of the JWKS is left out", "jwks", r.address, "reason", why)
 	}
 	if len(keys) == 0 {
-		r.log.Warn("the JWKS has no key that can be used; tokens of its keys are refused", "url", r.address)
+		r.log.Warn("the JWKS has no key that can be used; tokens of its keys are refused", "jwks", r.address)
 	}
 	return keys, ageOf(res.Header), nil
 }

@@ -3,6 +3,7 @@ package auth
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -24,7 +25,8 @@ const (
 // TokenOf returns the token that the request carries and where: in the
 // Authorization header, in the cookie, or, only where query allows it, in the
 // parameter access_token. An Authorization header of another scheme wraps
-// ErrInvalidToken: who means to show something is not served as nobody.
+// ErrInvalidToken, and what can't be read is an empty token: who means to show
+// something is not served as nobody.
 func TokenOf(r *http.Request, query bool) (token string, from Source, err error) {
 	if values := r.Header.Values("Authorization"); len(values) > 0 {
 		scheme, token, _ := strings.Cut(values[0], " ")
@@ -36,10 +38,28 @@ func TokenOf(r *http.Request, query bool) (token string, from Source, err error)
 	if c, err := r.Cookie(Cookie); err == nil {
 		return c.Value, FromCookie, nil
 	}
-	if query && r.URL.Query().Has("access_token") {
-		return r.URL.Query().Get("access_token"), FromQuery, nil
+	if named(r.Header.Values("Cookie"), Cookie) { // with a value that no cookie has
+		return "", FromCookie, nil
+	}
+	if query && strings.Contains(r.URL.RawQuery, "access_token") {
+		values, broken := url.ParseQuery(r.URL.RawQuery)
+		if broken != nil || values.Has("access_token") { // one that can't be read is one, too
+			return values.Get("access_token"), FromQuery, nil
+		}
 	}
 	return "", None, nil
+}
+
+// named reports whether Cookie headers name a cookie, whatever its value.
+func named(headers []string, name string) bool {
+	for _, header := range headers {
+		for pair := range strings.SplitSeq(header, ";") {
+			if key, _, _ := strings.Cut(pair, "="); strings.TrimSpace(key) == name {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // SessionCookie returns the cookie that carries the token until it expires; an

@@ -7,20 +7,17 @@ import (
 	"math"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/golang-jwt/jwt/v5"
+
+	"marcador/rules"
 )
 
 const (
 	// maxToken bounds what is parsed at all, in bytes.
 	maxToken = 8 << 10
-
-	// maxSubject bounds a user's id, in characters, as the API does.
-	maxSubject = 128
 
 	// lastSecond is the last of the year 9999, which times are written up to.
 	lastSecond = 253_402_300_799
@@ -157,11 +154,11 @@ func date(seconds *float64) *jwt.NumericDate {
 
 // caller is who the claims name. They have an exp.
 func (c claims) caller() (Caller, error) {
-	switch {
-	case strings.TrimSpace(c.Subject) == "":
+	if c.Subject == "" {
 		return Caller{}, refused("it has no sub claim")
-	case utf8.RuneCountInString(c.Subject) > maxSubject || strings.ContainsFunc(c.Subject, breaks):
-		return Caller{}, refused("its sub is no user's id: it is too long, or has control characters in it")
+	}
+	if fault := rules.Identifier(c.Subject); fault != "" {
+		return Caller{}, refused("its sub is no user's id: it " + fault)
 	}
 	return Caller{
 		UserID:  c.Subject,
@@ -171,9 +168,6 @@ func (c claims) caller() (Caller, error) {
 		Expires: date(c.Expires).Time,
 	}, nil
 }
-
-// breaks reports whether a character is one that no id has.
-func breaks(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }
 
 // reason words why claims were refused without quoting from them.
 func reason(err error) string {
