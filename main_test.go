@@ -70,6 +70,16 @@ func (l *log) String() string {
 	return l.b.String()
 }
 
+// await waits until the program has said that.
+func (l *log) await(tb testing.TB, text string) {
+	tb.Helper()
+	for late := time.Now().Add(patient); !strings.Contains(l.String(), text); time.Sleep(time.Millisecond) {
+		if time.Now().After(late) {
+			tb.Fatalf("it does not say %q:\n%s", text, l)
+		}
+	}
+}
+
 // start runs the program and waits until it listens.
 func start(tb testing.TB, args ...string) *program {
 	tb.Helper()

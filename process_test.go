@@ -5,10 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -46,19 +46,37 @@ func build(tb testing.TB) string {
 	return path
 }
 
+// command is the service on a database, to be started.
+func command(binary, db string, flags ...string) *exec.Cmd {
+	return commandOf([]string{binary}, db, flags...)
+}
+
+// commandOf is command through other programs, the last of which is the service's.
+func commandOf(argv []string, db string, flags ...string) *exec.Cmd {
+	args := append(slices.Clone(argv[1:]), "serve", "--addr", "127.0.0.1:0", "--db", db, "--throttle", "0")
+	cmd := exec.CommandContext(context.Background(), argv[0], append(args, flags...)...)
+	cmd.Env = append(os.Environ(), "MARCADOR_JWT_SECRET="+secret)
+	return cmd
+}
+
 // spawn starts a real process of the service and waits until it listens.
-func spawn(tb testing.TB, binary, db string) (*program, *exec.Cmd) {
+func spawn(tb testing.TB, binary, db string, flags ...string) (*program, *exec.Cmd) {
+	tb.Helper()
+	cmd := command(binary, db, flags...)
+	return await(tb, cmd), cmd
+}
+
+// await starts the command of a service and waits until that listens.
+func await(tb testing.TB, cmd *exec.Cmd) *program {
 	tb.Helper()
 	p := &program{tb: tb, log: &log{opened: make(chan string, 1)}}
-	cmd := exec.CommandContext(context.Background(), binary, "serve", "--addr", "127.0.0.1:0", "--db", db, "--throttle", "0")
-	cmd.Env = append(os.Environ(), "MARCADOR_JWT_SECRET="+secret)
 	cmd.Stdout, cmd.Stderr = p.log, p.log
 	if err := cmd.Start(); err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() {
 		if cmd.ProcessState == nil {
-			_ = cmd.Process.Kill() // the test has failed
+			_ = cmd.Process.Kill() // the test has failed, or does not need it any more
 			_ = cmd.Wait()
 		}
 	})
@@ -67,7 +85,7 @@ func spawn(tb testing.TB, binary, db string) (*program, *exec.Cmd) {
 	case <-time.After(patient):
 		tb.Fatalf("it does not listen:\n%s", p.log)
 	}
-	return p, cmd
+	return p
 }
 
 // A signal ends the process well: streams are told, and it exits with 0.
@@ -98,85 +116,4 @@ func TestProcess_signal(t *testing.T) {
 	if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != 1 || strings.Count(out.String(), "\n") != 1 {
 		t.Errorf("start error: %v, %q", err, &out)
 	}
-}
-
-// A killed process has lost nothing that it had acknowledged, and counts nothing
-// twice when what it had not is repeated.
-func TestProcess_killed(t *testing.T) {
-	binary := build(t)
-	db := filepath.Join(t.TempDir(), "m.db")
-	service := tokenFor(t, "svc", "admin", time.Hour)
-	const users, rounds = 8, 5
-	var given [users]int // updates made, acknowledged or repeated until they were
-	for round := range rounds {
-		p, cmd := spawn(t, binary, db)
-		if round == 0 {
-			p.enrol(users)
-		}
-		var acknowledged atomic.Int64
-		var wg sync.WaitGroup
-		for u := range users {
-			wg.Go(func() {
-				for {
-					// The key is the update's number: unanswered, it is sent again.
-					key := fmt.Sprintf("%d-%d", u, given[u])
-					if !give(t, p.url, service, u+1, key) {
-						return
-					}
-					given[u]++
-					acknowledged.Add(1)
-				}
-			})
-		}
-		for acknowledged.Load() < int64(100*(round+1)) {
-			time.Sleep(time.Millisecond) // a process under real load
-		}
-		if err := cmd.Process.Kill(); err != nil {
-			t.Fatal(err)
-		}
-		wg.Wait()
-		_ = cmd.Wait() // it was killed
-	}
-	p, cmd := spawn(t, binary, db)
-	for u := range users {
-		if !give(t, p.url, service, u+1, fmt.Sprintf("%d-%d", u, given[u])) { // the one that was cut off, perhaps
-			t.Error("a repetition was refused")
-		}
-		given[u]++
-		var user struct{ XP int }
-		p.call(service, http.MethodGet, fmt.Sprintf("/v1/users/u%d", u+1), "", &user)
-		if user.XP != 10*given[u] {
-			t.Errorf("u%d has %d, want %d", u+1, user.XP, 10*given[u])
-		}
-	}
-	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Wait(); err != nil {
-		t.Errorf("%v\n%s", err, p.log)
-	}
-}
-
-// give sends ten points with a key and reports whether that was acknowledged;
-// the process may be gone.
-func give(tb testing.TB, url, token string, user int, key string) bool {
-	tb.Helper()
-	req, err := http.NewRequestWithContext(tb.Context(), http.MethodPost, fmt.Sprintf("%s/v1/users/u%d/xp", url, user), strings.NewReader(`{"xp":10}`))
-	if err != nil {
-		tb.Error(err)
-		return false
-	}
-	req.Header.Set("Authorization", "Bearer "+token)
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Idempotency-Key", key)
-	req.Close = true
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return false
-	}
-	_ = res.Body.Close() // its status has come
-	if res.StatusCode != http.StatusOK {
-		tb.Errorf("status %d", res.StatusCode)
-	}
-	return res.StatusCode == http.StatusOK
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Sees to it that the programs are here which the tests start: curl, nginx (on PATH or in
-# /usr/sbin), and a browser, which is $CHROMIUM or else chromium on PATH. Where it may use
-# apt-get, it installs what is missing.
+# /usr/sbin), strace (on Linux), and a browser, which is $CHROMIUM or else chromium on PATH.
+# Where it may use apt-get, it installs what is missing.
 set -euo pipefail
 
 fail() {
@@ -16,6 +16,7 @@ fi
 missing=()
 command -v "${CHROMIUM:-chromium}" >/dev/null || missing+=(chromium)
 command -v curl >/dev/null || missing+=(curl)
+[[ $(uname -s) != Linux ]] || command -v strace >/dev/null || missing+=(strace)
 PATH=$PATH:/usr/sbin command -v nginx >/dev/null || missing+=(nginx)
 if [[ ${#missing[@]} -eq 0 ]]; then
   exit 0
