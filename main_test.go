@@ -208,6 +208,7 @@ func TestStartErrors(t *testing.T) {
 		"heartbeat 0":       {secret, append(good, "--heartbeat", "0s"), "--heartbeat"},
 		"max-streams 0":     {secret, append(good, "--max-streams", "0"), "--max-streams"},
 		"streams per user":  {secret, append(good, "--max-streams-per-user", "-1"), "--max-streams-per-user"},
+		"write-rate":        {secret, append(good, "--write-rate", "-1"), "--write-rate"},
 		"timezone":          {secret, append(good, "--timezone", "Mars/Olympus"), "--timezone"},
 		"recompute":         {secret, append(good, "--recompute", "now and then"), "--recompute"},
 		"log level":         {secret, append(good, "--log-level", "loud"), "--log-level"},

@@ -72,6 +72,7 @@ type serveCommand struct {
 	Throttle        time.Duration `default:"10s" help:"Least time between two broadcasts of one board; 0 for none."`
 	Public          bool          `help:"Let anyone read and follow the global board without a token."`
 	AllowQueryToken bool          `help:"Let streams carry their token as ?access_token=. It will be in logs along the way."`
+	WriteRate       int           `default:"0" help:"Updates a second that one caller may write; past it they get a 429. 0 is no limit."`
 	MetricsAddr     string        `help:"A second, private address for /metrics and /debug/pprof/."`
 
 	tlsFlags
@@ -99,6 +100,9 @@ func (c *serveCommand) Run(ctx context.Context, out output) error {
 	if err != nil {
 		return err
 	}
+	if c.WriteRate < 0 {
+		return fmt.Errorf("--write-rate %d is below 0; give updates a second, or 0 for no limit", c.WriteRate)
+	}
 	cert, err := c.certificate(log)
 	if err != nil {
 		return err
@@ -123,6 +127,7 @@ func (c *serveCommand) Run(ctx context.Context, out output) error {
 	handler := api.New(api.Options{
 		Live: service, Streams: streams, Verifier: verifier, Log: log,
 		Version: version, Public: c.Public, AllowQueryToken: c.AllowQueryToken,
+		Limits: api.Limits{WriteRate: c.WriteRate},
 	})
 	log.Info("listening", "url", urlOf(listener), "database", c.DB, "metrics", private.url())
 	return serve(ctx, listener, c.server(handler, streams, log), streams, private, service, log)

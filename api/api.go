@@ -44,6 +44,7 @@ type api struct {
 	huma        huma.API
 	crossOrigin *http.CrossOriginProtection
 	ready       readiness
+	pace        *pace
 	bodies      atomic.Int64 // bytes of bodies that are held; see Limits.Bodies
 }
 
@@ -51,9 +52,9 @@ type api struct {
 // Streams, Verifier and Log must be set.
 func New(opts Options) http.Handler {
 	opts.Limits = opts.Limits.withDefaults()
-	a := &api{Options: opts, mux: http.NewServeMux(), crossOrigin: http.NewCrossOriginProtection()}
+	a := &api{Options: opts, mux: http.NewServeMux(), crossOrigin: http.NewCrossOriginProtection(), pace: newPace(opts.Limits.WriteRate)}
 	a.huma = humago.New(a.mux, config(opts.Version))
-	a.huma.UseMiddleware(negotiate, a.authorize, a.hurry)
+	a.huma.UseMiddleware(negotiate, a.authorize, a.keepPace, a.hurry)
 	a.usersRoutes()
 	a.pointsRoutes()
 	a.boardRoutes()
@@ -170,6 +171,9 @@ func (a *api) operation(method, path, id, tag, summary string, may access) huma.
 	}
 	if method != http.MethodGet {
 		op.Errors = append(op.Errors, http.StatusUnprocessableEntity, http.StatusServiceUnavailable)
+		if !may.unpaced {
+			op.Errors = append(op.Errors, http.StatusTooManyRequests)
+		}
 	}
 	return op
 }

@@ -21,6 +21,8 @@ type access struct {
 	public bool   // anyone, where the service is public
 	open   bool   // anyone
 	stream bool   // the token may be in the query, where that is allowed
+
+	unpaced bool // it changes nothing in the database; see Limits.WriteRate
 }
 
 const accessKey = "access"

@@ -32,6 +32,11 @@ type Limits struct {
 	// it the answer is a 503. Only callers who may write are read at all. Default
 	// 64 MiB.
 	Bodies int64
+
+	// WriteRate is how many updates a second one caller may write; past it the
+	// answer is a 429. A batch counts as what is in it, any other write as one.
+	// Default 0, no limit.
+	WriteRate int
 }
 
 func (l Limits) withDefaults() Limits {

@@ -146,6 +146,7 @@ func (a *api) pointsRoutes() {
 	many := a.operation(http.MethodPost, "/v1/xp", "postBatch", "Points", "Give points to many, all or none", write)
 	many.Errors = append(many.Errors, http.StatusNotFound)
 	huma.Register(a.huma, many, func(ctx context.Context, in *postBatchInput) (*postBatchOutput, error) {
+		a.pace.also(callerOf(ctx).UserID, len(in.Body.Updates)-1)
 		done, err := a.addPoints(ctx, in.writes(), func(i int, field string) string {
 			if field == "key" && in.Key != "" {
 				return "Idempotency-Key"

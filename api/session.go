@@ -46,7 +46,7 @@ type sessionEnd struct {
 }
 
 func (a *api) sessionRoutes() {
-	begin := a.operation(http.MethodPost, "/v1/session", "postSession", "Session", "Keep the token in a cookie, for browsers", access{})
+	begin := a.operation(http.MethodPost, "/v1/session", "postSession", "Session", "Keep the token in a cookie, for browsers", access{unpaced: true})
 	begin.Description = "Sets the cookie `" + auth.Cookie + "` (HttpOnly, SameSite=Lax) to the token of the Authorization header, for as long as it is good."
 	huma.Register(a.huma, begin, func(ctx context.Context, in *sessionInput) (*sessionOutput, error) {
 		caller := callerOf(ctx)
@@ -56,7 +56,7 @@ func (a *api) sessionRoutes() {
 		}, nil
 	})
 
-	end := a.operation(http.MethodDelete, "/v1/session", "deleteSession", "Session", "Forget the cookie", access{open: true})
+	end := a.operation(http.MethodDelete, "/v1/session", "deleteSession", "Session", "Forget the cookie", access{open: true, unpaced: true})
 	end.DefaultStatus = http.StatusNoContent
 	huma.Register(a.huma, end, func(context.Context, *struct{}) (*sessionEnd, error) {
 		return &sessionEnd{*auth.SessionCookie("", time.Time{}, false)}, nil

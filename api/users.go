@@ -117,6 +117,7 @@ func (a *api) usersRoutes() {
 
 	post := a.operation(http.MethodPost, "/v1/users", "postUsers", "Users", "Create or replace profiles, all or none", write)
 	huma.Register(a.huma, post, func(ctx context.Context, in *postUsersInput) (*postUsersOutput, error) {
+		a.pace.also(callerOf(ctx).UserID, len(in.Body.Users)-1)
 		profiles := make([]live.Profile, len(in.Body.Users))
 		for i, u := range in.Body.Users {
 			profiles[i] = u.of(u.ID)

@@ -1,0 +1,20 @@
+package api
+
+import "time"
+
+// Pace is that of callers who write.
+type Pace struct{ pace *pace }
+
+// NewPace returns one of so many updates a second.
+func NewPace(perSecond int) Pace { return Pace{newPace(perSecond)} }
+
+// Write writes so many updates, unless the caller has to wait before.
+func (p Pace) Write(caller string, updates int) (wait time.Duration) {
+	if wait = p.pace.begin(caller); wait == 0 {
+		p.pace.also(caller, updates-1)
+	}
+	return wait
+}
+
+// MaxPaces is how many callers it knows.
+const MaxPaces = maxPaces

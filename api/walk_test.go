@@ -1,0 +1,185 @@
+package api_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"marcador/api"
+)
+
+// rule is who may call an operation about u1, or the board of the school that u1
+// is in, and what they are answered. Callers are nobody, without a token; self, u1; other,
+// u2; and services with the scopes xp, users and admin.
+type rule struct {
+	body   string
+	may    string
+	status int
+
+	public  bool // where the service is public, nobody may, of the global board
+	unpaced bool // it changes nothing in the database
+}
+
+const (
+	anyone  = "nobody self other xp users admin"
+	someone = "self other xp users admin"
+	members = "self admin"
+)
+
+// rules has each operation of the API. A new one is to be thought about here.
+var rules = map[string]rule{
+	"GET /healthz": {may: anyone, status: 200},
+	"GET /readyz":  {may: anyone, status: 200},
+
+	"GET /v1/badges": {may: someone, status: 200, public: true},
+	"PUT /v1/badges": {may: "admin", status: 200, body: `{"badges":[{"minXp":0,"name":"x"}]}`},
+
+	"GET /v1/leaderboards/{board}":          {may: members, status: 200, public: true},
+	"GET /v1/leaderboards/{board}/archive":  {may: members, status: 200, public: true},
+	"GET /v1/leaderboards/{board}/limit":    {may: "users admin", status: 200},
+	"PUT /v1/leaderboards/{board}/limit":    {may: "users admin", status: 200, body: `{"top":5}`},
+	"DELETE /v1/leaderboards/{board}/limit": {may: "users admin", status: 200},
+
+	"GET /v1/events":                   {may: members, status: 200, public: true},
+	"POST /v1/events/{socketId}/token": {may: someone, status: 404, unpaced: true}, // it is nobody's
+
+	"POST /v1/users":                        {may: "users admin", status: 200, body: `{"users":[{"id":"u1","username":"x"}]}`},
+	"GET /v1/users/{id}":                    {may: "self users admin", status: 200},
+	"PUT /v1/users/{id}":                    {may: "users admin", status: 200, body: `{"username":"x"}`},
+	"DELETE /v1/users/{id}":                 {may: "users admin", status: 204},
+	"GET /v1/users/{id}/history":            {may: "self users admin", status: 200},
+	"PUT /v1/users/{id}/friends/{other}":    {may: "self users admin", status: 204},
+	"DELETE /v1/users/{id}/friends/{other}": {may: "self users admin", status: 204},
+
+	"POST /v1/users/{id}/xp": {may: "xp admin", status: 200, body: `{"xp":1}`},
+	"POST /v1/xp":            {may: "xp admin", status: 200, body: `{"updates":[{"userId":"u1","xp":1}]}`},
+
+	"POST /v1/session":   {may: someone, status: 200, unpaced: true},
+	"DELETE /v1/session": {may: anyone, status: 204, unpaced: true},
+}
+
+// operation is a call of the API.
+type operation struct {
+	rule
+
+	name, method, path string
+}
+
+// operations returns a call of each operation that the OpenAPI document has, on a
+// service that is not public.
+func (f *fixture) operations() (list []operation) {
+	f.t.Helper()
+	var doc struct {
+		Paths map[string]map[string]json.RawMessage
+	}
+	f.must(&doc, http.MethodGet, "/openapi.json", "")
+	for path, methods := range doc.Paths {
+		for method := range methods {
+			method = strings.ToUpper(method)
+			name := method + " " + path
+			r, known := rules[name]
+			if !known {
+				f.t.Errorf("%s is new: say in rules who may call it", name)
+				continue
+			}
+			filled := strings.NewReplacer("{id}", "u1", "{other}", "u2", "{board}", "school:42", "{socketId}", "none").Replace(path)
+			if path == "/v1/events" {
+				method, filled = http.MethodHead, filled+"?board=school:42" // a stream would go on
+			}
+			list = append(list, operation{r, name, method, filled})
+		}
+	}
+	slices.SortFunc(list, func(a, b operation) int { return strings.Compare(a.name, b.name) })
+	if len(list) != len(rules) {
+		f.t.Errorf("%d operations, %d rules", len(list), len(rules))
+	}
+	return list
+}
+
+// Every operation is for whom it is for. To all others it says what they lack, and
+// changes nothing.
+func TestAccess_operations(t *testing.T) {
+	f := newFixture(t, nil)
+	open := newFixture(t, func(o *api.Options) { o.Public = true })
+	callers := map[string]string{
+		"nobody": "", "self": f.token("u1", ""), "other": f.token("u2", ""),
+		"xp": f.token("svc", "xp:write"), "users": f.token("svc", "users:write"), "admin": f.admin,
+	}
+	// What the tests of allowed calls undo.
+	state := func() (s []byte) {
+		for _, path := range []string{"/v1/leaderboards/global", "/v1/users/u1", "/v1/badges", "/v1/leaderboards/school:42/limit"} {
+			var raw json.RawMessage
+			f.must(&raw, http.MethodGet, path, "")
+			s = append(s, raw...)
+		}
+		return s
+	}
+	renew := func(f *fixture) {
+		f.school("42", "u1")
+		f.put("u2")
+	}
+	renew(f)
+	renew(open)
+	before := state()
+	refused := func(op operation, who, token string, a answer) {
+		t.Helper()
+		status, codes := http.StatusForbidden, []string{"insufficient_scope", "not_a_member"}
+		switch {
+		case token == "":
+			status, codes = http.StatusUnauthorized, []string{"token_missing"}
+		case who == "forged":
+			status, codes = http.StatusUnauthorized, []string{"token_invalid"}
+		}
+		var p struct{ Code string }
+		if op.method != http.MethodHead {
+			if err := json.Unmarshal(a.body, &p); err != nil {
+				t.Errorf("%s as %s = %q", op.name, who, a.body)
+			}
+		} else {
+			p.Code = codes[0]
+		}
+		if a.status != status || !slices.Contains(codes, p.Code) || a.header.Get("WWW-Authenticate") == "" {
+			t.Errorf("%s as %s = %d %s, want %d", op.name, who, a.status, a.body, status)
+		}
+	}
+	operations := f.operations()
+	for _, op := range operations {
+		for who, token := range callers {
+			if !slices.Contains(strings.Fields(op.may), who) {
+				refused(op, who, token, f.do(token, op.method, op.path, op.body))
+			}
+		}
+		if !strings.Contains(op.may, "nobody") {
+			refused(op, "forged", "forged", f.do(f.token("u1", "admin")+"x", op.method, op.path, op.body))
+		}
+	}
+	if after := state(); !bytes.Equal(before, after) {
+		t.Errorf("what was refused changed something: %s, was %s", after, before)
+	}
+	for _, op := range operations {
+		for who, token := range callers {
+			if !slices.Contains(strings.Fields(op.may), who) {
+				continue
+			}
+			if a := f.do(token, op.method, op.path, op.body); a.status != op.status {
+				t.Errorf("%s as %s = %d %s, want %d", op.name, who, a.status, a.body, op.status)
+			}
+			if op.method != http.MethodGet && op.method != http.MethodHead {
+				renew(f)
+			}
+		}
+		// In public only the global board, and what it is made of, is for all.
+		if strings.Contains(op.may, "nobody") {
+			continue
+		}
+		if a := open.do("", op.method, strings.ReplaceAll(op.path, "school:42", "global"), op.body); op.public != (a.status == http.StatusOK) {
+			t.Errorf("%s as nobody, in public = %d %s", op.name, a.status, a.body)
+		}
+		if strings.Contains(op.path, "school:42") || !op.public {
+			refused(op, "nobody", "", open.do("", op.method, op.path, op.body))
+		}
+	}
+}
