@@ -157,11 +157,16 @@ func (s *Store) each(ctx context.Context, yield func(row []driver.Value) error, 
 	if err != nil {
 		return fmt.Errorf("read rows: %w", err)
 	}
+	return errors.Join(each(ctx, conn, yield, query, args...), conn.Close())
+}
+
+// each is Store.each through a connection.
+func each(ctx context.Context, conn *sql.Conn, yield func(row []driver.Value) error, query string, args ...any) error {
 	named := make([]driver.NamedValue, len(args))
 	for i, arg := range args {
 		named[i] = driver.NamedValue{Ordinal: i + 1, Value: arg}
 	}
-	err = conn.Raw(func(driverConn any) (err error) {
+	return conn.Raw(func(driverConn any) (err error) {
 		rows, err := driverConn.(driver.QueryerContext).QueryContext(ctx, query, named) //nolint:errcheck // this driver's are
 		if err != nil {
 			return fmt.Errorf("read rows: %w", err)
@@ -181,7 +186,6 @@ func (s *Store) each(ctx context.Context, yield func(row []driver.Value) error, 
 			}
 		}
 	})
-	return errors.Join(err, conn.Close())
 }
 
 // number is a column that the schema says is an integer.

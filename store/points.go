@@ -14,6 +14,10 @@ type Update struct {
 	XP      int64  // points to add; negative takes away
 	MLCoins int64  // coins to add, likewise
 	Reason  string // free text, or empty
+
+	// At is when the points were earned; the zero value is now. It is not before the
+	// ledger's last row, nor in a period that is closed. A key's digest leaves it out.
+	At time.Time `json:"-"`
 }
 
 // Write is some updates that an idempotency key covers as one.
@@ -79,7 +83,7 @@ func (t *tx) addPoints(ctx context.Context, writes []Write) ([]*Points, error) {
 		}
 	}
 	for i, p := range a.todo {
-		if err := t.writePoints(ctx, p, a.reasons[i], a.users[p.UserID]); err != nil {
+		if err := t.writePoints(ctx, p, a.reasons[i], a.times[i], a.users[p.UserID]); err != nil {
 			return nil, err
 		}
 	}
@@ -87,7 +91,9 @@ func (t *tx) addPoints(ctx context.Context, writes []Write) ([]*Points, error) {
 		if _, err := t.stmt.addKey.ExecContext(ctx, k.points[0].Seq, len(k.points), key, k.digest[:]); err != nil {
 			return nil, fmt.Errorf("add key: %w", err)
 		}
-		t.keyed[key] = k
+		if !isImport(key) {
+			t.keyed[key] = k
+		}
 	}
 	return a.result, nil
 }
@@ -98,6 +104,8 @@ type addition struct {
 	result  []*Points
 	todo    []*Points // those of result that are new
 	reasons []string  // of todo
+	times   []int64   // of todo
+	past    past
 	users   map[string]*totals
 	keyed   map[string]keyed
 }
@@ -121,6 +129,10 @@ func (a *addition) plan(ctx context.Context, w Write) error {
 		}
 	}
 	for _, u := range w.Updates {
+		at, err := a.checkTime(ctx, &u, len(a.result))
+		if err != nil {
+			return err
+		}
 		p, err := a.planUpdate(ctx, u)
 		if err != nil {
 			return err
@@ -128,6 +140,7 @@ func (a *addition) plan(ctx context.Context, w Write) error {
 		a.result = append(a.result, p)
 		a.todo = append(a.todo, p)
 		a.reasons = append(a.reasons, u.Reason)
+		a.times = append(a.times, at)
 	}
 	if w.Key != "" {
 		a.keyed[w.Key] = keyed{digest, a.result[first:len(a.result):len(a.result)]}
@@ -177,13 +190,13 @@ func newTotal(total, add int64, index int, field string) (int64, error) {
 
 // writePoints adds the ledger's row and brings the totals up to it. of.xp and
 // of.mlCoins may be those of a later row of the same batch already.
-func (t *tx) writePoints(ctx context.Context, p *Points, reason string, of *totals) error {
+func (t *tx) writePoints(ctx context.Context, p *Points, reason string, at int64, of *totals) error {
 	p.Seq = t.add(Change{Points: p})
-	_, err := t.stmt.addRow.ExecContext(ctx, p.Seq, p.User, p.XP, p.MLCoins, p.XPAfter, p.MLCoinsAfter, reason, t.at)
+	_, err := t.stmt.addRow.ExecContext(ctx, p.Seq, p.User, p.XP, p.MLCoins, p.XPAfter, p.MLCoinsAfter, reason, at)
 	if err != nil {
 		return fmt.Errorf("add ledger row: %w", err)
 	}
-	starts := t.starts()
+	starts := t.starts(at)
 	for i := range of.windows {
 		w := &of.windows[i]
 		if p.XP != 0 {
@@ -206,13 +219,15 @@ func (t *tx) writePoints(ctx context.Context, p *Points, reason string, of *tota
 	return nil
 }
 
-// starts returns when the periods began that the transaction's time lies in.
-func (t *tx) starts() [Ending]int64 {
-	if t.periods[0] == 0 {
-		now := time.UnixMilli(t.at).In(t.s.opts.Location)
+// starts returns when the periods began that the time lies in, of which all is worked out
+// once a day.
+func (t *tx) starts(at int64) [Ending]int64 {
+	if at < t.periods[Daily] || at >= t.tomorrow {
+		now := time.UnixMilli(at).In(t.s.opts.Location)
 		for i := range t.periods {
 			t.periods[i] = Period(i).Start(now).UnixMilli()
 		}
+		t.tomorrow = Daily.Next(now).UnixMilli()
 	}
 	return t.periods
 }

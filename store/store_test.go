@@ -386,14 +386,14 @@ func TestStore_Close(t *testing.T) {
 func TestStore_busy(t *testing.T) {
 	hold, held := make(chan struct{}), make(chan struct{})
 	var once sync.Once
-	s := open(t, filepath.Join(t.TempDir(), "m.db"), store.Options{Queue: 1, Committed: func(store.Commit) {
+	s := open(t, filepath.Join(t.TempDir(), "m.db"), store.Options{Queue: 2, Committed: func(store.Commit) {
 		once.Do(func() { close(held); <-hold })
 	}})
 	errs := make(chan error, 2)
 	go func() { errs <- s.Touch(context.Background()) }()
 	<-held
 	go func() { errs <- s.Touch(context.Background()) }()
-	for store.Waiting(s) < 1 {
+	for store.Waiting(s) < 1 { // the first counts until it is answered
 		time.Sleep(time.Millisecond) // as above
 	}
 	if err := s.Touch(t.Context()); !errors.Is(err, store.ErrBusy) {

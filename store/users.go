@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // Profile is what is known of a person beside their points.
@@ -20,6 +21,10 @@ type Profile struct {
 
 	Pseudonym string // what others see instead of name and avatar, or empty
 	Hidden    bool   // nobody else sees the person on a board
+
+	// Created is when the user came, and the memberships that the profile has then; the
+	// zero value is now. It is not changed in who is there already, nor returned by User.
+	Created time.Time
 }
 
 // User is a profile with its totals.
@@ -49,17 +54,21 @@ func (s *Store) PutProfiles(ctx context.Context, profiles []Profile) (created []
 }
 
 func (t *tx) putProfile(ctx context.Context, p *Profile) (created bool, err error) {
+	since := t.at
 	err = t.conn.QueryRowContext(ctx, `
 		UPDATE users SET username = ?1, avatar = ?2, email = ?3, pseudonym = ?4, hidden = ?5,
 		       seen_since = iif(hidden AND NOT ?5, ?6, seen_since)
 		WHERE id = ?7 RETURNING number`,
 		p.Username, p.Avatar, p.Email, p.Pseudonym, p.Hidden, t.at, p.ID).Scan(&p.Number)
 	if created = errors.Is(err, sql.ErrNoRows); created {
+		if !p.Created.IsZero() {
+			since = min(p.Created.UnixMilli(), t.at)
+		}
 		err = t.conn.QueryRowContext(ctx, `
 			INSERT INTO users (number, id, username, avatar, email, pseudonym, hidden, created_at, seen_since)
 			VALUES (max(?1, (SELECT coalesce(max(number), 0) FROM users)) + 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8)
 			RETURNING number`,
-			t.lastNumber, p.ID, p.Username, p.Avatar, p.Email, p.Pseudonym, p.Hidden, t.at).Scan(&p.Number)
+			t.lastNumber, p.ID, p.Username, p.Avatar, p.Email, p.Pseudonym, p.Hidden, since).Scan(&p.Number)
 	}
 	if err != nil {
 		return false, fmt.Errorf("put user: %w", err)
@@ -71,7 +80,7 @@ func (t *tx) putProfile(ctx context.Context, p *Profile) (created bool, err erro
 		VALUES (?, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)`, p.Number); err != nil {
 		return false, fmt.Errorf("put user: %w", err)
 	}
-	if err := t.putGroups(ctx, p); err != nil {
+	if err := t.putGroups(ctx, p, since); err != nil {
 		return false, fmt.Errorf("put memberships: %w", err)
 	}
 	shown := *p
@@ -81,7 +90,7 @@ func (t *tx) putProfile(ctx context.Context, p *Profile) (created bool, err erro
 
 // putGroups ends the memberships that are not in the profile and begins those that
 // are new in it.
-func (t *tx) putGroups(ctx context.Context, p *Profile) error {
+func (t *tx) putGroups(ctx context.Context, p *Profile, since int64) error {
 	pairs := [][2]string{}
 	for kind, ids := range p.Groups {
 		for _, id := range ids {
@@ -104,7 +113,7 @@ func (t *tx) putGroups(ctx context.Context, p *Profile) error {
 		SELECT DISTINCT ?2, value ->> 0, value ->> 1, ?1 FROM json_each(?3)
 		WHERE (value ->> 0, value ->> 1) NOT IN (SELECT kind, group_id FROM memberships WHERE user = ?2 AND until IS NULL)
 		ON CONFLICT DO UPDATE SET until = NULL`,
-		t.at, p.Number, list)
+		since, p.Number, list)
 	return err
 }
 

@@ -46,12 +46,13 @@ type writer struct {
 // tx is a transaction under way. It belongs to the writer's goroutine.
 type tx struct {
 	*writer
-	seq     int64 // the last number given, committed or not
-	at      int64
-	periods [Ending]int64 // see starts
-	changes []Change
-	keyed   map[string]keyed // this transaction's, by key
-	version int64            // what PRAGMA data_version is
+	seq      int64 // the last number given, committed or not
+	at       int64
+	periods  [Ending]int64 // see starts, as of tomorrow
+	tomorrow int64
+	changes  []Change
+	keyed    map[string]keyed // this transaction's, by key
+	version  int64            // what PRAGMA data_version is
 }
 
 func newWriter(ctx context.Context, s *Store) (*writer, error) {

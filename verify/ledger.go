@@ -144,7 +144,8 @@ func (m *moment) answers(ctx context.Context) (Difference, error) {
 	found, err = m.first(ctx, `
 		SELECT k.key, l.seq
 		FROM keys k JOIN ledger l ON l.seq >= k.seq AND l.seq < k.seq + k.count
-		WHERE l.seq <= (SELECT answered FROM state) AND NOT EXISTS (SELECT 1 FROM answers a WHERE a.seq = l.seq)
+		WHERE substr(k.key, 1, 1) <> char(31) -- nobody repeats what was imported
+		  AND l.seq <= (SELECT answered FROM state) AND NOT EXISTS (SELECT 1 FROM answers a WHERE a.seq = l.seq)
 		ORDER BY k.seq LIMIT 1`, nil, &key, &seq)
 	if !found {
 		return "", err

@@ -1,0 +1,130 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Snapshot is a database as it was at one moment, for somebody who reads all of it. A
+// service may go on writing; its write-ahead log grows until Close. It is not safe for
+// concurrent use.
+type Snapshot struct {
+	db   *sql.DB
+	conn *sql.Conn
+}
+
+// OpenSnapshot opens the database at path, which has to be of the present version.
+func OpenSnapshot(ctx context.Context, path string) (*Snapshot, error) {
+	db, err := openExisting(path, append([]string{"cache_size(-65536)"}, readerPragmas...))
+	if err != nil {
+		return nil, err
+	}
+	s := &Snapshot{db: db}
+	empty, err := identify(ctx, db, path)
+	switch {
+	case err != nil:
+		return nil, errors.Join(err, db.Close())
+	case empty:
+		return nil, errors.Join(fmt.Errorf("%q is empty; give the path of a database", path), db.Close())
+	}
+	var version int
+	if s.conn, err = db.Conn(ctx); err == nil {
+		_, err = s.conn.ExecContext(ctx, `BEGIN`)
+	}
+	if err == nil {
+		err = s.conn.QueryRowContext(ctx, `PRAGMA user_version`).Scan(&version) // with which the moment is chosen
+	}
+	if err == nil && version < schemaVersion {
+		err = errors.New("it was written by an older version of marcador; marcador serve brings it up to date")
+	}
+	if err != nil {
+		return nil, errors.Join(unusable(path, err), s.Close())
+	}
+	return s, nil
+}
+
+// Close lets the database go.
+func (s *Snapshot) Close() error {
+	var err error
+	if s.conn != nil {
+		err = s.conn.Close() // what it reads ends with it
+	}
+	return errors.Join(err, s.db.Close())
+}
+
+// Users calls yield with each user in the order in which they came, with their groups. The
+// profile is the caller's.
+func (s *Snapshot) Users(ctx context.Context, yield func(p *Profile) error) error {
+	return each(ctx, s.conn, func(row []driver.Value) error {
+		p := &Profile{
+			Number: uint32(number(row[0])), ID: text(row[1]), Username: text(row[2]), Avatar: text(row[3]), Email: text(row[4]),
+			Pseudonym: text(row[5]), Hidden: number(row[6]) != 0, Created: time.UnixMilli(number(row[7])).UTC(),
+		}
+		var pairs [][2]string
+		if err := json.Unmarshal([]byte(text(row[8])), &pairs); err != nil {
+			return fmt.Errorf("read user's groups: %w", err)
+		}
+		if len(pairs) > 0 {
+			p.Groups = map[string][]string{}
+		}
+		for _, pair := range pairs {
+			p.Groups[pair[0]] = append(p.Groups[pair[0]], pair[1])
+		}
+		return yield(p)
+	}, `
+		SELECT number, id, username, avatar, email, pseudonym, hidden, created_at,
+		       (SELECT json_group_array(json_array(kind, group_id) ORDER BY kind, group_id) FROM memberships m WHERE m.user = u.number AND until IS NULL)
+		FROM users u ORDER BY number`)
+}
+
+// Friends calls yield with each friendship once, in the order of the users.
+func (s *Snapshot) Friends(ctx context.Context, yield func(id, other string, since time.Time) error) error {
+	return each(ctx, s.conn, func(row []driver.Value) error {
+		return yield(text(row[0]), text(row[1]), time.UnixMilli(number(row[2])).UTC())
+	}, `
+		SELECT a.id, b.id, f.since FROM friends f CROSS JOIN users a ON a.number = f.user CROSS JOIN users b ON b.number = f.friend
+		WHERE f.user < f.friend ORDER BY f.user, f.friend`)
+}
+
+// Limits calls yield with each board's limit.
+func (s *Snapshot) Limits(ctx context.Context, yield func(Limit) error) error {
+	return each(ctx, s.conn, func(row []driver.Value) error {
+		return yield(Limit{text(row[0]), int(number(row[1]))})
+	}, `SELECT board, top FROM limits ORDER BY board`)
+}
+
+// Badges calls yield with each badge, lowest first.
+func (s *Snapshot) Badges(ctx context.Context, yield func(Badge) error) error {
+	return each(ctx, s.conn, func(row []driver.Value) error {
+		return yield(Badge{number(row[0]), text(row[1])})
+	}, `SELECT min_xp, name FROM badges ORDER BY min_xp`)
+}
+
+// Entry is a row of the ledger with what it needs to be written again.
+type Entry struct {
+	Update
+
+	Key  string // the idempotency key of the write that begins with it, or empty
+	Rows int    // how many rows that write has; 0 where there is no key
+}
+
+// Ledger calls yield with each row, oldest first. A write whose rows are not all there any
+// more has lost its key. The entry is the caller's until yield returns.
+func (s *Snapshot) Ledger(ctx context.Context, yield func(e *Entry) error) error {
+	var e Entry
+	return each(ctx, s.conn, func(row []driver.Value) error {
+		e.UserID, e.XP, e.MLCoins, e.Reason = text(row[0]), number(row[1]), number(row[2]), text(row[3])
+		e.At, e.Key, e.Rows = time.UnixMilli(number(row[4])).UTC(), text(row[5]), int(number(row[6]))
+		return yield(&e)
+	}, `
+		SELECT u.id, l.xp, l.ml_coins, l.reason, l.at, k.key, k.count
+		FROM ledger l CROSS JOIN users u ON u.number = l.user
+		LEFT JOIN keys k ON k.seq = l.seq AND substr(k.key, 1, 1) <> char(31)
+		     AND (k.count = 1 OR k.count = (SELECT count(*) FROM ledger WHERE seq >= k.seq AND seq < k.seq + k.count))
+		ORDER BY l.seq`)
+}
