@@ -40,9 +40,9 @@ var ErrNoKeys = errors.New("there is no key to verify tokens with")
 // Caller is who calls. The zero value is an anonymous caller.
 type Caller struct {
 	UserID  string
-	Email   string // or empty
-	Name    string // or empty
-	Scopes  []string
+	Email   string    // or empty
+	Name    string    // or empty
+	Scopes  []string  // not to be changed
 	Expires time.Time // zero for an anonymous caller
 }
 
@@ -82,6 +82,7 @@ type Verifier struct {
 	opts   Options
 	keys   []key   // of the options, and fixed
 	remote *remote // nil where there is no JWKS
+	seen   *seen   // nil where there is no public key
 	claims *jwt.Validator
 }
 
@@ -110,6 +111,9 @@ func NewVerifier(opts Options) (*Verifier, error) {
 	}
 	if len(v.keys) == 0 && v.remote == nil {
 		return nil, ErrNoKeys
+	}
+	if opts.PublicPEM != nil || v.remote != nil {
+		v.seen = newSeen()
 	}
 	checks := []jwt.ParserOption{jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(leeway)}
 	if opts.Issuer != "" {
@@ -148,11 +152,17 @@ func (v *Verifier) Ready() error {
 // A token that names a key which the JWKS lacks may wait some seconds for a newer
 // one; the error is ErrUnavailable where that can't be had. Others never wait.
 func (v *Verifier) Verify(ctx context.Context, token string) (Caller, error) {
+	if v.seen != nil && len(token) <= maxToken {
+		if caller, ok := v.seen.find(token, v.set(), time.Now()); ok {
+			return caller, nil
+		}
+	}
 	t, err := parse(token)
 	if err != nil {
 		return Caller{}, err
 	}
-	if err := v.signed(ctx, t); err != nil {
+	set, err := v.signed(ctx, t)
+	if err != nil {
 		return Caller{}, err
 	}
 	c, err := t.claims()
@@ -162,22 +172,34 @@ func (v *Verifier) Verify(ctx context.Context, token string) (Caller, error) {
 	if err := v.claims.Validate(c.registered()); err != nil {
 		return Caller{}, refused(reason(err))
 	}
-	return c.caller()
+	caller, err := c.caller()
+	if err == nil && v.seen != nil && t.header.Algorithm != jwt.SigningMethodHS256.Alg() {
+		v.seen.keep(token, set, c, caller)
+	}
+	return caller, err
 }
 
-// signed returns nil where one of our keys signed the token.
-func (v *Verifier) signed(ctx context.Context, t token) error {
+// set returns the newest set of the JWKS, or nil.
+func (v *Verifier) set() *[]key {
 	if v.remote == nil {
-		return t.verify(v.keys)
+		return nil
 	}
-	err := t.verify(v.keys, v.remote.current())
-	if err == nil || !v.remote.misses(t.header) {
-		return err
+	return v.remote.keys.Load()
+}
+
+// signed returns nil where one of our keys signed the token, and the set of the JWKS
+// that was asked.
+func (v *Verifier) signed(ctx context.Context, t token) (*[]key, error) {
+	set := v.set()
+	err := t.verify(v.keys, keysOf(set))
+	if err == nil || v.remote == nil || !misses(set, t.header) {
+		return set, err
 	}
 	if err := v.remote.renew(ctx); err != nil {
-		return err
+		return nil, err
 	}
-	return t.verify(v.keys, v.remote.current())
+	set = v.set()
+	return set, t.verify(v.keys, keysOf(set))
 }
 
 // Sign returns a token that Verify takes for c until ttl from now. c.Expires is

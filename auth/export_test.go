@@ -10,3 +10,14 @@ func ParseSet(body []byte) (in, out int, err error) {
 
 // Age is how many seconds an answer with the headers is good.
 func Age(h http.Header) float64 { return ageOf(h).Seconds() }
+
+// Seen is how many tokens are remembered.
+func (v *Verifier) Seen() int {
+	if v.seen == nil {
+		return 0
+	}
+	return v.seen.tokens.Len()
+}
+
+// MaxSeen is how many at the most.
+const MaxSeen = maxSeen

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -81,31 +82,23 @@ func newRemote(address string, transport http.RoundTripper, log *slog.Logger) (*
 	}, nil
 }
 
-// current returns the keys of the newest set.
-func (r *remote) current() []key {
-	if keys := r.keys.Load(); keys != nil {
-		return *keys
+// keysOf returns the keys of a set that may not be there yet.
+func keysOf(set *[]key) []key {
+	if set == nil {
+		return nil
 	}
-	return nil
+	return *set
 }
 
 // misses reports whether a token may be signed with a key that a newer set has.
-func (r *remote) misses(h header) bool {
-	switch h.Algorithm {
-	case "RS256", "ES256", "EdDSA":
-	default:
+func misses(set *[]key, h header) bool {
+	switch {
+	case h.Algorithm != "RS256" && h.Algorithm != "ES256" && h.Algorithm != "EdDSA":
 		return false
-	}
-	keys := r.keys.Load()
-	if keys == nil {
+	case set == nil:
 		return true
 	}
-	for _, k := range *keys {
-		if h.KeyID == "" || k.id == h.KeyID {
-			return false
-		}
-	}
-	return h.KeyID != ""
+	return h.KeyID != "" && !slices.ContainsFunc(*set, func(k key) bool { return k.id == h.KeyID })
 }
 
 // begin returns the fetch that is under way, or a new one; but for a token the
@@ -177,7 +170,7 @@ func (r *remote) run(ctx context.Context) {
 			a.err = ErrUnavailable
 		default:
 			a.err = ErrUnavailable
-			r.log.Warn("the JWKS can't be fetched; what it last was stays good", "jwks", r.address, "keys", len(r.current()), "retry", retry, "error", err)
+			r.log.Warn("the JWKS can't be fetched; what it last was stays good", "jwks", r.address, "keys", len(keysOf(r.keys.Load())), "retry", retry, "error", err)
 			next, retry = retry, min(2*retry, lastRetry)
 		}
 		close(a.done)
@@ -193,9 +186,8 @@ func (r *remote) run(ctx context.Context) {
 
 // take makes the keys those of the set. Tokens of others are refused from now on.
 func (r *remote) take(keys []key) {
-	before := r.keys.Load()
-	if before != nil && same(*before, keys) {
-		return // what is known of tokens stays known
+	if before := r.keys.Load(); before != nil && same(*before, keys) {
+		return // so that tokens that were good with it still are
 	}
 	r.keys.Store(&keys)
 	r.log.Info("new keys to verify tokens with", "jwks", r.address, "keys", len(keys))

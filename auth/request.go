@@ -44,7 +44,7 @@ func TokenOf(r *http.Request, query bool) (token string, from Source, err error)
 	if query && strings.Contains(r.URL.RawQuery, "access_token") {
 		values, broken := url.ParseQuery(r.URL.RawQuery)
 		if broken != nil || values.Has("access_token") { // one that can't be read is one, too
-			return values.Get("access_token"), FromQuery, nil
+			return values.Get("access_token"), FromQuery, nil //nolint:nilerr // Verify says what is wrong with it
 		}
 	}
 	return "", None, nil
