@@ -3,6 +3,7 @@
 # make lint   the part of it that only reads the code
 # make fmt    formats the code
 # make bench  benchmarks, into bench/go.txt and bench/streams.md
+# make soak   an hour of everything at once, into bench/soak.md, after a thousand kills
 # make fuzz   each fuzz target for FUZZTIME
 # make tools  the Go tools of tools/go.mod, into .tools
 
@@ -10,7 +11,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: run test lint fmt bench fuzz tools need gofmt page vet golangci cross node race
+.PHONY: run test lint fmt bench soak fuzz tools need gofmt page vet golangci cross node race
 
 # The program has no cgo; only the race detector needs it. One setting for all else shares one build cache.
 export CGO_ENABLED := 0
@@ -22,6 +23,7 @@ FAST := GOGC=400
 TOOLS := .tools/$(shell go env GOVERSION 2>/dev/null)
 NPM := node_modules/.package-lock.json
 FUZZTIME ?= 30s
+SOAKTIME ?= 1h
 
 run:
 	go run . demo
@@ -76,6 +78,10 @@ fmt: $(TOOLS)/golangci-lint $(NPM)
 bench: tools
 	tools/bench.sh $(TOOLS)/benchstat
 	go run ./bench -out bench/streams.md
+
+soak:
+	go test -count=1 -run '^TestProcess_killed$$' -timeout 1h -v . -kills 1000
+	go run ./bench -soak $(SOAKTIME) -out bench/soak.md soak
 
 fuzz:
 	@for package in $$(go list ./...); do \

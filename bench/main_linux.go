@@ -15,22 +15,25 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // scenario is one question.
 type scenario struct {
 	name string
 	run  func(*bench, context.Context) ([]*table, error)
+	long bool // it runs only where it is asked for
 }
 
 // scenarios are in the order in which they run.
 var scenarios = []scenario{
-	{"fanout", (*bench).fanout},
-	{"idle", (*bench).idle},
-	{"stall", (*bench).stall},
-	{"churn", (*bench).churn},
-	{"drain", (*bench).drain},
-	{"writes", (*bench).writes},
+	{name: "fanout", run: (*bench).fanout},
+	{name: "idle", run: (*bench).idle},
+	{name: "stall", run: (*bench).stall},
+	{name: "churn", run: (*bench).churn},
+	{name: "drain", run: (*bench).drain},
+	{name: "writes", run: (*bench).writes},
+	{name: "soak", run: (*bench).soak, long: true},
 }
 
 func main() {
@@ -53,6 +56,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	flags.IntVar(&b.idleStreams, "idle", 5000, "number of idle streams")
 	flags.IntVar(&b.idleTLS, "idle-tls", 1000, "number of idle streams over TLS")
 	flags.IntVar(&b.drainStreams, "drain", 20000, "number of streams that a shutdown ends")
+	flags.DurationVar(&b.soakTime, "soak", time.Hour, "how long a soak takes")
 	serve := flags.String("serve", "", "be a server to compare with; for the load command itself")
 	frame := flags.String("frame", "", "file with the event that such a server sends")
 	flags.Usage = func() {
@@ -60,7 +64,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		for i, s := range scenarios {
 			names[i] = s.name
 		}
-		fmt.Fprintf(stderr, "Usage: go run ./bench [flags] [scenario …]\n\nScenarios, all of them by default: %s.\n\n", strings.Join(names, ", "))
+		fmt.Fprintf(stderr, "Usage: go run ./bench [flags] [scenario …]\n\nScenarios, all of them but soak by default: %s.\n\n", strings.Join(names, ", "))
 		flags.PrintDefaults()
 	}
 	if err := flags.Parse(args); err != nil {
@@ -76,8 +80,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		}
 		b.streams = append(b.streams, n)
 	}
-	if min(b.count, b.loops, b.idleStreams, b.idleTLS, b.drainStreams) < 1 {
-		return errors.New("-count, -loops and numbers of streams have to be 1 or more")
+	if min(b.count, b.loops, b.idleStreams, b.idleTLS, b.drainStreams) < 1 || b.soakTime <= 0 {
+		return errors.New("-count, -loops, -soak and numbers of streams have to be above 0")
 	}
 	chosen, err := choose(flags.Args())
 	if err != nil {
@@ -95,7 +99,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		return err
 	}
 	var file bytes.Buffer
-	fmt.Fprintf(&file, "# Streams\n\nWritten by `go run ./bench`; see [README.md](README.md).\n\n```\n%s\n```\n\n", strings.Join(machine(), "\n"))
+	fmt.Fprintf(&file, "# Results\n\nWritten by `go run ./bench`; see [README.md](README.md).\n\n```\n%s\n```\n\n", strings.Join(machine(), "\n"))
 	for _, s := range chosen {
 		tables, err := s.run(b, ctx)
 		if err != nil {
@@ -113,12 +117,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	return os.WriteFile(*out, append(bytes.TrimRight(file.Bytes(), "\n"), '\n'), 0o644) //nolint:gosec // it is for anybody to read
 }
 
-// choose returns the scenarios of those names, all where there are none.
+// choose returns the scenarios of those names, all but the long one where there are none.
 func choose(names []string) ([]scenario, error) {
-	if len(names) == 0 {
-		return scenarios, nil
-	}
 	var chosen []scenario
+	if len(names) == 0 {
+		return slices.DeleteFunc(slices.Clone(scenarios), func(s scenario) bool { return s.long }), nil
+	}
 	for _, name := range names {
 		i := slices.IndexFunc(scenarios, func(s scenario) bool { return s.name == name })
 		if i < 0 {

@@ -79,6 +79,7 @@ type service struct {
 
 	program *program
 	url     string
+	metrics string // where its metrics are, where it was given an address for them
 	web     *http.Client
 	folder  string // its own
 	gave    int    // updates
@@ -165,9 +166,11 @@ func (s *service) listen(log io.Reader) {
 			}
 		case bytes.Contains(line, []byte(`"msg":"listening"`)):
 			var said struct {
-				URL string `json:"url"`
+				URL     string `json:"url"`
+				Metrics string `json:"metrics"`
 			}
 			if json.Unmarshal(line, &said) == nil {
+				s.metrics = said.Metrics
 				select {
 				case s.starts <- said.URL:
 				default:
@@ -225,16 +228,26 @@ func (s *service) publish(ctx context.Context) (publication, error) {
 }
 
 func (s *service) post(ctx context.Context, path string, body, answer any) error {
-	data, err := json.Marshal(body)
-	if err != nil {
-		return err
+	return s.ask(ctx, http.MethodPost, path, body, answer)
+}
+
+// ask sends JSON, or nothing where body is nil, and decodes the answer, if there is one.
+func (s *service) ask(ctx context.Context, method, path string, body, answer any) error {
+	var data []byte
+	if body != nil {
+		var err error
+		if data, err = json.Marshal(body); err != nil {
+			return err
+		}
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+path, bytes.NewReader(data))
+	r, err := http.NewRequestWithContext(ctx, method, s.url+path, bytes.NewReader(data))
 	if err != nil {
 		return err
 	}
 	r.Header.Set("Authorization", "Bearer "+s.program.admin)
-	r.Header.Set("Content-Type", "application/json")
+	if body != nil {
+		r.Header.Set("Content-Type", "application/json")
+	}
 	response, err := s.web.Do(r)
 	if err != nil {
 		return err
@@ -245,7 +258,10 @@ func (s *service) post(ctx context.Context, path string, body, answer any) error
 		return err
 	}
 	if response.StatusCode/100 != 2 {
-		return fmt.Errorf("POST %s: %s: %s", path, response.Status, all)
+		return fmt.Errorf("%s %s: %s: %s", method, path, response.Status, all)
+	}
+	if len(all) == 0 {
+		return nil
 	}
 	return json.Unmarshal(all, answer)
 }

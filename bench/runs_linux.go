@@ -31,6 +31,7 @@ type bench struct {
 	streams                            []int // of fan-outs
 	idleStreams, idleTLS, drainStreams int
 	count                              int // runs of each measurement
+	soakTime                           time.Duration
 	log                                io.Writer
 }
 
