@@ -91,6 +91,7 @@ func (a *api) serve(w http.ResponseWriter, r *http.Request) {
 		}
 	}()
 	a.hold(w, r)
+	setSafe(w, r)
 	if strings.HasPrefix(r.URL.Path, "/v1/") {
 		w.Header().Set("Cache-Control", "no-store")
 	}

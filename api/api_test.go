@@ -33,8 +33,9 @@ type fixture struct {
 	verifier *auth.Verifier
 	live     *live.Service
 	streams  *sse.Server
-	admin    string       // a token
-	db       string       // the database's file
+	admin    string // a token
+	db       string // the database's file
+	handler  http.Handler
 	closed   atomic.Int64 // connections
 }
 
@@ -54,7 +55,8 @@ func newFixture(tb testing.TB, change func(*api.Options)) *fixture {
 	if change != nil {
 		change(&opts)
 	}
-	server := httptest.NewUnstartedServer(api.New(opts))
+	f.handler = api.New(opts)
+	server := httptest.NewUnstartedServer(f.handler)
 	if err := server.Listener.Close(); err != nil {
 		tb.Fatal(err)
 	}

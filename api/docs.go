@@ -35,7 +35,7 @@ func (a *api) docs() http.Handler {
 		panic(err) // template and document are both part of the program
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		maps.Copy(w.Header(), ofDocs)
 		_, _ = w.Write(b.Bytes()) // the client may be gone
 	})
 }
