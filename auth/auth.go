@@ -174,7 +174,7 @@ func (v *Verifier) Verify(ctx context.Context, token string) (Caller, error) {
 	}
 	caller, err := c.caller()
 	if err == nil && v.seen != nil && t.header.Algorithm != jwt.SigningMethodHS256.Alg() {
-		v.seen.keep(token, set, c, caller)
+		v.seen.keep(token, set, caller)
 	}
 	return caller, err
 }

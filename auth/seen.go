@@ -26,9 +26,9 @@ type seen struct {
 
 // proof is what a token was good for.
 type proof struct {
-	caller      Caller
-	set         *[]key    // with which of the JWKS's sets
-	from, until time.Time // within the leeway
+	caller Caller
+	set    *[]key    // with which of the JWKS's sets
+	until  time.Time // with the leeway
 }
 
 func newSeen() *seen {
@@ -42,23 +42,21 @@ func newSeen() *seen {
 // find returns the caller of a token that was good with the set, and is at this time.
 func (s *seen) find(token string, set *[]key, now time.Time) (Caller, bool) {
 	p, ok := s.tokens.Get(sha256.Sum256([]byte(token)))
-	if !ok || p.set != set || now.Before(p.from) || !now.Before(p.until) {
+	if !ok || p.set != set || !now.Before(p.until) {
 		return Caller{}, false
 	}
 	return p.caller, true
 }
 
 // keep remembers a token that is good with the set.
-func (s *seen) keep(token string, set *[]key, c claims, caller Caller) {
-	kept := len(caller.UserID) + len(caller.Email) + len(caller.Name) + len(c.Scope)
+func (s *seen) keep(token string, set *[]key, caller Caller) {
+	kept := len(caller.UserID) + len(caller.Email) + len(caller.Name)
+	for _, scope := range caller.Scopes {
+		kept += len(scope) + 16 // its header
+	}
 	if kept > maxKept {
 		return
 	}
-	p := proof{caller: caller, set: set, until: caller.Expires.Add(leeway)}
-	for _, seconds := range []*float64{c.NotBefore, c.IssuedAt} {
-		if d := date(seconds); d != nil && d.Add(-leeway).After(p.from) {
-			p.from = d.Add(-leeway)
-		}
-	}
+	p := proof{caller, set, caller.Expires.Add(leeway)}
 	s.tokens.Add(sha256.Sum256([]byte(token)), p)
 }
