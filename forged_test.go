@@ -229,4 +229,7 @@ func TestKeysUnavailable(t *testing.T) {
 	if want := "jwks=" + server.URL; !strings.Contains(p.log.String(), want) || !strings.Contains(p.log.String(), "404") {
 		t.Errorf("the log does not say why: %s", p.log)
 	}
+	if !strings.Contains(p.log.String(), "--jwt-audience") {
+		t.Errorf("the log does not warn of tokens for others: %s", p.log)
+	}
 }

@@ -192,6 +192,8 @@ func TestStartErrors(t *testing.T) {
 	}{
 		"no key":            {"", good, "MARCADOR_JWT_SECRET, or --jwt-secret"},
 		"no key says which": {"", good, "--jwt-public-key"},
+		"JWKS over http":    {"", append(good, "--jwks-url", "http://login.example.org/keys"), "--jwks-url: it must begin with https://"},
+		"JWKS no address":   {"", append(good, "--jwks-url", "keys"), "--jwks-url: it is not an address"},
 		"key file missing":  {"", append(good, "--jwt-public-key", filepath.Join(folder, "no.pem")), "--jwt-public-key"},
 		"key file a letter": {"", append(good, "--jwt-public-key", letter), "letter.db\": there is no PEM block"},
 		"key file a folder": {secret, append(good, "--jwt-public-key", folder), "--jwt-public-key"},
@@ -247,7 +249,7 @@ func TestHelp(t *testing.T) {
 	if err := run(t.Context(), []string{"serve", "--help"}, &out, io.Discard); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"--addr", "MARCADOR_ADDR", "--jwt-secret", "MARCADOR_JWT_SECRET", "--jwt-public-key", "MARCADOR_JWT_PUBLIC_KEY", "--throttle", "10s", "--cache-ttl", "MARCADOR_CACHE_TTL", "--recompute"} {
+	for _, want := range []string{"--addr", "MARCADOR_ADDR", "--jwt-secret", "MARCADOR_JWT_SECRET", "--jwt-public-key", "MARCADOR_JWT_PUBLIC_KEY", "--jwks-url", "MARCADOR_JWKS_URL", "--throttle", "10s", "--cache-ttl", "MARCADOR_CACHE_TTL", "--recompute"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("serve --help lacks %s", want)
 		}

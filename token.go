@@ -34,6 +34,9 @@ func (f tokenFlags) verifierWith(opts auth.Options) (*auth.Verifier, error) {
 	if n := len(f.JWTSecret); n > 0 && n < auth.MinSecret {
 		return nil, fmt.Errorf("--jwt-secret has %d bytes; it needs %d or more", n, auth.MinSecret)
 	}
+	if opts.JWKS != "" && f.JWTAudience == "" {
+		opts.Log.Warn("tokens that the login has made for other services are good here too; set --jwt-audience to what it calls this one", "jwks", opts.JWKS)
+	}
 	opts.Secret, opts.Issuer, opts.Audience = []byte(f.JWTSecret), f.JWTIssuer, f.JWTAudience
 	v, err := auth.NewVerifier(opts)
 	if errors.Is(err, auth.ErrNoKeys) {
