@@ -10,7 +10,7 @@ import (
 // Imports run one way; see ARCHITECTURE.md.
 func TestImports(t *testing.T) {
 	may := map[string][]string{
-		"marcador":               {"api", "auth", "demo", "guard", "live", "rank", "sse", "store", "transfer", "verify"},
+		"marcador":               {"api", "auth", "demo", "guard", "live", "newfile", "rank", "sse", "store", "transfer", "verify"},
 		"marcador/api":           {"auth", "guard", "live", "msgpack", "rules", "sse", "static"},
 		"marcador/demo":          {"auth", "live"},
 		"marcador/guard":         nil,

@@ -50,7 +50,7 @@ func Zone(ctx context.Context, path string) (zone string, err error) {
 	}
 	db, err := openExisting(path, readerPragmas)
 	if err != nil {
-		return "", nil //nolint:nilerr // it is to be made
+		return "", nil // it is to be made
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	if empty, err := identify(ctx, db, path); err != nil || empty {

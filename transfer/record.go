@@ -1,0 +1,286 @@
+// Package transfer writes all that a database knows of people and their points to a file,
+// as JSON Lines or CSV, and reads such files, or what others have made, into a database.
+// Both go through in one pass, in memory that does not grow with the file.
+package transfer
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"marcador/rules"
+	"marcador/store"
+)
+
+// The types of records.
+const (
+	user    = "user"
+	friends = "friends"
+	limit   = "limit"
+	badge   = "badge"
+	points  = "points"
+)
+
+// record is a line of JSON, or a row of CSV. Which fields it has is its type's to say.
+type record struct {
+	Type string `json:"type,omitzero"`
+
+	ID        string              `json:"id,omitzero"`
+	Username  string              `json:"username,omitzero"`
+	Avatar    string              `json:"avatar,omitzero"`
+	Email     string              `json:"email,omitzero"`
+	Pseudonym string              `json:"pseudonym,omitzero"`
+	Hidden    bool                `json:"hidden,omitzero"`
+	Groups    map[string][]string `json:"groups,omitempty"`
+	CreatedAt string              `json:"createdAt,omitzero"`
+
+	UserID  string `json:"userId,omitzero"`
+	OtherID string `json:"otherId,omitzero"`
+	Since   string `json:"since,omitzero"`
+
+	Board string `json:"board,omitzero"`
+	Top   int64  `json:"top,omitzero"`
+
+	MinXP int64  `json:"minXp,omitzero"`
+	Name  string `json:"name,omitzero"`
+
+	XP      int64  `json:"xp,omitzero"`
+	MLCoins int64  `json:"mlCoins,omitzero"`
+	Reason  string `json:"reason,omitzero"`
+	At      string `json:"at,omitzero"`
+	Key     string `json:"key,omitzero"`
+	Rows    int64  `json:"rows,omitzero"` // how many records the key covers: this and the next
+}
+
+// field is one of a record, and a column of CSV.
+type field struct {
+	name  string
+	types string // those of the records that have it
+	there func(*record) bool
+	get   func(*record) string
+	set   func(*record, string) string // returns what is wrong, or ""
+	text  bool
+}
+
+// fields are all but the type, in the order of the columns.
+var fields = []field{
+	textField("id", user, func(r *record) *string { return &r.ID }),
+	textField("username", user, func(r *record) *string { return &r.Username }),
+	textField("avatar", user, func(r *record) *string { return &r.Avatar }),
+	textField("email", user, func(r *record) *string { return &r.Email }),
+	textField("pseudonym", user, func(r *record) *string { return &r.Pseudonym }),
+	{
+		"hidden", user,
+		func(r *record) bool { return r.Hidden },
+		func(r *record) string { return strconv.FormatBool(r.Hidden) },
+		func(r *record, s string) (wrong string) {
+			var err error
+			if r.Hidden, err = strconv.ParseBool(strings.ToLower(s)); err != nil {
+				wrong = "has to be true or false"
+			}
+			return wrong
+		}, false,
+	},
+	{
+		"groups", user,
+		func(r *record) bool { return len(r.Groups) > 0 },
+		func(r *record) string {
+			b, err := json.Marshal(r.Groups)
+			if err != nil {
+				panic(err) // a map of strings always has a JSON form
+			}
+			return string(b)
+		},
+		func(r *record, s string) (wrong string) {
+			if err := json.Unmarshal([]byte(s), &r.Groups); err != nil {
+				wrong = `has to be a JSON object of lists, as in {"school":["42"]}`
+			}
+			return wrong
+		}, false,
+	},
+	textField("createdAt", user, func(r *record) *string { return &r.CreatedAt }),
+	textField("userId", friends+points, func(r *record) *string { return &r.UserID }),
+	textField("otherId", friends, func(r *record) *string { return &r.OtherID }),
+	textField("since", friends, func(r *record) *string { return &r.Since }),
+	textField("board", limit, func(r *record) *string { return &r.Board }),
+	numberField("top", limit, func(r *record) *int64 { return &r.Top }),
+	numberField("minXp", badge, func(r *record) *int64 { return &r.MinXP }),
+	textField("name", badge, func(r *record) *string { return &r.Name }),
+	numberField("xp", points, func(r *record) *int64 { return &r.XP }),
+	numberField("mlCoins", points, func(r *record) *int64 { return &r.MLCoins }),
+	textField("reason", points, func(r *record) *string { return &r.Reason }),
+	textField("at", points, func(r *record) *string { return &r.At }),
+	textField("key", points, func(r *record) *string { return &r.Key }),
+	numberField("rows", points, func(r *record) *int64 { return &r.Rows }),
+}
+
+func textField(name, types string, at func(*record) *string) field {
+	return field{
+		name, types,
+		func(r *record) bool { return *at(r) != "" },
+		func(r *record) string { return *at(r) },
+		func(r *record, s string) string { *at(r) = s; return "" },
+		true,
+	}
+}
+
+func numberField(name, types string, at func(*record) *int64) field {
+	return field{
+		name, types,
+		func(r *record) bool { return *at(r) != 0 },
+		func(r *record) string { return strconv.FormatInt(*at(r), 10) },
+		func(r *record, s string) (wrong string) {
+			var err error
+			if *at(r), err = strconv.ParseInt(s, 10, 64); err != nil {
+				wrong = wholeNumber
+			}
+			return wrong
+		}, false,
+	}
+}
+
+const wholeNumber = "has to be a whole number, with no point and nothing behind it"
+
+// names lists the fields.
+func names() string {
+	list := []string{"type"}
+	for _, f := range fields {
+		list = append(list, f.name)
+	}
+	return strings.Join(list, ", ")
+}
+
+// InputError says what is wrong with an input, and where.
+type InputError struct {
+	Line    int
+	Field   string // or empty
+	Message string // says what to do, too
+}
+
+func (e *InputError) Error() string {
+	if e.Field == "" {
+		return fmt.Sprintf("line %d: %s", e.Line, e.Message)
+	}
+	return fmt.Sprintf("line %d: %s: %s", e.Line, e.Field, e.Message)
+}
+
+// check returns what is wrong with a record that was read, or nil, and fills in the type
+// where it can be told from the rest.
+func (r *record) check(line int) error {
+	if r.Type == "" {
+		switch {
+		case r.ID != "" || r.Username != "":
+			r.Type = user
+		case r.UserID != "":
+			r.Type = points
+		}
+	}
+	var first error
+	add := func(field, message string) {
+		if message != "" && first == nil {
+			first = &InputError{line, field, message}
+		}
+	}
+	switch r.Type {
+	case user, friends, limit, badge, points:
+	case "":
+		add("type", "is missing; give user, friends, limit, badge or points")
+	default:
+		add("type", "has to be user, friends, limit, badge or points")
+	}
+	if first != nil {
+		return first
+	}
+	for i := range fields {
+		if f := &fields[i]; !strings.Contains(f.types, r.Type) && f.there(r) {
+			add(f.name, "does not belong to a record of the type "+r.Type+"; take it out")
+		}
+	}
+	r.checkType(add)
+	return first
+}
+
+func (r *record) checkType(add func(field, message string)) {
+	switch r.Type {
+	case user:
+		add("id", rules.Identifier(r.ID))
+		p := rules.Profile{Username: r.Username, Avatar: r.Avatar, Email: r.Email, Pseudonym: r.Pseudonym, Groups: r.Groups}
+		p.Check(add)
+		add("createdAt", checkTime(r.CreatedAt))
+	case friends:
+		add("userId", rules.Identifier(r.UserID))
+		add("otherId", rules.Identifier(r.OtherID))
+		add("since", checkTime(r.Since))
+	case limit:
+		if !rules.Board(r.Board) {
+			add("board", "has to be the name of a board, such as global or school:42")
+		}
+		if r.Top < 1 || r.Top > maxTop {
+			add("top", fmt.Sprintf("has to be from 1 to %d", maxTop))
+		}
+	case badge:
+		add("name", rules.Filled(r.Name, rules.MaxName))
+		if r.MinXP < 0 || r.MinXP > store.MaxTotal {
+			add("minXp", fmt.Sprintf("has to be from 0 to %d", int64(store.MaxTotal)))
+		}
+	case points:
+		r.checkPoints(add)
+	}
+}
+
+func (r *record) checkPoints(add func(field, message string)) {
+	add("userId", rules.Identifier(r.UserID))
+	if r.XP == 0 && r.MLCoins == 0 {
+		add("xp", "is missing or 0; give the points to add or to take away")
+	}
+	if max(r.XP, -r.XP, r.MLCoins, -r.MLCoins) > store.MaxTotal || min(r.XP, r.MLCoins) < -store.MaxTotal {
+		add("xp", fmt.Sprintf("or mlCoins is beyond %d", int64(store.MaxTotal)))
+	}
+	add("reason", rules.Text(r.Reason, rules.MaxReason))
+	add("at", checkTime(r.At))
+	add("key", rules.Text(r.Key, rules.MaxKey))
+	if r.Rows < 0 || r.Rows > atOnce || r.Rows > 0 && r.Key == "" {
+		add("rows", fmt.Sprintf("has to be from 1 to %d, beside a key", atOnce))
+	}
+}
+
+// maxTop bounds a board's limit.
+const maxTop = 1_000_000_000
+
+// timeForm is how times are written: RFC 3339, in UTC, with milliseconds.
+const timeForm = "2006-01-02T15:04:05.000Z"
+
+func formatTime(t time.Time) string { return t.UTC().Format(timeForm) }
+
+// parseTime is the zero value where there is none.
+func parseTime(s string) (time.Time, error) {
+	if s == "" {
+		return time.Time{}, nil
+	}
+	t, err := time.Parse(time.RFC3339Nano, s)
+	return t.Truncate(time.Millisecond), err
+}
+
+// Years that a time may lie in; the store says what else.
+const (
+	firstYear = 2000
+	lastYear  = 2200
+)
+
+func checkTime(s string) string {
+	switch t, err := parseTime(s); {
+	case err != nil:
+		return "has to be a time such as 2025-11-28T18:30:00Z (RFC 3339)"
+	case !t.IsZero() && (t.UTC().Year() < firstYear || t.UTC().Year() > lastYear):
+		return fmt.Sprintf("has to lie between the years %d and %d", firstYear, lastYear)
+	}
+	return ""
+}
+
+// timeOf is the time of a field that was checked.
+func timeOf(s string) time.Time {
+	t, _ := parseTime(s)
+	return t
+}
