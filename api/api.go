@@ -141,11 +141,16 @@ func config(version string) huma.Config {
 	return c
 }
 
-// unmarshal is json.Unmarshal for those who mean what they say: bytes that are
-// not UTF-8 are refused instead of replaced.
+// unmarshal is json.Unmarshal for those who mean what they say; see strict. huma
+// calls it first to look at the value and then to have it.
 func unmarshal(data []byte, v any) error {
 	if !utf8.Valid(data) {
 		return errors.New("the body is not valid UTF-8")
+	}
+	if _, looks := v.(*any); looks {
+		if err := strict(data); err != nil {
+			return err
+		}
 	}
 	err := json.Unmarshal(data, v)
 	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -81,6 +82,11 @@ func (a *api) hurry(ctx huma.Context, next func(huma.Context)) {
 	defer cancel()
 	r, w := humago.Unwrap(ctx)
 	if r.Body != http.NoBody {
+		if coding := r.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
+			p := problemOf(http.StatusUnsupportedMediaType, "unsupported_media_type", "send the body as it is, without Content-Encoding")
+			_ = huma.WriteErr(a.huma, ctx, p.Status, p.Detail, p) // huma reports it
+			return
+		}
 		b := &body{ReadCloser: r.Body, w: w, one: r.ProtoMajor == 1, all: &a.bodies, most: a.Limits.Bodies}
 		defer b.letGo()
 		r.Body = b

@@ -60,8 +60,10 @@ var codes = map[int]string{
 	http.StatusUnprocessableEntity:   "invalid_input",
 }
 
-// huma makes its errors through this variable; it is set once, here.
+// huma makes its errors through a variable; it is set once, here. Another is that
+// names count as they are written: else {"xp":1,"XP":2} would be valid, and 2.
 func init() {
+	huma.ValidateStrictCasing = true
 	huma.NewError = func(status int, message string, errs ...error) huma.StatusError {
 		var faults []fault
 		for _, err := range errs {
