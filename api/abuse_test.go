@@ -213,7 +213,7 @@ func TestAbuse_events(t *testing.T) {
 		}
 		r := bufio.NewReader(conn)
 		res, err := http.ReadResponse(r, nil)
-		if err != nil || res.StatusCode != 200 {
+		if err != nil || res.StatusCode != http.StatusOK {
 			t.Fatalf("%v %v", res, err)
 		}
 		stream := bufio.NewReader(res.Body)
