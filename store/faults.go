@@ -60,7 +60,8 @@ type unusableError struct {
 }
 
 func (e *unusableError) Error() string {
-	return fmt.Sprintf("database %q: %v%s", e.path, e.err, e.remedy)
+	why := strings.Join(strings.Fields(e.err.Error()), " ") // SQLite may quote a schema as it stands
+	return fmt.Sprintf("database %q: %s%s", e.path, why, e.remedy)
 }
 
 func (e *unusableError) Unwrap() error { return e.err }
@@ -120,7 +121,7 @@ func quickCheck(ctx context.Context, db *sql.DB) error {
 	var verdict string
 	err := db.QueryRowContext(ctx, `PRAGMA quick_check(1)`).Scan(&verdict)
 	if err == nil && verdict != "ok" {
-		err = fmt.Errorf("%w: %s", ErrDamaged, strings.ReplaceAll(verdict, "\n", ": "))
+		err = fmt.Errorf("%w: %s", ErrDamaged, verdict)
 	}
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 )
 
@@ -87,6 +88,7 @@ func (t *tx) addPoints(ctx context.Context, writes []Write) ([]*Points, error) {
 			return nil, err
 		}
 	}
+	maps.Copy(t.written, a.users)
 	for key, k := range a.keyed {
 		if _, err := t.stmt.addKey.ExecContext(ctx, k.points[0].Seq, len(k.points), key, k.digest[:]); err != nil {
 			return nil, fmt.Errorf("add key: %w", err)
@@ -257,8 +259,27 @@ func (w *Window) add(start, xp, reached int64) {
 	w.XP += xp
 }
 
-// totals returns nil where there is no such user.
+// totals returns those of a user, for the caller to change, or nil where there is no such
+// user.
 func (t *tx) totals(ctx context.Context, userID string) (*totals, error) {
+	if of, ok := t.written[userID]; ok {
+		mine := *of
+		return &mine, nil
+	}
+	if of, ok := t.known.Get(userID); ok {
+		mine := *of
+		return &mine, nil
+	}
+	return t.readTotals(ctx, userID)
+}
+
+// forget has a user's totals be read from the database.
+func (t *tx) forget(userID string) {
+	delete(t.written, userID)
+	t.known.Remove(userID)
+}
+
+func (t *tx) readTotals(ctx context.Context, userID string) (*totals, error) {
 	var of totals
 	day, week, month := &of.windows[Daily], &of.windows[Weekly], &of.windows[Monthly]
 	err := t.stmt.totals.QueryRowContext(ctx, userID).Scan(&of.user, &of.xp, &of.mlCoins, &of.reached,

@@ -130,6 +130,9 @@ func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 		err = w.writable(ctx, path)
 	}
 	if err != nil {
+		if w != nil {
+			w.release() // a connection in use stays open
+		}
 		_ = s.closeDatabases() // it says the same
 		return nil, unusable(path, err)
 	}

@@ -312,6 +312,36 @@ func TestStore_AddPoints_groupsCommits(t *testing.T) {
 	store.CheckSums(t, s)
 }
 
+// Totals that the writer remembers are those of the database, whoever changed them.
+func TestStore_AddPoints_remembered(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "m.db")
+	s := open(t, path, store.Options{})
+	put(t, s, "u1")
+	give(t, s, "u1", 5)
+	exec(t, path, `UPDATE totals SET xp = 100`)
+	if got := give(t, s, "u1", 1).XPAfter; got != 101 {
+		t.Errorf("after an edit by hand it has %d, want 101", got)
+	}
+	if err := s.Erase(t.Context(), "u1"); err != nil {
+		t.Fatal(err)
+	}
+	put(t, s, "u1")
+	if got := give(t, s, "u1", 2).XPAfter; got != 2 {
+		t.Errorf("a new person with an id of before has %d, want 2", got)
+	}
+	exec(t, path, `
+		CREATE TRIGGER fails BEFORE INSERT ON ledger WHEN NEW.reason = 'fails'
+		BEGIN SELECT RAISE(ABORT, 'as asked'); END`)
+	give(t, s, "u1", 3)
+	_, err := s.AddPoints(t.Context(), []store.Write{{Updates: []store.Update{{UserID: "u1", XP: 10}, {UserID: "u1", XP: 10, Reason: "fails"}}}})
+	if !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("error = %v, want ErrUnavailable", err)
+	}
+	if got := give(t, s, "u1", 4).XPAfter; got != 9 {
+		t.Errorf("after what was rolled back it has %d, want 9", got)
+	}
+}
+
 func TestStore_AddPoints_isKept(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "m.db")
 	s := mustOpen(t, path)

@@ -140,6 +140,7 @@ func (s *Store) Erase(ctx context.Context, id string) error {
 			}
 		}
 		t.remnants = true
+		t.forget(id)
 		t.add(Change{Erased: number})
 		return nil
 	})

@@ -1,0 +1,105 @@
+package store_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"marcador/store"
+)
+
+// contents is all that a store answers with about its users, or an error.
+func contents(path string) (string, error) {
+	ctx := context.Background()
+	s, err := store.Open(ctx, path, store.Options{})
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	fmt.Fprintln(&b, s.Epoch(), s.Seq())
+	err = s.Inspect(ctx)
+	for i := range 20 {
+		if err != nil {
+			break
+		}
+		var u store.User
+		var rows []store.Row
+		if u, err = s.User(ctx, fmt.Sprintf("u%d", i)); err == nil {
+			rows, err = s.History(ctx, u.ID, 0, 100)
+		}
+		fmt.Fprintf(&b, "%+v %+v\n", u, rows)
+	}
+	return b.String(), errors.Join(err, s.Close())
+}
+
+// A file in which any byte is another is opened as the same database or not at all, and
+// then it is left as it is.
+func TestOpen_damagedByte(t *testing.T) {
+	folder := t.TempDir()
+	good := filepath.Join(folder, "good.db")
+	s := open(t, good, store.Options{})
+	for i := range 20 {
+		put(t, s, fmt.Sprintf("u%d", i))
+		give(t, s, fmt.Sprintf("u%d", i), int64(i+1))
+	}
+	closeStore(t, s)
+	want, err := contents(good)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(good)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	chance := rand.New(rand.NewPCG(seed, 0))
+	var places []int
+	for i := range 100 { // the header: https://www.sqlite.org/fileformat.html#the_database_header
+		places = append(places, i)
+	}
+	for range 60 {
+		places = append(places, chance.IntN(len(whole)))
+	}
+	refused, changed := 0, 0
+	path := filepath.Join(folder, "damaged.db") // each time the same, since nothing of it may stay open
+	for _, at := range places {
+		for _, suffix := range []string{"-wal", "-shm"} {
+			_ = os.Remove(path + suffix) // there may be none
+		}
+		damaged := bytes.Clone(whole)
+		damaged[at] ^= byte(1 + chance.IntN(255))
+		if err := os.WriteFile(path, damaged, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got, err := contents(path)
+		if err == nil && got != want {
+			// SQLite keeps no sums of values: another letter in a name is a name.
+			changed++
+			if strings.Count(got, "\n") != strings.Count(want, "\n") {
+				t.Errorf("byte %d: opened as\n%s", at, got)
+			}
+		}
+		if err == nil {
+			continue
+		}
+		refused++
+		if strings.Contains(err.Error(), "\n") {
+			t.Errorf("byte %d: the error has more than a line: %v", at, err)
+		}
+		if now, err := os.ReadFile(path); err != nil || !bytes.Equal(now, damaged) {
+			t.Errorf("byte %d: the file was changed (%v)", at, err)
+		}
+	}
+	t.Logf("%d of %d refused, %d with other content", refused, len(places), changed)
+	if refused < 40 {
+		t.Errorf("only %d of %d were refused", refused, len(places))
+	}
+}
