@@ -265,7 +265,7 @@ func TestFaults_start(t *testing.T) {
 				cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 			}
 			for path, mode := range map[string]os.FileMode{db: 0o666, program: 0o755, folder: c.mode} {
-				if err := os.Chmod(path, mode); err != nil && !errors.Is(err, os.ErrNotExist) { //nolint:gosec // for somebody else
+				if err := os.Chmod(path, mode); err != nil && !errors.Is(err, os.ErrNotExist) {
 					t.Fatal(err)
 				}
 			}

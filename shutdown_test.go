@@ -97,8 +97,10 @@ func TestProcess_secondSignal(t *testing.T) {
 	for again := true; again; { // it may not have let go of signals yet
 		_ = cmd.Process.Signal(syscall.SIGTERM) // it may be gone
 		select {
-		case <-ended:
-			again = false
+		case err := <-ended:
+			if again = false; err == nil {
+				t.Error("it ended as if it had not been told twice")
+			}
 		case <-time.After(20 * time.Millisecond):
 		}
 	}

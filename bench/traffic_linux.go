@@ -108,19 +108,14 @@ func (l *traffic) write(ctx context.Context, n int) (err error) {
 		if ahead > 0 && pause(ctx, ahead) != nil {
 			return nil
 		}
-		batch, times := 1, 1
-		body := []byte(nil)
-		path := ""
-		first := (n*7919 + round) * 11
-		switch round % 4 {
-		case 0:
+		batch, times, first := 1, 1, (n*7919+round)*11
+		if round%4 == 0 {
 			batch = 10
-			path, body = request(nil, first, batch)
-		case 1:
+		}
+		path, body := request(nil, first, batch)
+		if round%4 == 1 {
 			times = 2
 			path, body = "/v1/xp", fmt.Appendf(nil, `{"updates":[{"userId":%q,"xp":1,"key":"%d-%d"}]}`, personIDs()[first*37%writePeople], n, round)
-		default:
-			path, body = request(nil, first, batch)
 		}
 		for range times {
 			asked := time.Now()

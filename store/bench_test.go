@@ -54,6 +54,7 @@ func BenchmarkStore_AddPoints(b *testing.B) {
 
 // giveAll has so many callers give points n times in all.
 func giveAll(b *testing.B, s *store.Store, users []string, callers, n int) {
+	b.Helper()
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	for range callers {
