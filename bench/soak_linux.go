@@ -15,6 +15,7 @@ const (
 	soakStreams   = 500 // that stay
 	soakChurn     = 20  // streams a second that come and go
 	soakRows      = 12  // of the table
+	soakWarm      = 60  // the part of the time, besides, in which it is filled first
 	soakThrottle  = "250ms"
 	soakCaught    = 10 * time.Second // within what each stream has the last state
 	flatFrom      = 10 * time.Minute // a shorter run says nothing of memory
@@ -68,6 +69,10 @@ func (b *bench) soak(ctx context.Context) ([]*table, error) {
 // soaked runs the load and holds what is left against what was acknowledged.
 func (b *bench) soaked(ctx context.Context, s *service, load *traffic) (_ []state, err error) {
 	if err := s.enrol(ctx, writePeople); err != nil {
+		return nil, err
+	}
+	// SQLite's cache of pages grows with the file until it is full.
+	if _, _, err := s.load(ctx, writeCallers, writeBatch, b.soakTime/soakWarm); err != nil {
 		return nil, err
 	}
 	if err := load.note(ctx); err != nil {
