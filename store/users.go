@@ -55,29 +55,20 @@ func (s *Store) PutProfiles(ctx context.Context, profiles []Profile) (created []
 
 func (t *tx) putProfile(ctx context.Context, p *Profile) (created bool, err error) {
 	since := t.at
-	err = t.conn.QueryRowContext(ctx, `
-		UPDATE users SET username = ?1, avatar = ?2, email = ?3, pseudonym = ?4, hidden = ?5,
-		       seen_since = iif(hidden AND NOT ?5, ?6, seen_since)
-		WHERE id = ?7 RETURNING number`,
+	err = t.stmt.putUser.QueryRowContext(ctx,
 		p.Username, p.Avatar, p.Email, p.Pseudonym, p.Hidden, t.at, p.ID).Scan(&p.Number)
 	if created = errors.Is(err, sql.ErrNoRows); created {
 		if !p.Created.IsZero() {
 			since = min(p.Created.UnixMilli(), t.at)
 		}
-		err = t.conn.QueryRowContext(ctx, `
-			INSERT INTO users (number, id, username, avatar, email, pseudonym, hidden, created_at, seen_since)
-			VALUES (max(?1, (SELECT coalesce(max(number), 0) FROM users)) + 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8)
-			RETURNING number`,
+		err = t.stmt.addUser.QueryRowContext(ctx,
 			t.lastNumber, p.ID, p.Username, p.Avatar, p.Email, p.Pseudonym, p.Hidden, since).Scan(&p.Number)
 	}
 	if err != nil {
 		return false, fmt.Errorf("put user: %w", err)
 	}
 	t.lastNumber = max(t.lastNumber, p.Number) // also where this is undone: numbers may have gaps
-	if _, err := t.conn.ExecContext(ctx, `
-		INSERT OR IGNORE INTO totals (user, xp, ml_coins, reached, day, day_xp, day_reached,
-		                              week, week_xp, week_reached, month, month_xp, month_reached)
-		VALUES (?, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)`, p.Number); err != nil {
+	if _, err := t.stmt.addTotals.ExecContext(ctx, p.Number); err != nil {
 		return false, fmt.Errorf("put user: %w", err)
 	}
 	if err := t.putGroups(ctx, p, since); err != nil {
@@ -101,19 +92,10 @@ func (t *tx) putGroups(ctx context.Context, p *Profile, since int64) error {
 	if err != nil {
 		return err
 	}
-	if _, err := t.conn.ExecContext(ctx, `
-		UPDATE memberships SET until = ?1 WHERE user = ?2 AND until IS NULL
-		AND (kind, group_id) NOT IN (SELECT value ->> 0, value ->> 1 FROM json_each(?3))`,
-		t.at, p.Number, list); err != nil || len(pairs) == 0 {
+	if _, err := t.stmt.endMemberships.ExecContext(ctx, t.at, p.Number, list); err != nil || len(pairs) == 0 {
 		return err
 	}
-	// Who comes back in the same millisecond has never been away.
-	_, err = t.conn.ExecContext(ctx, `
-		INSERT INTO memberships (user, kind, group_id, since)
-		SELECT DISTINCT ?2, value ->> 0, value ->> 1, ?1 FROM json_each(?3)
-		WHERE (value ->> 0, value ->> 1) NOT IN (SELECT kind, group_id FROM memberships WHERE user = ?2 AND until IS NULL)
-		ON CONFLICT DO UPDATE SET until = NULL`,
-		since, p.Number, list)
+	_, err = t.stmt.addMemberships.ExecContext(ctx, since, p.Number, list)
 	return err
 }
 
