@@ -45,6 +45,7 @@ type api struct {
 	crossOrigin *http.CrossOriginProtection
 	ready       readiness
 	pace        *pace
+	answers     answers
 	bodies      atomic.Int64 // bytes of bodies that are held; see Limits.Bodies
 }
 
@@ -53,6 +54,7 @@ type api struct {
 func New(opts Options) http.Handler {
 	opts.Limits = opts.Limits.withDefaults()
 	a := &api{Options: opts, mux: http.NewServeMux(), crossOrigin: http.NewCrossOriginProtection(), pace: newPace(opts.Limits.WriteRate)}
+	a.answers.most = opts.Limits.Answers
 	a.huma = humago.New(a.mux, config(opts.Version))
 	a.huma.UseMiddleware(negotiate, a.authorize, a.keepPace, a.hurry)
 	a.usersRoutes()
@@ -90,6 +92,7 @@ func (a *api) serve(w http.ResponseWriter, r *http.Request) {
 			a.write(w, problemOf(http.StatusInternalServerError, "internal", "something went wrong here; it was logged"))
 		}
 	}()
+	w = &answerWriter{w, &a.answers}
 	a.hold(w, r)
 	setSafe(w, r)
 	if strings.HasPrefix(r.URL.Path, "/v1/") {

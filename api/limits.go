@@ -34,6 +34,10 @@ type Limits struct {
 	// 64 MiB.
 	Bodies int64
 
+	// Answers is how many bytes of large answers may wait to be read, of all
+	// requests; past it those are cut off that wait for the longest. Default 64 MiB.
+	Answers int
+
 	// WriteRate is how many updates a second one caller may write; past it the
 	// answer is a 429. A batch counts as what is in it, any other write as one.
 	// Default 0, no limit.
@@ -52,6 +56,9 @@ func (l Limits) withDefaults() Limits {
 	}
 	if l.Bodies == 0 {
 		l.Bodies = 64 << 20
+	}
+	if l.Answers == 0 {
+		l.Answers = 64 << 20
 	}
 	return l
 }

@@ -151,24 +151,36 @@ func TestLimits_stream(t *testing.T) {
 	}
 }
 
-// Who does not read the answer is let go.
-func TestLimits_slowReader(t *testing.T) {
-	f := newFixture(t, func(o *api.Options) { o.Limits.Deliver = time.Second })
+// crowd enrols a thousand people who make a page of most of a megabyte.
+func (f *fixture) crowd() {
+	f.t.Helper()
 	var people []live.Profile
 	for i := range 1000 {
 		people = append(people, live.Profile{ID: fmt.Sprint("u", i), Username: strings.Repeat("ñ", 90), Avatar: "https://x/" + strings.Repeat("a", 700)})
 	}
-	if _, err := f.live.PutProfiles(t.Context(), people); err != nil {
-		t.Fatal(err)
+	if _, err := f.live.PutProfiles(f.t.Context(), people); err != nil {
+		f.t.Fatal(err)
 	}
+}
+
+// askAndIgnore asks for that page and does not read it.
+func (f *fixture) askAndIgnore() {
+	f.t.Helper()
 	conn := f.dial()
 	if tcp, ok := conn.(*net.TCPConn); !ok || tcp.SetReadBuffer(4096) != nil {
-		t.Fatal("can't be made to take little")
+		f.t.Fatal("can't be made to take little")
 	}
-	before := f.closed.Load()
 	if _, err := io.WriteString(conn, "GET /v1/leaderboards/global?limit=1000 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+f.admin+"\r\n\r\n"); err != nil {
-		t.Fatal(err)
+		f.t.Fatal(err)
 	}
+}
+
+// Who does not read the answer is let go.
+func TestLimits_slowReader(t *testing.T) {
+	f := newFixture(t, func(o *api.Options) { o.Limits.Deliver = time.Second })
+	f.crowd()
+	before := f.closed.Load()
+	f.askAndIgnore()
 	for deadline := time.Now().Add(patient); f.closed.Load() == before; {
 		if time.Now().After(deadline) {
 			t.Fatal("who does not read a page of a megabyte keeps the connection")
@@ -177,6 +189,52 @@ func TestLimits_slowReader(t *testing.T) {
 	}
 	if a := f.do(f.admin, http.MethodGet, "/v1/leaderboards/global?limit=1000", ""); a.status != 200 || len(a.body) < 800<<10 {
 		t.Errorf("who reads gets %d, %d bytes", a.status, len(a.body))
+	}
+}
+
+// Answers that are not read hold only so much together; whoever reads is served
+// meanwhile, over HTTP/2 too.
+func TestLimits_unread(t *testing.T) {
+	f := newFixture(t, func(o *api.Options) { o.Limits.Answers = 3 << 20 })
+	f.crowd()
+	var two http.Protocols
+	two.SetUnencryptedHTTP2(true)
+	transport := &http.Transport{Protocols: &two, HTTP2: &http.HTTP2Config{MaxReceiveBufferPerStream: 64 << 10}}
+	defer transport.CloseIdleConnections()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, f.url+"/v1/leaderboards/global?limit=1000", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+f.admin)
+	var streams []io.ReadCloser
+	for range 6 { // on one connection, whose window holds half a megabyte or so
+		res, err := transport.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		streams = append(streams, res.Body)
+	}
+	for range 8 {
+		f.askAndIgnore()
+		if a := f.do(f.admin, http.MethodGet, "/v1/leaderboards/global?limit=1000", ""); a.status != 200 || len(a.body) < 800<<10 {
+			t.Fatalf("who reads gets %d, %d bytes", a.status, len(a.body))
+		}
+	}
+	for deadline := time.Now().Add(patient); f.closed.Load() < 5; {
+		if time.Now().After(deadline) {
+			t.Fatalf("8 pages of most of a megabyte are held where 3 MB may be; %d are not", f.closed.Load())
+		}
+		time.Sleep(time.Millisecond)
+	}
+	whole := 0
+	for _, body := range streams {
+		if n, err := io.Copy(io.Discard, body); err == nil && n > 800<<10 {
+			whole++
+		}
+		_ = body.Close()
+	}
+	if whole > 3 {
+		t.Errorf("%d streams were held", whole)
 	}
 }
 
