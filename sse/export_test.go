@@ -29,3 +29,6 @@ func (c *Client) Update() [][]byte {
 	c.refresh()
 	return c.news(nil)
 }
+
+// Encode is an event as it is written to a client.
+func Encode(f Format, e Event, id string) []byte { return f.encode(nil, e, id) }
