@@ -115,7 +115,7 @@ func (c *importCommand) Run(ctx context.Context, out output) (err error) {
 		defer func() { _ = f.Close() }() // it was only read
 		in = f
 	}
-	s, err := store.Open(ctx, c.DB, store.Options{Location: location})
+	s, err := store.Open(ctx, c.DB, store.Options{Location: location, Bulk: true})
 	if err != nil {
 		return fmt.Errorf("import: %w", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,6 +31,10 @@ type Options struct {
 	// Queue is how many writes may wait, each update and each profile of a batch
 	// counted; past it they get ErrBusy. Default 65,536, which take a second or two.
 	Queue int
+
+	// Bulk is for an import, which nobody waits for: the write-ahead log is brought into
+	// the file more seldom, so that pages which change again and again are written less.
+	Bulk bool
 }
 
 // Commit is what one transaction, or a change by another program, did.
@@ -108,7 +113,11 @@ func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.write, err = open(path, 1, writerPragmas); err != nil {
+	pragmas := writerPragmas
+	if opts.Bulk {
+		pragmas = append(slices.Clip(pragmas), "wal_autocheckpoint(16384)") // pages; 64 MiB
+	}
+	if s.write, err = open(path, 1, pragmas); err != nil {
 		return nil, err
 	}
 	if empty {

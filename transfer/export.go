@@ -55,7 +55,7 @@ func Export(ctx context.Context, s *store.Snapshot, w io.Writer, format string, 
 		var r record
 		err = s.Ledger(ctx, func(l *store.Entry) error {
 			r = record{Type: points, UserID: l.UserID, XP: l.XP, MLCoins: l.MLCoins, Reason: l.Reason, At: formatTime(l.At)}
-			if l.Rows >= 1 && l.Rows <= atOnce {
+			if l.Rows >= 1 && l.Rows <= maxRows {
 				r.Key = l.Key
 			}
 			if r.Key != "" && l.Rows > 1 {
@@ -81,7 +81,7 @@ func (e *exporter) write(r *record, count *int64) error {
 		return fmt.Errorf("write a record of the type %s: %w", r.Type, err)
 	}
 	*count++
-	if e.progress != nil && *count%atOnce == 0 {
+	if e.progress != nil && *count%1000 == 0 {
 		e.progress(*e.counts)
 	}
 	return nil

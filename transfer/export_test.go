@@ -4,7 +4,16 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"testing"
 )
+
+// AtOnce has n records be written at once until the test ends.
+func AtOnce(tb testing.TB, n int) {
+	tb.Helper()
+	was := atOnce
+	atOnce = n
+	tb.Cleanup(func() { atOnce = was })
+}
 
 // Rewrite reads all records of the input, checks them, and writes them in the format.
 func Rewrite(in, format, to string) (string, error) {

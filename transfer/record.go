@@ -241,8 +241,8 @@ func (r *record) checkPoints(add func(field, message string)) {
 	add("reason", rules.Text(r.Reason, rules.MaxReason))
 	add("at", checkTime(r.At))
 	add("key", rules.Text(r.Key, rules.MaxKey))
-	if r.Rows < 0 || r.Rows > atOnce || r.Rows > 0 && r.Key == "" {
-		add("rows", fmt.Sprintf("has to be from 1 to %d, beside a key", atOnce))
+	if r.Rows < 0 || r.Rows > maxRows || r.Rows > 0 && r.Key == "" {
+		add("rows", fmt.Sprintf("has to be from 1 to %d, beside a key", maxRows))
 	}
 }
 
