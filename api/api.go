@@ -45,6 +45,7 @@ type api struct {
 	crossOrigin *http.CrossOriginProtection
 	ready       readiness
 	pace        *pace
+	pages       turns
 	answers     answers
 	bodies      atomic.Int64 // bytes of bodies that are held; see Limits.Bodies
 }
@@ -53,7 +54,7 @@ type api struct {
 // Streams, Verifier and Log must be set.
 func New(opts Options) http.Handler {
 	opts.Limits = opts.Limits.withDefaults()
-	a := &api{Options: opts, mux: http.NewServeMux(), crossOrigin: http.NewCrossOriginProtection(), pace: newPace(opts.Limits.WriteRate)}
+	a := &api{Options: opts, mux: http.NewServeMux(), crossOrigin: http.NewCrossOriginProtection(), pace: newPace(opts.Limits.WriteRate), pages: newTurns()}
 	a.answers.most = opts.Limits.Answers
 	a.huma = humago.New(a.mux, config(opts.Version))
 	a.huma.UseMiddleware(negotiate, a.authorize, a.keepPace, a.hurry)

@@ -80,6 +80,11 @@ func (a *api) boardRoutes() {
 		case in.Around == "me":
 			q.Around = caller.UserID
 		}
+		giveBack, err := a.pages.take(ctx)
+		if err != nil {
+			return nil, a.fail(ctx, err)
+		}
+		defer giveBack()
 		body, err := a.Live.Page(ctx, q)
 		if err != nil {
 			return nil, a.fail(ctx, err)

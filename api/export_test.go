@@ -1,6 +1,9 @@
 package api
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // Pace is that of callers who write.
 type Pace struct{ pace *pace }
@@ -18,3 +21,12 @@ func (p Pace) Write(caller string, updates int) (wait time.Duration) {
 
 // MaxPaces is how many callers it knows.
 const MaxPaces = maxPaces
+
+// Turns are those of pages that are made.
+type Turns struct{ turns turns }
+
+// NewTurns returns turns that nobody has.
+func NewTurns() Turns { return Turns{newTurns()} }
+
+// Take waits for one.
+func (t Turns) Take(ctx context.Context) (giveBack func(), err error) { return t.turns.take(ctx) }

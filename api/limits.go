@@ -3,9 +3,11 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -142,3 +144,19 @@ func (b *body) Read(p []byte) (int, error) {
 func (b *body) Close() error { return nil }
 
 func (b *body) letGo() { b.all.Add(-b.held) }
+
+// turns bounds how many pages are made at once, which takes the CPU a millisecond
+// each: thousands that are asked for together wait here, and not all else behind them.
+type turns chan struct{}
+
+func newTurns() turns { return make(turns, 2*runtime.GOMAXPROCS(0)) }
+
+// take waits until it is one's turn, at most as long as ctx lasts.
+func (t turns) take(ctx context.Context) (giveBack func(), err error) {
+	select {
+	case t <- struct{}{}:
+		return func() { <-t }, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("wait for a turn: %w", ctx.Err())
+	}
+}
