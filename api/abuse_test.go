@@ -289,6 +289,9 @@ func TestAbuse_crossSite(t *testing.T) {
 				if refused := bytes.Contains(a.body, []byte(`"cross_origin"`)); refused != (c.refused && !reads) {
 					t.Errorf("%s by cookie = %d %s, want refused %t", op.name, a.status, a.body, c.refused && !reads)
 				}
+				if op.name != "POST /v1/xp" {
+					continue
+				}
 				if a := f.do(f.admin, op.method, op.path, op.body, append([]string{"Cookie", cookie}, c.headers...)...); bytes.Contains(a.body, []byte(`"cross_origin"`)) {
 					t.Errorf("%s by header = %d %s", op.name, a.status, a.body)
 				}

@@ -116,9 +116,11 @@ func TestLimits_slowBody(t *testing.T) {
 // or without a body.
 func TestLimits_stream(t *testing.T) {
 	f := newFixture(t, func(o *api.Options) {
-		o.Limits = api.Limits{Receive: 50 * time.Millisecond, Answer: 50 * time.Millisecond, Deliver: 50 * time.Millisecond}
+		o.Limits = api.Limits{Receive: time.Second, Answer: time.Second, Deliver: time.Second}
 	})
-	f.put("u1")
+	if _, err := f.live.PutProfiles(t.Context(), []live.Profile{{ID: "u1", Username: "x"}}); err != nil {
+		t.Fatal(err)
+	}
 	for _, body := range []string{"\r\n", "Content-Length: 100\r\n\r\nhalf"} {
 		conn := f.dial()
 		if _, err := io.WriteString(conn, "GET /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+f.admin+"\r\n"+body); err != nil {
@@ -146,7 +148,9 @@ func TestLimits_stream(t *testing.T) {
 		if _, err := io.ReadAll(late); err != nil {
 			t.Fatal(err)
 		}
-		f.must(nil, http.MethodPost, "/v1/users/u1/xp", `{"xp":1}`)
+		if _, err := f.live.AddPoints(t.Context(), []live.Write{{Updates: []live.Update{{UserID: "u1", XP: 1}}}}); err != nil {
+			t.Fatal(err)
+		}
 		until("event: leaderboard:updated")
 	}
 }

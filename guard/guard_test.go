@@ -137,15 +137,15 @@ func TestGuard_silent(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSite(t, guard.Options{Most: func() int { return 20 }}, false)
-			for range 10 {
+			for range 4 {
 				for range 30 {
 					s.dial("127.0.0.1", text)
 				}
 				s.wantDone(s.dial("127.0.0.1", ask))
 			}
 			a, b, c := s.guard.Closed()
-			if n := a + b + c; n < 270 || n > 310 {
-				t.Errorf("%d connections were closed, want 290 or so", n)
+			if n := a + b + c; n < 84 || n > 124 {
+				t.Errorf("%d connections were closed, want 104 or so", n)
 			}
 		})
 	}
