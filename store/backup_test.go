@@ -21,13 +21,22 @@ import (
 func stock(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "m.db")
-	s := mustOpen(t, path)
-	put(t, s, "ana", "leo")
-	give(t, s, "ana", 5)
-	give(t, s, "leo", 7)
-	closeStore(t, s)
+	stocked.Do(func() {
+		s := mustOpen(t, path)
+		put(t, s, "ana", "leo")
+		give(t, s, "ana", 5)
+		give(t, s, "leo", 7)
+		closeStore(t, s)
+		stockBytes = []byte(bytesOf(t, path))
+	})
+	mustDo(t, os.WriteFile(path, stockBytes, 0o600))
 	return path
 }
+
+var (
+	stocked    sync.Once
+	stockBytes []byte // of the file that stock makes, once for all tests
+)
 
 // names are those of the files in the folder of path.
 func names(t *testing.T, path string) (list []string) {
