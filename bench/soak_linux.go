@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -84,12 +85,17 @@ func (b *bench) soaked(ctx context.Context, s *service, load *traffic) (_ []stat
 	}
 	defer func() { err = errors.Join(err, p.close()) }()
 	var gone failures
+	var leaving atomic.Bool // they may go
 	stay := [2]*group{b.clients(p, "marcador", s, stream{}), b.clients(p, "marcador", s, stream{diff: true})}
 	var newest [2]latest
 	for i, g := range stay {
 		newest[i].of = make([]int64, soakStreams/len(stay))
 		g.onEvent = newest[i].note
-		g.onGone = func(*client, int64) { gone.add(errors.New("a stream ended")) }
+		g.onGone = func(*client, int64) {
+			if !leaving.Load() {
+				gone.add(errors.New("a stream ended"))
+			}
+		}
 		if err := g.open(ctx, soakStreams/len(stay)); err != nil {
 			return nil, err
 		}
@@ -118,11 +124,7 @@ func (b *bench) soaked(ctx context.Context, s *service, load *traffic) (_ []stat
 	if err := errors.Join(gone.first(), load.compare(ctx)); err != nil {
 		return states, err
 	}
-	for _, g := range stay { // from here on they may go
-		for _, l := range g.pool.loops {
-			l.do(func() { g.onGone = nil })
-		}
-	}
+	leaving.Store(true)
 	return states, s.retire(ctx)
 }
 

@@ -6,11 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"testing"
-	"time"
 )
 
 // BusyTimeout is how long SQLite waits for another program's lock.
-const BusyTimeout = 5 * time.Second
+const BusyTimeout = lockTimeout
 
 // The statements of an update.
 const (

@@ -22,12 +22,16 @@ const (
 	applicationID = 0x4d617263 // "Marc"; https://www.sqlite.org/pragma.html#pragma_application_id
 	schemaVersion = 2          // PRAGMA user_version of what schema.sql makes
 	readers       = 4          // connections that read
+
+	// lockTimeout is how long a transaction waits for another program's lock. A write may
+	// come while one waits, and is answered with the reason before its caller gives up.
+	lockTimeout = 3 * time.Second
 )
 
 // Pragmas stand in the DSN so that every connection has them.
 var (
 	writerPragmas = []string{
-		"busy_timeout(5000)",
+		fmt.Sprintf("busy_timeout(%d)", lockTimeout.Milliseconds()),
 		"journal_mode(WAL)",
 		"synchronous(FULL)",
 		"foreign_keys(ON)",

@@ -164,7 +164,7 @@ func (w *writer) truncate(ctx context.Context) {
 	if err == nil && busy == 0 {
 		w.remnants = false
 	}
-	_, _ = w.conn.ExecContext(ctx, `PRAGMA busy_timeout = 5000`) // it has been set like this before
+	_, _ = w.conn.ExecContext(ctx, fmt.Sprintf(`PRAGMA busy_timeout = %d`, lockTimeout.Milliseconds())) // it has been set like this before
 }
 
 // commit runs the batch as one transaction and answers each request. It returns
