@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -54,4 +55,33 @@ func TestCrowd(t *testing.T) {
 		}
 	}
 	t.Logf("the slowest write took %s", slowest)
+}
+
+// Half of a request, whichever half, is gone within 15 seconds.
+func TestSlow(t *testing.T) {
+	p, _ := spawn(t, build(t), filepath.Join(t.TempDir(), "m.db"))
+	admin := tokenFor(t, "svc", "admin", time.Hour)
+	began := time.Now()
+	var waiting sync.WaitGroup
+	for name, part := range map[string]string{
+		"nothing":     "",
+		"half a head": "GET /v1/leaderboards/global HTTP/1.1\r\nHost: x\r\nX-",
+		"half a body": "POST /v1/xp HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAuthorization: Bearer " + admin + "\r\nContent-Length: 10\r\n\r\n12345",
+	} {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(p.url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(conn, part); err != nil {
+			t.Fatal(err)
+		}
+		waiting.Go(func() {
+			_, err := io.Copy(io.Discard, conn) // what it says, and until it closes
+			if took := time.Since(began); took > 15*time.Second {
+				t.Errorf("%s was there for %s (%v)", name, took, err)
+			}
+			_ = conn.Close()
+		})
+	}
+	waiting.Wait()
 }
