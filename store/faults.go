@@ -103,7 +103,11 @@ func filesOf(path string) (files, error) {
 // there returns an error that wraps ErrGone if one of the files is not where it was.
 func (f files) there() error {
 	for i, path := range f.paths {
-		if info, err := os.Stat(path); err != nil || !os.SameFile(info, f.infos[i]) {
+		info, err := os.Stat(path)
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+		if err != nil || !os.SameFile(info, f.infos[i]) {
 			return fmt.Errorf("%w: %q", ErrGone, path)
 		}
 	}

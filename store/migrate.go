@@ -45,11 +45,11 @@ func migrate(ctx context.Context, db *sql.DB, path string) (err error) {
 	if err != nil {
 		return fmt.Errorf("migrate from schema %d: %w", version, err)
 	}
+	defer func() { _ = t.Rollback() }() // unless it is committed; what it says has been said
 	if err = runMigrations(ctx, t, version, before); err == nil {
 		err = t.Commit()
 	}
 	if err != nil {
-		_ = t.Rollback() // what it says has been said
 		return fmt.Errorf("migrate from schema %d; it was left as it is: %w", version, err)
 	}
 	return nil
@@ -58,10 +58,11 @@ func migrate(ctx context.Context, db *sql.DB, path string) (err error) {
 // runMigrations does within the transaction all that a migration from the version does.
 func runMigrations(ctx context.Context, t *sql.Tx, version int, before Contents) error {
 	var seq int64
-	if err := t.QueryRowContext(ctx, `SELECT seq FROM state`).Scan(&seq); err != nil {
+	var now int
+	if err := t.QueryRowContext(ctx, `SELECT seq, user_version FROM state, pragma_user_version`).Scan(&seq, &now); err != nil {
 		return err
 	}
-	if seq != before.Seq {
+	if seq != before.Seq || now != version {
 		return errors.New("another program has written to it since the copy was made; stop that first")
 	}
 	for _, m := range migrations[version-1:] {

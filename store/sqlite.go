@@ -92,6 +92,32 @@ func checkFile(path string) error {
 	return nil
 }
 
+// logAlone finds a log whose database was moved away, which SQLite would take for a
+// leftover and remove.
+func logAlone(path string) error {
+	info, err := os.Stat(path)
+	log, logErr := os.Stat(path + "-wal")
+	if logErr == nil && log.Size() > 0 && (errors.Is(err, os.ErrNotExist) || err == nil && info.Size() == 0) {
+		return fmt.Errorf("the database %q is not there, but its log is, %q; put the file back, or move the log away for a new database", path, path+"-wal")
+	}
+	return nil
+}
+
+// resolve follows links, for beside the file that they lead to are its log and its lock.
+func resolve(path string) (string, error) {
+	if path == "" {
+		return "", nil
+	}
+	resolved, err := filepath.EvalSymlinks(path)
+	if err == nil {
+		return resolved, nil
+	}
+	if _, linkErr := os.Lstat(path); linkErr == nil && errors.Is(err, os.ErrNotExist) {
+		return "", fmt.Errorf("the database %q is a link to a file that is not there; put the file there, or give its path", path)
+	}
+	return path, nil // there is none yet, or SQLite says why not
+}
+
 // recognise tells an empty file, for which it returns true, from a database of
 // ours. Anything else is an error, and the file is not changed: that is why it
 // looks through a connection that does not ask for WAL.
@@ -128,6 +154,8 @@ func identify(ctx context.Context, db *sql.DB, path string) (empty bool, err err
 		return true, nil
 	case application != applicationID:
 		return false, fmt.Errorf("%q is an SQLite database of another program; it was left as it is, give another path", path)
+	case version < 1:
+		return false, unusable(path, fmt.Errorf("%w: its schema has the version %d", ErrDamaged, version))
 	case version > schemaVersion:
 		return false, fmt.Errorf("the database %q was written by a newer version of marcador (schema %d, this one knows %d); update marcador", path, version, schemaVersion)
 	}

@@ -4,6 +4,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -100,7 +101,11 @@ func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 	if opts.Queue == 0 {
 		opts.Queue = 1 << 16
 	}
-	if err := checkFile(path); err != nil {
+	path, err := resolve(path)
+	if err == nil {
+		err = cmp.Or(checkFile(path), logAlone(path))
+	}
+	if err != nil {
 		return nil, err
 	}
 	s := &Store{

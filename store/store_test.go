@@ -6,9 +6,11 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -113,14 +115,19 @@ func TestOpen_refuses(t *testing.T) {
 	folder := t.TempDir()
 	other := filepath.Join(folder, "other.db")
 	newer := filepath.Join(folder, "newer.db")
+	none, negative := filepath.Join(folder, "none.db"), filepath.Join(folder, "negative.db")
 	text := filepath.Join(folder, "text.db")
 	if err := os.WriteFile(text, []byte(strings.Repeat("This is a letter, not a database.\n", 100)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	closeStore(t, mustOpen(t, newer))
+	for _, path := range []string{newer, none, negative} {
+		closeStore(t, mustOpen(t, path))
+	}
 	for path, query := range map[string]string{
-		other: `CREATE TABLE things (id INTEGER)`,
-		newer: `PRAGMA user_version = 99`,
+		other:    `CREATE TABLE things (id INTEGER)`,
+		newer:    `PRAGMA user_version = 99`,
+		none:     `PRAGMA user_version = 0`,
+		negative: `PRAGMA user_version = -9`,
 	} {
 		exec(t, path, query)
 	}
@@ -132,6 +139,8 @@ func TestOpen_refuses(t *testing.T) {
 		"not a database":   {text, "not an SQLite database"},
 		"another's":        {other, "another program"},
 		"newer":            {newer, "newer version"},
+		"no version":       {none, "the database is damaged"},
+		"negative version": {negative, "the database is damaged"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			before, _ := os.ReadFile(c.path)
@@ -144,6 +153,69 @@ func TestOpen_refuses(t *testing.T) {
 				t.Error("the file was changed")
 			}
 		})
+	}
+}
+
+// A log whose database was moved away is not taken for a leftover of another.
+func TestOpen_logAlone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "m.db")
+	s := mustOpen(t, path)
+	put(t, s, "u1")
+	give(t, s, "u1", 5)
+	for suffix, to := range map[string]string{"": ".away", "-wal": ".log"} { // what a crash leaves
+		b, err := os.ReadFile(path + suffix)
+		if err == nil {
+			err = os.WriteFile(path+to, b, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	closeStore(t, s)
+	for _, empty := range []bool{false, true} {
+		err := errors.Join(os.Remove(path), os.Rename(path+".log", path+"-wal"))
+		if empty {
+			err = errors.Join(err, os.WriteFile(path, nil, 0o600))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := store.Open(t.Context(), path, store.Options{}); err == nil || !strings.Contains(err.Error(), "put the file back") {
+			t.Fatalf("error = %v, want that the log is there alone", err)
+		}
+		if err := os.Rename(path+"-wal", path+".log"); err != nil {
+			t.Fatal(err)
+		}
+		if !empty {
+			if err := os.WriteFile(path, nil, 0o600); err != nil { // to be removed
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := errors.Join(os.Rename(path+".away", path), os.Rename(path+".log", path+"-wal")); err != nil {
+		t.Fatal(err)
+	}
+	if got := xpOf(t, open(t, path, store.Options{}), "u1"); got != 5 {
+		t.Errorf("put back it has %d, want 5", got)
+	}
+}
+
+// A link is good for a database, whose log is beside the file that it leads to.
+func TestOpen_link(t *testing.T) {
+	folder := t.TempDir()
+	target, link := filepath.Join(folder, "target.db"), filepath.Join(folder, "link.db")
+	if err := os.Symlink(target, link); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Open(t.Context(), link, store.Options{}); err == nil || !strings.Contains(err.Error(), "is a link to a file that is not there") {
+		t.Errorf("error = %v", err)
+	}
+	closeStore(t, mustOpen(t, target))
+	s := open(t, link, store.Options{})
+	put(t, s, "u1")
+	give(t, s, "u1", 5)
+	if err := s.Ready(t.Context()); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -310,6 +382,39 @@ func TestStore_AddPoints_groupsCommits(t *testing.T) {
 		t.Errorf("%d commits for %d updates by %d callers: they are not grouped", commits, callers*each, callers)
 	}
 	store.CheckSums(t, s)
+}
+
+// A transaction takes only so many updates, however many wait.
+func TestStore_AddPoints_bounded(t *testing.T) {
+	var commits atomic.Int64
+	s := open(t, filepath.Join(t.TempDir(), "m.db"), store.Options{Committed: func(store.Commit) { commits.Add(1) }})
+	put(t, s, "u1")
+	commits.Store(0)
+	updates := make([]store.Update, 1000)
+	for i := range updates {
+		updates[i] = store.Update{UserID: "u1", XP: 1}
+	}
+	const writes = 4
+	var wg sync.WaitGroup
+	if err := s.Exclusive(t.Context(), func(context.Context) error {
+		for range writes {
+			wg.Go(func() {
+				if _, err := s.AddPoints(context.Background(), []store.Write{{Updates: updates}}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		for store.Waiting(s) < writes {
+			runtime.Gosched()
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	wg.Wait()
+	if got := commits.Load(); got != 2 {
+		t.Errorf("%d commits of 2,000 updates each, want 2", got)
+	}
 }
 
 // Totals that the writer remembers are those of the database, whoever changed them.

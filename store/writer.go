@@ -209,7 +209,6 @@ func (w *writer) transact(ctx context.Context, batch []*request, outcomes []erro
 	}
 	defer func() {
 		if err != nil {
-			w.known.Purge()
 			_, rollbackErr := w.conn.ExecContext(ctx, `ROLLBACK`)
 			err = errors.Join(err, rollbackErr)
 		}
