@@ -42,14 +42,14 @@ func Restore(ctx context.Context, from, path string) (c Contents, kept string, e
 	if same(from, path) {
 		return c, "", fmt.Errorf("%q is the database itself; give a backup of it", from)
 	}
+	if _, err := contentsOf(ctx, from); err != nil { // before the database is touched
+		return c, "", unfit(from, err)
+	}
 	held, err := hold(ctx, path)
 	if err != nil {
 		return c, "", err
 	}
 	defer func() { err = errors.Join(err, held.release()) }()
-	if _, err := contentsOf(ctx, from); err != nil {
-		return c, "", unfit(from, err)
-	}
 	part, c, err := copyOf(ctx, from, path)
 	if err != nil {
 		return c, "", unfit(from, err)
@@ -103,11 +103,14 @@ type holder struct{ db *sql.DB }
 
 // hold opens the database at path alone and keeps it so until release: it returns an
 // error that wraps ErrInUse where another has it open. What is in the write-ahead log is
-// brought into the file. Of a damaged database it only knows that no service has it open;
-// it is another program's where that is known to be.
+// brought into the file. Of a damaged database it only knows that no service has it open.
+// One of another program is refused, and left as it is.
 func hold(ctx context.Context, path string) (*holder, error) {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return &holder{}, nil
+	}
+	if err := notAnothers(ctx, path); err != nil {
+		return nil, err
 	}
 	db, err := openExisting(path, []string{"busy_timeout(500)", "locking_mode(EXCLUSIVE)"})
 	if err != nil {
@@ -117,7 +120,6 @@ func hold(ctx context.Context, path string) (*holder, error) {
 	// In WAL mode each connection holds a shared lock for as long as it is open. It
 	// keeps this one from leaving that mode.
 	var mode string
-	var application, tables int
 	err = db.QueryRowContext(ctx, `PRAGMA journal_mode = DELETE`).Scan(&mode)
 	if err == nil {
 		// With the lock for itself SQLite would keep its journal, and remove it, by its
@@ -125,13 +127,14 @@ func hold(ctx context.Context, path string) (*holder, error) {
 		_, err = db.ExecContext(ctx, `PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE`)
 	}
 	if err == nil && mode == "delete" {
-		if err := os.Remove(path + "-journal"); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, errors.Join(err, h.release())
+		for _, suffix := range []string{"-journal", "-shm"} { // of nobody now
+			if err := os.Remove(path + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return nil, errors.Join(err, h.release())
+			}
 		}
 	}
 	if err == nil {
-		err = db.QueryRowContext(ctx, `
-			SELECT application_id, (SELECT count(*) FROM sqlite_schema) FROM pragma_application_id`).Scan(&application, &tables)
+		err = db.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema`).Scan(new(int)) // is it one?
 	}
 	switch {
 	case isCode(err, sqlite3.SQLITE_BUSY) || isCode(err, sqlite3.SQLITE_LOCKED) || err == nil && mode != "delete":
@@ -140,10 +143,43 @@ func hold(ctx context.Context, path string) (*holder, error) {
 		return h, nil
 	case err != nil:
 		return nil, errors.Join(unusable(path, err), h.release())
-	case application != applicationID && tables > 0:
-		return nil, errors.Join(fmt.Errorf("%q is an SQLite database of another program; it was left as it is, give another path", path), h.release())
 	}
 	return h, nil
+}
+
+// notAnothers returns an error where the file is known to be another program's database.
+// It looks through connections that can't write: one that can would bring that program's
+// log into its file. Only what a crash has left half undone has to be undone by one.
+func notAnothers(ctx context.Context, path string) error {
+	modes := []string{"ro", "rw"}
+	if !logged(path) { // ro would begin a log, and leave it there
+		modes = []string{"immutable"}
+	}
+	for _, mode := range modes {
+		db, err := openAs(path, mode, 1, []string{"busy_timeout(500)"})
+		if err != nil {
+			return err
+		}
+		h, err := headerOf(ctx, db)
+		err = errors.Join(err, db.Close())
+		switch {
+		case err == nil && h.application != applicationID && h.tables > 0:
+			return anothers(path)
+		case !isCode(err, sqlite3.SQLITE_READONLY) && !isCode(err, sqlite3.SQLITE_CANTOPEN):
+			return nil // what else is wrong with it is for others to say
+		}
+	}
+	return nil
+}
+
+// logged reports whether something beside the file belongs to it.
+func logged(path string) bool {
+	for _, suffix := range []string{"-wal", "-journal"} {
+		if info, err := os.Stat(path + suffix); err == nil && info.Size() > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 func (h *holder) release() error {

@@ -51,18 +51,18 @@ func open(path string, connections int, pragmas []string) (*sql.DB, error) {
 }
 
 // openAs opens the file in a mode of SQLite's: rwc makes it where it is missing, rw does
-// not, ro never writes.
+// not, ro never writes to it, immutable neither to what is beside it: it sees no log, and
+// takes no lock.
 func openAs(path, mode string, connections int, pragmas []string) (*sql.DB, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("database %q: %w", path, err)
 	}
-	dsn := url.URL{
-		Scheme:   "file",
-		OmitHost: true,
-		Path:     filepath.ToSlash(abs),
-		RawQuery: url.Values{"mode": {mode}, "_pragma": pragmas, "_txlock": {"immediate"}}.Encode(),
+	query := url.Values{"mode": {mode}, "_pragma": pragmas, "_txlock": {"immediate"}}
+	if mode == "immutable" {
+		query["mode"], query["immutable"] = []string{"ro"}, []string{"1"}
 	}
+	dsn := url.URL{Scheme: "file", OmitHost: true, Path: filepath.ToSlash(abs), RawQuery: query.Encode()}
 	db, err := sql.Open("sqlite", dsn.String())
 	if err != nil {
 		return nil, fmt.Errorf("open database %q: %w", path, err)
@@ -140,26 +140,37 @@ func recognise(ctx context.Context, path string) (empty bool, err error) {
 // identify is recognise by an open connection, without a look at what is behind the
 // first pages.
 func identify(ctx context.Context, db *sql.DB, path string) (empty bool, err error) {
-	var application, version, tables int
-	err = db.QueryRowContext(ctx, `
-		SELECT (SELECT application_id FROM pragma_application_id),
-		       (SELECT user_version FROM pragma_user_version),
-		       (SELECT count(*) FROM sqlite_schema)`).Scan(&application, &version, &tables)
+	h, err := headerOf(ctx, db)
 	switch {
 	case isCode(err, sqlite3.SQLITE_NOTADB):
 		return false, fmt.Errorf("%q is not an SQLite database; it was left as it is, give another path", path)
 	case err != nil:
 		return false, unusable(path, err)
-	case tables == 0 && application == 0:
+	case h.tables == 0 && h.application == 0:
 		return true, nil
-	case application != applicationID:
-		return false, fmt.Errorf("%q is an SQLite database of another program; it was left as it is, give another path", path)
-	case version < 1:
-		return false, unusable(path, fmt.Errorf("%w: its schema has the version %d", ErrDamaged, version))
-	case version > schemaVersion:
-		return false, fmt.Errorf("the database %q was written by a newer version of marcador (schema %d, this one knows %d); update marcador", path, version, schemaVersion)
+	case h.application != applicationID:
+		return false, anothers(path)
+	case h.version < 1:
+		return false, unusable(path, fmt.Errorf("%w: its schema has the version %d", ErrDamaged, h.version))
+	case h.version > schemaVersion:
+		return false, fmt.Errorf("the database %q was written by a newer version of marcador (schema %d, this one knows %d); update marcador", path, h.version, schemaVersion)
 	}
 	return false, nil
+}
+
+func anothers(path string) error {
+	return fmt.Errorf("%q is an SQLite database of another program; it was left as it is, give another path", path)
+}
+
+// header says whose a database is.
+type header struct{ application, version, tables int }
+
+func headerOf(ctx context.Context, db *sql.DB) (h header, err error) {
+	err = db.QueryRowContext(ctx, `
+		SELECT (SELECT application_id FROM pragma_application_id),
+		       (SELECT user_version FROM pragma_user_version),
+		       (SELECT count(*) FROM sqlite_schema)`).Scan(&h.application, &h.version, &h.tables)
+	return h, err
 }
 
 func createDatabase(ctx context.Context, db *sql.DB, path string, now time.Time) (err error) {
