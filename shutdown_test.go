@@ -47,7 +47,10 @@ func TestProcess_shutdownUnderLoad(t *testing.T) {
 	var acknowledged atomic.Int64
 	var loading sync.WaitGroup
 	loading.Go(func() { w.load(t.Context(), p.url, &acknowledged) })
-	for acknowledged.Load() < 5*callers {
+	for late := time.Now().Add(patient); acknowledged.Load() < 5*callers; {
+		if time.Now().After(late) {
+			t.Fatalf("it takes no writes:\n%s", p.log)
+		}
 		time.Sleep(time.Millisecond) // a process under real load
 	}
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
