@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -115,6 +116,34 @@ func TestFaults(t *testing.T) {
 			w.check(copied(t, db))
 		})
 	}
+}
+
+// A file that rots while the service runs is not written to any more. What is in memory
+// is still served, and what has to be read says why it can't be.
+func TestFaults_damage(t *testing.T) {
+	db := filepath.Join(t.TempDir(), "m.db")
+	p, _ := spawn(t, build(t), db)
+	p.enrol(witnessUsers)
+	w := newWitness(t, 1)
+	var acknowledged atomic.Int64
+	burst(t, w, p.url, &acknowledged, 20)
+	p.call(w.token, http.MethodGet, "/v1/leaderboards/global", "", nil)
+	for _, path := range []string{db, db + "-wal"} {
+		f, err := os.OpenFile(path, os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.WriteAt(bytes.Repeat([]byte("rot "), int(sizeOf(t, path)/4)), 0); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	damaged := "the database is damaged"
+	unavailable(t, p, w.token, http.MethodGet, "/v1/users/u3/history", "", damaged)
+	unavailable(t, p, w.token, http.MethodPost, "/v1/users/u1/xp", `{"xp":1000}`, damaged)
+	p.call(w.token, http.MethodGet, "/v1/leaderboards/global", "", nil)
 }
 
 // copied is a copy of a database that nobody writes to. SQLite would take the path of

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -119,7 +120,10 @@ func (f *fixture) do(token, method, path, body string, headers ...string) answer
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
 	for i := 0; i < len(headers); i += 2 {
-		req.Header.Set(headers[i], headers[i+1])
+		if slices.Index(headers, headers[i]) == i {
+			req.Header.Del(headers[i])
+		}
+		req.Header.Add(headers[i], headers[i+1])
 	}
 	res, err := http.DefaultTransport.RoundTrip(req)
 	if err != nil {
@@ -262,6 +266,9 @@ func TestBadInput(t *testing.T) {
 	}
 	f.do(f.admin, post, xp, `{"xp":1}`, "Content-Type", "text/plain").wantProblem(t, 415, "unsupported_media_type", "")
 	f.do(f.admin, post, xp, `{"xp":1}`, "Idempotency-Key", strings.Repeat("k", 256)).wantProblem(t, 422, "invalid_input", "Idempotency-Key")
+	f.do(f.admin, post, xp, `{"xp":1}`, "Idempotency-Key", "").wantProblem(t, 422, "invalid_input", "Idempotency-Key")
+	f.do(f.admin, post, xp, `{"xp":1}`, "Idempotency-Key", "a", "Idempotency-Key", "b").wantProblem(t, 422, "invalid_input", "Idempotency-Key")
+	f.do(f.admin, post, "/v1/xp", `{"updates":[{"userId":"u1","xp":1,"key":""}]}`).wantProblem(t, 422, "invalid_input", "")
 	if f.must(&after, http.MethodGet, "/v1/leaderboards/global", ""); !bytes.Equal(before, after) {
 		t.Errorf("bad input changed the board: %s, was %s", after, before)
 	}

@@ -96,6 +96,13 @@ func (a *api) hurry(ctx huma.Context, next func(huma.Context)) {
 			_ = huma.WriteErr(a.huma, ctx, p.Status, p.Detail, p) // huma reports it
 			return
 		}
+		if most := ctx.Operation().MaxBodyBytes; most > 0 && r.ContentLength > most {
+			if r.ProtoMajor == 1 {
+				w.Header().Set("Connection", "close") // else the answer would wait for the rest
+			}
+			_ = huma.WriteErr(a.huma, ctx, http.StatusRequestEntityTooLarge, "too large") // huma reports it
+			return
+		}
 		b := &body{ReadCloser: r.Body, w: w, one: r.ProtoMajor == 1, all: &a.bodies, most: a.Limits.Bodies}
 		defer b.letGo()
 		r.Body = b

@@ -357,3 +357,16 @@ func TestLimits_bodies(t *testing.T) {
 		}
 	}
 }
+
+// A body that says it is too large is refused before it comes.
+func TestLimits_declared(t *testing.T) {
+	f := newFixture(t, func(*api.Options) {})
+	conn := f.dial()
+	if _, err := io.WriteString(conn, "POST /v1/xp HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAuthorization: Bearer "+f.admin+"\r\nContent-Length: 99999999999\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	b, err := io.ReadAll(conn) // it is closed
+	if err != nil || !strings.Contains(string(b), "413") || !strings.Contains(string(b), `"code":"body_too_large"`) {
+		t.Errorf("answer = %s (%v)", b, err)
+	}
+}

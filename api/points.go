@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"marcador/auth"
 	"marcador/live"
@@ -43,6 +44,20 @@ type Idempotency struct {
 	Key string `header:"Idempotency-Key" doc:"Any string of up to 255 characters: the same key again is answered as the first time and changes nothing"`
 }
 
+// check finds a header that is there and says nothing, or more than one thing: the caller
+// means a key, and would be counted twice.
+func (in *Idempotency) check(ctx huma.Context, f *faults) {
+	r, _ := humago.Unwrap(ctx)
+	switch all := r.Header.Values("Idempotency-Key"); {
+	case len(all) > 1:
+		f.add("Idempotency-Key", "there is more than one; give one key")
+	case len(all) == 1 && in.Key == "":
+		f.add("Idempotency-Key", "is empty; give a key, or leave the header out")
+	default:
+		f.add("Idempotency-Key", rules.Text(in.Key, rules.MaxKey))
+	}
+}
+
 type postXPInput struct {
 	UserPath
 	Idempotency
@@ -53,7 +68,7 @@ type postXPInput struct {
 // Resolve implements huma.Resolver.
 func (in *postXPInput) Resolve(ctx huma.Context) []error {
 	f := faults{list: in.UserPath.Resolve(ctx), prefix: "header."}
-	f.add("Idempotency-Key", rules.Text(in.Key, rules.MaxKey))
+	in.Idempotency.check(ctx, &f)
 	f.prefix = "body."
 	in.Body.check(&f)
 	return f.list
@@ -67,7 +82,7 @@ type postXPOutput struct {
 type update struct {
 	UserID string `json:"userId" maxLength:"128"`
 	Points
-	Key string `json:"key,omitempty" maxLength:"255" doc:"Idempotency key of this update"`
+	Key string `json:"key,omitempty" minLength:"1" maxLength:"255" doc:"Idempotency key of this update"`
 }
 
 type batch struct {
@@ -81,9 +96,9 @@ type postBatchInput struct {
 }
 
 // Resolve implements huma.Resolver.
-func (in *postBatchInput) Resolve(huma.Context) []error {
+func (in *postBatchInput) Resolve(ctx huma.Context) []error {
 	f := faults{prefix: "header."}
-	f.add("Idempotency-Key", rules.Text(in.Key, rules.MaxKey))
+	in.Idempotency.check(ctx, &f)
 	for i := range in.Body.Updates {
 		u := &in.Body.Updates[i]
 		f.prefix = "body.updates[" + strconv.Itoa(i) + "]."

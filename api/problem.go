@@ -176,10 +176,13 @@ func (a *api) failAt(ctx context.Context, err error, field func(int, string) str
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return unavailable("timeout", "it took too long; try again. Points may have been given or not: repeat that with the same Idempotency-Key")
 	case errors.Is(err, live.ErrUnavailable):
-		a.Log.ErrorContext(ctx, "write failed", "error", err)
+		a.Log.DebugContext(ctx, "write failed", "error", err) // that they fail is said once
 		return unavailable("database_unavailable", "the database can't be written now"+because(err)+"; nothing was changed, try again")
 	}
 	a.Log.ErrorContext(ctx, "request failed", "error", err)
+	if reason := because(a.Live.Fault(err)); reason != "" {
+		return unavailable("database_unavailable", "the database can't be read now"+reason+"; try again")
+	}
 	return problemOf(http.StatusInternalServerError, "internal", "something went wrong here; it was logged")
 }
 

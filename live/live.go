@@ -185,7 +185,7 @@ func Open(ctx context.Context, path string, opts Options) (_ *Service, err error
 	}
 	s.due.s, s.due.timers = s, map[*publisher]*time.Timer{}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
-	if s.store, err = store.Open(ctx, path, store.Options{Location: opts.Location, Now: opts.Now, Committed: s.committed}); err != nil {
+	if s.store, err = store.Open(ctx, path, store.Options{Location: opts.Location, Now: opts.Now, Committed: s.committed, Fault: s.fault}); err != nil {
 		s.cancel()
 		return nil, err
 	}
@@ -243,6 +243,18 @@ func (s *Service) Ready(ctx context.Context) error {
 		return fmt.Errorf("%w: the boards could not be loaded again", ErrUnavailable)
 	}
 	return s.store.Ready(ctx)
+}
+
+// Fault names what an error of the database comes down to. See store.Store.Fault.
+func (s *Service) Fault(err error) error { return s.store.Fault(err) }
+
+// fault says once that writes fail, and why, and once that they don't any more.
+func (s *Service) fault(err error) {
+	if err != nil {
+		s.log.Error("writes fail", "error", err)
+	} else {
+		s.log.Info("writes succeed again")
+	}
 }
 
 // inspect reads the database through, once, for damage that loading has not met.

@@ -39,14 +39,33 @@ var faults = []struct {
 	{ErrIO, []int{sqlite3.SQLITE_IOERR}, "look into the system's log"},
 }
 
+// reasonOf returns which of the faults the error wraps, or errUnknown for none; nil of nil.
+func reasonOf(err error) error {
+	if err == nil {
+		return nil
+	}
+	for _, f := range faults {
+		if errors.Is(err, f.err) {
+			return f.err
+		}
+	}
+	return errUnknown
+}
+
+var errUnknown = errors.New("the database can't be written")
+
 // faultOf puts what the error comes down to in front of it, where that is known.
 func faultOf(err error) error {
 	e, ok := errors.AsType[*sqlite.Error](err)
 	if !ok {
 		return err
 	}
+	code := e.Code() & 0xff
+	if e.Code() == sqlite3.SQLITE_IOERR_SHMSIZE { // the index of the log can't grow
+		code = sqlite3.SQLITE_FULL
+	}
 	for _, f := range faults {
-		if slices.Contains(f.codes, e.Code()&0xff) {
+		if slices.Contains(f.codes, code) {
 			return fmt.Errorf("%w: %w", f.err, err)
 		}
 	}
@@ -142,6 +161,11 @@ func looksWhole(ctx context.Context, db *sql.DB, path string) error {
 	}
 	return quickCheck(ctx, db)
 }
+
+// Fault returns an error of a reading method with what it comes down to, such as
+// ErrDamaged, in front, where that is known; with ErrUnavailable it comes already. Damage
+// has writes refused from now on, as Inspect does.
+func (s *Store) Fault(err error) error { return s.noteDamage(err) }
 
 // noteDamage returns the error with what it comes down to, and has writes refused from
 // now on where that is damage.

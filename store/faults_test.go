@@ -103,3 +103,32 @@ func TestOpen_damagedByte(t *testing.T) {
 		t.Errorf("only %d of %d were refused", refused, len(places))
 	}
 }
+
+// That writes fail is said once, with the reason, and once that they don't any more.
+func TestStore_fault(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "m.db")
+	var told []error
+	s := open(t, path, store.Options{Fault: func(err error) { told = append(told, err) }}) // read once it is answered
+	put(t, s, "u1")
+	for range 2 {
+		if err := os.Rename(path, path+".away"); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			if err := s.Touch(t.Context()); !errors.Is(err, store.ErrGone) || !errors.Is(err, store.ErrUnavailable) {
+				t.Errorf("error = %v, want ErrGone", err)
+			}
+		}
+		if err := os.Rename(path+".away", path); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			if err := s.Touch(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if len(told) != 4 || !errors.Is(told[0], store.ErrGone) || told[1] != nil || !errors.Is(told[2], store.ErrGone) || told[3] != nil {
+		t.Errorf("told = %v", told)
+	}
+}

@@ -26,6 +26,11 @@ type Options struct {
 	// OldRank and NewRank of Points. Default: nobody is told.
 	Committed func(Commit)
 
+	// Fault is told why writes can't be committed, when that begins and when the reason
+	// changes, and nil when they can again; on the writer's goroutine. Default: nobody
+	// is told but the callers.
+	Fault func(error)
+
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
 
@@ -94,6 +99,9 @@ func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 	}
 	if opts.Committed == nil {
 		opts.Committed = func(Commit) {}
+	}
+	if opts.Fault == nil {
+		opts.Fault = func(error) {}
 	}
 	if opts.Now == nil {
 		opts.Now = time.Now

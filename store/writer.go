@@ -44,6 +44,8 @@ type writer struct {
 
 	remnants bool // the write-ahead log may hold something that was erased
 
+	fault error // what Options.Fault was told last: one of faults, another error, or nil
+
 	// known are totals as the last transaction left them, by user id: of those who were
 	// given points last, maxKnown at the most. Reading them takes a quarter of an update.
 	// They are never changed, only replaced, and all are forgotten where the database may
@@ -186,6 +188,10 @@ func (w *writer) commit(ctx context.Context, batch []*request) (begun bool) {
 	if err != nil {
 		err = fmt.Errorf("%w: %w", ErrUnavailable, w.s.noteDamage(err))
 	}
+	if reason := reasonOf(err); reason != w.fault { //nolint:errorlint // the same value, or another
+		w.fault = reason
+		w.s.opts.Fault(err)
+	}
 	for i, r := range batch {
 		w.s.weight.Add(int64(-r.weight))
 		r.answer <- cmp.Or(err, outcomes[i])
@@ -209,8 +215,7 @@ func (w *writer) transact(ctx context.Context, batch []*request, outcomes []erro
 	}
 	defer func() {
 		if err != nil {
-			_, rollbackErr := w.conn.ExecContext(ctx, `ROLLBACK`)
-			err = errors.Join(err, rollbackErr)
+			_, _ = w.conn.ExecContext(ctx, `ROLLBACK`) // SQLite may have done so already
 		}
 	}()
 	// Time in the ledger never goes back, whatever the machine's clock does.

@@ -20,6 +20,7 @@ import (
 
 const (
 	applicationID = 0x4d617263 // PRAGMA application_id of Marcador's databases
+	schemaVersion = 2          // PRAGMA user_version that these checks are of
 	connections   = 4
 )
 
@@ -130,17 +131,18 @@ func connect(path string) (*sql.DB, error) {
 
 // recognise returns an error where the database is not one that can be verified.
 func recognise(ctx context.Context, db *sql.DB, path string, location *time.Location) error {
-	var application int
-	var present bool
+	var application, version int
 	err := db.QueryRowContext(ctx, `
 		SELECT (SELECT application_id FROM pragma_application_id),
-		       EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'closings')`).Scan(&application, &present)
+		       (SELECT user_version FROM pragma_user_version)`).Scan(&application, &version)
 	switch {
 	case err != nil:
 		return fmt.Errorf("open database %q: %w", path, err)
 	case application != applicationID:
 		return fmt.Errorf("%q is not a database of marcador; give another path", path)
-	case !present:
+	case version > schemaVersion:
+		return fmt.Errorf("the database %q was written by a newer version of marcador; update marcador", path)
+	case version < schemaVersion:
 		return fmt.Errorf("the database %q was written by an older version of marcador; marcador serve brings it up to date", path)
 	}
 	var zone string
