@@ -41,8 +41,9 @@ func nameCopy(part *newfile.Part, to string) error {
 	return errors.Join(err, part.Discard())
 }
 
-// copyOf returns a copy of the database at path, checked, in a file beside to.
-func copyOf(ctx context.Context, path, to string) (*newfile.Part, Contents, error) {
+// copyOf returns a copy of the database at path, with the changes, checked after them, in a
+// file beside to.
+func copyOf(ctx context.Context, path, to string, changes ...func(ctx context.Context, path string) error) (*newfile.Part, Contents, error) {
 	if to == "" {
 		return nil, Contents{}, errors.New("the copy's path is empty; give a file")
 	}
@@ -53,34 +54,39 @@ func copyOf(ctx context.Context, path, to string) (*newfile.Part, Contents, erro
 	case err != nil:
 		return nil, Contents{}, fmt.Errorf("write %q: %w", to, err)
 	}
-	c, err := vacuumInto(ctx, path, part.Path())
+	if err := vacuumInto(ctx, path, part.Path()); err != nil {
+		return nil, Contents{}, errors.Join(err, part.Discard())
+	}
+	for _, change := range changes {
+		if err := change(ctx, part.Path()); err != nil {
+			return nil, Contents{}, errors.Join(unusable(path, err), part.Discard())
+		}
+	}
+	c, err := contentsOf(ctx, part.Path())
 	if err != nil {
-		return nil, c, errors.Join(err, part.Discard())
+		return nil, c, errors.Join(unusable(path, err), part.Discard())
 	}
 	return part, c, nil
 }
 
-// vacuumInto copies the database at path into the empty file at to and checks the copy.
+// vacuumInto copies the database at path into the empty file at to.
 // VACUUM INTO reads as any reader does, at one moment; SQLite's backup interface would
 // begin again with each write of another process.
-func vacuumInto(ctx context.Context, path, to string) (c Contents, err error) {
+func vacuumInto(ctx context.Context, path, to string) error {
 	db, err := openExisting(path, []string{"busy_timeout(5000)"})
 	if err != nil {
-		return c, err
+		return err
 	}
 	empty, err := identify(ctx, db, path)
 	if err == nil && empty {
 		err = fmt.Errorf("%q is empty; give the path of a database", path)
 	}
 	if err != nil {
-		return c, errors.Join(err, db.Close())
+		return errors.Join(err, db.Close())
 	}
 	_, err = db.ExecContext(ctx, `VACUUM INTO ?`, to)
 	if err = errors.Join(err, db.Close()); err != nil {
-		return c, unusable(path, err)
+		return unusable(path, err)
 	}
-	if c, err = contentsOf(ctx, to); err != nil {
-		return c, unusable(path, err)
-	}
-	return c, nil
+	return nil
 }

@@ -329,14 +329,20 @@ func TestRestore_refuses(t *testing.T) {
 	if err := s.Ready(t.Context()); err != nil {
 		t.Error(err)
 	}
-	// Also where only another program reads, which would write to the file moved away.
-	path = stock(t)
-	reader, err := sql.Open("sqlite", path)
-	mustDo(t, err)
-	defer func() { _ = reader.Close() }()
-	mustDo(t, reader.QueryRowContext(t.Context(), `SELECT count(*) FROM users`).Scan(new(int)))
-	if _, _, err = store.Restore(t.Context(), backup, path); !errors.Is(err, store.ErrInUse) {
-		t.Errorf("err = %v, want ErrInUse", err)
+	// Also where only another program reads, which would write to the file moved away; in
+	// the journal's first mode, which a copy has, too.
+	for _, mode := range []string{"WAL", "DELETE"} {
+		path = stock(t)
+		exec(t, path, `PRAGMA journal_mode = `+mode)
+		reader, err := sql.Open("sqlite", path)
+		mustDo(t, err)
+		read, err := reader.BeginTx(t.Context(), nil)
+		mustDo(t, err)
+		mustDo(t, read.QueryRowContext(t.Context(), `SELECT count(*) FROM users`).Scan(new(int)))
+		if _, _, err = store.Restore(t.Context(), backup, path); !errors.Is(err, store.ErrInUse) {
+			t.Errorf("%s: err = %v, want ErrInUse", mode, err)
+		}
+		mustDo(t, errors.Join(read.Rollback(), reader.Close()))
 	}
 }
 
@@ -372,4 +378,73 @@ func TestRestore_anothers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A service that starts where there was no database, while one is restored, keeps its own.
+func TestRestore_startedMeanwhile(t *testing.T) {
+	backup, path := stock(t), filepath.Join(t.TempDir(), "m.db")
+	var s *store.Store
+	err := store.RestoreMeanwhile(t.Context(), backup, path, func() {
+		s = mustOpen(t, path)
+		put(t, s, "new")
+	})
+	if !errors.Is(err, store.ErrInUse) {
+		t.Errorf("err = %v, want ErrInUse", err)
+	}
+	wantOneLine(t, err, "stop it first")
+	give(t, s, "new", 3)
+	if err := s.Ready(t.Context()); err != nil {
+		t.Error(err)
+	}
+	closeStore(t, s)
+	if got := names(t, path); !slices.Equal(got, []string{"m.db"}) {
+		t.Errorf("there is %v", got)
+	}
+	s = mustOpen(t, path)
+	defer closeStore(t, s)
+	if xpOf(t, s, "new") != 3 {
+		t.Error("it has lost what it acknowledged")
+	}
+}
+
+// Through a link the file that it leads to is restored, and known to be in use, by its log.
+func TestRestore_link(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("links take a privilege there")
+	}
+	backup, path := stock(t), stock(t)
+	link := filepath.Join(t.TempDir(), "link.db")
+	mustDo(t, os.Symlink(path, link))
+	s := mustOpen(t, path)
+	give(t, s, "ana", 100)
+	_, _, err := store.Restore(t.Context(), backup, link)
+	if free := store.Free(t.Context(), link); !errors.Is(err, store.ErrInUse) || !errors.Is(free, store.ErrInUse) {
+		t.Errorf("err = %v and %v, want ErrInUse", err, free)
+	}
+	crashed := crash(t, path)
+	closeStore(t, s)
+	mustDo(t, os.Remove(link))
+	mustDo(t, os.Symlink(crashed, link))
+	if err := store.Free(t.Context(), link); err != nil { // the log is the file's, not the link's
+		t.Error(err)
+	}
+	if got := names(t, crashed); !slices.Equal(got, []string{"after.db"}) {
+		t.Errorf("there is %v", got)
+	}
+	_, kept, err := store.Restore(t.Context(), backup, link)
+	if info, statErr := os.Lstat(link); err != nil || statErr != nil || info.Mode()&os.ModeSymlink == 0 || !slices.Contains(names(t, crashed), filepath.Base(kept)) {
+		t.Errorf("kept %q (%v); the link is %v (%v)", kept, err, info, statErr)
+	}
+	copied := filepath.Join(t.TempDir(), "copy.db")
+	if _, err := store.Backup(t.Context(), link, copied); err != nil {
+		t.Error(err)
+	}
+	restored := mustOpen(t, copied)
+	defer closeStore(t, restored)
+	if xpOf(t, restored, "ana") != 5 {
+		t.Error("the backup is not of what was restored")
+	}
+	mustDo(t, os.Remove(crashed))
+	_, _, err = store.Restore(t.Context(), backup, link)
+	wantOneLine(t, err, "a link to a file that is not there")
 }

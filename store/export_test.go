@@ -119,3 +119,19 @@ func Migrate(tb testing.TB, statements string) {
 	migrations = []string{statements}
 	tb.Cleanup(func() { migrations = was })
 }
+
+// RestoreMeanwhile is the end of a Restore into a folder that has no database at path, with
+// something that happens between its look there and the moment that the copy gets its name.
+func RestoreMeanwhile(ctx context.Context, from, path string, meanwhile func()) error {
+	held, err := hold(ctx, path)
+	if err != nil {
+		return err
+	}
+	part, _, err := copyOf(ctx, from, path, setEpoch)
+	if err != nil {
+		return errors.Join(err, held.release())
+	}
+	meanwhile()
+	_, err = exchange(part, path, held)
+	return errors.Join(err, part.Discard(), held.release())
+}

@@ -69,6 +69,10 @@ func Zone(ctx context.Context, path string) (zone string, err error) {
 
 // Free returns an error that wraps ErrInUse where a program has the database at path open.
 func Free(ctx context.Context, path string) error {
+	path, err := resolve(path)
+	if err != nil {
+		return err
+	}
 	h, err := hold(ctx, path)
 	if err != nil {
 		return err

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"runtime"
 	"time"
 
@@ -32,12 +31,11 @@ var besides = []string{"-wal", "-shm", "-journal"}
 // from a fresh snapshot. An error that wraps ErrInUse says that a service, or another
 // program, has the database at path open. O(database).
 func Restore(ctx context.Context, from, path string) (c Contents, kept string, err error) {
-	if err := checkFile(path); err != nil {
+	if path, err = resolve(path); err != nil {
 		return c, "", err
 	}
-	// SQLite follows links too, and what it keeps beside the file is beside its target.
-	if target, err := filepath.EvalSymlinks(path); err == nil {
-		path = target
+	if err := checkFile(path); err != nil {
+		return c, "", err
 	}
 	if same(from, path) {
 		return c, "", fmt.Errorf("%q is the database itself; give a backup of it", from)
@@ -50,17 +48,11 @@ func Restore(ctx context.Context, from, path string) (c Contents, kept string, e
 		return c, "", err
 	}
 	defer func() { err = errors.Join(err, held.release()) }()
-	part, c, err := copyOf(ctx, from, path)
+	part, c, err := copyOf(ctx, from, path, setEpoch)
 	if err != nil {
 		return c, "", unfit(from, err)
 	}
 	defer func() { err = errors.Join(err, part.Discard()) }()
-	if err := setEpoch(ctx, part.Path()); err != nil {
-		return c, "", unusable(part.Path(), err)
-	}
-	if c, err = contentsOf(ctx, part.Path()); err != nil {
-		return c, "", unusable(part.Path(), err)
-	}
 	if err := takeAfter(part.Path(), path); err != nil {
 		return c, "", fmt.Errorf("give the restored database the rights of the one before: %w", err)
 	}
@@ -99,7 +91,10 @@ func setEpoch(ctx context.Context, path string) error {
 func newEpoch() string { return rand.Text()[:10] }
 
 // holder keeps others from opening a database. It belongs to one goroutine.
-type holder struct{ db *sql.DB }
+type holder struct {
+	db     *sql.DB  // nil where there is none
+	beside []string // what may be beside the file; without a file, what is left of one
+}
 
 // hold opens the database at path alone and keeps it so until release: it returns an
 // error that wraps ErrInUse where another has it open. What is in the write-ahead log is
@@ -107,7 +102,9 @@ type holder struct{ db *sql.DB }
 // One of another program is refused, and left as it is.
 func hold(ctx context.Context, path string) (*holder, error) {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return &holder{}, nil
+		// No service starts beside a log alone, so what is left now is of none that does
+		// meanwhile.
+		return &holder{beside: left(path)}, nil
 	}
 	if err := notAnothers(ctx, path); err != nil {
 		return nil, err
@@ -116,7 +113,7 @@ func hold(ctx context.Context, path string) (*holder, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &holder{db}
+	h := &holder{db, besides}
 	// In WAL mode each connection holds a shared lock for as long as it is open. It
 	// keeps this one from leaving that mode.
 	var mode string
@@ -152,7 +149,7 @@ func hold(ctx context.Context, path string) (*holder, error) {
 // log into its file. Only what a crash has left half undone has to be undone by one.
 func notAnothers(ctx context.Context, path string) error {
 	modes := []string{"ro", "rw"}
-	if !logged(path) { // ro would begin a log, and leave it there
+	if len(left(path)) == 0 { // ro would begin a log, and leave it there
 		modes = []string{"immutable"}
 	}
 	for _, mode := range modes {
@@ -172,14 +169,14 @@ func notAnothers(ctx context.Context, path string) error {
 	return nil
 }
 
-// logged reports whether something beside the file belongs to it.
-func logged(path string) bool {
+// left returns what is beside the file and has something for it.
+func left(path string) (suffixes []string) {
 	for _, suffix := range []string{"-wal", "-journal"} {
 		if info, err := os.Stat(path + suffix); err == nil && info.Size() > 0 {
-			return true
+			suffixes = append(suffixes, suffix)
 		}
 	}
-	return false
+	return suffixes
 }
 
 func (h *holder) release() error {
@@ -192,37 +189,45 @@ func (h *holder) release() error {
 }
 
 // exchange puts the part in the place of the database at path, and returns the name that
-// the latter has from then on.
+// the latter has from then on. Where hold has found none it replaces nothing: a service
+// may have made one since.
 func exchange(part *newfile.Part, path string, held *holder) (kept string, err error) {
+	none := held.db == nil
 	if runtime.GOOS == "windows" { // where an open file keeps its name
 		if err := held.release(); err != nil {
 			return "", fmt.Errorf("replace database %q: %w", path, err)
 		}
 	}
 	now := time.Now().UTC()
-	for kept == "" {
-		name := path + ".replaced-" + now.Format("20060102T150405.000Z")
-		switch err := newfile.Link(path, name); {
-		case errors.Is(err, fs.ErrExist):
-			now = now.Add(time.Millisecond)
-		case errors.Is(err, fs.ErrNotExist):
-			kept = name // there is none, but something may be left of one
-		case err != nil:
+	for taken := true; taken; now = now.Add(time.Millisecond) {
+		kept = path + ".replaced-" + now.Format("20060102T150405.000Z")
+		_, err := os.Lstat(kept)
+		taken = err == nil
+	}
+	if !none {
+		if err := newfile.Link(path, kept); err != nil {
 			return "", fmt.Errorf("keep the database %q: %w", path, err)
-		default:
-			kept = name
 		}
 	}
-	for _, suffix := range besides {
+	for _, suffix := range held.beside {
 		if err := os.Rename(path+suffix, kept+suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return "", fmt.Errorf("keep what is beside the database %q: %w", path, err)
 		}
 	}
+	if none {
+		if err := part.Name(path); errors.Is(err, fs.ErrExist) {
+			return "", madeMeanwhile(path)
+		} else if err != nil {
+			return "", fmt.Errorf("write database %q: %w", path, err)
+		}
+		return "", nil
+	}
 	if err := part.Replace(path); err != nil {
 		return "", fmt.Errorf("replace database %q, of which %q is another name: %w", path, kept, err)
 	}
-	if _, err := os.Stat(kept); errors.Is(err, fs.ErrNotExist) {
-		return "", nil
-	}
 	return kept, nil
+}
+
+func madeMeanwhile(path string) error {
+	return fmt.Errorf("%w: a service, or another program, has made %q meanwhile; stop it first", ErrInUse, path)
 }
