@@ -22,7 +22,7 @@ func ImportKey(from, to string) string { return importMark + from + ":" + to }
 func isImport(key string) bool { return strings.HasPrefix(key, importMark) }
 
 // Imported returns the writes that were made under a key of ImportKey with that from: how
-// many rows each had, by to. Persons erased since count.
+// many rows each had, by to. Rows of persons erased since count.
 func (s *Store) Imported(ctx context.Context, from string) (rows map[string]int, err error) {
 	found, err := s.read.QueryContext(ctx, `SELECT key, count FROM keys WHERE key > ?1 AND key < ?2`,
 		ImportKey(from, ""), importMark+from+";") // the character behind the colon

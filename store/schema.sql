@@ -76,7 +76,8 @@ BEGIN
 END;
 
 -- The idempotency keys of writes, so that a repetition is recognised. A batch's
--- key stays when somebody in it is erased, lest the others be counted twice.
+-- key stays when somebody in it is erased, lest the others be counted twice, and so
+-- does any of an imported file.
 CREATE TABLE keys (
   seq    INTEGER PRIMARY KEY,     -- the write's first in the ledger
   count  INTEGER NOT NULL,        -- how many rows it has there, in a row

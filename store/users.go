@@ -110,7 +110,8 @@ func (s *Store) Erase(ctx context.Context, id string) error {
 			return err
 		}
 		for _, query := range []string{
-			`DELETE FROM keys WHERE count = 1 AND seq IN (SELECT seq FROM ledger WHERE user = ?)`,
+			// An import's key stays, lest the file's other rows be counted again.
+			`DELETE FROM keys WHERE count = 1 AND substr(key, 1, 1) <> char(31) AND seq IN (SELECT seq FROM ledger WHERE user = ?)`,
 			`DELETE FROM finals WHERE (closing, position) IN (
 			   SELECT closing, position FROM places WHERE user = ? AND closing IN (SELECT number FROM closings))`,
 			`DELETE FROM places WHERE user = ? AND closing IN (SELECT number FROM closings)`,

@@ -100,14 +100,14 @@ func (m *moment) state(ctx context.Context) (Difference, error) {
 }
 
 // keys checks that keys name rows of the ledger of their own, and that there are
-// answers for those and for no others. Where a batch had somebody in it who is
-// erased, rows of it are missing, and that is right.
+// answers for those and for no others. Where a batch or an imported file had somebody in
+// it who is erased, rows of it are missing, and that is right.
 func (m *moment) keys(ctx context.Context) (Difference, error) {
 	var key string
 	var seq, other int64
 	found, err := m.first(ctx, `
 		SELECT k.key, k.seq FROM keys k
-		WHERE k.count < 1 OR k.count = 1 AND NOT EXISTS (SELECT 1 FROM ledger l WHERE l.seq = k.seq)
+		WHERE k.count < 1 OR k.count = 1 AND substr(k.key, 1, 1) <> char(31) AND NOT EXISTS (SELECT 1 FROM ledger l WHERE l.seq = k.seq)
 		ORDER BY k.seq LIMIT 1`, nil, &key, &seq)
 	if err != nil {
 		return "", err

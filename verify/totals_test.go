@@ -167,6 +167,7 @@ func TestDB_Totals_damage(t *testing.T) {
 		{"at", `UPDATE state SET at = at - 1`, []string{`state.at is`}},
 		{"answered", `UPDATE state SET answered = seq + 1`, []string{`state.answered is`}},
 		{"a key's row", `UPDATE keys SET seq = 1000 WHERE key = 'one'; UPDATE state SET seq = 1000; DELETE FROM answers WHERE seq = 1`, []string{`keys.seq of key "one" is 1000`}},
+		{"a row of a key with a control character at its end", `UPDATE keys SET seq = 1000, key = 'x' || char(31) WHERE key = 'one'; UPDATE state SET seq = 1000; DELETE FROM answers WHERE seq = 1`, []string{`is 1000`}},
 		{"a key's count", `UPDATE keys SET count = 0 WHERE key = 'two'`, []string{`key "two"`}},
 		{"keys that overlap", `UPDATE keys SET count = 2 WHERE key = 'one'`, []string{`keys.count of key "one"`, "begin at 2"}},
 		{"an answer without a row", `INSERT INTO answers VALUES (1000, 1, 1)`, []string{`row 1000 of answers refers to a row of ledger`}},
