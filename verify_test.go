@@ -84,7 +84,7 @@ func TestVerify_flags(t *testing.T) {
 		args string
 		want string
 	}{
-		{"--db missing.db", "no such file"},
+		{"--db missing.db", "there is no database"},
 		{"--timezone Mars/Olympus", "--timezone"},
 		{"--ranks roman", "--ranks"},
 		{"--change-baseline all-time", "--change-baseline"},

@@ -75,7 +75,7 @@ func (a *api) hold(w http.ResponseWriter, r *http.Request) {
 	if r.Body != http.NoBody {
 		err = errors.Join(err, rc.SetReadDeadline(now.Add(a.Limits.Receive)))
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, net.ErrClosed) { // who has gone needs none
 		a.Log.ErrorContext(r.Context(), "set deadlines", "error", err)
 	}
 }

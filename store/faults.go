@@ -61,8 +61,11 @@ func faultOf(err error) error {
 		return err
 	}
 	code := e.Code() & 0xff
-	if e.Code() == sqlite3.SQLITE_IOERR_SHMSIZE { // the index of the log can't grow
+	switch e.Code() {
+	case sqlite3.SQLITE_IOERR_SHMSIZE: // the index of the log can't grow
 		code = sqlite3.SQLITE_FULL
+	case sqlite3.SQLITE_IOERR_LOCK: // a file that is open for reading can't be locked for writing
+		code = sqlite3.SQLITE_READONLY
 	}
 	for _, f := range faults {
 		if slices.Contains(f.codes, code) {

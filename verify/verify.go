@@ -86,6 +86,8 @@ func Open(ctx context.Context, path string, opts Options) (_ *DB, err error) {
 	}
 	// SQLite would word these poorly.
 	switch info, err := os.Stat(path); {
+	case errors.Is(err, os.ErrNotExist):
+		return nil, fmt.Errorf("there is no database %q; give the path of one", path)
 	case err != nil:
 		return nil, fmt.Errorf("open database: %w", err)
 	case info.IsDir():
