@@ -265,7 +265,7 @@ func TestOpen(t *testing.T) {
 		opts verify.Options
 		want string
 	}{
-		{missing, verify.Options{}, "no such file"},
+		{missing, verify.Options{}, "there is no database"},
 		{dir, verify.Options{}, "is a folder"},
 		{other, verify.Options{}, "not a database of marcador"},
 		{w.path, verify.Options{Numbering: "roman"}, `"roman"`},
