@@ -1,7 +1,9 @@
 // Package newfile makes files that have their name only when they are whole and on the
 // disk: each is written beside its place, fsynced, and then given the name. A process
 // that is killed meanwhile leaves nothing under the name, but a file with ".part-" in
-// its own, which can be removed.
+// its own, which can be removed. Only where the file system knows no second names for a
+// file, as FAT, there may be an empty one under the name for a moment, and after a crash
+// in it.
 package newfile
 
 import (
@@ -40,7 +42,7 @@ func (p *Part) Name(path string) error {
 	if err := syncFile(p.path); err != nil {
 		return err
 	}
-	if err := Link(p.path, path); err != nil {
+	if err := link(p.path, path); err != nil {
 		return err
 	}
 	if err := os.Remove(p.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -69,9 +71,9 @@ func (p *Part) Discard() error {
 	return nil
 }
 
-// Link gives the file at from a second name, or, where the file system knows no such
+// link gives the file at from a second name, or, where the file system knows no such
 // thing, another name instead. It never replaces anything: the error wraps fs.ErrExist.
-func Link(from, to string) error {
+func link(from, to string) error {
 	err := os.Link(from, to)
 	if err == nil || errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -81,10 +83,13 @@ func Link(from, to string) error {
 	if err != nil {
 		return err
 	}
-	if err := f.Close(); err != nil {
-		return err
+	if err = f.Close(); err == nil {
+		err = os.Rename(from, to)
 	}
-	return os.Rename(from, to)
+	if err != nil {
+		return errors.Join(err, os.Remove(to))
+	}
+	return nil
 }
 
 func syncFile(path string) error {

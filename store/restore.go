@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"runtime"
@@ -93,6 +94,7 @@ func newEpoch() string { return rand.Text()[:10] }
 // holder keeps others from opening a database. It belongs to one goroutine.
 type holder struct {
 	db     *sql.DB  // nil where there is none
+	file   *os.File // the same, where it was opened to be copied
 	beside []string // what may be beside the file; without a file, what is left of one
 }
 
@@ -113,7 +115,7 @@ func hold(ctx context.Context, path string) (*holder, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &holder{db, besides}
+	h := &holder{db: db, beside: besides}
 	// In WAL mode each connection holds a shared lock for as long as it is open. It
 	// keeps this one from leaving that mode.
 	var mode string
@@ -179,12 +181,44 @@ func left(path string) (suffixes []string) {
 	return suffixes
 }
 
-func (h *holder) release() error {
-	if h.db == nil {
-		return nil
+// keep gives the database at path a second name or, where the file system knows no such
+// thing, to a copy. It never replaces anything.
+func (h *holder) keep(path, name string) (err error) {
+	if err = os.Link(path, name); err == nil || errors.Is(err, fs.ErrExist) {
+		return err
 	}
-	err := h.db.Close()
-	h.db = nil
+	// Who closes a file loses all locks that its process has on it: that is for release.
+	if h.file, err = os.Open(path); err != nil {
+		return err
+	}
+	part, err := newfile.Begin(name)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, part.Discard()) }()
+	to, err := os.OpenFile(part.Path(), os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(to, h.file)
+	if err = errors.Join(err, to.Close()); err != nil {
+		return err
+	}
+	if err := takeAfter(part.Path(), path); err != nil {
+		return err
+	}
+	return part.Name(name)
+}
+
+func (h *holder) release() (err error) {
+	if h.db != nil {
+		err = h.db.Close()
+		h.db = nil
+	}
+	if h.file != nil {
+		err = errors.Join(err, h.file.Close())
+		h.file = nil
+	}
 	return err
 }
 
@@ -193,11 +227,6 @@ func (h *holder) release() error {
 // may have made one since.
 func exchange(part *newfile.Part, path string, held *holder) (kept string, err error) {
 	none := held.db == nil
-	if runtime.GOOS == "windows" { // where an open file keeps its name
-		if err := held.release(); err != nil {
-			return "", fmt.Errorf("replace database %q: %w", path, err)
-		}
-	}
 	now := time.Now().UTC()
 	for taken := true; taken; now = now.Add(time.Millisecond) {
 		kept = path + ".replaced-" + now.Format("20060102T150405.000Z")
@@ -205,8 +234,13 @@ func exchange(part *newfile.Part, path string, held *holder) (kept string, err e
 		taken = err == nil
 	}
 	if !none {
-		if err := newfile.Link(path, kept); err != nil {
+		if err := held.keep(path, kept); err != nil {
 			return "", fmt.Errorf("keep the database %q: %w", path, err)
+		}
+	}
+	if runtime.GOOS == "windows" { // where an open file keeps its name
+		if err := held.release(); err != nil {
+			return "", fmt.Errorf("replace database %q: %w", path, err)
 		}
 	}
 	for _, suffix := range held.beside {
