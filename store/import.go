@@ -21,25 +21,45 @@ func ImportKey(from, to string) string { return importMark + from + ":" + to }
 // import, to which it makes no difference what ranks there were: no answer is kept.
 func isImport(key string) bool { return strings.HasPrefix(key, importMark) }
 
-// Imported returns the writes that were made under a key of ImportKey with that from: how
-// many rows each had, by to. Rows of persons erased since count.
-func (s *Store) Imported(ctx context.Context, from string) (rows map[string]int, err error) {
-	found, err := s.read.QueryContext(ctx, `SELECT key, count FROM keys WHERE key > ?1 AND key < ?2`,
+// Part is a write that was made under a key of ImportKey. Rows of persons erased since
+// count.
+type Part struct {
+	Rows int   // how many it had
+	Last int64 // the seq of the last of them
+}
+
+// Imported returns the writes that were made under a key of ImportKey with that from, by to.
+func (s *Store) Imported(ctx context.Context, from string) (parts map[string]Part, err error) {
+	found, err := s.read.QueryContext(ctx, `SELECT key, count, seq + count - 1 FROM keys WHERE key > ?1 AND key < ?2`,
 		ImportKey(from, ""), importMark+from+";") // the character behind the colon
 	if err != nil {
 		return nil, fmt.Errorf("read keys of imports: %w", err)
 	}
 	defer func() { err = errors.Join(err, found.Close()) }()
-	rows = map[string]int{}
+	parts = map[string]Part{}
 	for found.Next() {
 		var key string
-		var count int
-		if err := found.Scan(&key, &count); err != nil {
+		var p Part
+		if err := found.Scan(&key, &p.Rows, &p.Last); err != nil {
 			return nil, fmt.Errorf("read keys of imports: %w", err)
 		}
-		rows[key[len(importMark)+len(from)+1:]] = count
+		parts[key[len(importMark)+len(from)+1:]] = p
 	}
-	return rows, found.Err()
+	return parts, found.Err()
+}
+
+// LastPoints returns the seq of the ledger's last row, and its time; 0 and the zero value
+// where it has none.
+func (s *Store) LastPoints(ctx context.Context) (seq int64, at time.Time, err error) {
+	var ms int64
+	err = s.read.QueryRowContext(ctx, `SELECT seq, at FROM ledger ORDER BY seq DESC LIMIT 1`).Scan(&seq, &ms)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, time.Time{}, nil
+	}
+	if err != nil {
+		return 0, time.Time{}, fmt.Errorf("read the last points: %w", err)
+	}
+	return seq, time.UnixMilli(ms).UTC(), nil
 }
 
 // Zone returns the time zone that the periods of the database at path are of; "" where

@@ -1,8 +1,12 @@
 package transfer_test
 
 import (
+	"strings"
 	"testing"
+	"time"
 
+	"marcador/store"
+	"marcador/transfer"
 	"marcador/verify"
 )
 
@@ -39,6 +43,70 @@ func TestImport_afterErasure(t *testing.T) {
 	}
 	if a, b := totals(t, s, "a"), totals(t, s, "b"); a[0] != 0 || b[0] != 30 {
 		t.Errorf("a has %d, want 0; b has %d, want 30", a[0], b[0])
+	}
+	checked(t, path)
+}
+
+// An export counts nothing again in its own database, also where all is of the last
+// millisecond, and where the first of it was imported.
+func TestImport_own(t *testing.T) {
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	batch := store.Write{Updates: []store.Update{{UserID: "a", XP: 5}, {UserID: "b", XP: 6}}}
+	keyed := batch
+	keyed.Key = "k"
+	const people = `{"id":"a","username":"A"}` + "\n" + `{"id":"b","username":"B"}` + "\n"
+	const old = `{"userId":"a","xp":1,"at":"2026-03-01T00:00:00Z"}` + "\n"
+	for _, c := range []struct {
+		name, before string
+		writes       []store.Write
+		line         string
+	}{
+		{"no keys", people, []store.Write{batch}, "line 8: at: "},
+		{"a key behind", people, []store.Write{batch, keyed}, "line 8: at: "},
+		{"a key before", people, []store.Write{keyed, batch}, "line 10: at: "},
+		{"imported before", people + old, []store.Write{batch}, "line 9: at: "},
+		{"keys alone", people, []store.Write{keyed}, ""},
+		{"all imported", people + old + strings.ReplaceAll(old, "T00", "T12"), nil, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s, path := openAt(t, at)
+			load(t, s, c.before)
+			if _, err := s.AddPoints(t.Context(), c.writes); err != nil {
+				t.Fatal(err)
+			}
+			was := [2][2]int64{totals(t, s, "a"), totals(t, s, "b")}
+			file := export(t, path, transfer.JSONL)
+			_, err := transfer.Import(t.Context(), s, strings.NewReader(file), "", nil)
+			if c.line == "" && err != nil || c.line != "" && (err == nil || !strings.HasPrefix(err.Error(), c.line)) {
+				t.Errorf("err = %v, want %q\n%s", err, c.line, file)
+			}
+			if got := [2][2]int64{totals(t, s, "a"), totals(t, s, "b")}; got != was {
+				t.Errorf("the totals are %v, were %v", got, was)
+			}
+		})
+	}
+}
+
+// Rows of one time, such as a whole day's, are all imported, however the file is cut off
+// and grows.
+func TestImport_sameTime(t *testing.T) {
+	transfer.AtOnce(t, 2)
+	s, path := open(t)
+	load(t, s, `{"id":"a","username":"A"}`)
+	row := `{"userId":"a","xp":1,"at":"2026-03-01T00:00:00Z"}` + "\n"
+	file := row + strings.Replace(row, "}", `,"key":"k"}`, 1)
+	for n := range 4 {
+		want := int64(1)
+		if n == 0 {
+			want = 2
+		}
+		if c := load(t, s, file); c.Points != want {
+			t.Errorf("%d: counts = %+v", n, c)
+		}
+		file += row
+	}
+	if got := totals(t, s, "a")[0]; got != 5 {
+		t.Errorf("a has %d, want 5", got)
 	}
 	checked(t, path)
 }

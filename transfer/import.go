@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"marcador/store"
 )
@@ -31,6 +32,9 @@ func Import(ctx context.Context, s *store.Store, in io.Reader, format string, pr
 	i := &importer{store: s, progress: progress, mark: noMark}
 	r, err := newReader(in, format)
 	if err == nil {
+		i.before.seq, i.before.at, err = s.LastPoints(ctx)
+	}
+	if err == nil {
 		err = i.all(ctx, r)
 	}
 	if errors.Is(err, io.EOF) {
@@ -45,6 +49,12 @@ type importer struct {
 	progress func(Counts)
 	counts   Counts
 	mark     mark // of the points without a key that have been seen
+
+	before struct { // the ledger's last row when the import began
+		seq int64
+		at  time.Time
+	}
+	known int64 // the highest seq, of those that were there, of a row of this input
 
 	pending []pending
 	missing int64 // how many of the key's rows are still to come

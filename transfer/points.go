@@ -37,44 +37,60 @@ func (m mark) after(p *pending) mark {
 	return mark(sum[:len(m)])
 }
 
+// batch is points that are written in one transaction.
+type batch struct {
+	writes []store.Write
+	lines  []int // of the updates in writes
+	there  int64 // rows without a key that are there already, between the writes
+}
+
+func (b *batch) add(key string, rows []pending) {
+	w := store.Write{Key: key}
+	for n := range rows {
+		w.Updates = append(w.Updates, rows[n].update())
+		b.lines = append(b.lines, rows[n].line)
+	}
+	b.writes = append(b.writes, w)
+}
+
 // addPoints writes the points that wait, but for those without a key that are known to be
 // there already.
 func (i *importer) addPoints(ctx context.Context) error {
-	var writes []store.Write
-	var lines []int // of the updates in writes
-	add := func(key string, rows []pending) {
-		w := store.Write{Key: key}
-		for n := range rows {
-			w.Updates = append(w.Updates, rows[n].update())
-			lines = append(lines, rows[n].line)
-		}
-		writes = append(writes, w)
-	}
+	var b batch
 	for rows := i.pending; len(rows) > 0; {
 		n := run(rows)
 		if rows[0].Key != "" {
-			add(rows[0].Key, rows[:n])
-		} else if err := i.addUnkeyed(ctx, rows[:n], add); err != nil {
+			b.add(rows[0].Key, rows[:n])
+		} else if err := i.addUnkeyed(ctx, rows[:n], &b); err != nil {
 			return err
 		}
 		rows = rows[n:]
 	}
-	if len(writes) == 0 {
-		return nil
-	}
-	last := i.store.Seq()
-	done, err := i.store.AddPoints(ctx, writes)
-	if err != nil {
-		return refused(err, func(index int) int { return lines[index] }, nil)
-	}
-	for _, p := range done {
-		if p.Seq > last {
-			i.counts.Points++
-			last = p.Seq
-		} else { // before, or further up in the same input
-			i.counts.Already++
+	return i.write(ctx, &b)
+}
+
+// write writes the batch, which is empty then, and counts it.
+func (i *importer) write(ctx context.Context, b *batch) error {
+	if len(b.writes) > 0 {
+		last := i.store.Seq()
+		done, err := i.store.AddPoints(ctx, b.writes)
+		if err != nil {
+			return refused(err, func(index int) int { return b.lines[index] }, nil)
+		}
+		for _, p := range done {
+			if p.Seq > last {
+				i.counts.Points++
+				last = p.Seq
+				continue
+			}
+			i.counts.Already++ // before, or further up in the same input
+			if p.Seq <= i.before.seq {
+				i.known = max(i.known, p.Seq)
+			}
 		}
 	}
+	i.counts.Already += b.there
+	*b = batch{}
 	return nil
 }
 
@@ -91,7 +107,7 @@ func run(rows []pending) int {
 }
 
 // addUnkeyed adds the rows, which have no key, but for those that are there already.
-func (i *importer) addUnkeyed(ctx context.Context, rows []pending, add func(key string, rows []pending)) error {
+func (i *importer) addUnkeyed(ctx context.Context, rows []pending, b *batch) error {
 	marks := make([]mark, len(rows))
 	m := i.mark
 	for n := range rows {
@@ -105,21 +121,47 @@ func (i *importer) addUnkeyed(ctx context.Context, rows []pending, add func(key 
 		}
 		there := 0
 		for n := range min(len(rows), len(known)*len(rows)) { // none where none is known
-			if known[marks[n].String()] == n+1 {
+			if known[marks[n].String()].Rows == n+1 {
 				there = n + 1
 			}
 		}
 		switch {
 		case there > 0:
-			i.counts.Already += int64(there)
+			b.there += int64(there)
+			i.known = max(i.known, known[marks[there-1].String()].Last)
 		case len(known) > 0 && i.mark != noMark:
 			return &InputError{rows[0].line, "", fmt.Sprintf("or one of the next %d lines is not what it was when what comes before them was imported, so it is not known what is there already;"+
 				" put only new points into a file of their own, or give each a key", atOnce)}
 		default:
+			if err := i.follow(ctx, rows, b); err != nil {
+				return err
+			}
 			there = len(rows)
-			add(store.ImportKey(i.mark.String(), marks[there-1].String()), rows)
+			b.add(store.ImportKey(i.mark.String(), marks[there-1].String()), rows)
 		}
 		i.mark, rows, marks = marks[there-1], rows[there:], marks[there:]
+	}
+	return nil
+}
+
+// follow refuses new rows of the same millisecond as the last that were there before the
+// import: they may be those, as in an export of this very database. It lets them be where
+// the last that was there came from this input. All earlier ones the store refuses.
+func (i *importer) follow(ctx context.Context, rows []pending, b *batch) error {
+	for n := range rows {
+		if rows[n].At == "" {
+			continue
+		}
+		if i.known >= i.before.seq || timeOf(rows[n].At).After(i.before.at) {
+			return nil
+		}
+		if err := i.write(ctx, b); err != nil { // the last that was there may have a key, and stand before
+			return err
+		}
+		if i.known < i.before.seq && timeOf(rows[n].At).Equal(i.before.at) {
+			return &InputError{rows[n].line, "at", fmt.Sprintf("is %s, as of the last points that are there, and these may be the same, as in an export of this database;"+
+				" put only new points into the file, and give each a later time or a key", formatTime(i.before.at))}
+		}
 	}
 	return nil
 }

@@ -19,8 +19,19 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func open(tb testing.TB) (s *store.Store, path string) {
 	tb.Helper()
+	return openWith(tb, store.Options{})
+}
+
+// openAt opens a database whose clock stands still.
+func openAt(tb testing.TB, now time.Time) (s *store.Store, path string) {
+	tb.Helper()
+	return openWith(tb, store.Options{Now: func() time.Time { return now }})
+}
+
+func openWith(tb testing.TB, opts store.Options) (s *store.Store, path string) {
+	tb.Helper()
 	path = filepath.Join(tb.TempDir(), "m.db")
-	s, err := store.Open(tb.Context(), path, store.Options{})
+	s, err := store.Open(tb.Context(), path, opts)
 	if err != nil {
 		tb.Fatal(err)
 	}
