@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Badge is a rank that a total earns.
@@ -53,17 +54,32 @@ type Limit struct {
 
 // PutLimit sets how many of a board's best are shown.
 func (s *Store) PutLimit(ctx context.Context, limit Limit) error {
-	return s.do(ctx, 1, func(ctx context.Context, t *tx) error {
-		query, args := `DELETE FROM limits WHERE board = ?`, []any{limit.Board}
-		if limit.Top > 0 {
-			query, args = `INSERT OR REPLACE INTO limits (board, top) VALUES (?, ?)`, append(args, limit.Top)
+	return s.PutLimits(ctx, []Limit{limit})
+}
+
+// PutLimits sets how many of each board's best are shown, all or none.
+func (s *Store) PutLimits(ctx context.Context, limits []Limit) error {
+	limits = slices.Clone(limits) // the caller may be gone before the writer is done
+	return s.do(ctx, len(limits), func(ctx context.Context, t *tx) error {
+		for i := range limits {
+			if err := t.putLimit(ctx, &limits[i]); err != nil {
+				return err
+			}
 		}
-		if _, err := t.conn.ExecContext(ctx, query, args...); err != nil {
-			return fmt.Errorf("put limit: %w", err)
-		}
-		t.add(Change{Limit: &limit})
 		return nil
 	})
+}
+
+func (t *tx) putLimit(ctx context.Context, limit *Limit) error {
+	query, args := `DELETE FROM limits WHERE board = ?`, []any{limit.Board}
+	if limit.Top > 0 {
+		query, args = `INSERT OR REPLACE INTO limits (board, top) VALUES (?, ?)`, append(args, limit.Top)
+	}
+	if _, err := t.conn.ExecContext(ctx, query, args...); err != nil {
+		return fmt.Errorf("put limit: %w", err)
+	}
+	t.add(Change{Limit: limit})
+	return nil
 }
 
 // Limits returns the limits of all boards that have one.

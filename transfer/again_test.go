@@ -110,3 +110,38 @@ func TestImport_sameTime(t *testing.T) {
 	}
 	checked(t, path)
 }
+
+// What is refused is not counted, and of a type's records that are written together
+// nothing is.
+func TestImport_counts(t *testing.T) {
+	for _, in := range []string{
+		`{"type":"friends","userId":"a","otherId":"b"}` + "\n" + `{"type":"friends","userId":"a","otherId":"nobody"}`,
+		`{"type":"badge","name":"A"}` + "\n" + `{"type":"badge","name":"B"}`,
+		rows(1) + `{"userId":"a","xp":2,"key":"k"}` + "\n" + `{"userId":"nobody","xp":1}`,
+	} {
+		s, _ := open(t)
+		load(t, s, rows(1))
+		c, err := transfer.Import(t.Context(), s, strings.NewReader(in), "", nil)
+		if err == nil {
+			t.Errorf("%s: no error", in)
+		}
+		c.Users = 0 // those are written before
+		if c != (transfer.Counts{}) {
+			t.Errorf("%s: counts = %+v", in, c)
+		}
+	}
+}
+
+// All limits are one transaction.
+func TestImport_limits(t *testing.T) {
+	commits := 0
+	s, _ := openWith(t, store.Options{Committed: func(store.Commit) { commits++ }})
+	const limits = `{"type":"limit","board":"school:1","top":1}` + "\n" + `{"type":"limit","board":"school:2","top":2}`
+	if c := load(t, s, limits); c.Limits != 2 || commits != 1 {
+		t.Errorf("counts = %+v, in %d transactions", c, commits)
+	}
+	got, err := s.Limits(t.Context())
+	if err != nil || len(got) != 2 {
+		t.Errorf("Limits() = %v, %v", got, err)
+	}
+}

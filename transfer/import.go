@@ -143,26 +143,26 @@ func (i *importer) flush(ctx context.Context) error {
 		return nil
 	}
 	var err error
-	n := int64(len(i.pending))
+	var count *int64 // addPoints counts by itself
 	switch i.pending[0].Type {
 	case user:
-		err = i.putUsers(ctx)
-		i.counts.Users += n
+		err, count = i.putUsers(ctx), &i.counts.Users
 	case friends:
-		err = i.putFriends(ctx)
-		i.counts.Friendships += n
+		err, count = i.putFriends(ctx), &i.counts.Friendships
 	case limit:
-		err = i.putLimits(ctx)
-		i.counts.Limits += n
+		err, count = i.putLimits(ctx), &i.counts.Limits
 	case badge:
-		err = i.putBadges(ctx)
-		i.counts.Badges += n
+		err, count = i.putBadges(ctx), &i.counts.Badges
 	case points:
 		err = i.addPoints(ctx)
 	}
 	if err != nil {
 		return err
 	}
+	if count != nil {
+		*count += int64(len(i.pending))
+	}
+	clear(i.pending) // so that nothing of it is kept
 	i.pending = i.pending[:0]
 	i.progress(i.counts)
 	return nil
@@ -204,12 +204,11 @@ func (i *importer) putFriends(ctx context.Context) error {
 }
 
 func (i *importer) putLimits(ctx context.Context) error {
-	for _, p := range i.pending {
-		if err := i.store.PutLimit(ctx, store.Limit{Board: p.Board, Top: int(p.Top)}); err != nil {
-			return err
-		}
+	limits := make([]store.Limit, len(i.pending))
+	for n, p := range i.pending {
+		limits[n] = store.Limit{Board: p.Board, Top: int(p.Top)}
 	}
-	return nil
+	return i.store.PutLimits(ctx, limits)
 }
 
 // maxBadges bounds the table of badges.
