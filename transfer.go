@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -66,10 +65,10 @@ func (c *exportCommand) Run(ctx context.Context, out output) (err error) {
 
 // exportTo writes the file, which has its name when it is whole.
 func exportTo(ctx context.Context, s *store.Snapshot, path, format string, say func(transfer.Counts)) (c transfer.Counts, err error) {
-	part, err := newfile.Begin(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return c, fmt.Errorf("the folder of %q does not exist; make it first, or give another path", path)
+	if err := newfile.Vacant(path); err != nil {
+		return c, err
 	}
+	part, err := newfile.Begin(path)
 	if err != nil {
 		return c, err
 	}
@@ -82,10 +81,7 @@ func exportTo(ctx context.Context, s *store.Snapshot, path, format string, say f
 	if err = errors.Join(err, f.Close()); err != nil {
 		return c, err
 	}
-	if err = part.Name(path); errors.Is(err, fs.ErrExist) {
-		err = fmt.Errorf("there is a file %q already; it was left as it is, give another path", path)
-	}
-	return c, err
+	return c, part.Name(path)
 }
 
 // importCommand brings a file into a database.

@@ -18,12 +18,40 @@ import (
 // Part is a file that does not have its name yet. It belongs to one goroutine.
 type Part struct{ path string }
 
-// Begin makes an empty file beside path that nobody else can read. An error wraps
-// fs.ErrNotExist where the folder is missing.
+// refusal is an error in words for who gave the path, of a kind that callers tell apart.
+type refusal struct {
+	text string
+	kind error
+}
+
+func (r *refusal) Error() string { return r.text }
+func (r *refusal) Unwrap() error { return r.kind }
+
+func taken(path string) error {
+	return &refusal{fmt.Sprintf("there is a file %q already; it was left as it is, give another path", path), fs.ErrExist}
+}
+
+// Vacant returns the error of Name where there is a file at path: sooner than after a long
+// copy. Name looks again.
+func Vacant(path string) error {
+	if _, err := os.Lstat(path); err == nil {
+		return taken(path)
+	}
+	return nil
+}
+
+// Begin makes an empty file beside path that nobody else can read. An error, which names
+// the path, wraps fs.ErrNotExist where the folder is missing.
 func Begin(path string) (*Part, error) {
+	if path == "" {
+		return nil, errors.New("the path of the new file is empty; give one")
+	}
 	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".part-*")
-	if err != nil {
-		return nil, err
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, &refusal{fmt.Sprintf("the folder of %q does not exist; make it first, or give another path", path), err}
+	case err != nil:
+		return nil, fmt.Errorf("write %q: %w", path, err)
 	}
 	abs, err := filepath.Abs(f.Name())
 	if err = errors.Join(err, f.Close()); err != nil {
@@ -37,18 +65,25 @@ func (p *Part) Path() string { return p.path }
 
 // Name writes the file through to the disk and gives it the name, in the same folder.
 // It never replaces anything: where there is a file already the error wraps fs.ErrExist,
-// and that is left as it is.
+// and that is left as it is. An error names the path.
 func (p *Part) Name(path string) error {
-	if err := syncFile(p.path); err != nil {
-		return err
+	err := syncFile(p.path)
+	if err == nil {
+		err = link(p.path, path)
 	}
-	if err := link(p.path, path); err != nil {
-		return err
+	if errors.Is(err, fs.ErrExist) {
+		return taken(path)
 	}
-	if err := os.Remove(p.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+	if err == nil {
+		err = p.Discard() // its first name
 	}
-	return syncFolder(path)
+	if err == nil {
+		err = syncFolder(path)
+	}
+	if err != nil {
+		return fmt.Errorf("write %q: %w", path, err)
+	}
+	return nil
 }
 
 // Replace writes the file through to the disk and gives it the name, at one moment, of

@@ -2,6 +2,7 @@ package newfile_test
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -68,8 +69,26 @@ func TestPart_Replace(t *testing.T) {
 	}
 }
 
-func TestBegin_noFolder(t *testing.T) {
-	if _, err := newfile.Begin(filepath.Join(t.TempDir(), "no", "a")); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("err = %v", err)
+// Errors say what to do, and callers tell them apart.
+func TestErrors(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a")
+	if err := newfile.Vacant(path); err != nil {
+		t.Error(err)
+	}
+	if err := begin(t, path, "first").Name(path); err != nil {
+		t.Fatal(err)
+	}
+	second := begin(t, path, "second")
+	_, empty := newfile.Begin("")
+	_, folder := newfile.Begin(filepath.Join(path+"no", "a"))
+	for want, c := range map[string]struct{ err, kind error }{
+		fmt.Sprintf("there is a file %q already; it was left as it is, give another path", path):                           {newfile.Vacant(path), fs.ErrExist},
+		fmt.Sprintf("there is a file %q already; it was left as it is, give another path", second.Path()):                  {second.Name(second.Path()), fs.ErrExist},
+		fmt.Sprintf("the folder of %q does not exist; make it first, or give another path", filepath.Join(path+"no", "a")): {folder, fs.ErrNotExist},
+		"the path of the new file is empty; give one":                                                                      {empty, nil},
+	} {
+		if c.err == nil || c.err.Error() != want || c.kind != nil && !errors.Is(c.err, c.kind) {
+			t.Errorf("err = %v, want %q of %v", c.err, want, c.kind)
+		}
 	}
 }

@@ -3,9 +3,6 @@ package store
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io/fs"
-	"os"
 
 	"marcador/newfile"
 )
@@ -16,43 +13,22 @@ import (
 // when it gets its name; where anything fails there is no file at to. Nothing waits for
 // it, but the write-ahead log grows while it reads. O(database).
 func Backup(ctx context.Context, path, to string) (Contents, error) {
-	// Sooner than after a copy of some gigabytes. Name looks again.
-	if _, err := os.Lstat(to); err == nil {
-		return Contents{}, fmt.Errorf("there is a file %q already; it was left as it is, give another path", to)
+	if err := newfile.Vacant(to); err != nil {
+		return Contents{}, err
 	}
 	part, c, err := copyOf(ctx, path, to)
 	if err != nil {
 		return c, err
 	}
-	return c, nameCopy(part, to)
-}
-
-// nameCopy gives a copy its name, or removes it.
-func nameCopy(part *newfile.Part, to string) error {
-	err := part.Name(to)
-	if err == nil {
-		return nil
-	}
-	if errors.Is(err, fs.ErrExist) {
-		err = fmt.Errorf("there is a file %q already; it was left as it is, give another path", to)
-	} else {
-		err = fmt.Errorf("write %q: %w", to, err)
-	}
-	return errors.Join(err, part.Discard())
+	return c, errors.Join(part.Name(to), part.Discard())
 }
 
 // copyOf returns a copy of the database at path, with the changes, checked after them, in a
 // file beside to.
 func copyOf(ctx context.Context, path, to string, changes ...func(ctx context.Context, path string) error) (*newfile.Part, Contents, error) {
-	if to == "" {
-		return nil, Contents{}, errors.New("the copy's path is empty; give a file")
-	}
 	part, err := newfile.Begin(to)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, Contents{}, fmt.Errorf("the folder of %q does not exist; make it first, or give another path", to)
-	case err != nil:
-		return nil, Contents{}, fmt.Errorf("write %q: %w", to, err)
+	if err != nil {
+		return nil, Contents{}, err
 	}
 	if err := vacuumInto(ctx, path, part.Path()); err != nil {
 		return nil, Contents{}, errors.Join(err, part.Discard())
@@ -77,11 +53,7 @@ func vacuumInto(ctx context.Context, path, to string) error {
 	if err != nil {
 		return err
 	}
-	empty, err := identify(ctx, db, path)
-	if err == nil && empty {
-		err = fmt.Errorf("%q is empty; give the path of a database", path)
-	}
-	if err != nil {
+	if err := expect(ctx, db, path); err != nil {
 		return errors.Join(err, db.Close())
 	}
 	_, err = db.ExecContext(ctx, `VACUUM INTO ?`, to)

@@ -28,11 +28,8 @@ func contentsOf(ctx context.Context, path string) (c Contents, err error) {
 		return c, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	switch empty, err := identify(ctx, db, path); {
-	case err != nil:
+	if err := expect(ctx, db, path); err != nil {
 		return c, err
-	case empty:
-		return c, fmt.Errorf("%q is empty; give a file that marcador backup has made", path)
 	}
 	for _, check := range []func(context.Context, querier) error{wholePages, wholeReferences, wholeSums} {
 		if err := check(ctx, db); err != nil {

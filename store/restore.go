@@ -252,7 +252,7 @@ func exchange(part *newfile.Part, path string, held *holder) (kept string, err e
 		if err := part.Name(path); errors.Is(err, fs.ErrExist) {
 			return "", madeMeanwhile(path)
 		} else if err != nil {
-			return "", fmt.Errorf("write database %q: %w", path, err)
+			return "", err
 		}
 		return "", nil
 	}

@@ -25,12 +25,8 @@ func OpenSnapshot(ctx context.Context, path string) (*Snapshot, error) {
 		return nil, err
 	}
 	s := &Snapshot{db: db}
-	empty, err := identify(ctx, db, path)
-	switch {
-	case err != nil:
+	if err := expect(ctx, db, path); err != nil {
 		return nil, errors.Join(err, db.Close())
-	case empty:
-		return nil, errors.Join(fmt.Errorf("%q is empty; give the path of a database", path), db.Close())
 	}
 	var version int
 	if s.conn, err = db.Conn(ctx); err == nil {

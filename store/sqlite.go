@@ -158,6 +158,15 @@ func identify(ctx context.Context, db *sql.DB, path string) (empty bool, err err
 	return false, nil
 }
 
+// expect is identify where an empty file will not do.
+func expect(ctx context.Context, db *sql.DB, path string) error {
+	empty, err := identify(ctx, db, path)
+	if err == nil && empty {
+		err = fmt.Errorf("%q is empty; give the path of a database", path)
+	}
+	return err
+}
+
 func anothers(path string) error {
 	return fmt.Errorf("%q is an SQLite database of another program; it was left as it is, give another path", path)
 }
