@@ -235,7 +235,7 @@ func marshal(v any) []byte {
 func quote(s string) []byte { return marshal(s) }
 
 // TimeFormat is how times in UTC stand in JSON: RFC 3339 with milliseconds.
-const TimeFormat = "2006-01-02T15:04:05.000Z"
+const TimeFormat = store.TimeFormat
 
 func appendTime(dst []byte, t time.Time) []byte {
 	return append(t.UTC().AppendFormat(append(dst, '"'), TimeFormat), '"')

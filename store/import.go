@@ -100,6 +100,9 @@ func Free(ctx context.Context, path string) error {
 	return h.release()
 }
 
+// TimeFormat is how times are written: RFC 3339, in UTC, with milliseconds.
+const TimeFormat = "2006-01-02T15:04:05.000Z"
+
 // past is what rows with a time of their own have to come after.
 type past struct {
 	known  bool
@@ -124,7 +127,7 @@ func (a *addition) checkTime(ctx context.Context, u *Update, index int) (int64, 
 		a.past.known = true
 	}
 	at := u.At.UnixMilli()
-	say := func(ms int64) string { return time.UnixMilli(ms).UTC().Format("2006-01-02T15:04:05.000Z") }
+	say := func(ms int64) string { return time.UnixMilli(ms).UTC().Format(TimeFormat) }
 	switch {
 	case at > a.at:
 		return 0, refuse(BadTime, index, "at", "%s lies in the future; give the time when the points were earned, or none for now", say(at))

@@ -1,8 +1,11 @@
 package transfer_test
 
 import (
+	"fmt"
+	"io"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"marcador/store"
@@ -90,7 +93,7 @@ func TestImport_own(t *testing.T) {
 // Rows of one time, such as a whole day's, are all imported, however the file is cut off
 // and grows.
 func TestImport_sameTime(t *testing.T) {
-	transfer.AtOnce(t, 2)
+	transfer.PerWrite(t, 2)
 	s, path := open(t)
 	load(t, s, `{"id":"a","username":"A"}`)
 	row := `{"userId":"a","xp":1,"at":"2026-03-01T00:00:00Z"}` + "\n"
@@ -143,5 +146,49 @@ func TestImport_limits(t *testing.T) {
 	got, err := s.Limits(t.Context())
 	if err != nil || len(got) != 2 {
 		t.Errorf("Limits() = %v, %v", got, err)
+	}
+}
+
+// Users are written once they are many bytes, however few, and points in their own parts.
+func TestImport_large(t *testing.T) {
+	transfer.MaxWaiting(t, 10_000)
+	commits := 0
+	s, _ := openWith(t, store.Options{Committed: func(store.Commit) { commits++ }})
+	var people strings.Builder
+	for n := range 20 {
+		fmt.Fprintf(&people, `{"id":"u%d","username":"U","groups":{"school":["%s"],"club":["%[2]s1"]}}`+"\n", n, strings.Repeat("x", 100))
+	}
+	load(t, s, strings.Repeat(people.String(), 10))
+	if commits < 4 || commits > 6 {
+		t.Errorf("%d transactions", commits)
+	}
+	commits = 0
+	load(t, s, strings.Repeat(`{"userId":"u1","xp":1,"reason":"`+strings.Repeat("y", 500)+`"}`+"\n", 100))
+	if commits != 1 {
+		t.Errorf("points: %d transactions", commits)
+	}
+}
+
+// A cell of groups is JSON by the same rules as a line of it.
+func TestImport_csvGroups(t *testing.T) {
+	s, _ := open(t)
+	for _, cell := range []string{`{"school":["1"],"school":["2"]}`, "{\"school\":[\"\xff\"]}", `{"school":["1"]} {}`} {
+		in := "id,username,groups\nu,U,\"" + strings.ReplaceAll(cell, `"`, `""`) + "\"\n"
+		_, err := transfer.Import(t.Context(), s, strings.NewReader(in), transfer.CSV, nil)
+		if err == nil || !strings.HasPrefix(err.Error(), "line 2: groups: has to be") {
+			t.Errorf("%q: %v", cell, err)
+		}
+	}
+}
+
+// The separator is found also where the first line comes in parts, as from a pipe.
+func TestImport_pipe(t *testing.T) {
+	for _, in := range []string{"username;id\nA;a\n", "username,id\nA;B,a\n"} {
+		for _, half := range []func(io.Reader) io.Reader{iotest.OneByteReader, iotest.HalfReader, iotest.DataErrReader} {
+			s, _ := open(t)
+			if _, err := transfer.Import(t.Context(), s, half(strings.NewReader(in)), transfer.CSV, nil); err != nil {
+				t.Errorf("%q: %v", in, err)
+			}
+		}
 	}
 }

@@ -7,12 +7,20 @@ import (
 	"testing"
 )
 
-// AtOnce has n records be written at once until the test ends.
-func AtOnce(tb testing.TB, n int) {
+// PerWrite has n records be written at once until the test ends.
+func PerWrite(tb testing.TB, n int) {
 	tb.Helper()
-	was := atOnce
-	atOnce = n
-	tb.Cleanup(func() { atOnce = was })
+	was := perWrite
+	perWrite = n
+	tb.Cleanup(func() { perWrite = was })
+}
+
+// MaxWaiting has users be written once they are n bytes, until the test ends.
+func MaxWaiting(tb testing.TB, n int) {
+	tb.Helper()
+	was := maxWaiting
+	maxWaiting = n
+	tb.Cleanup(func() { maxWaiting = was })
 }
 
 // Rewrite reads all records of the input, checks them, and writes them in the format.

@@ -151,7 +151,7 @@ func newCSVReader(in *bufio.Reader) (*csvReader, error) {
 	c := &csvReader{in: csv.NewReader(limited), limited: limited}
 	c.in.ReuseRecord = true
 	// In much of the world spreadsheets put semicolons.
-	if start, _ := in.Peek(in.Buffered()); !bytes.Contains(firstLine(start), []byte(",")) && bytes.Contains(firstLine(start), []byte(";")) {
+	if start := firstLine(in); !bytes.Contains(start, []byte(",")) && bytes.Contains(start, []byte(";")) {
 		c.in.Comma = ';'
 	}
 	header, line, err := c.row()
@@ -176,9 +176,18 @@ func newCSVReader(in *bufio.Reader) (*csvReader, error) {
 	return c, nil
 }
 
-func firstLine(b []byte) []byte {
-	line, _, _ := bytes.Cut(b, []byte("\n"))
-	return line
+// firstLine returns the first line, or as much of it as in's buffer has room for. It is
+// read on only when more is needed: a pipe may give it in parts.
+func firstLine(in *bufio.Reader) []byte {
+	for n := 1; ; n = in.Buffered() + 1 {
+		start, err := in.Peek(n)
+		if err == nil {
+			start, _ = in.Peek(in.Buffered()) // it is there
+		}
+		if line, _, whole := bytes.Cut(start, []byte("\n")); whole || err != nil {
+			return line
+		}
+	}
 }
 
 func (c *csvReader) next(r *record) (int, error) {
@@ -200,7 +209,7 @@ func (c *csvReader) next(r *record) (int, error) {
 				continue
 			}
 			if f.text {
-				cell = unguard(cell)
+				cell = unescape(strings.Clone(cell)) // else it keeps the whole row
 			}
 			if wrong := f.set(r, cell); wrong != "" {
 				at, _ := c.in.FieldPos(i)
@@ -256,14 +265,14 @@ func (l *rowLimit) Read(p []byte) (int, error) {
 // quote, so that it can be told when it is read.
 const formulas = "=+-@'"
 
-func guard(s string) string {
+func escape(s string) string {
 	if s != "" && strings.IndexByte(formulas, s[0]) >= 0 {
 		return "'" + s
 	}
 	return s
 }
 
-func unguard(s string) string {
+func unescape(s string) string {
 	if len(s) > 1 && s[0] == '\'' && strings.IndexByte(formulas, s[1]) >= 0 {
 		return s[1:]
 	}
@@ -312,7 +321,7 @@ func (c *csvWriter) write(r *record) error {
 		f, cell := &fields[i], ""
 		if f.there(r) {
 			if cell = f.get(r); f.text {
-				cell = guard(cell)
+				cell = escape(cell)
 			}
 		}
 		c.row[i+1] = cell

@@ -10,11 +10,17 @@ import (
 	"marcador/store"
 )
 
-// atOnce is how many records are written in one transaction, or a few more. Each writes
+// perWrite is how many records are written in one transaction, or a few more. Each writes
 // the pages that its rows are in, those of users at random, so that few large ones write
 // much less than many small ones; what waits takes some 10 MB. An import goes on where another
 // was cut off only if that had the same number. Tests have fewer.
-var atOnce = 20_000
+var perWrite = 20_000
+
+// maxWaiting bounds the users that are written in one transaction, but for the last, in
+// bytes: they may have long pictures and many groups. Of other records none is beyond some
+// kilobytes. Points are not counted, since theirs would change which keys they get. Tests
+// have less.
+var maxWaiting = 16 << 20
 
 // maxRows is how many rows a key covers at the most.
 const maxRows = 1000
@@ -43,7 +49,8 @@ func Import(ctx context.Context, s *store.Store, in io.Reader, format string, pr
 	return i.counts, err
 }
 
-// importer holds the records of one type that are written next, at most twice atOnce.
+// importer holds the records of one type that are written next, at most perWrite, and
+// the rest of a key's.
 type importer struct {
 	store    *store.Store
 	progress func(Counts)
@@ -57,6 +64,7 @@ type importer struct {
 	known int64 // the highest seq, of those that were there, of a row of this input
 
 	pending []pending
+	waiting int   // bytes of users in pending
 	missing int64 // how many of the key's rows are still to come
 }
 
@@ -99,7 +107,7 @@ func (i *importer) all(ctx context.Context, in reader) error {
 // take adds the record to those that wait, after it has written these where they are of
 // another type or enough.
 func (i *importer) take(ctx context.Context, p pending) error {
-	if n := len(i.pending); n > 0 && (i.pending[0].Type != p.Type || n >= atOnce && i.missing == 0) {
+	if n := len(i.pending); n > 0 && (i.pending[0].Type != p.Type || (n >= perWrite || i.waiting >= maxWaiting) && i.missing == 0) {
 		if i.pending[0].Type != p.Type {
 			if err := i.complete(); err != nil {
 				return err
@@ -121,6 +129,9 @@ func (i *importer) take(ctx context.Context, p pending) error {
 		}
 	}
 	i.pending = append(i.pending, p)
+	if p.Type == user {
+		i.waiting += p.size()
+	}
 	return nil
 }
 
@@ -163,7 +174,7 @@ func (i *importer) flush(ctx context.Context) error {
 		*count += int64(len(i.pending))
 	}
 	clear(i.pending) // so that nothing of it is kept
-	i.pending = i.pending[:0]
+	i.pending, i.waiting = i.pending[:0], 0
 	i.progress(i.counts)
 	return nil
 }

@@ -131,7 +131,7 @@ func (i *importer) addUnkeyed(ctx context.Context, rows []pending, b *batch) err
 			i.known = max(i.known, known[marks[there-1].String()].Last)
 		case len(known) > 0 && i.mark != noMark:
 			return &InputError{rows[0].line, "", fmt.Sprintf("or one of the next %d lines is not what it was when what comes before them was imported, so it is not known what is there already;"+
-				" put only new points into a file of their own, or give each a key", atOnce)}
+				" put only new points into a file of their own, or give each a key", perWrite)}
 		default:
 			if err := i.follow(ctx, rows, b); err != nil {
 				return err

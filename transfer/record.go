@@ -4,11 +4,12 @@
 package transfer
 
 import (
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/go-json-experiment/json"
 
 	"marcador/rules"
 	"marcador/store"
@@ -87,7 +88,7 @@ var fields = []field{
 		"groups", user,
 		func(r *record) bool { return len(r.Groups) > 0 },
 		func(r *record) string {
-			b, err := json.Marshal(r.Groups)
+			b, err := json.Marshal(r.Groups, json.Deterministic(true))
 			if err != nil {
 				panic(err) // a map of strings always has a JSON form
 			}
@@ -95,7 +96,7 @@ var fields = []field{
 		},
 		func(r *record, s string) (wrong string) {
 			if err := json.Unmarshal([]byte(s), &r.Groups); err != nil {
-				wrong = `has to be a JSON object of lists, as in {"school":["42"]}`
+				wrong = `has to be a JSON object of lists, each kind once, as in {"school":["42"]}`
 			}
 			return wrong
 		}, false,
@@ -164,6 +165,19 @@ func (e *InputError) Error() string {
 		return fmt.Sprintf("line %d: %s", e.Line, e.Message)
 	}
 	return fmt.Sprintf("line %d: %s: %s", e.Line, e.Field, e.Message)
+}
+
+// size is about how many bytes a user's texts take.
+func (r *record) size() int {
+	const header = 16 // of a string
+	n := len(r.ID) + len(r.Username) + len(r.Avatar) + len(r.Email) + len(r.Pseudonym)
+	for kind, ids := range r.Groups {
+		n += header + len(kind)
+		for _, id := range ids {
+			n += header + len(id)
+		}
+	}
+	return n
 }
 
 // check returns what is wrong with a record that was read, or nil, and fills in the type
@@ -249,10 +263,7 @@ func (r *record) checkPoints(add func(field, message string)) {
 // maxTop bounds a board's limit.
 const maxTop = 1_000_000_000
 
-// timeForm is how times are written: RFC 3339, in UTC, with milliseconds.
-const timeForm = "2006-01-02T15:04:05.000Z"
-
-func formatTime(t time.Time) string { return t.UTC().Format(timeForm) }
+func formatTime(t time.Time) string { return t.UTC().Format(store.TimeFormat) }
 
 // parseTime is the zero value where there is none.
 func parseTime(s string) (time.Time, error) {

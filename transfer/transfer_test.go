@@ -168,7 +168,7 @@ func rows(n int) string {
 // A file is imported in parts; however it is cut off, repeated or goes on, each row
 // counts once.
 func TestImport_again(t *testing.T) {
-	transfer.AtOnce(t, 1000)
+	transfer.PerWrite(t, 1000)
 	s, _ := open(t)
 	failing := errors.New("the disk is gone")
 	long := rows(2700)
