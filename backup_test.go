@@ -77,8 +77,8 @@ func TestProcess_backup(t *testing.T) {
 	admin := tokenFor(t, "svc", "admin", time.Hour)
 	var acknowledged [users]atomic.Int64
 	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
 	var writers sync.WaitGroup
+	defer func() { cancel(); writers.Wait() }()
 	for u := range users {
 		writers.Go(func() {
 			client := &http.Client{Transport: &http.Transport{}}
@@ -103,9 +103,15 @@ func TestProcess_backup(t *testing.T) {
 			}
 		})
 	}
-	for acknowledged[0].Load() < 100 {
-		time.Sleep(time.Millisecond) // a process under real load
+	reach := func(n int64) {
+		t.Helper()
+		for late := time.Now().Add(patient); acknowledged[0].Load() < n; time.Sleep(time.Millisecond) { // a process under real load
+			if time.Now().After(late) {
+				t.Fatalf("%d writes were acknowledged within %v, want %d", acknowledged[0].Load(), patient, n)
+			}
+		}
 	}
+	reach(100)
 	var before [users]int64
 	for u := range users {
 		before[u] = acknowledged[u].Load()
@@ -117,9 +123,7 @@ func TestProcess_backup(t *testing.T) {
 	refuses(t, "there is a file", "backup", copied, "--db", db)
 	refuses(t, "stop it first", "restore", copied, "--db", db)
 	refuses(t, "stop it first", "import", copied, "--db", db)
-	for after := acknowledged[0].Load(); acknowledged[0].Load() < after+20; {
-		time.Sleep(time.Millisecond) // it goes on as before
-	}
+	reach(acknowledged[0].Load() + 20) // it goes on as before
 	cancel()
 	writers.Wait()
 	for u := range users {
