@@ -9,6 +9,7 @@ import (
 	"io"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -166,7 +167,7 @@ func newCSVReader(in *bufio.Reader) (*csvReader, error) {
 		}
 		i := slices.IndexFunc(fields, func(f field) bool { return f.name == name })
 		if i < 0 {
-			return c, &InputError{line, name, "is not the name of a column; the first line has to name them, and there are " + names()}
+			return c, &InputError{line, strings.Trim(strconv.Quote(name), `"`), "is not the name of a column; the first line has to name them, and there are " + names()}
 		}
 		if slices.Contains(c.columns, &fields[i]) {
 			return c, &InputError{line, name, "is there twice; give each column once"}

@@ -332,6 +332,7 @@ func TestImport_refuses(t *testing.T) {
 		{"userId,xp\n\"a\nb\",1\n", "line 2: userId: has a control character"},
 		{"userId,xp\n\n\"a\",\n", "line 3: xp: is missing"},
 		{"userId,xp,xp\n", "line 1: xp: is there twice"},
+		{"\"us\ner\",xp\n", `line 1: us\ner: is not the name of a column`},
 		{"user,xp\n", "line 1: user: is not the name of a column"},
 		{"userId,xp\na,1.0\n", "line 2: xp: has to be a whole number"},
 		{"id,username,hidden\nu,U,perhaps\n", "line 2: hidden: has to be true or false"},
