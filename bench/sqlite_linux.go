@@ -26,7 +26,7 @@ type bareSQLite struct {
 func openBareSQLite(ctx context.Context, path string) (_ *bareSQLite, err error) {
 	dsn := url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: url.Values{"_pragma": {
 		"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)",
-		"journal_size_limit(67108864)", "secure_delete(ON)", "cache_size(-65536)",
+		"wal_autocheckpoint(8192)", "journal_size_limit(67108864)", "secure_delete(ON)", "cache_size(-65536)",
 	}}.Encode()}
 	_, _ = sqlite.Fdatasync(true) // as the program; where it is not to be had, neither has that
 	b := &bareSQLite{}

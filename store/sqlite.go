@@ -35,6 +35,7 @@ var (
 		"journal_mode(WAL)",
 		"synchronous(FULL)",
 		"foreign_keys(ON)",
+		"wal_autocheckpoint(8192)",     // pages, 32 MiB: writes wait for it, so fewer than one in a hundred do
 		"journal_size_limit(67108864)", // a checkpoint gives back what a burst took
 		"secure_delete(ON)",            // what is erased is overwritten
 		"cache_size(-65536)",           // KiB
