@@ -224,7 +224,8 @@ func TestPeers_eventSource(t *testing.T) {
 				way = proxied(p)
 			}
 			ctx := browser(t)(800, 600, "en-US")
-			must(t, ctx, chromedp.Navigate(way.url+"/docs"))
+			// The page of the board: its policy lets a script connect to the service.
+			must(t, ctx, chromedp.Navigate(way.url+"/"))
 			script(t, ctx, `
 				window.heard = [];
 				const source = new EventSource("/v1/events?mode=diff");
