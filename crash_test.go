@@ -252,7 +252,7 @@ func TestProcess_killed(t *testing.T) {
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
-			time.Sleep(time.Duration(chance.Int64N(int64(60 * time.Millisecond))))
+			time.Sleep(time.Duration(chance.Int64N(int64(60 * time.Millisecond)))) // at any instant
 			kill(t, cmd)
 		}
 		p, cmd = spawn(t, binary, db)

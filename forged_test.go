@@ -98,7 +98,7 @@ func (p *program) ready() {
 		if time.Since(begun) > patient {
 			p.tb.Fatalf("not ready: %s", body)
 		}
-		time.Sleep(time.Millisecond)
+		time.Sleep(time.Millisecond) // a real fetch over HTTP
 	}
 }
 

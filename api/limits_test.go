@@ -189,7 +189,7 @@ func TestLimits_slowReader(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatal("who does not read a page of a megabyte keeps the connection")
 		}
-		time.Sleep(time.Millisecond)
+		time.Sleep(time.Millisecond) // a real connection that is cut off
 	}
 	if a := f.do(f.admin, http.MethodGet, "/v1/leaderboards/global?limit=1000", ""); a.status != 200 || len(a.body) < 800<<10 {
 		t.Errorf("who reads gets %d, %d bytes", a.status, len(a.body))
@@ -228,7 +228,7 @@ func TestLimits_unread(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatalf("8 pages of most of a megabyte are held where 3 MB may be; %d are not", f.closed.Load())
 		}
-		time.Sleep(time.Millisecond)
+		time.Sleep(time.Millisecond) // a real connection that is cut off
 	}
 	whole := 0
 	for _, body := range streams {

@@ -41,7 +41,7 @@ func TestVerifier_Verify_forged(t *testing.T) {
 		opts.Issuer, opts.Audience = authtest.Iss, authtest.Aud
 		v := newRemote(t, opts)
 		for v.Ready() != nil {
-			time.Sleep(time.Millisecond)
+			time.Sleep(time.Millisecond) // the first fetch is another goroutine's
 		}
 		for range 2 { // what has been accepted stays so, and nothing else
 			for _, c := range accepted {
@@ -109,7 +109,7 @@ func TestVerifier_Verify_manyKeys(t *testing.T) {
 	s.set(authtest.Set(append(keys, good.JWK("ES256", nil))...), "", 0)
 	v := newRemote(t, auth.Options{JWKS: address, Transport: &s, Log: slog.New(slog.DiscardHandler)})
 	for v.Ready() != nil {
-		time.Sleep(time.Millisecond)
+		time.Sleep(time.Millisecond) // the first fetch is another goroutine's
 	}
 	if _, err := v.Verify(t.Context(), good.Token(t, "ES256", authtest.Claims(nil), nil)); err != nil {
 		t.Errorf("with a kid: %v", err)

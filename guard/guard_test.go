@@ -186,7 +186,7 @@ func TestGuard_order(t *testing.T) {
 		s.wantDone(s.dial("127.0.0.1", ask))
 		began("/")
 		for s.guard.Open() > n-1 { // until it has gone
-			time.Sleep(time.Millisecond)
+			time.Sleep(time.Millisecond) // the server's own goroutine notices
 		}
 	}
 	next(5)
@@ -303,7 +303,7 @@ func TestGuard_gone(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d connections are still known", left)
 		}
-		time.Sleep(time.Millisecond)
+		time.Sleep(time.Millisecond) // real connections close
 	}
 }
 
