@@ -39,8 +39,8 @@ func TestHandler_Files(t *testing.T) {
 		{"/marcador.js", "text/javascript; charset=utf-8", "export function connect"},
 		{"/marcador.d.ts", "text/plain; charset=utf-8", "export function connect"},
 		{"/marcador/sse.js", "text/javascript; charset=utf-8", "export class EventParser"},
-		{"/static/page.js", "text/javascript; charset=utf-8", "connect("},
-		{"/static/style.css", "text/css; charset=utf-8", ":root"},
+		{"/static/page/page.js", "text/javascript; charset=utf-8", "connect("},
+		{"/static/page/style.css", "text/css; charset=utf-8", ":root"},
 		{"/static/favicon.svg", "image/svg+xml", "<svg"},
 	} {
 		t.Run(tc.path, func(t *testing.T) {
@@ -133,7 +133,7 @@ func TestHandler_Page(t *testing.T) {
 	if m := regexp.MustCompile(`<style|\sstyle=|\son[a-z]+=|<script(?:>| type="module">)`).FindString(page); m != "" {
 		t.Errorf("inline: %s", m)
 	}
-	for _, module := range []string{"/marcador.js", "/static/page.js"} {
+	for _, module := range []string{"/marcador.js", "/static/page/page.js"} {
 		text := body(t, do(t, h, http.MethodGet, module, ""))
 		for _, m := range regexp.MustCompile(`(?m)^import .*from "\.(/[^"]+)"`).FindAllStringSubmatch(text, -1) {
 			name := module[:strings.LastIndex(module, "/")] + m[1]

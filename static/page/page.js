@@ -1,8 +1,8 @@
 // @ts-check
-/** @import { Board, ConnectOptions, Problem, Snapshot } from "./marcador.d.ts" */
+/** @import { Board, ConnectOptions, Problem, Snapshot } from "../marcador.d.ts" */
 
+import { connect } from "../marcador.js";
 import { Demo } from "./demo.js";
-import { connect } from "./marcador.js";
 import { Own } from "./own.js";
 import { Rows } from "./rows.js";
 import { ago, figure, language, moment, words } from "./words.js";

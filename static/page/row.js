@@ -1,8 +1,8 @@
 // @ts-check
-/** @import { Entry } from "./marcador.d.ts" */
+/** @import { Entry } from "../marcador.d.ts" */
 
-import { avatar } from "./avatar.js";
-import { arrow, badgeMark } from "./drawing.js";
+import { avatar } from "../marcador/avatar.js";
+import { arrow, badgeMark } from "../marcador/drawing.js";
 import { figure, words } from "./words.js";
 
 const GLIDE = { duration: 450, easing: "cubic-bezier(0.2, 0.7, 0.2, 1)" };

@@ -1,5 +1,5 @@
 // @ts-check
-/** @import { Entry } from "./marcador.d.ts" */
+/** @import { Entry } from "../marcador.d.ts" */
 
 import { Row, still } from "./row.js";
 

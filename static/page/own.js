@@ -1,5 +1,5 @@
 // @ts-check
-/** @import { Snapshot } from "./marcador.d.ts" */
+/** @import { Snapshot } from "../marcador.d.ts" */
 /** @import { Rows } from "./rows.js" */
 
 import { figure, percent, words } from "./words.js";
