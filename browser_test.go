@@ -2,57 +2,114 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"math/rand/v2"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 )
 
-// browser starts Chromium and returns what opens a window in it. Each window has
-// a profile of its own, as two people's browsers do.
-func browser(tb testing.TB) func(width, height int, language string) context.Context {
-	tb.Helper()
-	path := os.Getenv("CHROMIUM")
-	if path == "" {
-		var err error
-		if path, err = exec.LookPath("chromium"); err != nil {
-			tb.Fatalf("the page is tested in Chromium: install it, or name it in CHROMIUM (%v)", err)
-		}
+// chromium is the path of the browser that pages are tested in.
+func chromium() (string, error) {
+	if path := os.Getenv("CHROMIUM"); path != "" {
+		return path, nil
+	}
+	path, err := exec.LookPath("chromium")
+	if err != nil {
+		return "", fmt.Errorf("the page is tested in Chromium: install it, or name it in CHROMIUM (%w)", err)
+	}
+	return path, nil
+}
+
+// opened is the one Chromium of all tests, which starts when it is first needed:
+// the context of a window that stays blank. TestMain ends it by closeBrowser.
+var opened = sync.OnceValues(func() (context.Context, error) {
+	path, err := chromium()
+	if err != nil {
+		return nil, err
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox)
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
 	first, end := chromedp.NewContext(allocator)
-	if err := chromedp.Do(first); err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() {
-		if err := chromedp.Cancel(first); err != nil {
-			tb.Error(err)
-		}
+	closing := func() error {
+		err := chromedp.Cancel(first)
 		end()
 		stop()
-	})
+		return err
+	}
+	closeChromium.Store(&closing)
+	return first, chromedp.Do(first)
+})
+
+// closeChromium ends Chromium; nil where no test has needed it.
+var closeChromium atomic.Pointer[func() error]
+
+// closeBrowser ends Chromium, if it was started.
+func closeBrowser() error {
+	if closing := closeChromium.Load(); closing != nil {
+		return (*closing)()
+	}
+	return nil
+}
+
+// browser returns what opens a window in Chromium. Each window has a profile of its
+// own, as two people's browsers do, and is closed when the test is over.
+func browser(tb testing.TB) func(width, height int, language string) context.Context {
+	tb.Helper()
+	first, err := opened()
+	if err != nil {
+		tb.Fatal(err)
+	}
 	return func(width, height int, language string) context.Context {
 		tb.Helper()
-		ctx, end := chromedp.NewContext(first, chromedp.WithNewBrowserContext())
-		ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
-		tb.Cleanup(func() { cancel(); end() })
-		must(tb, ctx, chromedp.EmulateViewport(int64(width), int64(height)), chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
-			_, err := cdp.Call(ctx, t, emulation.SetUserAgentOverride,
-				emulation.SetUserAgentOverrideParams{UserAgent: "marcador test", AcceptLanguage: language})
-			return err
-		}))
-		return ctx
+		return prepare(tb, first, width, height, language, chromedp.WithNewBrowserContext())
 	}
+}
+
+// another opens a second tab beside one, in the same profile.
+func another(tb testing.TB, ctx context.Context, width, height int, language string) context.Context {
+	tb.Helper()
+	return prepare(tb, ctx, width, height, language)
+}
+
+func prepare(tb testing.TB, parent context.Context, width, height int, language string, options ...chromedp.ContextOption) context.Context {
+	tb.Helper()
+	ctx, end := chromedp.NewContext(parent, options...)
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	tb.Cleanup(func() {
+		if err := chromedp.Cancel(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			tb.Errorf("close a window: %v", err)
+		}
+		cancel()
+		end()
+	})
+	must(tb, ctx, chromedp.EmulateViewport(int64(width), int64(height)))
+	send(tb, ctx, emulation.SetUserAgentOverride, emulation.SetUserAgentOverrideParams{UserAgent: "marcador test", AcceptLanguage: language})
+	return ctx
+}
+
+// send gives the browser a command about a window.
+func send[P, R any](tb testing.TB, ctx context.Context, command cdp.Command[P, R], params P) R {
+	tb.Helper()
+	result, err := chromedp.Call(ctx, command, params)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return result
+}
+
+// beforehand runs JavaScript in each document of a window, before any of its own.
+func beforehand(tb testing.TB, ctx context.Context, source string) {
+	tb.Helper()
+	send(tb, ctx, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: source})
 }
 
 func must(tb testing.TB, ctx context.Context, actions ...chromedp.Action[chromedp.Void]) {
@@ -86,184 +143,4 @@ func until(tb testing.TB, ctx context.Context, condition string) {
 		text, _ := chromedp.Run(ctx, chromedp.Evaluate[string](`document.body.innerText.slice(0, 600)`)) // for the message only
 		tb.Fatalf("waiting for %s: %v; the page says %q", condition, err, text)
 	}
-}
-
-const (
-	isLive   = `document.querySelector("#status").dataset.status === "live" && document.querySelectorAll("tr[data-user-id]").length > 0`
-	bannerOn = `document.querySelector("#banner").classList.contains("shown")`
-)
-
-// Two windows: what is done in one moves the other.
-func TestBrowser_twoWindows(t *testing.T) {
-	p := start(t, "demo", "--addr", "127.0.0.1:0", "--throttle", "4s")
-	window := browser(t)
-	one, two := window(1280, 900, "es-MX"), window(1280, 900, "en-US")
-
-	must(t, two, chromedp.Navigate(p.url))
-	until(t, two, isLive)
-	// Somebody in the lower half, so that there is a way up.
-	student := eval[string](t, two, `[...document.querySelectorAll("tr[data-user-id]")][40].dataset.userId`)
-	must(t, one, chromedp.Navigate(p.url+"/?student="+student))
-	until(t, one, isLive)
-	if got := eval[string](t, one, `document.querySelector("#status-text").textContent`); got != "En vivo" {
-		t.Errorf("the mark says %q, want En vivo", got)
-	}
-	if got := eval[string](t, two, `document.querySelector("#status-text").textContent`); got != "Live" {
-		t.Errorf("the mark says %q, want Live", got)
-	}
-	if got := eval[string](t, two, `document.documentElement.lang`); got != "en" {
-		t.Errorf("lang = %q, want en", got)
-	}
-	row := fmt.Sprintf(`document.querySelector('tr[data-user-id=%q]')`, student)
-	place := `[...document.querySelectorAll("tr[data-user-id]")].indexOf(` + row + `)`
-	before := eval[int](t, two, place)
-	script(t, two, `window.seen = `+row)
-	for i := 0; eval[int](t, two, place) >= before; i++ {
-		if i == 30 {
-			t.Fatal("thirty exercises moved nothing")
-		}
-		must(t, one, chromedp.Click(chromedp.ID("exercise")), chromedp.WaitEnabled(chromedp.ID("exercise")))
-		if i%5 == 4 { // wait for a broadcast in the other window
-			version := eval[string](t, two, `document.querySelector("#time").dateTime`)
-			until(t, two, fmt.Sprintf(`document.querySelector("#time").dateTime !== %q`, version))
-		}
-	}
-	if !eval[bool](t, two, `window.seen === `+row) {
-		t.Error("the row was made anew instead of moved")
-	}
-
-	// The own row is marked, and one's rank is in view in any case.
-	until(t, one, row+`.classList.contains("own")`)
-	if eval[bool](t, two, `document.querySelector("tr.own") !== null`) {
-		t.Error("a row is marked for somebody who only watches")
-	}
-	script(t, one, `window.scrollTo(0, 0)`)
-	must(t, one, chromedp.EmulateViewport(1280, 400))
-	until(t, one, `!document.querySelector("#me").hidden && /\d/.test(document.querySelector("#me-rank").textContent)`)
-
-	if eval[string](t, one, `document.querySelector("#updated time").dateTime`) == "" {
-		t.Error("the time of the last update is not shown")
-	}
-	if got := eval[int](t, one, `performance.getEntriesByType("resource").filter((r) => !r.name.startsWith(location.origin)).length`); got != 0 {
-		t.Errorf("the page asked %d things of other hosts", got)
-	}
-	screenshot(t, window, p.url+"/?student="+eval[string](t, two, `[...document.querySelectorAll("tr[data-user-id]")][6].dataset.userId`))
-}
-
-// screenshot takes the README's picture where MARCADOR_SCREENSHOT names a file.
-func screenshot(tb testing.TB, window func(int, int, string) context.Context, url string) {
-	tb.Helper()
-	file := os.Getenv("MARCADOR_SCREENSHOT")
-	if file == "" {
-		return
-	}
-	ctx := window(1280, 800, "es-MX")
-	must(tb, ctx, chromedp.Navigate(url))
-	until(tb, ctx, isLive)
-	until(tb, ctx, bannerOn)
-	must(tb, ctx, chromedp.Sleep(time.Second)) // rows have glided to their places
-	png, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
-	if err != nil {
-		tb.Fatal(err)
-	}
-	if err := os.WriteFile(file, png, 0o644); err != nil {
-		tb.Fatal(err)
-	}
-}
-
-// The banner shows at an update and is gone after three seconds.
-func TestBrowser_banner(t *testing.T) {
-	p := serveOn(t, "127.0.0.1:0", filepath.Join(t.TempDir(), "m.db"), "--public")
-	p.enrol(3)
-	ctx := browser(t)(800, 600, "es-MX")
-	must(t, ctx, chromedp.Navigate(p.url))
-	until(t, ctx, isLive)
-	if eval[bool](t, ctx, bannerOn) {
-		t.Error("the banner shows before an update")
-	}
-	script(t, ctx, `
-		window.banner = document.querySelector("#banner");
-		window.times = [];
-		new MutationObserver(() => times.push(performance.now())).observe(banner, { attributeFilter: ["class"] });
-		window.layout = document.querySelector("tr[data-user-id]").getBoundingClientRect().top`)
-	p.call(tokenFor(t, "svc", "xp:write", time.Hour), http.MethodPost, "/v1/users/u3/xp", `{"xp":5}`, nil)
-	until(t, ctx, bannerOn)
-	if got := eval[string](t, ctx, `banner.textContent`); got != "Actualizado en tiempo real" {
-		t.Errorf("the banner says %q", got)
-	}
-	if moved := eval[bool](t, ctx, `document.querySelector("tr[data-user-id]:first-child").getBoundingClientRect().top !== layout && !document.getAnimations().length`); moved {
-		t.Error("the banner moves the rows")
-	}
-	until(t, ctx, `!(`+bannerOn+`)`)
-	if took := eval[float64](t, ctx, `times.at(-1) - times[0]`); took < 2900 {
-		t.Errorf("the banner was there for only %.0f ms, want 3 s", took)
-	}
-	until(t, ctx, `getComputedStyle(banner).visibility === "hidden" || getComputedStyle(banner).opacity === "0"`)
-}
-
-// The server is stopped and started again, and the page recovers by itself.
-func TestBrowser_restart(t *testing.T) {
-	db := filepath.Join(t.TempDir(), "m.db")
-	addr := freeAddress(t)
-	p := serveOn(t, addr, db, "--public")
-	p.enrol(2)
-	ctx := browser(t)(390, 844, "es-MX")
-	must(t, ctx, chromedp.Navigate(p.url))
-	until(t, ctx, isLive)
-	p.stop()
-	until(t, ctx, `document.querySelector("#status").dataset.status === "stale"`)
-	if n := eval[int](t, ctx, `document.querySelectorAll("tr[data-user-id]").length`); n != 2 {
-		t.Errorf("%d rows while the server is away, want those that were there", n)
-	}
-	p = serveOn(t, addr, db, "--public")
-	p.call(tokenFor(t, "svc", "xp:write", time.Hour), http.MethodPost, "/v1/users/u2/xp", `{"xp":77}`, nil)
-	until(t, ctx, isLive)
-	until(t, ctx, `document.querySelector("tr[data-user-id]").dataset.userId === "u2"`)
-	until(t, ctx, `document.querySelector('tr[data-user-id="u2"] .points').textContent === "77"`)
-}
-
-// freeAddress is one that nobody else takes while a server is away: its port is
-// below those that the system gives out.
-func freeAddress(tb testing.TB) string {
-	tb.Helper()
-	for {
-		addr := fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(10_000))
-		if l, err := new(net.ListenConfig).Listen(tb.Context(), "tcp", addr); err == nil {
-			if err := l.Close(); err != nil {
-				tb.Fatal(err)
-			}
-			return addr
-		}
-	}
-}
-
-// Without a token there is no stream, but the page can be refreshed.
-func TestBrowser_withoutToken(t *testing.T) {
-	p := start(t, "demo", "--addr", "127.0.0.1:0", "--students", "500", "--throttle", "0")
-	ctx := browser(t)(800, 600, "es-MX")
-	must(t, ctx, chromedp.Navigate(p.url+"/?student=-"))
-	until(t, ctx, `document.querySelector("#status").dataset.status === "readonly" && document.querySelectorAll("tr[data-user-id]").length === 100`)
-	if got := eval[string](t, ctx, `document.querySelector("#status-text").textContent`); got != "Modo lectura" {
-		t.Errorf("the mark says %q", got)
-	}
-	if !eval[bool](t, ctx, `document.querySelector("#exercise").disabled`) {
-		t.Error("an exercise can be completed by nobody")
-	}
-	// The points of the school's students come in all the while.
-	total := `[...document.querySelectorAll(".points")].map((e) => e.textContent).join()`
-	before := eval[string](t, ctx, total)
-	for deadline := time.Now().Add(patient); eval[string](t, ctx, total) == before; {
-		if time.Now().After(deadline) {
-			t.Fatal("refreshing shows nothing new")
-		}
-		must(t, ctx, chromedp.Click(chromedp.ID("refresh")), chromedp.Sleep(100*time.Millisecond))
-	}
-	if streams := eval[int](t, ctx, `performance.getEntriesByType("resource").filter((r) => r.name.includes("/v1/events")).length`); streams != 0 {
-		t.Errorf("%d streams were asked for without a token", streams)
-	}
-
-	// Where nobody is served without a token, the page says so.
-	closed := serveOn(t, "127.0.0.1:0", filepath.Join(t.TempDir(), "m.db"))
-	must(t, ctx, chromedp.Navigate(closed.url))
-	until(t, ctx, `!document.querySelector("#notice").hidden`)
 }

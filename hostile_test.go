@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -10,14 +9,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/cdp"
-	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 )
 
 // What people are called is shown as it is written and runs nowhere, nor does a
 // picture of theirs; and the page keeps to its own policy.
-func TestBrowser_hostile(t *testing.T) {
+func TestPage_hostile(t *testing.T) {
 	p := serveOn(t, "127.0.0.1:0", filepath.Join(t.TempDir(), "m.db"), "--public")
 	admin := tokenFor(t, "svc", "admin", time.Hour)
 	const run = `window.ran=(window.ran||0)+1`
@@ -54,14 +51,9 @@ func TestBrowser_hostile(t *testing.T) {
 	}
 
 	ctx := browser(t)(800, 600, "es-MX")
-	must(t, ctx, chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
-		_, err := cdp.Call(ctx, target, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{
-			Source: `window.violations = [];
-				addEventListener("securitypolicyviolation", (e) => violations.push(e.violatedDirective + " " + e.blockedURI + " " + e.sourceFile));
-				addEventListener("error", (e) => e.message && violations.push(e.message));`,
-		})
-		return err
-	}))
+	beforehand(t, ctx, `window.violations = [];
+		addEventListener("securitypolicyviolation", (e) => violations.push(e.violatedDirective + " " + e.blockedURI + " " + e.sourceFile));
+		addEventListener("error", (e) => e.message && violations.push(e.message));`)
 	clean := func(where string) {
 		t.Helper()
 		if ran := eval[int](t, ctx, `window.ran || 0`); ran != 0 {

@@ -26,12 +26,25 @@ import (
 const secret = "0123456789abcdef0123456789abcdef"
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+	goleak.VerifyTestMain(suite{m}, goleak.Cleanup(func(code int) {
 		if folder := builtIn.Load(); folder != nil {
 			_ = os.RemoveAll(*folder) // a folder for temporary files
 		}
 		os.Exit(code)
 	}))
+}
+
+// suite is all tests, and what they share.
+type suite struct{ m *testing.M }
+
+// Run implements goleak.TestingM.
+func (s suite) Run() int {
+	code := s.m.Run()
+	if err := closeBrowser(); err != nil {
+		fmt.Fprintln(os.Stderr, "close Chromium:", err)
+		return max(code, 1)
+	}
+	return code
 }
 
 // program is marcador, running in this process as main would run it.
