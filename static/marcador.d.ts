@@ -46,12 +46,31 @@ export interface Problem {
   readonly message: string;
 }
 
+/** A slice of a board, read once. */
+export interface Page {
+  readonly entries: readonly Entry[];
+  readonly totalEntries: number;
+  readonly version: number;
+  readonly lastUpdated: string | null;
+  readonly me: Me | null;
+}
+
+/** The user's own rank moved on the board, among the rows or not. A rank of null is none. */
+export interface RankChanged {
+  readonly userId: string;
+  readonly board: string;
+  readonly period: string;
+  readonly oldRank: number | null;
+  readonly newRank: number | null;
+  readonly pointsGained: number;
+}
+
 /** Frozen. A new one is made only when something in it changed. */
 export interface Snapshot {
   readonly status: Status;
   readonly board: string;
   readonly period: string;
-  /** Best first, at most 100. */
+  /** Best first, at most `rows`. */
   readonly entries: readonly Entry[];
   readonly totalEntries: number;
   /** Sequence number of the last update that `entries` contains; null before the first data. */
@@ -76,6 +95,8 @@ export interface ConnectOptions {
    * leaves plain reading. Without this option the stream is tried with the page's cookie.
    */
   getToken?: () => Promise<string | null>;
+  /** How many rows are kept, and asked for, 1 to 1000 (100). A stream brings as many as the service's `--top`. */
+  rows?: number;
 }
 
 /** A followed board. Its methods need no `this`. */
@@ -83,13 +104,22 @@ export interface Board {
   /** Calls `listener` after each change of the snapshot; gives the function that ends this. */
   subscribe(listener: () => void): () => void;
   getSnapshot(): Snapshot;
+  /** Calls `listener` with each move of the user's own rank; gives the function that ends this. */
+  on(type: "rank_changed", listener: (move: RankChanged) => void): () => void;
   /** Reads the page once. Always resolves; a failure stands in the snapshot's `error`. */
   refresh(): Promise<void>;
+  /**
+   * Reads the rows around the user's own, with so many above and below (5). Rejects with an Error that has a
+   * Problem's `status` and `code`.
+   */
+  around(neighbours?: number): Promise<Page>;
+  /** Reads JSON from a path of the service, with the board's token. Rejects as `around` does. */
+  read(path: string): Promise<unknown>;
   /** Tries the stream at once, with a fresh token where there was none and all five tries ahead. */
   retry(): void;
   /** Ends the stream, every request and every timer. The last snapshot stays readable. */
   close(): void;
 }
 
-/** Follows a board, from now until `close()`. */
+/** Follows a board, from now until `close()`. Throws a TypeError that names the option which is wrong. */
 export function connect(options?: ConnectOptions): Board;

@@ -1,14 +1,15 @@
 // @ts-check
-/** @import { Board, ConnectOptions, Snapshot } from "./marcador.d.ts" */
-/** @import { Page, Standing } from "./marcador/check.js" */
+/** @import { Board, ConnectOptions, Entry, Page, RankChanged, Snapshot } from "./marcador.d.ts" */
+/** @import { Standing } from "./marcador/check.js" */
 /** @import { StreamEvent } from "./marcador/sse.js" */
 
 import * as check from "./marcador/check.js";
 import { Refusal, refusalFrom, Service } from "./marcador/http.js";
+import { complete } from "./marcador/options.js";
 import { mark, placeIn } from "./marcador/place.js";
 import { Stream } from "./marcador/stream.js";
 
-const ROWS = 100;
+const NEIGHBOURS = 5;
 const TRIES = 5;
 const FIRST_DELAY = 1_000;
 const LONGEST_DELAY = 30_000;
@@ -20,12 +21,15 @@ const SETTLED = 10_000;
 
 /** @param {ConnectOptions} [options] @returns {Board} */
 export function connect(options = {}) {
-  const connection = new Connection(options);
+  const connection = new Connection(complete(options));
   connection.open();
   return {
     subscribe: (listener) => connection.subscribe(listener),
     getSnapshot: () => connection.snapshot,
+    on: (type, listener) => connection.on(type, listener),
     refresh: () => connection.refresh(),
+    around: (neighbours) => connection.around(neighbours),
+    read: (path) => connection.read(path),
     retry: () => connection.retry(),
     close: () => connection.close(),
   };
@@ -38,6 +42,10 @@ class Connection {
   snapshot;
 
   #service;
+  #rows;
+  /** All the rows that are known, of which the snapshot shows the first. */
+  #all = /** @type {readonly Entry[]} */ ([]);
+  #watchers = /** @type {Set<(move: RankChanged) => void>} */ (new Set());
   #listeners = /** @type {Set<() => void>} */ (new Set());
   #closing = new AbortController();
 
@@ -64,9 +72,10 @@ class Connection {
   #meReading = false;
   #meWanted = false;
 
-  /** @param {ConnectOptions} options */
-  constructor({ board = "global", period = "all-time", baseUrl = "", getToken }) {
+  /** @param {ReturnType<typeof complete>} options */
+  constructor({ board, period, rows, baseUrl, getToken }) {
     this.#service = new Service(baseUrl, getToken);
+    this.#rows = rows;
     this.snapshot = Object.freeze({
       status: /** @type {const} */ ("connecting"),
       board,
@@ -92,6 +101,17 @@ class Connection {
     this.#listeners.add(listener);
     return () => {
       this.#listeners.delete(listener);
+    };
+  }
+
+  /** @param {string} type @param {(move: RankChanged) => void} listener */
+  on(type, listener) {
+    if (type !== "rank_changed") {
+      throw new TypeError(`there is no event ${JSON.stringify(type)}; give "rank_changed"`);
+    }
+    this.#watchers.add(listener);
+    return () => {
+      this.#watchers.delete(listener);
     };
   }
 
@@ -128,11 +148,25 @@ class Connection {
     return this.#reading;
   }
 
+  /** @param {number} [neighbours] */
+  async around(neighbours = NEIGHBOURS) {
+    return this.#getPage({ around: "me", neighbours: String(neighbours) });
+  }
+
+  /** @param {string} path @returns {Promise<unknown>} */
+  async read(path) {
+    if (typeof path !== "string" || !/^\/(?!\/)/.test(path)) {
+      throw new TypeError(`read takes a path of the service, such as "/v1/users/u7/history"`);
+    }
+    return this.#getJSON(path);
+  }
+
   close() {
-    this.#closing.abort();
+    this.#closing.abort(new Refusal(0, "closed", "the board was closed"));
     this.#stop();
     clearTimeout(this.#meTimer);
     this.#listeners.clear();
+    this.#watchers.clear();
   }
 
   /** What a board without a stream is: waiting for its first data, or holding old data. */
@@ -181,19 +215,21 @@ class Connection {
       this.#set({ status: "live", error: null });
       return;
     }
-    const entries = mark(this.snapshot.entries, userId);
-    const me = placeIn(entries, userId, this.snapshot.totalEntries);
-    this.#set({ status: "live", error: null, userId, me, entries });
+    this.#all = mark(this.#all, userId);
+    const me = placeIn(this.#all, userId, this.snapshot.totalEntries);
+    this.#set({ status: "live", error: null, userId, me, entries: this.#shown() });
     if (this.snapshot.version !== null) this.#wantMe();
   }
 
   /**
    * The user's own rank has moved; where the rows do not tell the rest of it, it is asked for.
-   * @param {import("./marcador/check.js").Move} move
+   * @param {RankChanged} move
    */
-  #moved({ userId, newRank }) {
-    const { me } = this.snapshot;
-    if (userId === this.snapshot.userId && newRank !== (me?.rank ?? null)) this.#wantMe();
+  #moved(move) {
+    const { me, userId } = this.snapshot;
+    if (move.userId !== userId) return;
+    if (move.newRank !== (me?.rank ?? null)) this.#wantMe();
+    for (const watcher of [...this.#watchers]) call(() => watcher(move));
   }
 
   /** @param {Standing} standing @param {string} id */
@@ -214,10 +250,10 @@ class Connection {
    */
   #apply({ entries, totalEntries, version, lastUpdated }, userId, elsewhere) {
     const old = this.snapshot;
-    const marked = mark(entries, userId);
-    const me = placeIn(marked, userId, totalEntries) ?? elsewhere;
+    this.#all = mark(entries, userId);
+    const me = placeIn(this.#all, userId, totalEntries) ?? elsewhere;
     this.#set({
-      entries: same(marked, old.entries) ? old.entries : marked,
+      entries: this.#shown(),
       totalEntries,
       version,
       lastUpdated,
@@ -225,6 +261,13 @@ class Connection {
       me: same(me, old.me) ? old.me : me,
       error: null,
     });
+  }
+
+  /** The first rows, as they were where nothing in them changed. */
+  #shown() {
+    const { entries } = this.snapshot;
+    const shown = this.#all.slice(0, this.#rows);
+    return same(shown, entries) ? entries : Object.freeze(shown);
   }
 
   /** Decides what follows a stream that is over. @param {Refusal} ending */
@@ -282,7 +325,7 @@ class Connection {
 
   async #read() {
     try {
-      const page = await this.#getPage(ROWS);
+      const page = await this.#getPage({ limit: String(this.#rows) });
       const { status, version, userId } = this.snapshot;
       if (version !== null && page.version < version) {
         // A live stream is the newer source; otherwise the database is another one.
@@ -296,18 +339,28 @@ class Connection {
     }
   }
 
-  /** @param {number} limit @returns {Promise<Page>} */
-  async #getPage(limit) {
+  /** @param {Record<string, string>} slice @returns {Promise<Page>} */
+  async #getPage(slice) {
     const { board, period } = this.snapshot;
-    const query = new URLSearchParams({ period, limit: String(limit) });
-    const response = await this.#service.get(
-      `/v1/leaderboards/${encodeURIComponent(board)}?${query}`,
-      { Accept: "application/json" },
-      this.#closing.signal,
-    );
+    const query = new URLSearchParams({ period, ...slice });
+    const body = await this.#getJSON(`/v1/leaderboards/${encodeURIComponent(board)}?${query}`);
     try {
-      return check.page(await response.json(), board, period);
+      return check.page(body, board, period);
     } catch (cause) {
+      throw new Refusal(0, "malformed", refusalFrom(cause).message);
+    }
+  }
+
+  /** Rejects with a Refusal. @param {string} path @returns {Promise<unknown>} */
+  async #getJSON(path) {
+    const { signal } = this.#closing;
+    let response;
+    try {
+      signal.throwIfAborted();
+      response = await this.#service.get(path, { Accept: "application/json" }, signal);
+      return await response.json();
+    } catch (cause) {
+      if (response === undefined || signal.aborted) throw refusalFrom(cause);
       throw new Refusal(0, "malformed", refusalFrom(cause).message);
     }
   }
@@ -317,8 +370,8 @@ class Connection {
    * then without one, since points that move nobody are told to nobody below the rows.
    */
   #wantMe(soon = true) {
-    const { userId, entries, me } = this.snapshot;
-    this.#meWanted = userId !== null && !entries.some((one) => one.userId === userId);
+    const { userId, me } = this.snapshot;
+    this.#meWanted = userId !== null && !this.#all.some((one) => one.userId === userId);
     if (this.#meReading || (this.#meSoon && this.#meWanted)) return;
     clearTimeout(this.#meTimer);
     this.#meTimer = undefined;
@@ -335,9 +388,9 @@ class Connection {
     this.#meWanted = false;
     try {
       const asked = visible() && this.snapshot.status === "live";
-      const me = asked ? (await this.#getPage(1)).me : this.snapshot.me;
-      const { userId, entries } = this.snapshot;
-      const among = entries.some((one) => one.userId === userId);
+      const me = asked ? (await this.#getPage({ limit: "1" })).me : this.snapshot.me;
+      const { userId } = this.snapshot;
+      const among = this.#all.some((one) => one.userId === userId);
       const own = me === null || me.userId === userId;
       if (!among && own && !same(me, this.snapshot.me)) this.#set({ me: me && Object.freeze(me) });
     } catch {
@@ -356,13 +409,16 @@ class Connection {
     const keys = /** @type {(keyof Snapshot)[]} */ (Object.keys(next));
     if (keys.every((key) => Object.is(next[key], this.snapshot[key]))) return;
     this.snapshot = Object.freeze(next);
-    for (const listener of [...this.#listeners]) {
-      try {
-        listener();
-      } catch (cause) {
-        console.error(cause);
-      }
-    }
+    for (const listener of [...this.#listeners]) call(listener);
+  }
+}
+
+/** Calls what is not ours: that it throws is its own affair. @param {() => void} listener */
+function call(listener) {
+  try {
+    listener();
+  } catch (cause) {
+    console.error(cause);
   }
 }
 

@@ -1,12 +1,11 @@
 // @ts-check
-/** @import { Entry, Me } from "../marcador.d.ts" */
+/** @import { Entry, Me, Page, RankChanged } from "../marcador.d.ts" */
 
 /**
  * Everything that comes from the server passes through here once. Each function gives a fresh,
  * typed object, or throws a TypeError that names the first field that is wrong.
  *
- * @typedef {{ entries: Entry[], totalEntries: number, version: number, lastUpdated: string | null }} Standing
- * @typedef {Standing & { me: Me | null }} Page
+ * @typedef {{ entries: readonly Entry[], totalEntries: number, version: number, lastUpdated: string | null }} Standing
  * @typedef {{ success: true, userId: string | null, recovered: boolean }} Authenticated
  */
 
@@ -169,18 +168,29 @@ export function authenticated(value) {
 }
 
 /**
- * The data of `rank_changed`. A rank of null is outside the board.
- * @typedef {{ userId: string, newRank: number | null }} Move
+ * The data of `rank_changed`.
  * @param {unknown} value
  * @param {string} board
  * @param {string} period
- * @returns {Move}
+ * @returns {RankChanged}
  */
 export function move(value, board, period) {
   const from = object(value, "data");
   followed(from, board, period);
-  const newRank = from.newRank === null ? null : integer(from, "newRank", 1);
-  return { userId: string(from, "userId"), newRank };
+  if (from.userId === "") throw new TypeError("userId is empty");
+  return Object.freeze({
+    userId: string(from, "userId"),
+    board,
+    period,
+    oldRank: rank(from, "oldRank"),
+    newRank: rank(from, "newRank"),
+    pointsGained: integer(from, "pointsGained", Number.MIN_SAFE_INTEGER),
+  });
+}
+
+/** @param {Record<string, unknown>} from @param {string} name */
+function rank(from, name) {
+  return from[name] === null ? null : integer(from, name, 1);
 }
 
 /**

@@ -183,6 +183,82 @@ test("a move of the user's own rank outside the rows is asked about at once", as
   assert.equal(service.asked("limit=1").length, 2);
 });
 
+test("a move of the user's own rank is told, until it is no longer asked for", async () => {
+  service.userId = "u2";
+  const board = follow();
+  await untilVersion(board, 5);
+  /** @type {unknown[]} */
+  const told = [];
+  const off = board.on("rank_changed", (move) => told.push(move));
+  const fields = { board: "global", period: "all-time", oldRank: 3, newRank: 2, pointsGained: 7 };
+  const move = { userId: "u2", ...fields };
+  send(frame("rank_changed", move) + frame("rank_changed", { ...move, userId: "u3" }));
+  send(frame("rank_changed", { ...move, oldRank: "3" }));
+  send(frame("rank_changed", { ...move, oldRank: null }, "e-6"));
+  send(frame("leaderboard:updated", update(6), "e-6"));
+  await untilVersion(board, 6);
+  assert.deepEqual(told, [move, { ...move, oldRank: null }]);
+  off();
+  send(frame("rank_changed", move) + frame("leaderboard:updated", update(7), "e-7"));
+  await untilVersion(board, 7);
+  assert.equal(told.length, 2);
+  assert.throws(() => board.on(/** @type {any} */ ("ping"), () => {}), /give "rank_changed"/);
+});
+
+test("rows: so many are kept and asked for, and who stands below has a place all the same", async () => {
+  service.userId = "u3";
+  const board = follow({ rows: 2 });
+  const got = await untilVersion(board, 5);
+  assert.deepEqual(
+    got.entries.map((one) => one.userId),
+    ["u1", "u2"],
+  );
+  assert.equal(got.me?.rank, 3);
+  mock.timers.tick(20_000);
+  assert.equal(service.requests.length, 1);
+  await board.refresh();
+  assert.equal(service.asked("limit=2").length, 1);
+});
+
+test("around reads the rows near the user's own", async () => {
+  const board = follow();
+  await untilVersion(board, 5);
+  const me = { ...entry(150), percentile: 25, pointsToNext: 11 };
+  const entries = [entry(149), entry(150), entry(151)];
+  service.onPage = (_, response) => response.end(JSON.stringify(page(5, { entries, me })));
+  const got = await board.around(1);
+  assert.equal(
+    service.requests[1].url,
+    "/v1/leaderboards/global?period=all-time&around=me&neighbours=1",
+  );
+  assert.deepEqual(
+    got.entries.map((one) => one.rank),
+    [149, 150, 151],
+  );
+  assert.equal(got.me?.rank, 150);
+  service.onPage = (_, response) => response.end(JSON.stringify(page(5, { entries: 7 })));
+  await assert.rejects(board.around(), { status: 0, code: "malformed" });
+});
+
+test("read gives JSON with the board's token, or an error with status and code", async () => {
+  const board = follow({ getToken: async () => "t1" });
+  await untilVersion(board, 5);
+  service.onPage = (_, response) => response.end('{"items":[1]}');
+  assert.deepEqual(await board.read("/v1/users/u1/history"), { items: [1] });
+  const { url, headers } = service.requests[1];
+  assert.equal(url, "/v1/users/u1/history");
+  assert.equal(headers.authorization, "Bearer t1");
+  service.onPage = refuse(404, "not_found");
+  await assert.rejects(board.read("/v1/nothing"), { status: 404, code: "not_found" });
+  service.onPage = (_, response) => response.end("<html>");
+  await assert.rejects(board.read("/v1/nothing"), { status: 0, code: "malformed" });
+  for (const path of ["//evil.example/", "v1/nothing", "https://evil.example/"]) {
+    await assert.rejects(board.read(path), TypeError);
+  }
+  board.close();
+  await assert.rejects(board.read("/v1/nothing"), { status: 0, code: "closed" });
+});
+
 test("empty and malformed events are warned about and ignored", async () => {
   const board = follow();
   const before = await untilVersion(board, 5);

@@ -1,0 +1,53 @@
+// @ts-check
+/** @import { ConnectOptions } from "../marcador.d.ts" */
+
+const PERIODS = ["all-time", "daily", "weekly", "monthly"];
+const ROWS = 100;
+const MOST_ROWS = 1000;
+
+/**
+ * The options with their defaults. Throws a TypeError that names the one that is wrong, and the remedy.
+ * @param {ConnectOptions} options
+ */
+export function complete(options) {
+  if (typeof options !== "object" || options === null) {
+    throw new TypeError('connect takes an object of options, such as { board: "global" }');
+  }
+  const { board = "global", period = "all-time", baseUrl = "", rows = ROWS, getToken } = options;
+  if (typeof board !== "string" || board === "") {
+    throw new TypeError(
+      `board is ${said(board)}; give the name of one, such as "global" or "school:42"`,
+    );
+  }
+  if (!PERIODS.includes(period)) {
+    throw new TypeError(`period is ${said(period)}; give one of ${PERIODS.join(", ")}`);
+  }
+  if (!Number.isInteger(rows) || rows < 1 || rows > MOST_ROWS) {
+    throw new TypeError(`rows is ${said(rows)}; give a whole number from 1 to ${MOST_ROWS}`);
+  }
+  if (getToken !== undefined && typeof getToken !== "function") {
+    throw new TypeError(
+      `getToken is ${said(getToken)}; give a function that returns a promise of a token, or leave it out`,
+    );
+  }
+  return { board, period, rows, getToken, baseUrl: address(baseUrl) };
+}
+
+/** The address without slashes at its end. @param {unknown} baseUrl */
+function address(baseUrl) {
+  const remedy = 'give the service\'s origin and path, such as "https://scores.example"';
+  if (typeof baseUrl !== "string") throw new TypeError(`baseUrl is ${said(baseUrl)}; ${remedy}`);
+  if (/[?#]/.test(baseUrl)) {
+    throw new TypeError(`baseUrl is ${said(baseUrl)}, which has a query or a fragment; ${remedy}`);
+  }
+  if (baseUrl !== "" && !/^(https?:\/\/[^/\s]+|(?=\/(?!\/)))[^\s]*$/i.test(baseUrl)) {
+    throw new TypeError(`baseUrl is ${said(baseUrl)}, which is no address of http; ${remedy}`);
+  }
+  return baseUrl.replace(/\/+$/, "");
+}
+
+/** @param {unknown} value */
+function said(value) {
+  if (typeof value === "function") return "a function";
+  return JSON.stringify(value)?.slice(0, 80) ?? String(value);
+}

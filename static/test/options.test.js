@@ -1,0 +1,41 @@
+// @ts-check
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { complete } from "../marcador/options.js";
+import { connect } from "../marcador.js";
+
+/** @type {[unknown, RegExp][]} */
+const wrong = [
+  [null, /an object of options/],
+  ["global", /an object of options/],
+  [{ board: 42 }, /^board is 42; give .*"school:42"/],
+  [{ board: "" }, /^board is ""/],
+  [{ period: "yearly" }, /^period is "yearly"; give one of all-time, daily, weekly, monthly/],
+  [{ rows: 0 }, /^rows is 0; give a whole number from 1 to 1000/],
+  [{ rows: 1001 }, /^rows is 1001/],
+  [{ rows: "10" }, /^rows is "10"/],
+  [{ rows: 2.5 }, /^rows is 2\.5/],
+  [{ getToken: "ey.J.x" }, /^getToken is "ey\.J\.x"; give a function/],
+  [{ baseUrl: 7 }, /^baseUrl is 7/],
+  [{ baseUrl: "https://a.example/?x=1" }, /has a query .*"https:\/\/scores\.example"/],
+  [{ baseUrl: "https://a.example/#x" }, /^baseUrl/],
+  [{ baseUrl: "a.example" }, /no address of http/],
+  [{ baseUrl: "javascript:alert(1)" }, /no address of http/],
+  [{ baseUrl: "//a.example" }, /no address of http/],
+  [{ baseUrl: "https://" }, /no address of http/],
+];
+for (const [options, message] of wrong) {
+  test(`${JSON.stringify(options)} is refused`, () => {
+    const given = /** @type {any} */ (options);
+    assert.throws(() => connect(given), { name: "TypeError", message });
+  });
+}
+
+test("defaults, and addresses with slashes at the end", () => {
+  const nothing = { board: "global", period: "all-time", rows: 100 };
+  assert.deepEqual(complete({}), { ...nothing, getToken: undefined, baseUrl: "" });
+  assert.equal(complete({ baseUrl: "https://a.example/m/" }).baseUrl, "https://a.example/m");
+  assert.equal(complete({ baseUrl: "/m" }).baseUrl, "/m");
+  assert.equal(complete({ baseUrl: "http://127.0.0.1:8080" }).baseUrl, "http://127.0.0.1:8080");
+});
