@@ -74,12 +74,6 @@ func browser(tb testing.TB) func(width, height int, language string) context.Con
 	}
 }
 
-// another opens a second tab beside one, in the same profile.
-func another(tb testing.TB, ctx context.Context, width, height int, language string) context.Context {
-	tb.Helper()
-	return prepare(tb, ctx, width, height, language)
-}
-
 func prepare(tb testing.TB, parent context.Context, width, height int, language string, options ...chromedp.ContextOption) context.Context {
 	tb.Helper()
 	ctx, end := chromedp.NewContext(parent, options...)
@@ -119,10 +113,10 @@ func must(tb testing.TB, ctx context.Context, actions ...chromedp.Action[chromed
 	}
 }
 
-// eval returns what a JavaScript expression says.
+// eval returns what a JavaScript expression says, or what it promises.
 func eval[T any](tb testing.TB, ctx context.Context, expression string) T {
 	tb.Helper()
-	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression))
+	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -135,12 +129,17 @@ func script(tb testing.TB, ctx context.Context, body string) {
 	eval[bool](tb, ctx, "(() => {"+body+"; return true })()")
 }
 
-// until waits for a JavaScript condition to hold.
+// until waits for a JavaScript condition to hold. It looks from outside, so that it
+// does not hang on the page's own timers.
 func until(tb testing.TB, ctx context.Context, condition string) {
 	tb.Helper()
-	_, err := chromedp.Run(ctx, chromedp.Poll[bool](condition, chromedp.WithPollingInterval(20*time.Millisecond), chromedp.WithPollingTimeout(patient)))
-	if err != nil {
-		text, _ := chromedp.Run(ctx, chromedp.Evaluate[string](`document.body.innerText.slice(0, 600)`)) // for the message only
-		tb.Fatalf("waiting for %s: %v; the page says %q", condition, err, text)
+	var holds bool
+	var err error
+	for late := time.Now().Add(patient); time.Now().Before(late) && ctx.Err() == nil; time.Sleep(20 * time.Millisecond) {
+		if holds, err = chromedp.Run(ctx, chromedp.Evaluate[bool](condition)); err == nil && holds {
+			return
+		}
 	}
+	text, _ := chromedp.Run(ctx, chromedp.Evaluate[string](`document.body.innerText.slice(0, 600)`)) // for the message only
+	tb.Fatalf("waiting for %s: %v; the page says %q", condition, err, text)
 }

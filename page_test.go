@@ -14,11 +14,6 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-const (
-	isLive   = `document.querySelector("#status").dataset.status === "live" && document.querySelectorAll("tr[data-user-id]").length > 0`
-	bannerOn = `document.querySelector("#banner").classList.contains("shown")`
-)
-
 // Two windows: what is done in one moves the other.
 func TestPage_twoWindows(t *testing.T) {
 	p := start(t, "demo", "--addr", "127.0.0.1:0", "--throttle", "4s")
