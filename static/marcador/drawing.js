@@ -43,3 +43,13 @@ export function arrow(direction) {
     svg("path", { d }),
   );
 }
+
+/**
+ * The medal of a place: a disc of gold, silver or bronze, by its class, with the fret's pyramid.
+ * @param {number} rank 1 to 3
+ */
+export function medal(rank) {
+  const attributes = { viewBox: "0 0 24 24", class: `medal m${rank}`, "aria-hidden": "true" };
+  const steps = svg("path", { d: "M6 14h12v2H6zM8 12h8v2H8zM10 10h4v2h-4zM11 8h2v2h-2z" });
+  return svg("svg", attributes, svg("circle", { cx: 12, cy: 12, r: 11 }), steps);
+}

@@ -1,6 +1,8 @@
 // @ts-check
+/** @import { Toasts } from "./toasts.js" */
 
-import { figure, ordinal, words } from "./words.js";
+import { find } from "./find.js";
+import { words } from "./words.js";
 
 /**
  * @typedef {{ userId: string, username: string, school: string, classroom: string }} Student
@@ -12,7 +14,6 @@ import { figure, ordinal, words } from "./words.js";
 const KEY = "marcador.student";
 const WATCHING = "";
 const SIGNED_OUT = "-";
-const TOAST = 4_000;
 
 /**
  * @param {string} path
@@ -26,23 +27,20 @@ async function call(path, init) {
 
 /** The bar above the board with which a visitor becomes one of the students. */
 export class Demo {
-  #student;
-  #exercise;
-  #toast;
+  #student = /** @type {HTMLSelectElement} */ (find("student"));
+  #exercise = /** @type {HTMLButtonElement} */ (find("exercise"));
+  #toasts;
   #follow;
   #refresh;
   #token = /** @type {Promise<string> | null} */ (null);
-  #hiding = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
 
   /**
-   * @param {(id: string) => HTMLElement} find
+   * @param {Toasts} toasts
    * @param {(getToken: GetToken) => void} follow called with each choice
    * @param {() => void} refresh called when the student's points have changed
    */
-  constructor(find, follow, refresh) {
-    this.#student = /** @type {HTMLSelectElement} */ (find("student"));
-    this.#exercise = /** @type {HTMLButtonElement} */ (find("exercise"));
-    this.#toast = find("toast");
+  constructor(toasts, follow, refresh) {
+    this.#toasts = toasts;
     this.#follow = follow;
     this.#refresh = refresh;
     find("demo").addEventListener("submit", (event) => {
@@ -58,14 +56,18 @@ export class Demo {
   /** Follows the board as whoever was chosen before. */
   async start() {
     this.#student.append(new Option(words.justWatching, WATCHING));
+    const named = new URL(location.href).searchParams.get("student");
+    const wanted = named ?? sessionStorage.getItem(KEY) ?? WATCHING;
+    // Who only watches need not wait for the list.
+    if (wanted === WATCHING) this.#choose();
     try {
       this.#offer((await call("/demo/students")).students);
     } catch (cause) {
       console.warn("marcador: no students:", cause);
     }
     this.#student.append(new Option(words.signedOut, SIGNED_OUT));
-    const named = new URL(location.href).searchParams.get("student");
-    this.#student.value = named ?? sessionStorage.getItem(KEY) ?? WATCHING;
+    if (wanted === WATCHING) return;
+    this.#student.value = wanted;
     if (this.#student.selectedIndex < 0) this.#student.value = WATCHING;
     sessionStorage.setItem(KEY, this.#student.value);
     this.#choose();
@@ -104,7 +106,6 @@ export class Demo {
     const { value } = this.#student;
     this.#token = null;
     this.#exercise.disabled = value === WATCHING || value === SIGNED_OUT;
-    this.#say("");
     if (value === WATCHING) this.#follow(undefined);
     else if (value === SIGNED_OUT) this.#follow(async () => null);
     else this.#follow(() => this.#grant(value));
@@ -130,12 +131,13 @@ export class Demo {
         this.#write(await this.#grant(userId)),
       );
       if (this.#student.value === userId) {
-        this.#cheer(result);
+        const { pointsGained, oldRank, newRank } = result;
+        this.#toasts.gained(pointsGained, oldRank, newRank);
         // One's own points are not for waiting until the next broadcast.
         this.#refresh();
       }
     } catch {
-      if (this.#student.value === userId) this.#say(words.exerciseFailed);
+      if (this.#student.value === userId) this.#toasts.say(words.exerciseFailed);
     }
     if (this.#student.value === userId) {
       this.#exercise.disabled = false;
@@ -149,22 +151,5 @@ export class Demo {
       method: "POST",
       headers: { Authorization: `Bearer ${token}` },
     });
-  }
-
-  /** @param {Result} result */
-  #cheer({ pointsGained, oldRank, newRank }) {
-    const gained = `+${figure(pointsGained)} XP`;
-    const rose = newRank !== null && (oldRank === null || newRank < oldRank);
-    this.#say(rose ? `${gained} · ${words.rose(ordinal(newRank))}` : gained);
-  }
-
-  /** @param {string} text */
-  #say(text) {
-    clearTimeout(this.#hiding);
-    const toast = this.#toast;
-    toast.classList.toggle("shown", text !== "");
-    if (text === "") return;
-    toast.textContent = text;
-    this.#hiding = setTimeout(() => toast.classList.remove("shown"), TOAST);
   }
 }

@@ -1,31 +1,28 @@
 // @ts-check
 /** @import { Snapshot } from "../marcador.d.ts" */
-/** @import { Rows } from "./rows.js" */
 
+import { find } from "./find.js";
+import { still } from "./row.js";
 import { figure, percent, words } from "./words.js";
 
 /** The reader's own place, docked at the bottom edge while their row is not in view. */
 export class Own {
-  #dock;
-  #rank;
-  #next;
-  #line;
-  #show;
-  #rows;
+  #dock = find("me");
+  #rank = find("me-rank");
+  #next = find("me-next");
+  #line = find("me-line");
+  #show = find("me-show");
+  #rowOf;
   #row = /** @type {HTMLElement | null} */ (null);
   #known = false;
   #observer;
 
-  /** @param {(id: string) => HTMLElement} find @param {Rows} rows */
-  constructor(find, rows) {
-    this.#rows = rows;
-    this.#dock = find("me");
-    this.#rank = find("me-rank");
-    this.#next = find("me-next");
-    this.#line = find("me-line");
-    this.#show = find("me-show");
+  /** @param {(userId: string) => HTMLElement | null} rowOf finds a user's row on the page */
+  constructor(rowOf) {
+    this.#rowOf = rowOf;
     this.#show.addEventListener("click", () => {
-      this.#row?.scrollIntoView({ block: "center", behavior: "smooth" });
+      const behavior = still.matches ? "auto" : "smooth";
+      this.#row?.scrollIntoView({ block: "center", behavior });
     });
     // A row behind the header or right at the edge is not in view.
     this.#observer = new IntersectionObserver(
@@ -48,7 +45,7 @@ export class Own {
         : words.toNext(me.pointsToNext, figure(me.pointsToNext));
     const score = words.score(me.score, figure(me.score));
     this.#line.textContent = `${words.ahead(percent(me.percentile))} · ${score}`;
-    this.#watch(this.#rows.find(me.userId));
+    this.#watch(this.#rowOf(me.userId));
   }
 
   /** @param {HTMLElement | null} row */

@@ -1,32 +1,25 @@
 // @ts-check
-/** @import { Board, ConnectOptions, Problem, Snapshot } from "../marcador.d.ts" */
+/** @import { Board, Problem, Snapshot } from "../marcador.d.ts" */
+/** @import { View } from "./tabs.js" */
 
 import { connect } from "../marcador.js";
+import { Around } from "./around.js";
+import { Card } from "./card.js";
+import { Charts } from "./charts.js";
 import { Demo } from "./demo.js";
+import { find, say, template } from "./find.js";
+import { Head } from "./head.js";
+import { isKiosk, keepAwake } from "./kiosk.js";
 import { Own } from "./own.js";
 import { Rows } from "./rows.js";
-import { ago, figure, language, moment, words } from "./words.js";
+import { boardsOf, periodName, Tabs } from "./tabs.js";
+import { Toasts } from "./toasts.js";
+import { figure, language, words } from "./words.js";
 
-const BANNER = 3_000;
 const STONES = 12;
 
-/** @param {string} id */
-function find(id) {
-  const element = document.getElementById(id);
-  if (element === null) throw new Error(`the page has no #${id}`);
-  return element;
-}
-
-/** @param {HTMLElement} element @param {string} text */
-function say(element, text) {
-  if (element.textContent !== text) element.textContent = text;
-}
-
+translate();
 const demo = document.documentElement.dataset.demo !== undefined;
-const [status, statusText, retry, refresh] = ["status", "status-text", "retry", "refresh"].map(
-  find,
-);
-const [total, when, whenLabel, banner] = ["total", "when", "when-label", "banner"].map(find);
 const [table, notice, noticeTitle, noticeText] = [
   "table",
   "notice",
@@ -34,75 +27,92 @@ const [table, notice, noticeTitle, noticeText] = [
   "notice-text",
 ].map(find);
 const noticeRetry = find("notice-retry");
-const time = /** @type {HTMLTimeElement} */ (find("time"));
 const rows = new Rows(
   /** @type {HTMLTableSectionElement} */ (find("rows")),
-  /** @type {HTMLTemplateElement} */ (find("row")),
-  /** @type {HTMLTemplateElement} */ (find("stone")),
+  template("row"),
+  template("stone"),
 );
-const own = new Own(find, rows);
+const head = new Head();
+const toasts = new Toasts();
+const around = new Around(() => board !== null && own.show(board.getSnapshot()));
+const own = new Own((userId) => rows.find(userId) ?? around.find(userId));
+const card = new Card();
+const charts = new Charts();
+const tabs = new Tabs(follow);
 
 /** @type {Board | null} */
 let board = null;
+/** @type {(() => Promise<string | null>) | undefined} */
+let getToken;
 /** The version last shown of this board, null before the first. */
 let shown = /** @type {number | null} */ (null);
-let waiting = false;
-let hiding = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
+/** Whose boards the tabs offer. */
+let reader = /** @type {string | null} */ (null);
 
 /** Puts the page's own texts into the reader's language. */
 function translate() {
   document.documentElement.lang = language;
-  for (const element of document.querySelectorAll("[data-word]")) {
-    const word = /** @type {HTMLElement} */ (element).dataset.word;
-    const text = words[/** @type {keyof typeof words} */ (word)];
-    if (typeof text === "string") element.textContent = text;
+  /** @type {Record<string, unknown>} */
+  const all = words;
+  for (const element of /** @type {NodeListOf<HTMLElement>} */ (
+    document.querySelectorAll("[data-word], [data-label]")
+  )) {
+    const { word, label } = element.dataset;
+    if (word !== undefined) element.textContent = String(all[word]);
+    if (label !== undefined) element.setAttribute("aria-label", String(all[label]));
   }
 }
 
-/** @param {ConnectOptions} options */
-function follow(options) {
+/** Follows what the tabs say, in place of what was followed. @param {View} view */
+function follow(view) {
   board?.close();
-  board = connect(options);
+  board = connect({ ...view, getToken, ...rowsAsked() });
   shown = null;
+  table.setAttribute("aria-busy", "true");
+  rows.leave();
+  around.follow(board);
+  charts.follow(board);
+  head.name(tabs.name, periodName(view.period));
   board.subscribe(render);
+  board.on("rank_changed", ({ oldRank, newRank }) => toasts.moved(oldRank, newRank));
   render();
+}
+
+/** How many rows the address asks for: `?rows=1000`. */
+function rowsAsked() {
+  const asked = Number(new URLSearchParams(location.search).get("rows"));
+  return Number.isInteger(asked) && asked >= 1 && asked <= 1000 ? { rows: asked } : {};
 }
 
 function render() {
   if (board === null) return;
   const snapshot = board.getSnapshot();
-  renderStatus(snapshot);
+  head.show(snapshot);
   renderTable(snapshot);
-  renderUpdated(snapshot);
+  around.show(snapshot);
   own.show(snapshot);
-}
-
-/** @param {Snapshot} snapshot */
-function renderStatus({ status: now }) {
-  status.dataset.status = now;
-  say(statusText, now === "stale" ? words.connecting : words[now]);
-  retry.hidden = now !== "offline";
+  card.show(board, snapshot);
+  charts.show(snapshot);
+  toasts.follow(snapshot.me);
+  renderReader(board, snapshot);
 }
 
 /** @param {Snapshot} snapshot */
 function renderTable(snapshot) {
-  const { entries, version, error, status: now } = snapshot;
-  const given = error !== null && (now === "readonly" || now === "offline");
+  const { entries, version, error, status } = snapshot;
+  const given = error !== null && (status === "readonly" || status === "offline");
   table.setAttribute("aria-busy", String(version === null && !given));
   if (version === null) {
-    table.hidden = given;
-    notice.hidden = !given;
     if (given) {
       rows.clear();
-      waiting = false;
       renderProblem(error);
-    } else if (!waiting && rows.empty) {
+    } else if (rows.empty) {
       rows.wait(STONES);
-      waiting = true;
     }
+    table.hidden = given;
+    notice.hidden = !given;
     return;
   }
-  waiting = false;
   rows.show(entries);
   table.hidden = entries.length === 0;
   notice.hidden = entries.length > 0;
@@ -113,7 +123,9 @@ function renderTable(snapshot) {
   }
   const widest = entries.reduce((most, one) => Math.max(most, figure(one.score).length), 7);
   table.style.setProperty("--score", `${widest}ch`);
-  if (shown !== null && now === "live" && version !== shown) announce();
+  const lowest = Math.max(snapshot.me?.rank ?? 0, entries.at(-1)?.rank ?? 0);
+  table.style.setProperty("--digits", String(Math.max(2, figure(lowest).length)));
+  if (shown !== null && status === "live" && version !== shown) head.announce();
   shown = version;
 }
 
@@ -127,64 +139,45 @@ function renderProblem({ status: code }) {
   noticeRetry.hidden = false;
 }
 
-/** @param {Snapshot} snapshot */
-function renderUpdated({ totalEntries, lastUpdated, version, error, status: now }) {
-  say(total, version === null ? "" : words.people(totalEntries, figure(totalEntries)));
-  when.hidden = lastUpdated === null;
-  if (lastUpdated === null) return;
-  say(whenLabel, now === "readonly" && error !== null ? words.notUpdated : words.lastUpdate);
-  if (time.dateTime !== lastUpdated) {
-    time.dateTime = lastUpdated;
-    time.title = moment(lastUpdated);
+/** Offers a reader that has become known their own boards. @param {Board} from @param {Snapshot} snapshot */
+async function renderReader(from, { userId }) {
+  if (userId === reader || userId === null) return;
+  reader = userId;
+  try {
+    const profile = await from.read(`/v1/users/${encodeURIComponent(userId)}`);
+    if (reader !== userId) return;
+    const { groups } = /** @type {{ groups: Record<string, string[]> }} */ (profile);
+    tabs.offer(boardsOf(userId, groups));
+    head.name(tabs.name, periodName(tabs.view.period));
+  } catch (cause) {
+    reader = null;
+    console.warn("marcador: the reader's boards are not known:", cause);
   }
-  say(time, ago(lastUpdated, Date.now()));
 }
 
-function announce() {
-  clearTimeout(hiding);
-  // Emptied first, so that a screen reader says it each time.
-  banner.textContent = "";
-  banner.textContent = words.banner;
-  banner.classList.add("shown");
-  hiding = setTimeout(() => banner.classList.remove("shown"), BANNER);
+/** Begins anew as somebody else. @param {typeof getToken} token */
+function become(token) {
+  getToken = token;
+  reader = null;
+  tabs.reset();
+  toasts.reset();
+  follow(tabs.view);
 }
 
-/** What a board is called: its kind's word, and which of them it is. @param {string} board */
-function nameOf(board) {
-  const [kind, ...id] = board.split(":");
-  const { global, school, classroom, friends } = words;
-  const word = new Map(Object.entries({ global, school, classroom, friends })).get(kind) ?? kind;
-  return kind === "friends" ? word : [word, id.join(":")].join(" ").trim();
-}
-
-translate();
-// The address says which board is shown: /?board=school:42&period=weekly
-const asked = new URLSearchParams(location.search);
-const what = { board: asked.get("board") ?? "global", period: asked.get("period") ?? "all-time" };
-say(find("board"), nameOf(what.board));
-const { daily, weekly, monthly, "all-time": allTime } = words;
-const periods = new Map(Object.entries({ daily, weekly, monthly, "all-time": allTime }));
-say(find("period"), periods.get(what.period) ?? what.period);
-document.title = `${nameOf(what.board)} · Marcador`;
-
-retry.addEventListener("click", () => board?.retry());
+find("retry").addEventListener("click", () => board?.retry());
 noticeRetry.addEventListener("click", () => board?.retry());
+const refresh = find("refresh");
 refresh.addEventListener("click", async () => {
   refresh.classList.add("busy");
   await board?.refresh();
   refresh.classList.remove("busy");
 });
 setInterval(() => {
-  if (board !== null && document.visibilityState === "visible") renderUpdated(board.getSnapshot());
+  if (board !== null && document.visibilityState === "visible") head.tick(board.getSnapshot());
 }, 1_000);
 
-if (demo) {
-  rows.wait(STONES);
-  new Demo(
-    find,
-    (getToken) => follow({ ...what, getToken }),
-    () => board?.refresh(),
-  ).start();
-} else {
-  follow(what);
-}
+if (isKiosk) keepAwake();
+rows.wait(STONES);
+head.name(tabs.name, periodName(tabs.view.period));
+if (demo && !isKiosk) new Demo(toasts, become, () => board?.refresh()).start();
+else become(undefined);

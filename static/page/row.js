@@ -2,12 +2,14 @@
 /** @import { Entry } from "../marcador.d.ts" */
 
 import { avatar } from "../marcador/avatar.js";
-import { arrow, badgeMark } from "../marcador/drawing.js";
+import { arrow, badgeMark, medal } from "../marcador/drawing.js";
+import { say, unseen } from "./find.js";
 import { figure, words } from "./words.js";
 
 const GLIDE = { duration: 450, easing: "cubic-bezier(0.2, 0.7, 0.2, 1)" };
 const WASH = { duration: 1500, easing: "ease-out" };
 const COUNT = 700;
+const PODIUM = 3;
 
 /** Set where the reader wants no motion. */
 export const still = matchMedia("(prefers-reduced-motion: reduce)");
@@ -17,11 +19,6 @@ function part(row, name) {
   const found = row.querySelector(`.${name}`);
   if (!(found instanceof HTMLElement)) throw new Error(`the row has no ${name}`);
   return found;
-}
-
-/** @param {HTMLElement} element @param {string} text */
-function say(element, text) {
-  if (element.textContent !== text) element.textContent = text;
 }
 
 /** One person's row; it stays the same element for as long as they are on the page. */
@@ -40,6 +37,8 @@ export class Row {
   #points;
   #glide = /** @type {Animation | null} */ (null);
   #counting = 0;
+  /** Of the podium, 0 below it. */
+  #step = 0;
 
   /** @param {DocumentFragment} template @param {Entry} entry */
   constructor(template, entry) {
@@ -71,13 +70,26 @@ export class Row {
     if (moving && old.rank !== entry.rank) this.#wash(entry.rank < old.rank ? "up" : "down");
   }
 
-  /** Lets the row come from where it stood. @param {number} distance in pixels, positive from below */
-  glide(distance) {
-    if (distance === 0) return;
+  /**
+   * Puts the row on the podium or below it.
+   * @param {number} index on the board, from 0; -1 for one that is shown elsewhere
+   */
+  stand(index) {
+    const step = index >= 0 && index < PODIUM ? index + 1 : 0;
+    if (step === this.#step) return;
+    this.#step = step;
+    if (step === 0) delete this.element.dataset.step;
+    else this.element.dataset.step = String(step);
+    this.#fillMedal();
+  }
+
+  /** Lets the row come from where it stood, so many pixels away. @param {number} x @param {number} y positive from below */
+  glide(x, y) {
+    if (x === 0 && y === 0) return;
     const { element } = this;
     // Whoever rises passes above those who make room.
-    element.style.zIndex = distance > 0 ? "1" : "";
-    const from = { transform: `translateY(${distance}px)` };
+    element.style.zIndex = y > 0 ? "1" : "";
+    const from = { transform: `translate(${x}px, ${y}px)` };
     const glide = element.animate([from, { transform: "none" }], GLIDE);
     this.#glide = glide;
     glide.finished.then(
@@ -96,6 +108,11 @@ export class Row {
     this.element.style.zIndex = "";
   }
 
+  /** Whether the row is on its way. */
+  get gliding() {
+    return this.#glide !== null;
+  }
+
   appear() {
     this.element.animate([{ opacity: 0 }, { opacity: 1 }], GLIDE);
   }
@@ -109,7 +126,7 @@ export class Row {
   #fill(old) {
     const { entry } = this;
     say(this.#rank, figure(entry.rank));
-    this.element.classList.toggle("first", entry.rank === 1);
+    if (old?.rank !== entry.rank) this.#fillMedal();
     this.element.classList.toggle("own", entry.isCurrentUser);
     this.#you.hidden = !entry.isCurrentUser;
     say(this.#coins, figure(entry.mlCoins));
@@ -124,7 +141,16 @@ export class Row {
       this.#name.title = entry.username;
       this.element.querySelector(".avatar")?.remove();
       part(this.element, "who").prepend(avatar(entry.userId, entry.username, entry.avatar));
+      this.#fillMedal();
     }
+  }
+
+  /** On the podium the avatar wears the medal of the rank, which equal scores may share. */
+  #fillMedal() {
+    const frame = this.element.querySelector(".avatar");
+    if (frame === null) return;
+    frame.querySelector(".medal")?.remove();
+    if (this.#step > 0 && this.entry.rank <= PODIUM) frame.append(medal(this.entry.rank));
   }
 
   #fillChange() {
@@ -173,12 +199,4 @@ export class Row {
     };
     this.#counting = requestAnimationFrame(step);
   }
-}
-
-/** For screen readers alone. @param {string} text */
-function unseen(text) {
-  const span = document.createElement("span");
-  span.className = "unseen";
-  span.textContent = text;
-  return span;
 }

@@ -6,6 +6,9 @@
  */
 const es = {
   demo: "Demostración",
+  skip: "Ir al marcador",
+  boards: "Marcadores",
+  periods: "Periodos",
   watchAs: "Mirar como",
   justWatching: "Solo mirar",
   signedOut: "Sin sesión",
@@ -25,17 +28,28 @@ const es = {
   points: "Puntos",
   global: "Global",
   school: "Escuela",
-  classroom: "Salón",
+  classroom: "Grupo",
   friends: "Amigos",
+  mySchool: "Mi escuela",
+  myClassroom: "Mi grupo",
   "all-time": "Siempre",
   daily: "Hoy",
-  weekly: "Esta semana",
-  monthly: "Este mes",
+  weekly: "Semana",
+  monthly: "Mes",
   fresh: "nuevo",
   same: "Sin cambio",
   you: "tú",
   yourPlace: "Tu lugar:",
   showMe: "Ver mi fila",
+  yours: "Tu lugar",
+  lastDays: "Tus últimos días",
+  place: "Lugar",
+  placeOfDay: "Lugar de cada día",
+  race: "Los diez primeros, día a día",
+  raceToday: "Los diez primeros, hora por hora",
+  now: "ahora",
+  newBadge: "Nueva insignia",
+  topBadge: "Tienes la insignia más alta",
   first: "Vas en primer lugar",
   lastUpdate: "Última actualización",
   notUpdated: "No se pudo actualizar · Última actualización",
@@ -66,6 +80,15 @@ const es = {
   ahead: (percent) => `Por delante del ${percent}`,
   /** @param {string} place */
   rose: (place) => `Subiste al ${place} lugar`,
+  /** @param {string} place */
+  fell: (place) => `Bajaste al ${place} lugar`,
+  /** @param {number} n @param {string} text @param {string} badge */
+  toBadge: (n, text, badge) =>
+    n === 1 ? `Te falta 1 punto para ser ${badge}` : `Te faltan ${text} puntos para ser ${badge}`,
+  /** @param {number} n @param {string} text */
+  skipped: (n, text) => (n === 1 ? "1 lugar más" : `${text} lugares más`),
+  /** @param {string} from @param {string} to */
+  moved: (from, to) => `del ${from} al ${to} lugar`,
   /** Before "lugar": 1.er, 2.º, 3.er, 11.º, 13.er, 21.er. @param {number} n @param {string} text */
   ordinal: (n, text) => {
     const short = n % 10 === 3 || (n % 10 === 1 && n % 100 !== 11);
@@ -79,6 +102,9 @@ const englishOrdinals = new Intl.PluralRules("en", { type: "ordinal" });
 /** @type {typeof es} */
 const en = {
   demo: "Demo",
+  skip: "Skip to the leaderboard",
+  boards: "Leaderboards",
+  periods: "Periods",
   watchAs: "Watch as",
   justWatching: "Just watching",
   signedOut: "Signed out",
@@ -98,17 +124,28 @@ const en = {
   points: "Points",
   global: "Global",
   school: "School",
-  classroom: "Classroom",
+  classroom: "Class",
   friends: "Friends",
+  mySchool: "My school",
+  myClassroom: "My class",
   "all-time": "All time",
   daily: "Today",
-  weekly: "This week",
-  monthly: "This month",
+  weekly: "Week",
+  monthly: "Month",
   fresh: "new",
   same: "No change",
   you: "you",
   yourPlace: "Your place:",
   showMe: "Show my row",
+  yours: "Your place",
+  lastDays: "Your last days",
+  place: "Place",
+  placeOfDay: "Place of each day",
+  race: "The top ten, day by day",
+  raceToday: "The top ten, hour by hour",
+  now: "now",
+  newBadge: "New badge",
+  topBadge: "You have the highest badge",
   first: "You are in first place",
   lastUpdate: "Last update",
   notUpdated: "Could not refresh · Last update",
@@ -129,6 +166,10 @@ const en = {
   score: (n, text) => (n === 1 ? "1 point" : `${text} points`),
   ahead: (percent) => `Ahead of ${percent}`,
   rose: (place) => `You are now ${place}`,
+  fell: (place) => `You are now ${place}`,
+  toBadge: (n, text, badge) => (n === 1 ? `1 point to ${badge}` : `${text} points to ${badge}`),
+  skipped: (n, text) => (n === 1 ? "1 more place" : `${text} more places`),
+  moved: (from, to) => `from ${from} to ${to}`,
   ordinal: (n, text) => text + SUFFIXES[englishOrdinals.select(n)],
 };
 
@@ -142,6 +183,7 @@ export const words = language === "en" ? en : es;
 
 // Always grouped: figures of a column look alike.
 const figures = new Intl.NumberFormat(locale, { useGrouping: true });
+const shorts = new Intl.NumberFormat(locale, { notation: "compact", maximumSignificantDigits: 4 });
 const percents = new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 1 });
 const relative = new Intl.RelativeTimeFormat(locale, { style: "short" });
 const moments = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "medium" });
@@ -154,6 +196,18 @@ export const percent = (n) => percents.format(n / 100);
 
 /** @param {number} n */
 export const ordinal = (n) => words.ordinal(n, figures.format(n));
+
+const days = new Intl.DateTimeFormat(locale, { weekday: "short" });
+const hours = new Intl.DateTimeFormat(locale, { hour: "numeric" });
+
+/** "lun". @param {number} time milliseconds */
+export const weekday = (time) => days.format(time).replace(".", "");
+
+/** "15" or "3 PM". @param {number} time milliseconds */
+export const hour = (time) => hours.format(time);
+
+/** "12.3 k", for an axis. @param {number} n */
+export const short = (n) => shorts.format(n);
 
 /** @param {string} time */
 export const moment = (time) => moments.format(new Date(time));

@@ -1,0 +1,92 @@
+// @ts-check
+/** @import { Board, Snapshot } from "../marcador.d.ts" */
+
+import { find, say, template } from "./find.js";
+import { Rows } from "./rows.js";
+import { figure, words } from "./words.js";
+
+const NEIGHBOURS = 5;
+/** Between two readings, in milliseconds: below the top, places move all the time. */
+const LEAST = 5_000;
+
+/** The places around the reader's own, below the top rows, while the own row is not among those. */
+export class Around {
+  #rows = new Rows(
+    /** @type {HTMLTableSectionElement} */ (find("around")),
+    template("row"),
+    template("stone"),
+    false,
+  );
+  #gap = find("gap");
+  #gapText = find("gap-text");
+  #changed;
+  #board = /** @type {Board | null} */ (null);
+  /** What was last read for: nothing new is asked while it is the same. */
+  #seen = "";
+  #readAt = 0;
+  #timer = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
+
+  /** @param {() => void} changed called when rows have come or gone */
+  constructor(changed) {
+    this.#changed = changed;
+  }
+
+  /** @param {string} userId */
+  find(userId) {
+    return this.#rows.find(userId);
+  }
+
+  /** Follows another board, from nothing. @param {Board} board */
+  follow(board) {
+    this.#board = board;
+    this.clear();
+  }
+
+  clear() {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#seen = "";
+    this.#readAt = 0;
+    this.#rows.clear();
+    this.#gap.hidden = true;
+  }
+
+  /** @param {Snapshot} snapshot */
+  show({ me, entries, version }) {
+    if (me === null || entries.some((one) => one.userId === me.userId)) {
+      if (!this.#rows.empty) this.clear();
+      return;
+    }
+    const now = `${me.userId} ${me.rank} ${me.score} ${version}`;
+    if (now === this.#seen || this.#timer !== undefined) return;
+    this.#seen = now;
+    const wait = Math.max(0, this.#readAt + LEAST - Date.now());
+    this.#timer = setTimeout(() => this.#read(), wait);
+  }
+
+  async #read() {
+    this.#readAt = Date.now();
+    const board = this.#board;
+    if (board === null) return;
+    try {
+      const page = await board.around(NEIGHBOURS);
+      if (board !== this.#board) return;
+      const { entries, me } = board.getSnapshot();
+      const top = new Set(entries.map((one) => one.userId));
+      const below = page.entries.filter((one) => !top.has(one.userId));
+      if (me === null || top.has(me.userId) || below.length === 0) return;
+      this.#rows.show(below);
+      const skipped = below[0].rank - entries.length - 1;
+      this.#gap.hidden = skipped <= 0;
+      say(this.#gapText, words.skipped(skipped, figure(skipped)));
+      this.#changed();
+    } catch (cause) {
+      console.warn("marcador: the places around are not known:", cause);
+    } finally {
+      if (board === this.#board) {
+        this.#timer = undefined;
+        this.show(board.getSnapshot());
+      }
+    }
+  }
+}

@@ -1,0 +1,153 @@
+// @ts-check
+/** @import { Board, Snapshot } from "../marcador.d.ts" */
+
+import { find } from "./find.js";
+
+/** Between two readings of the past, in milliseconds. */
+const LEAST = 30_000;
+const DAYS = 7;
+const WEEK = DAYS * 24 * 60 * 60 * 1000;
+
+/**
+ * A trend, as `GET /v1/leaderboards/{board}/trend` gives it: where people stood at some times.
+ * @typedef {{ userId: string, username: string, ranks: (number | null)[], scores: number[] }} Course
+ * @typedef {{ times: string[], entries: Course[], me: Course | null }} Trend
+ */
+
+/** One line of a chart: values at times, in milliseconds. @typedef {{ times: number[], values: (number | null)[] }} Line */
+
+/** The pictures of the last days. The library that draws them is loaded when they come into view. */
+export class Charts {
+  #race = find("race");
+  #own = find("own-chart");
+  #seen = false;
+  #plots = /** @type {Promise<typeof import("./race.js")> | null} */ (null);
+  #board = /** @type {Board | null} */ (null);
+  #readAt = 0;
+  #timer = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
+  #version = /** @type {number | null} */ (null);
+
+  constructor() {
+    const observer = new IntersectionObserver((seen) => {
+      if (!seen.some((one) => one.isIntersecting)) return;
+      observer.disconnect();
+      this.#seen = true;
+      if (this.#board !== null) this.show(this.#board.getSnapshot());
+    });
+    observer.observe(find("side"));
+  }
+
+  /** @param {Board} board */
+  follow(board) {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#board = board;
+    this.#version = null;
+    this.#readAt = 0;
+    this.#own.hidden = false;
+  }
+
+  /** @param {Snapshot} snapshot */
+  show({ version }) {
+    if (version === null || version === this.#version || !this.#seen) return;
+    if (this.#timer !== undefined || document.visibilityState === "hidden") return;
+    const wait = Math.max(0, this.#readAt + LEAST - Date.now());
+    this.#timer = setTimeout(() => this.#read(), wait);
+  }
+
+  async #read() {
+    const board = this.#board;
+    if (board === null) return;
+    this.#readAt = Date.now();
+    const { board: name, period, version, userId } = board.getSnapshot();
+    const query = new URLSearchParams({ period, points: String(DAYS + 1), limit: "10" });
+    try {
+      this.#plots ??= import("./race.js");
+      const [plots, answer] = await Promise.all([
+        this.#plots,
+        board.read(`/v1/leaderboards/${encodeURIComponent(name)}/trend?${query}`),
+      ]);
+      const trend = /** @type {Trend} */ (answer);
+      if (board !== this.#board) return;
+      this.#version = version;
+      this.#race.hidden = trend.entries.length < 2 || trend.times.length < 2;
+      if (!this.#race.hidden) plots.race(this.#race, trend, period, userId);
+      if (userId !== null) await this.#readOwn(board, trend, userId);
+    } catch (cause) {
+      if (board !== this.#board) return;
+      this.#race.hidden = true;
+      console.warn("marcador: the last days are not known:", cause);
+    } finally {
+      if (board === this.#board) {
+        this.#timer = undefined;
+        this.show(board.getSnapshot());
+      }
+    }
+  }
+
+  /** @param {Board} board @param {Trend} trend @param {string} userId */
+  async #readOwn(board, trend, userId) {
+    const [plots, points, places] = await Promise.all([
+      import("./race.js"),
+      pointsOf(board, userId),
+      placesOf(board, trend),
+    ]);
+    if (board !== this.#board) return;
+    this.#own.hidden = points.times.length < 2;
+    if (!this.#own.hidden) plots.own(this.#own, points, places);
+  }
+}
+
+/** The reader's points of the last days, out of their ledger. @param {Board} board @param {string} userId @returns {Promise<Line>} */
+async function pointsOf(board, userId) {
+  const answer = await board.read(`/v1/users/${encodeURIComponent(userId)}/history?limit=500`);
+  const { entries } = /** @type {{ entries: { xpAfter: number, at: string }[] }} */ (answer);
+  const since = Date.now() - WEEK;
+  /** @type {Line} */
+  const line = { times: [], values: [] };
+  for (const { at, xpAfter } of entries.toReversed()) {
+    const time = Date.parse(at);
+    // What came before is where the line begins.
+    if (time < since) {
+      line.times[0] = since;
+      line.values[0] = xpAfter;
+    } else {
+      line.times.push(time);
+      line.values.push(xpAfter);
+    }
+  }
+  if (line.times.length > 0) {
+    line.times.push(Date.now());
+    line.values.push(line.values[line.values.length - 1]);
+  }
+  return line;
+}
+
+/**
+ * The reader's places of the last days: on this board where they are known, else on the board of
+ * each closed day.
+ * @param {Board} board
+ * @param {Trend} trend
+ * @returns {Promise<Line & { ofDay: boolean }>}
+ */
+async function placesOf(board, { times, me }) {
+  if (me !== null && me.ranks.filter((rank) => rank !== null).length > 1) {
+    return { times: times.map((time) => Date.parse(time)), values: me.ranks, ofDay: false };
+  }
+  const archive = `/v1/leaderboards/${encodeURIComponent(board.getSnapshot().board)}/archive`;
+  const list = await board.read(`${archive}?period=daily&limit=${DAYS}`);
+  const { periods } = /** @type {{ periods: { start: string, end: string }[] }} */ (list);
+  const pages = await Promise.all(
+    periods.toReversed().map(async ({ start, end }) => {
+      const query = new URLSearchParams({ period: "daily", start, limit: "1" });
+      const page = await board.read(`${archive}?${query}`);
+      const { me: then } = /** @type {{ me: { rank: number } | null }} */ (page);
+      return { time: Date.parse(end), rank: then?.rank ?? null };
+    }),
+  );
+  return {
+    times: pages.map(({ time }) => time),
+    values: pages.map(({ rank }) => rank),
+    ofDay: true,
+  };
+}
