@@ -1,0 +1,79 @@
+// @ts-check
+
+/**
+ * What the attributes of a `<marcador-board>` ask for. `wrong` names those that can't be followed; a
+ * wrong `rows` is taken as the default, with the others nothing can be asked of a service.
+ *
+ * @typedef {{ name: "board" | "period" | "rows" | "src", value: string }} Wrong
+ * @typedef {{ board: string, period: string, rows: number, baseUrl: string, wrong: Wrong[] }} Settings
+ */
+
+const PERIODS = ["all-time", "daily", "weekly", "monthly"];
+const ROWS = 10;
+const MOST_ROWS = 1000;
+
+/** As the service takes them: `global`, or a kind and the id of a group or a user. */
+const BOARD = /^(global|(?!global:)[a-z][a-z0-9_-]{0,31}:.{1,128})$/u;
+
+/** What to write instead, for the developer's console. */
+export const REMEDIES = {
+  board: 'write "global", or a kind and an id such as "school:42"',
+  period: `write one of ${PERIODS.join(", ")}`,
+  rows: `write a whole number from 1 to ${MOST_ROWS}`,
+  src: "write the service's address, such as https://points.example.org",
+};
+
+/**
+ * Where the service is that this module came from: the part of the address before `/marcador/`. A
+ * bundle has an address of its own, which says no more than its origin.
+ * @param {string} module
+ */
+export function home(module) {
+  const { origin, pathname, protocol } = new URL(module);
+  if (protocol !== "http:" && protocol !== "https:") return "";
+  const found = /^(.*?)(?:\/static)?\/marcador\/element\.js$/.exec(pathname);
+  return origin + (found?.[1] ?? "");
+}
+
+/**
+ * The service's address as `connect` takes it, null where it is none.
+ * @param {string} src
+ * @param {string} page address that a relative one is relative to
+ */
+function baseUrlOf(src, page) {
+  let url;
+  try {
+    url = new URL(src, page);
+  } catch {
+    return null;
+  }
+  if (url.protocol !== "http:" && url.protocol !== "https:") return null;
+  const path = url.pathname.replace(/\/+$/, "");
+  // One spelling for the page's own, so that whatever else follows boards there shares the stream.
+  return url.origin === new URL(page).origin ? path : url.origin + path;
+}
+
+/**
+ * @param {(name: string) => string | null} attribute
+ * @param {string} defaultSrc
+ * @param {string} page
+ * @returns {Settings}
+ */
+export function settings(attribute, defaultSrc, page) {
+  /** @type {Wrong[]} */
+  const wrong = [];
+  const board = attribute("board")?.trim() || "global";
+  if (!BOARD.test(board)) wrong.push({ name: "board", value: board });
+  const period = attribute("period")?.trim() || "all-time";
+  if (!PERIODS.includes(period)) wrong.push({ name: "period", value: period });
+  const count = attribute("rows")?.trim() || String(ROWS);
+  let rows = /^\d{1,4}$/.test(count) ? Number(count) : 0;
+  if (rows < 1 || rows > MOST_ROWS) {
+    wrong.push({ name: "rows", value: count });
+    rows = ROWS;
+  }
+  const src = attribute("src")?.trim() || defaultSrc;
+  const baseUrl = baseUrlOf(src, page);
+  if (baseUrl === null) wrong.push({ name: "src", value: src });
+  return { board, period, rows, baseUrl: baseUrl ?? "", wrong };
+}

@@ -1,0 +1,34 @@
+import type { RankChanged, Snapshot, Status } from "../marcador.js";
+
+/**
+ * `<marcador-board board="school:42" period="weekly" rows="10">`: a board that follows itself. Importing this
+ * module defines it. Its attributes are board, period, rows, src, label and lang; a change of one shows at once.
+ */
+export class MarcadorBoard extends HTMLElement {
+  /** Gives the reader's token, and is asked again when that one has expired; null where a cookie speaks, or nobody. */
+  getToken: (() => Promise<string | null>) | null;
+  /** What is shown, null before the first connection. The last one stays after the element's removal. */
+  readonly snapshot: Snapshot | null;
+  /** The heading, "" for the board's own name; the same as the attribute. */
+  label: string;
+  /** Reads the page once. Always resolves. */
+  refresh(): Promise<void>;
+  /** Tries the stream at once. */
+  retry(): void;
+}
+
+/** They bubble, out of shadow roots too. */
+export interface MarcadorBoardEvents {
+  /** The board has moved, or came for the first time. */
+  "marcador-update": CustomEvent<{ snapshot: Snapshot }>;
+  "marcador-status": CustomEvent<{ status: Status }>;
+  /** The reader's own rank has changed. */
+  "marcador-rank": CustomEvent<RankChanged>;
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "marcador-board": MarcadorBoard;
+  }
+  interface HTMLElementEventMap extends MarcadorBoardEvents {}
+}

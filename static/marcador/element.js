@@ -1,0 +1,205 @@
+// @ts-check
+/** @import { Board, Snapshot } from "../marcador.d.ts" */
+/** @import { Settings } from "./element-settings.js" */
+
+import { connect } from "../marcador.js";
+import { home, REMEDIES, settings } from "./element-settings.js";
+import { style } from "./element-style.js";
+import { View } from "./element-view.js";
+import { speak } from "./element-words.js";
+
+const TAG = "marcador-board";
+/** Relative times move in steps of ten seconds at the least. */
+const TICK = 5_000;
+
+// Where there is no page, as in Node, the class is there to be imported and makes nothing.
+const Base = globalThis.HTMLElement ?? /** @type {typeof HTMLElement} */ (class {});
+
+/** A board that follows itself: `<marcador-board board="school:42" period="weekly" rows="10">`. */
+export class MarcadorBoard extends Base {
+  static observedAttributes = ["board", "period", "rows", "src", "label", "lang"];
+
+  #root = /** @type {ShadowRoot | null} */ (null);
+  #board = /** @type {Board | null} */ (null);
+  #view = /** @type {View | null} */ (null);
+  #getToken = /** @type {(() => Promise<string | null>) | null} */ (null);
+  #snapshot = /** @type {Snapshot | null} */ (null);
+  /** What the connection and the view were made of, "" where there is none. */
+  #followed = "";
+  #drawn = "";
+  /** What was complained of last, so that it is not said twice. */
+  #complaint = "";
+  #due = false;
+  #ticking = /** @type {ReturnType<typeof setInterval> | undefined} */ (undefined);
+  /** Hears the page change its language. */
+  #hearing = /** @type {MutationObserver | null} */ (null);
+
+  /** Gives the reader's token, as `connect` wants it; null where a cookie speaks, or nobody. */
+  get getToken() {
+    return this.#getToken;
+  }
+
+  set getToken(ask) {
+    if (ask === this.#getToken) return;
+    this.#getToken = ask ?? null;
+    this.#followed = "";
+    this.#later();
+  }
+
+  /** What is shown, null before the first connection. The last one stays after the element's removal. */
+  get snapshot() {
+    return this.#snapshot;
+  }
+
+  get label() {
+    return this.getAttribute("label") ?? "";
+  }
+
+  set label(text) {
+    this.setAttribute("label", text);
+  }
+
+  /** Reads the page once. Always resolves. */
+  async refresh() {
+    await this.#board?.refresh();
+  }
+
+  retry() {
+    this.#board?.retry();
+  }
+
+  connectedCallback() {
+    // A page may have set it before this module came.
+    if (Object.hasOwn(this, "getToken")) {
+      const { getToken } = this;
+      Reflect.deleteProperty(this, "getToken");
+      this.getToken = getToken;
+    }
+    this.#hearing ??= new MutationObserver(() => this.#later());
+    this.#hearing.observe(this.ownerDocument.documentElement, { attributeFilter: ["lang"] });
+    // At once, so that the room is taken before the page is painted.
+    this.#sync();
+  }
+
+  disconnectedCallback() {
+    this.#hearing?.disconnect();
+    this.#later();
+  }
+
+  attributeChangedCallback() {
+    this.#later();
+  }
+
+  /** Several changes of one moment, and a move within the page, are one. */
+  #later() {
+    if (this.#due || this.#root === null) return;
+    this.#due = true;
+    queueMicrotask(() => {
+      this.#due = false;
+      this.#sync();
+    });
+  }
+
+  /** Makes what is shown that which the attributes ask for. */
+  #sync() {
+    if (!this.isConnected) {
+      this.#close();
+      return;
+    }
+    const asked = settings(
+      (name) => this.getAttribute(name),
+      home(import.meta.url),
+      this.ownerDocument.baseURI,
+    );
+    const voice = speak([...languagesAround(this), ...navigator.languages]);
+    const followed = JSON.stringify(asked);
+    const drawn = JSON.stringify([followed, this.label, voice.locale]);
+    const again = followed !== this.#followed;
+    if (!again && drawn === this.#drawn) return;
+    if (again) this.#close();
+    this.#followed = followed;
+    this.#drawn = drawn;
+    if (this.#root === null) {
+      this.#root = this.attachShadow({ mode: "open" });
+      this.#root.adoptedStyleSheets = [style()];
+    }
+    const reader = this.#getToken !== null;
+    this.#view?.close();
+    this.#view = new View(voice, asked, this.label, reader, (what) => this[what]());
+    this.#root.replaceChildren(this.#view.frame);
+    if (again) {
+      this.#complain(asked);
+      if (asked.wrong.every(({ name }) => name === "rows")) this.#open(asked);
+    } else {
+      this.#render();
+    }
+  }
+
+  /** @param {Settings} asked */
+  #open({ board, period, baseUrl, rows }) {
+    const getToken = this.#getToken ?? undefined;
+    this.#board = connect({ board, period, baseUrl, rows, getToken });
+    this.#board.subscribe(() => this.#render());
+    this.#board.on("rank_changed", (move) => this.#tell("marcador-rank", move));
+    this.#ticking = setInterval(() => this.#view?.tick(), TICK);
+    this.#render();
+  }
+
+  #close() {
+    clearInterval(this.#ticking);
+    this.#board?.close();
+    this.#board = null;
+    this.#view?.close();
+    this.#view = null;
+    this.#followed = "";
+    this.#drawn = "";
+  }
+
+  #render() {
+    if (this.#board === null) return;
+    const old = this.#snapshot;
+    const now = this.#board.getSnapshot();
+    this.#snapshot = now;
+    this.#view?.show(now);
+    const same = old !== null && old.board === now.board && old.period === now.period;
+    if (!same || old.status !== now.status) this.#tell("marcador-status", { status: now.status });
+    if (now.version !== null && (!same || old.version !== now.version)) {
+      this.#tell("marcador-update", { snapshot: now });
+    }
+  }
+
+  /** @param {string} type @param {unknown} detail */
+  #tell(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { bubbles: true, composed: true, detail }));
+  }
+
+  /** @param {Settings} asked */
+  #complain({ wrong }) {
+    const complaint = wrong
+      .map(
+        ({ name, value }) =>
+          `${name}=${JSON.stringify(value)} can't be followed: ${REMEDIES[name]}`,
+      )
+      .join("; ");
+    if (complaint !== "" && complaint !== this.#complaint) console.warn(`<${TAG}> ${complaint}`);
+    this.#complaint = complaint;
+  }
+}
+
+/** The languages that are said around an element, its own first, through shadow roots. @param {Element} element */
+function languagesAround(element) {
+  const languages = [];
+  let at = /** @type {Element | null} */ (element);
+  while (at !== null) {
+    const said = at.closest("[lang]");
+    if (said !== null) languages.push(said.getAttribute("lang"));
+    const root = (said ?? at).getRootNode();
+    at = said?.parentElement ?? (root instanceof ShadowRoot ? root.host : null);
+  }
+  return languages;
+}
+
+// Two scripts of two services may define it: the first one's address is the default of src.
+if (globalThis.customElements?.get(TAG) === undefined) {
+  globalThis.customElements?.define(TAG, MarcadorBoard);
+}

@@ -1,0 +1,91 @@
+// @ts-check
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { MarcadorBoard } from "../marcador/element.js";
+import { home, settings } from "../marcador/element-settings.js";
+import { speak } from "../marcador/element-words.js";
+
+test("the element can be imported where there is no page", () => {
+  assert.equal(typeof MarcadorBoard, "function");
+});
+
+test("attributes are read, and those that can't be followed are named", () => {
+  const page = "https://school.example.org/board/";
+  /** @param {Record<string, string>} attributes */
+  const read = (attributes) =>
+    settings((name) => attributes[name] ?? null, "https://points.example.org", page);
+  assert.deepEqual(read({}), {
+    board: "global",
+    period: "all-time",
+    rows: 10,
+    baseUrl: "https://points.example.org",
+    wrong: [],
+  });
+  for (const [attributes, wrong] of /** @type {[Record<string, string>, string][]} */ ([
+    [{ board: "classroom:7a", period: "weekly", rows: "1000" }, ""],
+    [{ board: " school:Ñandú 7 " }, ""],
+    [{ board: "" }, ""],
+    [{ board: "classroom" }, "board"],
+    [{ board: "global:1" }, "board"],
+    [{ board: "School:1" }, "board"],
+    [{ period: "yearly" }, "period"],
+    [{ rows: "0" }, "rows"],
+    [{ rows: "1001" }, "rows"],
+    [{ rows: "-5" }, "rows"],
+    [{ rows: "1e2" }, "rows"],
+    [{ src: "ftp://points.example.org" }, "src"],
+    [{ src: "https://" }, "src"],
+    [{ board: "x", period: "x", rows: "x" }, "board,period,rows"],
+  ])) {
+    const names = read(attributes).wrong.map(({ name }) => name);
+    assert.equal(names.join(), wrong, JSON.stringify(attributes));
+  }
+  assert.equal(read({ rows: "many" }).rows, 10);
+  for (const [src, baseUrl] of [
+    ["https://other.example.org/marcador/", "https://other.example.org/marcador"],
+    ["/", ""],
+    ["/points/", "/points"],
+    [page, "/board"],
+    ["https://school.example.org", ""],
+  ]) {
+    assert.equal(read({ src }).baseUrl, baseUrl, src);
+  }
+});
+
+test("the service is where the script is from", () => {
+  for (const [module, want] of [
+    ["https://points.example.org/marcador/element.js", "https://points.example.org"],
+    [
+      "https://school.example.org/points/marcador/element.js?v=2",
+      "https://school.example.org/points",
+    ],
+    ["https://points.example.org/static/marcador/element.js", "https://points.example.org"],
+    ["https://school.example.org/assets/bundle-1f2e.js", "https://school.example.org"],
+    ["file:///home/ana/marcador/element.js", ""],
+  ]) {
+    assert.equal(home(module), want, module);
+  }
+});
+
+test("the first language that is spoken is spoken, in the reader's region", () => {
+  for (const [wanted, locale] of /** @type {[(string | null)[], string][]} */ ([
+    [["en", "es-MX"], "en"],
+    [["es", "en-US", "es-MX"], "es-MX"],
+    [["fr", null, "en-GB"], "en-GB"],
+    [["yua"], "es"],
+    [[], "es"],
+    [["ES"], "ES"],
+  ])) {
+    assert.equal(speak(wanted).locale, locale, wanted.join());
+  }
+  assert.equal(speak(["es-what ever"]).words.points, "Puntos");
+  assert.equal(speak(["es-MX"]).figure(12345), "12,345");
+  assert.equal(speak(["es-ES"]).nameOf("classroom:7a"), "Grupo 7a");
+  assert.equal(speak(["en"]).nameOf("friends:ana"), "Friends");
+  assert.equal(speak(["en"]).nameOf("house:jaguar"), "house jaguar");
+  assert.match(
+    speak(["en"]).ago("2025-11-28T18:30:00.000Z", Date.parse("2025-11-28T18:32:05Z")),
+    /^2 min/,
+  );
+});
