@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-//go:embed index.html *.css *.js *.svg marcador.d.ts marcador/*.js page/* vendor/uPlot.esm.js vendor/uPlot.css vendor/uPlot.LICENSE
+//go:embed index.html *.css *.js *.svg marcador.d.ts marcador/*.js marcador/*.d.ts page/* vendor/uPlot.esm.js vendor/uPlot.css vendor/uPlot.LICENSE
 var files embed.FS
 
 // policy lets the page load its own files and people's avatars, and nothing else; no

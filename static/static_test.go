@@ -39,6 +39,8 @@ func TestHandler_Files(t *testing.T) {
 		{"/marcador.js", "text/javascript; charset=utf-8", "export function connect"},
 		{"/marcador.d.ts", "text/plain; charset=utf-8", "export function connect"},
 		{"/marcador/sse.js", "text/javascript; charset=utf-8", "export class EventParser"},
+		{"/marcador/element.js", "text/javascript; charset=utf-8", "customElements"},
+		{"/marcador/element.d.ts", "text/plain; charset=utf-8", "HTMLElementTagNameMap"},
 		{"/static/page/page.js", "text/javascript; charset=utf-8", "connect("},
 		{"/static/page/style.css", "text/css; charset=utf-8", ":root"},
 		{"/static/favicon.svg", "image/svg+xml", "<svg"},
@@ -106,6 +108,9 @@ func TestHandler_Refuses(t *testing.T) {
 		{http.MethodGet, "/nothing", http.StatusNotFound},
 		{http.MethodGet, "/static/", http.StatusNotFound},
 		{http.MethodGet, "/static/static.go", http.StatusNotFound},
+		{http.MethodGet, "/static/package.json", http.StatusNotFound},
+		{http.MethodGet, "/static/README.md", http.StatusNotFound},
+		{http.MethodGet, "/static/test/service.js", http.StatusNotFound},
 		{http.MethodGet, "/static/../static.go", http.StatusNotFound},
 		{http.MethodPost, "/", http.StatusMethodNotAllowed},
 	} {

@@ -1,5 +1,6 @@
 // @ts-check
 /** @import { Board, Snapshot } from "../marcador.d.ts" */
+/** @import { MarcadorBoard as Typed } from "./element.d.ts" */
 /** @import { Settings } from "./element-settings.js" */
 
 import { connect } from "../marcador.js";
@@ -15,7 +16,10 @@ const TICK = 5_000;
 // Where there is no page, as in Node, the class is there to be imported and makes nothing.
 const Base = globalThis.HTMLElement ?? /** @type {typeof HTMLElement} */ (class {});
 
-/** A board that follows itself: `<marcador-board board="school:42" period="weekly" rows="10">`. */
+/**
+ * A board that follows itself: `<marcador-board board="school:42" period="weekly" rows="10">`.
+ * @implements {Typed}
+ */
 export class MarcadorBoard extends Base {
   static observedAttributes = ["board", "period", "rows", "src", "label", "lang"];
 

@@ -1,0 +1,95 @@
+// @ts-check
+
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+const run = promisify(execFile);
+const here = fileURLToPath(new URL("..", import.meta.url));
+const tsc = fileURLToPath(new URL("../../node_modules/.bin/tsc", import.meta.url));
+
+/** Somebody's project, into which the package was installed from its archive. */
+let project = "";
+
+/** @type {string[]} */
+let packed = [];
+
+before(async () => {
+  project = await mkdtemp(join(tmpdir(), "marcador-package-"));
+  const { stdout } = await run("npm", ["pack", "--json", "--pack-destination", project], {
+    cwd: here,
+  });
+  const [{ filename, files }] = JSON.parse(stdout);
+  packed = files.map((/** @type {{ path: string }} */ { path }) => path).sort();
+  await writeFile(join(project, "package.json"), '{ "type": "module", "private": true }');
+  const quiet = ["--offline", "--no-audit", "--no-fund", "--no-update-notifier"];
+  await run("npm", ["install", ...quiet, join(project, filename)], { cwd: project });
+});
+
+after(() => rm(project, { recursive: true, force: true }));
+
+test("the package has the client, the element, their types, and nothing else", async () => {
+  const modules = (await readdir(join(here, "marcador"))).map((name) => `marcador/${name}`);
+  const rest = ["LICENSE", "README.md", "marcador.d.ts", "marcador.js", "package.json"];
+  assert.deepEqual(packed, [...modules, ...rest].sort());
+  const own = await readFile(join(here, "LICENSE"), "utf8");
+  assert.equal(own, await readFile(join(here, "../LICENSE"), "utf8"), "the licence is the same");
+});
+
+test("installed, it can be imported where there is no page", async () => {
+  await writeFile(
+    join(project, "main.js"),
+    `import { connect } from "marcador";
+     import { MarcadorBoard } from "marcador/element";
+     const board = connect({ getToken: async () => null, baseUrl: "http://127.0.0.1:9" });
+     console.log(board.getSnapshot().status, typeof MarcadorBoard);
+     board.close();`,
+  );
+  const { stdout } = await run(process.execPath, ["main.js"], { cwd: project });
+  assert.equal(stdout, "connecting function\n");
+});
+
+test("installed, it is typed", async () => {
+  const config = {
+    compilerOptions: {
+      target: "es2022",
+      lib: ["es2022", "dom"],
+      module: "nodenext",
+      strict: true,
+      noEmit: true,
+      types: [],
+      skipLibCheck: false,
+    },
+    files: ["main.ts"],
+  };
+  await writeFile(join(project, "tsconfig.json"), JSON.stringify(config));
+  await writeFile(
+    join(project, "main.ts"),
+    `import { connect, type Board, type Snapshot } from "marcador";
+     import "marcador/element";
+     const board: Board = connect({ board: "school:42", period: "weekly", getToken: async () => null });
+     const stop: () => void = board.subscribe(() => {
+       const { entries, status }: Snapshot = board.getSnapshot();
+       console.log(status, entries[0]?.username.length);
+     });
+     stop();
+     const element = document.createElement("marcador-board");
+     element.getToken = async () => "token";
+     element.addEventListener("marcador-update", ({ detail }) => console.log(detail.snapshot.totalEntries + 1));
+     element.addEventListener("marcador-rank", ({ detail }) => console.log(detail.newRank));
+     // @ts-expect-error
+     connect({ bord: "school:42" });
+     // @ts-expect-error
+     element.getToken = "token";
+     // @ts-expect-error
+     board.getSnapshot().entries[0].rank = 1;`,
+  );
+  for (const args of [[], ["--module", "esnext", "--moduleResolution", "bundler"]]) {
+    await run(tsc, ["-p", project, ...args]).catch(({ stdout }) => assert.fail(stdout));
+  }
+});
