@@ -97,6 +97,8 @@ export interface ConnectOptions {
   getToken?: () => Promise<string | null>;
   /** How many rows are kept, and asked for, 1 to 1000 (100). A stream brings as many as the service's `--top`. */
   rows?: number;
+  /** False for a stream of its own, also where another tab has the same one (true). */
+  shared?: boolean;
 }
 
 /** A followed board. Its methods need no `this`. */

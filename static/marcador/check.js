@@ -1,12 +1,15 @@
 // @ts-check
-/** @import { Entry, Me, Page, RankChanged } from "../marcador.d.ts" */
+/** @import { Entry, Me, Page, Problem, RankChanged } from "../marcador.d.ts" */
+/** @import { State } from "./connection.js" */
 
 /**
  * Everything that comes from the server passes through here once. Each function gives a fresh,
  * typed object, or throws a TypeError that names the first field that is wrong.
  *
  * @typedef {{ entries: readonly Entry[], totalEntries: number, version: number, lastUpdated: string | null }} Standing
- * @typedef {{ success: true, userId: string | null, recovered: boolean }} Authenticated
+ * @typedef {{ userId: string | null, socketId: string, recovered: boolean }} Authenticated
+ * @typedef {{ userId: string, oldRank: number | null, newRank: number | null, entry: Entry | null }} Change
+ * @typedef {Omit<Standing, "entries"> & { from: number, changes: Change[] }} Difference
  */
 
 const CHANGE_TYPES = ["up", "down", "same", "new"];
@@ -121,6 +124,47 @@ export function update(value, board, period) {
 }
 
 /**
+ * The data of `position_change`. The changes that stay among the rows are in the order of their ranks.
+ * @param {unknown} value
+ * @param {string} board
+ * @param {string} period
+ * @returns {Difference}
+ */
+export function difference(value, board, period) {
+  const from = object(value, "data");
+  followed(from, board, period);
+  if (!Array.isArray(from.changes)) throw new TypeError("changes is not a list");
+  const changes = from.changes.map(change);
+  if (new Set(changes.map((one) => one.userId)).size < changes.length) {
+    throw new TypeError("changes has a user twice");
+  }
+  const ranks = changes.flatMap(({ newRank }) => (newRank === null ? [] : [newRank]));
+  if (ranks.some((rank, i) => i > 0 && rank < ranks[i - 1])) {
+    throw new TypeError("changes is not in the order of ranks");
+  }
+  const version = integer(from, "version", 0);
+  return {
+    from: integer(from, "from", 0),
+    version,
+    changes,
+    totalEntries: integer(from, "totalEntries", 0),
+    lastUpdated: time(from, "timestamp"),
+  };
+}
+
+/** @param {unknown} value @returns {Change} */
+function change(value) {
+  const from = object(value, "change");
+  const userId = string(from, "userId");
+  const newRank = rank(from, "newRank");
+  const row = from.entry === undefined ? null : entry(from.entry);
+  if (row !== null && (row.userId !== userId || row.rank !== newRank)) {
+    throw new TypeError("entry is of another user or rank");
+  }
+  return { userId, oldRank: rank(from, "oldRank"), newRank, entry: row };
+}
+
+/**
  * The body of `GET /v1/leaderboards/{board}`.
  * @param {unknown} value
  * @param {string} board
@@ -164,7 +208,11 @@ export function authenticated(value) {
   if (from.success !== true) throw new TypeError("success is not true");
   if (typeof from.recovered !== "boolean") throw new TypeError("recovered is not a boolean");
   const userId = from.userId === null ? null : string(from, "userId");
-  return { success: true, userId: userId || null, recovered: from.recovered };
+  return {
+    userId: userId || null,
+    socketId: string(from, "socketId"),
+    recovered: from.recovered,
+  };
 }
 
 /**
@@ -208,4 +256,41 @@ export function failure(value) {
  */
 export function goodbye(value) {
   return { reason: string(object(value, "data"), "reason") };
+}
+
+/**
+ * How a tab's stream stands.
+ * @param {unknown} value
+ * @returns {State}
+ */
+export function state(value) {
+  const from = object(value, "state");
+  const { status } = from;
+  if (status !== "waiting" && status !== "live" && status !== "offline") {
+    throw new TypeError("status is unknown");
+  }
+  const userId = from.userId === null ? null : string(from, "userId");
+  return Object.freeze({ status, userId, error: from.error === null ? null : problem(from.error) });
+}
+
+/** @param {unknown} value @returns {Problem} */
+function problem(value) {
+  const from = object(value, "error");
+  const [status, code, message] = [
+    integer(from, "status", 0),
+    string(from, "code"),
+    string(from, "message"),
+  ];
+  return Object.freeze({ status, code, message });
+}
+
+/**
+ * What a tab's message says of the stream's ids.
+ * @param {Record<string, unknown>} from
+ */
+export function named(from) {
+  return {
+    id: string(from, "id"),
+    epoch: from.epoch === null || from.epoch === undefined ? null : string(from, "epoch"),
+  };
 }

@@ -1,6 +1,8 @@
 // @ts-check
 /** @import { Problem } from "../marcador.d.ts" */
 
+import { claimsOf, lifeOf, personOf } from "./token.js";
+
 /** Longest wait that a server may ask for, in milliseconds. */
 const LONGEST_WAIT = 60 * 60 * 1000;
 
@@ -57,10 +59,15 @@ function retryAfter(headers) {
 
 /** One service, seen with one token. The token is asked for when first needed and after a 401. */
 export class Service {
+  /** Called when tokens begin to speak for somebody else. */
+  onOther = () => {};
+
   #baseUrl;
   #getToken;
   #token = /** @type {string | null | undefined} */ (undefined);
   #asking = /** @type {Promise<string | null> | undefined} */ (undefined);
+  /** The user of the last token that named one. */
+  #sub = /** @type {string | null} */ (null);
 
   /**
    * @param {string} baseUrl
@@ -76,22 +83,43 @@ export class Service {
     return this.#getToken !== undefined;
   }
 
+  /** Whether it is on the page's own origin, where the page's cookie is sent. */
+  get ownOrigin() {
+    const here = globalThis.location;
+    if (here === undefined) return false;
+    return new URL(this.#baseUrl, here.href).origin === here.origin;
+  }
+
+  /** @param {string} path */
+  address(path) {
+    return this.#baseUrl + path;
+  }
+
   /** The token in use, asked for where it is not known. Rejects with a Refusal. */
   async token() {
-    const ask = this.#getToken;
-    if (ask === undefined) return null;
+    if (this.#getToken === undefined) return null;
     if (this.#token !== undefined) return this.#token;
-    this.#asking ??= (async () => {
-      try {
-        this.#token = (await ask()) || null;
-        return this.#token;
-      } catch (cause) {
-        throw new Refusal(0, "token", `getToken: ${refusalFrom(cause).message}`);
-      } finally {
-        this.#asking = undefined;
-      }
-    })();
-    return this.#asking;
+    return this.#ask();
+  }
+
+  /** Asks for the next token while this one is still good; null where there is no other. */
+  async renew() {
+    const last = this.#token;
+    const next = await this.#ask();
+    if (next === null) this.#token = last;
+    return next === last ? null : next;
+  }
+
+  /** Milliseconds until the token in use expires, or null where that can't be known. */
+  get tokenLife() {
+    return typeof this.#token === "string" ? lifeOf(this.#token) : null;
+  }
+
+  /** For whom requests speak; null where there is no token. Rejects with a Refusal. */
+  async person() {
+    if (this.#getToken === undefined) return "cookie";
+    const token = await this.token();
+    return token === null ? null : personOf(token);
   }
 
   /** Makes the next request ask for a token again. */
@@ -109,12 +137,14 @@ export class Service {
    * @param {string} path
    * @param {Record<string, string>} headers
    * @param {AbortSignal} signal
+   * @param {"GET" | "POST"} [method]
    */
-  async get(path, headers, signal) {
+  async get(path, headers, signal, method = "GET") {
     for (let again = false; ; again = true) {
       const token = await this.token();
       signal.throwIfAborted();
-      const response = await fetch(this.#baseUrl + path, {
+      const response = await fetch(this.address(path), {
+        method,
         headers: token === null ? headers : { ...headers, Authorization: `Bearer ${token}` },
         credentials: "same-origin",
         cache: "no-cache",
@@ -127,5 +157,32 @@ export class Service {
       const next = await this.token();
       if (next === null) throw refusal;
     }
+  }
+
+  /** At most once at a time. */
+  #ask() {
+    const ask = this.#getToken;
+    this.#asking ??= (async () => {
+      try {
+        const token = (await ask?.()) || null;
+        if (token !== null && typeof token !== "string") throw new TypeError("it gave no text");
+        this.#token = token;
+        if (token !== null) this.#meet(token);
+        return token;
+      } catch (cause) {
+        throw new Refusal(0, "token", `getToken: ${refusalFrom(cause).message}`);
+      } finally {
+        this.#asking = undefined;
+      }
+    })();
+    return this.#asking;
+  }
+
+  /** @param {string} token */
+  #meet(token) {
+    const { sub } = claimsOf(token);
+    const other = sub !== null && this.#sub !== null && sub !== this.#sub;
+    this.#sub = sub ?? this.#sub;
+    if (other) this.onOther();
   }
 }

@@ -13,7 +13,8 @@ export function complete(options) {
   if (typeof options !== "object" || options === null) {
     throw new TypeError('connect takes an object of options, such as { board: "global" }');
   }
-  const { board = "global", period = "all-time", baseUrl = "", rows = ROWS, getToken } = options;
+  const { board = "global", period = "all-time", baseUrl = "", getToken } = options;
+  const { rows = ROWS, shared = true } = options;
   if (typeof board !== "string" || board === "") {
     throw new TypeError(
       `board is ${said(board)}; give the name of one, such as "global" or "school:42"`,
@@ -30,7 +31,9 @@ export function complete(options) {
       `getToken is ${said(getToken)}; give a function that returns a promise of a token, or leave it out`,
     );
   }
-  return { board, period, rows, getToken, baseUrl: address(baseUrl) };
+  if (typeof shared !== "boolean")
+    throw new TypeError(`shared is ${said(shared)}; give true or false`);
+  return { board, period, rows, shared, getToken, baseUrl: address(baseUrl) };
 }
 
 /** The address without slashes at its end. @param {unknown} baseUrl */

@@ -60,6 +60,13 @@ const untilVersion = (board, version) => until(board, (snapshot) => snapshot.ver
 /** @param {string} text */
 const send = (text) => service.streams[0].write(text);
 
+/** A page whose reader has that rank. @param {string} userId @param {number} rank @param {import("node:http").ServerResponse} response */
+function pageOf(userId, rank, response) {
+  const me = { ...entry(rank, { userId }), percentile: 40, pointsToNext: 9 };
+  response.writeHead(200, { "Content-Type": "application/json" });
+  response.end(JSON.stringify(page(5, { me })));
+}
+
 test("a stream with a token: live, marked, placed", async () => {
   service.userId = "u2";
   const board = follow({ getToken: async () => "t1" });
@@ -77,7 +84,7 @@ test("a stream with a token: live, marked, placed", async () => {
   assert.equal(got.me?.pointsToNext, 11);
   assert.equal(got.lastUpdated, "2025-11-28T18:30:00.000Z");
   const [{ url, headers }] = service.requests;
-  assert.equal(url, "/v1/events?board=global&period=all-time");
+  assert.equal(url, "/v1/events?board=global&period=all-time&mode=diff");
   assert.equal(headers.authorization, "Bearer t1");
   assert.equal(headers["last-event-id"], undefined);
   assert.equal(service.requests.length, 1);
@@ -135,11 +142,7 @@ test("a place outside the rows is asked for, spread, one request at a time", asy
 test("a place outside the rows is asked for again while nothing is broadcast", async () => {
   service.userId = "u126";
   let rank = 126;
-  service.onPage = (_, response) => {
-    const me = { ...entry(rank, { userId: "u126" }), percentile: 40, pointsToNext: 9 };
-    response.writeHead(200, { "Content-Type": "application/json" });
-    response.end(JSON.stringify(page(5, { me })));
-  };
+  service.onPage = (_, response) => pageOf("u126", rank, response);
   const board = follow({ getToken: async () => "t1" });
   await untilVersion(board, 5);
   mock.timers.tick(0);
@@ -154,11 +157,7 @@ test("a place outside the rows is asked for again while nothing is broadcast", a
 test("a move of the user's own rank outside the rows is asked about at once", async () => {
   service.userId = "u126";
   let rank = 126;
-  service.onPage = (_, response) => {
-    const me = { ...entry(rank, { userId: "u126" }), percentile: 40, pointsToNext: 9 };
-    response.writeHead(200, { "Content-Type": "application/json" });
-    response.end(JSON.stringify(page(5, { me })));
-  };
+  service.onPage = (_, response) => pageOf("u126", rank, response);
   const board = follow({ getToken: async () => "t1" });
   await untilVersion(board, 5);
   mock.timers.tick(0);
@@ -408,9 +407,9 @@ test("an expired token is replaced at once, but not without end", async () => {
   const board = follow({ getToken: async () => `t${++asked}` });
   await untilVersion(board, 5);
   mock.timers.tick(20_000);
+  service.greeting = frame("leaderboard:updated", update(6), "e-6");
   service.streams[0].end(expired);
-  await service.untilAsked("/v1/events", 2);
-  await untilStatus(board, "live");
+  await untilVersion(board, 6);
   assert.equal(service.requests[1].headers.authorization, "Bearer t2");
   service.onStream = (_, response) => {
     response.writeHead(200, { "Content-Type": "text/event-stream" });

@@ -17,6 +17,7 @@ const wrong = [
   [{ rows: "10" }, /^rows is "10"/],
   [{ rows: 2.5 }, /^rows is 2\.5/],
   [{ getToken: "ey.J.x" }, /^getToken is "ey\.J\.x"; give a function/],
+  [{ shared: "no" }, /^shared is "no"; give true or false/],
   [{ baseUrl: 7 }, /^baseUrl is 7/],
   [{ baseUrl: "https://a.example/?x=1" }, /has a query .*"https:\/\/scores\.example"/],
   [{ baseUrl: "https://a.example/#x" }, /^baseUrl/],
@@ -33,7 +34,7 @@ for (const [options, message] of wrong) {
 }
 
 test("defaults, and addresses with slashes at the end", () => {
-  const nothing = { board: "global", period: "all-time", rows: 100 };
+  const nothing = { board: "global", period: "all-time", rows: 100, shared: true };
   assert.deepEqual(complete({}), { ...nothing, getToken: undefined, baseUrl: "" });
   assert.equal(complete({ baseUrl: "https://a.example/m/" }).baseUrl, "https://a.example/m");
   assert.equal(complete({ baseUrl: "/m" }).baseUrl, "/m");

@@ -1,0 +1,76 @@
+// @ts-check
+/** @import { Service } from "./http.js" */
+/** @import { Reading } from "./stream.js" */
+
+import { Refusal } from "./http.js";
+
+const TYPES = [
+  "authenticated",
+  "leaderboard:updated",
+  "position_change",
+  "rank_changed",
+  "error",
+  "ping",
+  "goodbye",
+];
+
+/** Whether the page's cookie speaks, and the browser's own client can send it. @param {Service} service */
+export function eventSource(service) {
+  return !service.asksForToken && service.ownOrigin && globalThis.EventSource !== undefined;
+}
+
+/**
+ * Reads a stream with the page's cookie. An EventSource does not say why it was refused, so where one ends
+ * before it has begun the same is asked for again, to learn the reason.
+ * @param {Service} service
+ * @param {string} path
+ * @param {Reading} reading
+ */
+export async function readEventSource(service, path, reading) {
+  if (await opened(service, path, reading)) return;
+  reading.heard();
+  const response = await service.get(path, { Accept: "text/event-stream" }, reading.signal);
+  await response.body?.cancel();
+  const type = response.headers.get("Content-Type") ?? "";
+  if (!type.startsWith("text/event-stream")) {
+    throw new Refusal(0, "malformed", "the answer is not an event stream");
+  }
+  throw new Refusal(0, "network", "the stream did not begin");
+}
+
+/**
+ * Resolves when the stream has ended, and tells whether it had begun.
+ * @param {Service} service
+ * @param {string} path
+ * @param {Reading} reading
+ * @returns {Promise<boolean>}
+ */
+function opened(service, path, { lastEventId, signal, heard, take }) {
+  const from = lastEventId === "" ? "" : `&last_event_id=${encodeURIComponent(lastEventId)}`;
+  return new Promise((resolve, reject) => {
+    const source = new EventSource(service.address(path) + from);
+    let begun = false;
+    // When to come back is decided elsewhere: its own way of reconnecting knows no bound.
+    const end = () => source.close();
+    signal.addEventListener("abort", end, { once: true });
+    for (const type of TYPES) {
+      source.addEventListener(type, (event) => {
+        if (signal.aborted) return;
+        const { data, lastEventId: id } = /** @type {MessageEvent} */ (event);
+        if (type === "error" && typeof data !== "string") {
+          end();
+          resolve(begun);
+          return;
+        }
+        heard();
+        begun = true;
+        try {
+          take({ type, data, id }, null);
+        } catch (cause) {
+          end();
+          reject(cause);
+        }
+      });
+    }
+  });
+}

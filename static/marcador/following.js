@@ -1,0 +1,334 @@
+// @ts-check
+/** @import { Entry, Page, RankChanged, Snapshot } from "../marcador.d.ts" */
+/** @import { Standing } from "./check.js" */
+/** @import { State } from "./connection.js" */
+/** @import { complete } from "./options.js" */
+
+import * as check from "./check.js";
+import { Refusal, refusalFrom, Service } from "./http.js";
+import { Line } from "./line.js";
+import { mark, placeIn } from "./place.js";
+
+const NEIGHBOURS = 5;
+const POLL = 15_000;
+/** Keeps the readers of a large board from asking for their own rank all at once. */
+const SPREAD = 2_000;
+
+/** @typedef {ReturnType<typeof setTimeout> | undefined} Timer */
+
+/** What a page knows of a board: made of what a stream brings, and of pages that are read. */
+export class Following {
+  /** @type {Snapshot} */
+  snapshot;
+
+  #service;
+  #line;
+  #rows;
+  /** All the rows that are known, of which the snapshot shows the first. */
+  #all = /** @type {readonly Entry[]} */ ([]);
+  /** The epoch that `snapshot.version` counts in; null where it is not known. */
+  #epoch = /** @type {string | null} */ (null);
+
+  #listeners = /** @type {Set<() => void>} */ (new Set());
+  #watchers = /** @type {Set<(move: RankChanged) => void>} */ (new Set());
+  #closing = new AbortController();
+  /** The page may be frozen, or kept to come back to, and takes no part. */
+  #away = false;
+
+  #polling = /** @type {Timer} */ (undefined);
+  #reading = /** @type {Promise<void> | null} */ (null);
+  #meTimer = /** @type {Timer} */ (undefined);
+  /** Whether the timer is that of an update. */
+  #meSoon = false;
+  #meReading = false;
+  #meWanted = false;
+
+  /** @param {ReturnType<typeof complete>} options */
+  constructor({ board, period, rows, baseUrl, getToken, shared }) {
+    this.#service = new Service(baseUrl, getToken);
+    this.#rows = rows;
+    this.snapshot = Object.freeze({
+      status: /** @type {const} */ ("connecting"),
+      board,
+      period,
+      entries: Object.freeze([]),
+      totalEntries: 0,
+      version: null,
+      lastUpdated: null,
+      me: null,
+      userId: null,
+      error: null,
+    });
+    this.#line = new Line(this.#service, { board, period }, shared, {
+      state: (state) => this.#stand(state),
+      standing: (standing, epoch) => this.#update(standing, epoch),
+      move: (move) => this.#moved(move),
+    });
+    this.#listen();
+    this.#line.open();
+  }
+
+  /** @param {() => void} listener */
+  subscribe(listener) {
+    this.#listeners.add(listener);
+    return () => {
+      this.#listeners.delete(listener);
+    };
+  }
+
+  /** @param {string} type @param {(move: RankChanged) => void} listener */
+  on(type, listener) {
+    if (type !== "rank_changed") {
+      throw new TypeError(`there is no event ${JSON.stringify(type)}; give "rank_changed"`);
+    }
+    this.#watchers.add(listener);
+    return () => {
+      this.#watchers.delete(listener);
+    };
+  }
+
+  retry() {
+    if (this.#closing.signal.aborted) return;
+    if (this.snapshot.status === "readonly") this.#service.forgetToken();
+    this.#line.retry();
+  }
+
+  /** Reads the page, at most once at a time. */
+  refresh() {
+    this.#reading ??= this.#read().finally(() => {
+      this.#reading = null;
+    });
+    return this.#reading;
+  }
+
+  /** @param {number} [neighbours] */
+  async around(neighbours = NEIGHBOURS) {
+    return this.#getPage({ around: "me", neighbours: String(neighbours) });
+  }
+
+  /** @param {string} path @returns {Promise<unknown>} */
+  async read(path) {
+    if (typeof path !== "string" || !/^\/(?!\/)/.test(path)) {
+      throw new TypeError(`read takes a path of the service, such as "/v1/users/u7/history"`);
+    }
+    return this.#getJSON(path);
+  }
+
+  close() {
+    this.#closing.abort(new Refusal(0, "closed", "the board was closed"));
+    this.#line.close();
+    clearTimeout(this.#polling);
+    clearTimeout(this.#meTimer);
+    this.#listeners.clear();
+    this.#watchers.clear();
+  }
+
+  /** Follows what becomes of the page. */
+  #listen() {
+    const { signal } = this.#closing;
+    const { document } = globalThis;
+    const wake = () => {
+      if (visible() && !this.#away) this.#wake();
+    };
+    const leave = () => {
+      this.#away = true;
+      this.#line.close();
+    };
+    const back = () => {
+      if (!this.#away) return;
+      this.#away = false;
+      if (this.snapshot.status === "readonly") this.#poll();
+      else this.#line.open();
+    };
+    globalThis.addEventListener?.("online", wake, { signal });
+    globalThis.addEventListener?.("pagehide", leave, { signal });
+    globalThis.addEventListener?.("pageshow", back, { signal });
+    document?.addEventListener("visibilitychange", wake, { signal });
+    document?.addEventListener("freeze", leave, { signal });
+    document?.addEventListener("resume", back, { signal });
+  }
+
+  #wake() {
+    if (this.snapshot.status === "readonly") this.#poll();
+    else this.#line.wake();
+  }
+
+  /** The stream stands otherwise. @param {State} state */
+  #stand({ status: how, userId, error }) {
+    const { version } = this.snapshot;
+    const status = how !== "waiting" ? how : version === null ? "connecting" : "stale";
+    if (userId === this.snapshot.userId || how !== "live") {
+      this.#set({ status, error });
+    } else {
+      this.#all = mark(this.#all, userId);
+      const me = placeIn(this.#all, userId, this.snapshot.totalEntries);
+      this.#set({ status, error, userId, me, entries: this.#shown() });
+      if (version !== null) this.#wantMe();
+    }
+    clearTimeout(this.#polling);
+    if (status === "readonly") this.#poll();
+  }
+
+  /**
+   * The user's own rank has moved; where the rows do not tell the rest of it, it is asked for.
+   * @param {RankChanged} move
+   */
+  #moved(move) {
+    const { me, userId } = this.snapshot;
+    if (move.userId !== userId) return;
+    if (move.newRank !== (me?.rank ?? null)) this.#wantMe();
+    for (const watcher of [...this.#watchers]) call(() => watcher(move));
+  }
+
+  /** @param {Standing} standing @param {string | null} epoch */
+  #update(standing, epoch) {
+    const { version, userId, me } = this.snapshot;
+    const same = (epoch ?? this.#epoch ?? "") === this.#epoch;
+    if (same && version !== null && standing.version < version) return;
+    this.#epoch = epoch ?? this.#epoch ?? "";
+    this.#apply(standing, userId, me);
+    this.#wantMe();
+  }
+
+  /**
+   * @param {Standing} standing
+   * @param {string | null} userId
+   * @param {Snapshot["me"]} elsewhere the user's place where it is not among the rows
+   */
+  #apply({ entries, totalEntries, version, lastUpdated }, userId, elsewhere) {
+    const old = this.snapshot;
+    this.#all = mark(entries, userId);
+    const me = placeIn(this.#all, userId, totalEntries) ?? elsewhere;
+    this.#set({
+      entries: this.#shown(),
+      totalEntries,
+      version,
+      lastUpdated,
+      userId,
+      me: same(me, old.me) ? old.me : me,
+      error: null,
+    });
+  }
+
+  /** The first rows, as they were where nothing in them changed. */
+  #shown() {
+    const { entries } = this.snapshot;
+    const shown = this.#all.slice(0, this.#rows);
+    return same(shown, entries) ? entries : Object.freeze(shown);
+  }
+
+  async #poll() {
+    clearTimeout(this.#polling);
+    if (visible()) await this.refresh();
+    if (this.#closing.signal.aborted || this.#away || this.snapshot.status !== "readonly") return;
+    clearTimeout(this.#polling);
+    this.#polling = setTimeout(() => this.#poll(), POLL);
+  }
+
+  async #read() {
+    try {
+      const page = await this.#getPage({ limit: String(this.#rows) });
+      const { status, version, userId } = this.snapshot;
+      if (version !== null && page.version < version) {
+        // A live stream is the newer source; otherwise the database is another one.
+        if (status === "live") return;
+        this.#epoch = null;
+      }
+      const reader = page.me?.userId ?? (status === "readonly" ? null : userId);
+      this.#apply(page, reader, page.me && Object.freeze(page.me));
+    } catch (cause) {
+      this.#set({ error: refusalFrom(cause).problem });
+    }
+  }
+
+  /** @param {Record<string, string>} slice @returns {Promise<Page>} */
+  async #getPage(slice) {
+    const { board, period } = this.snapshot;
+    const query = new URLSearchParams({ period, ...slice });
+    const body = await this.#getJSON(`/v1/leaderboards/${encodeURIComponent(board)}?${query}`);
+    try {
+      return check.page(body, board, period);
+    } catch (cause) {
+      throw new Refusal(0, "malformed", refusalFrom(cause).message);
+    }
+  }
+
+  /** Rejects with a Refusal. @param {string} path @returns {Promise<unknown>} */
+  async #getJSON(path) {
+    const { signal } = this.#closing;
+    let response;
+    try {
+      signal.throwIfAborted();
+      response = await this.#service.get(path, { Accept: "application/json" }, signal);
+      return await response.json();
+    } catch (cause) {
+      if (response === undefined || signal.aborted) throw refusalFrom(cause);
+      throw new Refusal(0, "malformed", refusalFrom(cause).message);
+    }
+  }
+
+  /**
+   * Asks for the user's own place where the rows do not tell it: soon after an update, and now and
+   * then without one, since points that move nobody are told to nobody below the rows.
+   */
+  #wantMe(soon = true) {
+    const { userId, me } = this.snapshot;
+    this.#meWanted = userId !== null && !this.#all.some((one) => one.userId === userId);
+    if (this.#meReading || (this.#meSoon && this.#meWanted)) return;
+    clearTimeout(this.#meTimer);
+    this.#meTimer = undefined;
+    this.#meSoon = soon && this.#meWanted;
+    if (!this.#meWanted) return;
+    const delay = (soon ? 0 : POLL) + (me === null ? 0 : Math.random() * SPREAD);
+    this.#meTimer = setTimeout(() => this.#readMe(), delay);
+  }
+
+  async #readMe() {
+    this.#meTimer = undefined;
+    this.#meSoon = false;
+    this.#meReading = true;
+    this.#meWanted = false;
+    try {
+      const asked = visible() && this.snapshot.status === "live";
+      const me = asked ? (await this.#getPage({ limit: "1" })).me : this.snapshot.me;
+      const { userId } = this.snapshot;
+      const among = this.#all.some((one) => one.userId === userId);
+      const own = me === null || me.userId === userId;
+      if (!among && own && !same(me, this.snapshot.me)) this.#set({ me: me && Object.freeze(me) });
+    } catch {
+      // The next update asks again.
+    }
+    this.#meReading = false;
+    if (this.#closing.signal.aborted) return;
+    this.#wantMe(this.#meWanted);
+  }
+
+  /** @param {Partial<Snapshot>} change */
+  #set(change) {
+    if (this.#closing.signal.aborted) return;
+    const next = { ...this.snapshot, ...change };
+    if (same(next.error, this.snapshot.error)) next.error = this.snapshot.error;
+    const keys = /** @type {(keyof Snapshot)[]} */ (Object.keys(next));
+    if (keys.every((key) => Object.is(next[key], this.snapshot[key]))) return;
+    this.snapshot = Object.freeze(next);
+    for (const listener of [...this.#listeners]) call(listener);
+  }
+}
+
+/** Calls what is not ours: that it throws is its own affair. @param {() => void} listener */
+function call(listener) {
+  try {
+    listener();
+  } catch (cause) {
+    console.error(cause);
+  }
+}
+
+/** @param {unknown} one @param {unknown} other */
+function same(one, other) {
+  return one === other || JSON.stringify(one) === JSON.stringify(other);
+}
+
+function visible() {
+  return globalThis.document?.visibilityState !== "hidden";
+}

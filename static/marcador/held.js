@@ -1,0 +1,97 @@
+// @ts-check
+/** @import { Entry } from "../marcador.d.ts" */
+/** @import { Difference, Standing } from "./check.js" */
+
+/** A difference does not lead from what is held, so that what it leads to is not known. */
+export class Gap extends Error {}
+
+/**
+ * What streams have brought of one board. A stream's `id` says what its client holds up to the event that
+ * carries it; what came after it is said again by the stream that goes on from there.
+ */
+export class Held {
+  /** The newest, or null before the first. */
+  standing = /** @type {Standing | null} */ (null);
+  /** From which the next stream goes on, "" for none. */
+  id = "";
+
+  /** What was held when `id` came. */
+  #known = /** @type {Standing | null} */ (null);
+
+  /** The epoch that versions count in, null where it is not known. */
+  get epoch() {
+    const dash = this.id.lastIndexOf("-");
+    return dash < 0 ? null : this.id.slice(0, dash);
+  }
+
+  /** Whether `id` says all that is held. */
+  get settled() {
+    return this.standing === this.#known;
+  }
+
+  /** A stream begins. @param {boolean} recovered whether it goes on from `id` */
+  begin(recovered) {
+    if (!recovered) {
+      this.id = "";
+      this.#known = null;
+    }
+    this.standing = this.#known;
+  }
+
+  /** @param {Standing} standing @param {string} id of the event, "" for none */
+  put(standing, id) {
+    this.standing = standing;
+    this.reach(id);
+  }
+
+  /**
+   * Throws a Gap, and holds what it held, where the difference is from something else.
+   * @param {Difference} difference
+   * @param {string} id of the event, "" for none
+   */
+  apply(difference, id) {
+    this.put(changed(this.standing, difference), id);
+  }
+
+  /** An event came. @param {string} id that the stream named last, "" for none */
+  reach(id) {
+    if (id === "" || id === this.id) return;
+    this.id = id;
+    this.#known = this.standing;
+  }
+}
+
+/**
+ * Takes out the rows of all changes, and puts each behind those that have its rank or a better one.
+ * @param {Standing | null} from
+ * @param {Difference} difference
+ * @returns {Standing}
+ */
+export function changed(from, { from: version, changes, ...to }) {
+  if (from === null || from.version !== version) {
+    throw new Gap(`it leads from version ${version}, ${from?.version ?? "none"} is held`);
+  }
+  const rows = new Map(from.entries.map((one) => [one.userId, one]));
+  /** @type {Entry[]} */
+  const moved = [];
+  for (const { userId, oldRank, newRank, entry } of changes) {
+    const row = rows.get(userId);
+    if ((row?.rank ?? null) !== oldRank) throw new Gap(`${userId} is not at ${oldRank}`);
+    rows.delete(userId);
+    if (newRank === null) continue;
+    if (entry !== null) moved.push(entry);
+    else if (row !== undefined) moved.push({ ...row, rank: newRank });
+    else throw new Gap(`${userId} is new and has no entry`);
+  }
+  const entries = [];
+  let next = 0;
+  for (const row of rows.values()) {
+    while (next < moved.length && moved[next].rank < row.rank) entries.push(moved[next++]);
+    entries.push(row);
+  }
+  entries.push(...moved.slice(next));
+  if (entries.length > to.totalEntries || (entries.length === 0 && to.totalEntries > 0)) {
+    throw new Gap(`it leads to ${entries.length} rows of ${to.totalEntries}`);
+  }
+  return { entries, ...to };
+}
