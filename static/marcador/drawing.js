@@ -18,20 +18,22 @@ export function svg(name, attributes, ...children) {
 const STEPS = ["Ajaw", "Nacom", "Ah K'in", "Halach Uinic", "K'uk'ulkan"];
 
 /**
- * The mark of a badge; null for a badge that has none.
+ * The mark of a badge; null for a badge that has none. Each step is a path of its own, the lowest first,
+ * where it is to be drawn step by step.
  * @param {string} name
+ * @param {boolean} [apart]
  */
-export function badgeMark(name) {
-  const steps = STEPS.indexOf(name.replaceAll("’", "'")) + 1;
-  if (steps === 0) return null;
-  let d = "";
-  for (let step = 0; step < steps; step++) {
+export function badgeMark(name, apart = false) {
+  const count = STEPS.indexOf(name.replaceAll("’", "'")) + 1;
+  if (count === 0) return null;
+  const steps = Array.from({ length: count }, (_, step) => {
     // Foot and top are as wide in every badge; the steps between them share the way.
-    const inset = steps === 1 ? 0 : Math.round((step * 7) / (steps - 1));
-    d += `M${inset} ${12 - step * 3}h${18 - inset * 2}v3h-${18 - inset * 2}z`;
-  }
+    const inset = count === 1 ? 0 : Math.round((step * 7) / (count - 1));
+    return `M${inset} ${12 - step * 3}h${18 - inset * 2}v3h-${18 - inset * 2}z`;
+  });
   const attributes = { viewBox: "0 0 18 15", class: "mark", "aria-hidden": "true" };
-  return svg("svg", attributes, svg("path", { d }));
+  const paths = apart ? steps : [steps.join("")];
+  return svg("svg", attributes, ...paths.map((d) => svg("path", { d })));
 }
 
 /** @param {"up" | "down"} direction */

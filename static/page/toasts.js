@@ -72,7 +72,11 @@ export class Toasts {
     const strong = document.createElement("strong");
     strong.textContent = badge;
     text.append(words.newBadge, strong, name);
-    this.#won.replaceChildren(badgeMark(badge) ?? "", text);
+    const mark = badgeMark(badge, true);
+    for (const [nth, step] of [...(mark?.children ?? [])].entries()) {
+      /** @type {SVGElement} */ (step).style.setProperty("--nth", String(nth));
+    }
+    this.#won.replaceChildren(mark ?? "", text);
     clearTimeout(this.#ending);
     this.#ending = setTimeout(() => this.#won.replaceChildren(), WON);
   }
