@@ -6,7 +6,8 @@ import { find } from "./find.js";
 /** Between two readings of the past, in milliseconds. */
 const LEAST = 30_000;
 const DAYS = 7;
-const WEEK = DAYS * 24 * 60 * 60 * 1000;
+/** How far back the pictures go, in milliseconds. */
+export const WEEK = DAYS * 24 * 60 * 60 * 1000;
 
 /**
  * A trend, as `GET /v1/leaderboards/{board}/trend` gives it: where people stood at some times.
@@ -59,23 +60,21 @@ export class Charts {
     const board = this.#board;
     if (board === null) return;
     this.#readAt = Date.now();
-    const { board: name, period, version, userId } = board.getSnapshot();
-    const query = new URLSearchParams({ period, points: String(DAYS + 1), limit: "10" });
+    const { version, userId } = board.getSnapshot();
     try {
       this.#plots ??= import("./race.js");
-      const [plots, answer] = await Promise.all([
-        this.#plots,
-        board.read(`/v1/leaderboards/${encodeURIComponent(name)}/trend?${query}`),
-      ]);
-      const trend = /** @type {Trend} */ (answer);
+      const [plots, trend] = await Promise.all([this.#plots, trendOf(board)]);
       if (board !== this.#board) return;
       this.#version = version;
-      this.#race.hidden = trend.entries.length < 2 || trend.times.length < 2;
-      if (!this.#race.hidden) plots.race(this.#race, trend, period, userId);
-      if (userId !== null) await this.#readOwn(board, trend, userId);
-    } catch (cause) {
+      const { period } = board.getSnapshot();
+      this.#race.hidden = trend === null || trend.entries.length < 2 || trend.times.length < 2;
+      if (trend !== null && !this.#race.hidden) plots.race(this.#race, trend, period, userId);
+      if (userId === null) return;
+      const [points, places] = await Promise.all([pointsOf(board, userId), placesOf(board, trend)]);
       if (board !== this.#board) return;
-      this.#race.hidden = true;
+      this.#own.hidden = points.times.length < 2;
+      if (!this.#own.hidden) plots.own(this.#own, points, places);
+    } catch (cause) {
       console.warn("marcador: the last days are not known:", cause);
     } finally {
       if (board === this.#board) {
@@ -84,17 +83,18 @@ export class Charts {
       }
     }
   }
+}
 
-  /** @param {Board} board @param {Trend} trend @param {string} userId */
-  async #readOwn(board, trend, userId) {
-    const [plots, points, places] = await Promise.all([
-      import("./race.js"),
-      pointsOf(board, userId),
-      placesOf(board, trend),
-    ]);
-    if (board !== this.#board) return;
-    this.#own.hidden = points.times.length < 2;
-    if (!this.#own.hidden) plots.own(this.#own, points, places);
+/** Null where the board has none that may be read. @param {Board} board @returns {Promise<Trend | null>} */
+async function trendOf(board) {
+  const { board: name, period } = board.getSnapshot();
+  const query = new URLSearchParams({ period, points: String(DAYS + 1), limit: "10" });
+  try {
+    const trend = await board.read(`/v1/leaderboards/${encodeURIComponent(name)}/trend?${query}`);
+    return /** @type {Trend} */ (trend);
+  } catch (cause) {
+    console.warn("marcador: the race of the first is not known:", cause);
+    return null;
   }
 }
 
@@ -127,10 +127,11 @@ async function pointsOf(board, userId) {
  * The reader's places of the last days: on this board where they are known, else on the board of
  * each closed day.
  * @param {Board} board
- * @param {Trend} trend
+ * @param {Trend | null} trend
  * @returns {Promise<Line & { ofDay: boolean }>}
  */
-async function placesOf(board, { times, me }) {
+async function placesOf(board, trend) {
+  const { times, me } = trend ?? { times: [], me: null };
   if (me !== null && me.ranks.filter((rank) => rank !== null).length > 1) {
     return { times: times.map((time) => Date.parse(time)), values: me.ranks, ofDay: false };
   }
@@ -142,7 +143,7 @@ async function placesOf(board, { times, me }) {
       const query = new URLSearchParams({ period: "daily", start, limit: "1" });
       const page = await board.read(`${archive}?${query}`);
       const { me: then } = /** @type {{ me: { rank: number } | null }} */ (page);
-      return { time: Date.parse(end), rank: then?.rank ?? null };
+      return { time: (Date.parse(start) + Date.parse(end)) / 2, rank: then?.rank ?? null };
     }),
   );
   return {

@@ -124,7 +124,10 @@ function renderTable(snapshot) {
   const widest = entries.reduce((most, one) => Math.max(most, figure(one.score).length), 7);
   table.style.setProperty("--score", `${widest}ch`);
   const lowest = Math.max(snapshot.me?.rank ?? 0, entries.at(-1)?.rank ?? 0);
-  table.style.setProperty("--digits", String(Math.max(2, figure(lowest).length)));
+  document.documentElement.style.setProperty(
+    "--digits",
+    String(Math.max(2, figure(lowest).length)),
+  );
   if (shown !== null && status === "live" && version !== shown) head.announce();
   shown = version;
 }

@@ -3,6 +3,7 @@
 /** @typedef {import("../vendor/uPlot.esm.js")} Plot */
 
 import uPlot from "../vendor/uPlot.esm.js";
+import { WEEK } from "./charts.js";
 import { say, unseen } from "./find.js";
 import { figure, hour, ordinal, short, weekday, words } from "./words.js";
 
@@ -193,6 +194,7 @@ function line(part, label, { times, values }, stroke, isRank) {
   const [text, place] = /** @type {HTMLElement[]} */ ([...part.children]);
   say(text, label);
   const known = /** @type {number[]} */ (values.filter((value) => value !== null));
+  const since = Date.now() - WEEK;
   const [first, last] = [known[0], known[known.length - 1]];
   place.setAttribute("aria-label", `${label}: ${figure(first)} → ${figure(last)}`);
   draw(place, () => {
@@ -203,8 +205,11 @@ function line(part, label, { times, values }, stroke, isRank) {
       {
         ...common(),
         height: LINE,
-        padding: [4, 8, 0, 0],
-        scales: { y: { dir: isRank ? -1 : 1, range: [bottom, top] } },
+        padding: [4, 16, 0, 0],
+        scales: {
+          x: { range: [since / 1000, Date.now() / 1000] },
+          y: { dir: isRank ? -1 : 1, range: [bottom, top] },
+        },
         axes: [
           axis({
             size: AXIS,
@@ -214,10 +219,11 @@ function line(part, label, { times, values }, stroke, isRank) {
             values: (_, splits) => splits.map((time) => weekday(time * 1000)),
           }),
           axis({
-            size: 48,
+            size: 56,
             splits: () => (low === high ? [low] : [low, high]),
             /** @param {unknown} _ @param {number[]} splits */
-            values: (_, splits) => splits.map((value) => (isRank ? figure(value) : short(value))),
+            values: (_, splits) =>
+              splits.map((value) => (value < 100_000 ? figure(value) : short(value))),
           }),
         ],
         series: [
