@@ -62,6 +62,7 @@ func New(opts Options) http.Handler {
 	a.pointsRoutes()
 	a.boardRoutes()
 	a.archiveRoutes()
+	a.trendRoutes()
 	a.friendRoutes()
 	a.badgeRoutes()
 	a.historyRoutes()

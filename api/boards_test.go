@@ -36,7 +36,7 @@ func TestBoards_access(t *testing.T) {
 		{"friends:nobody", "admin"},
 	} {
 		for who, token := range tokens {
-			for _, path := range []string{"/v1/leaderboards/" + c.board + "?period=weekly", "/v1/leaderboards/" + c.board + "/archive", "/v1/events?period=daily&board=" + c.board} {
+			for _, path := range []string{"/v1/leaderboards/" + c.board + "?period=weekly", "/v1/leaderboards/" + c.board + "/archive", "/v1/leaderboards/" + c.board + "/trend", "/v1/events?period=daily&board=" + c.board} {
 				method := http.MethodGet
 				if strings.Contains(path, "events") {
 					method = http.MethodHead // a stream goes on

@@ -39,6 +39,7 @@ var rules = map[string]rule{
 
 	"GET /v1/leaderboards/{board}":          {may: members, status: 200, public: true},
 	"GET /v1/leaderboards/{board}/archive":  {may: members, status: 200, public: true},
+	"GET /v1/leaderboards/{board}/trend":    {may: members, status: 200, public: true},
 	"GET /v1/leaderboards/{board}/limit":    {may: "users admin", status: 200},
 	"PUT /v1/leaderboards/{board}/limit":    {may: "users admin", status: 200, body: `{"top":5}`},
 	"DELETE /v1/leaderboards/{board}/limit": {may: "users admin", status: 200},

@@ -1,6 +1,17 @@
 package live
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
+
+// MomentsUntil are the moments of a trend.
+func MomentsUntil(p Period, start, until time.Time, n int) []time.Time {
+	return momentsUntil(p, start, until, n)
+}
+
+// MaxRivals is how many are compared in a trend.
+const MaxRivals = maxRivals
 
 // ForgetProfiles makes the next page read its profiles from the database.
 func ForgetProfiles(s *Service) { s.profiles.forgetAll() }

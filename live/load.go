@@ -55,6 +55,7 @@ func (s *Service) load(ctx context.Context, now time.Time) error {
 	}
 	clear(s.waiting)
 	s.profiles.forgetAll()
+	s.moments = newMoments(s.store)
 	s.latest = stamp{s.store.Seq(), s.store.At()}
 	s.shown = s.latest
 	s.stale = false
