@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"path"
 	"regexp"
 	"strings"
 	"testing"
@@ -148,5 +149,38 @@ func TestHandler_Page(t *testing.T) {
 			}
 			res.Body.Close()
 		}
+	}
+}
+
+// All modules that the page begins with are asked for at once, so that none is
+// found only when another has come.
+func TestIndex_Preload(t *testing.T) {
+	h := static.Handler(false)
+	index := body(t, do(t, h, http.MethodGet, "/", ""))
+	asked := map[string]bool{}
+	for _, m := range regexp.MustCompile(`<(?:link rel="modulepreload" href|script type="module" src)="([^"]+)"`).FindAllStringSubmatch(index, -1) {
+		asked[m[1]] = true
+	}
+	imports := regexp.MustCompile(`(?m)^(?:import|export)\b[^"']*?(?:from )?"(\.[^"]+)";`)
+	needed := map[string]bool{"/static/page/page.js": true}
+	for queue := []string{"/static/page/page.js"}; len(queue) > 0; queue = queue[1:] {
+		for _, m := range imports.FindAllStringSubmatch(body(t, do(t, h, http.MethodGet, queue[0], "")), -1) {
+			if name := path.Join(path.Dir(queue[0]), m[1]); !needed[name] {
+				needed[name] = true
+				queue = append(queue, name)
+			}
+		}
+	}
+	if len(needed) < 10 {
+		t.Errorf("only %d modules were found: %v", len(needed), needed)
+	}
+	for name := range needed {
+		if !asked[name] {
+			t.Errorf("index.html does not preload %s", name)
+		}
+		delete(asked, name)
+	}
+	for name := range asked {
+		t.Errorf("index.html asks for %s, which the page does not begin with", name)
 	}
 }
