@@ -4,11 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"path/filepath"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,43 +12,12 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-// site is somebody's web site, with a policy as strict as can be, whose page has one script
-// of the service and one tag. It sees what its readers ask of the service.
-type site struct {
-	*httptest.Server
-	streams atomic.Int32 // open now
-	asked   atomic.Int32 // streams asked for so far
-	down    atomic.Bool  // the service is away, for all the site's readers know
-}
-
-// siteOf opens a site whose page has the tag marcador-board with these attributes.
-func siteOf(tb testing.TB, service, attributes string) *site {
+// withElement opens a site whose page has one script of the service and one tag with these
+// attributes, and a policy as strict as can be.
+func withElement(tb testing.TB, service, attributes string) *site {
 	tb.Helper()
-	s := &site{}
-	to, err := url.Parse(service)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	proxy := &httputil.ReverseProxy{
-		Rewrite:       func(r *httputil.ProxyRequest) { r.SetURL(to) },
-		FlushInterval: -1,
-		ErrorHandler:  func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
-	}
-	mux := http.NewServeMux()
-	mux.HandleFunc("/v1/", func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/v1/events" {
-			s.asked.Add(1)
-			s.streams.Add(1)
-			defer s.streams.Add(-1)
-		}
-		if s.down.Load() {
-			w.Header().Set("Retry-After", "0")
-			w.WriteHeader(http.StatusServiceUnavailable)
-			return
-		}
-		proxy.ServeHTTP(w, r)
-	})
-	mux.HandleFunc("/{$}", func(w http.ResponseWriter, _ *http.Request) {
+	s := openSite(tb, service)
+	s.mux.HandleFunc("/{$}", func(w http.ResponseWriter, _ *http.Request) {
 		h := w.Header()
 		h.Set("Content-Type", "text/html; charset=utf-8")
 		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src https: data:; connect-src 'self'; script-src "+service+
@@ -61,15 +26,10 @@ func siteOf(tb testing.TB, service, attributes string) *site {
 <link rel="stylesheet" href="/site.css"><script type="module" src="%s/marcador/element.js"></script></head>
 <body><main><h1>Escuela</h1><marcador-board src="/" %s></marcador-board><p id="after">Abajo</p></main></body></html>`, service, attributes)
 	})
-	mux.HandleFunc("/site.css", func(w http.ResponseWriter, _ *http.Request) {
+	s.mux.HandleFunc("/site.css", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/css")
-		fmt.Fprint(w, `:root { color-scheme: light dark } #plain { all: unset }
+		fmt.Fprint(w, `:root { color-scheme: light dark }
 .own-look { --marcador-accent: rgb(1, 2, 3); --marcador-row: 40px } .own-look::part(points) { color: rgb(4, 5, 6) }`)
-	})
-	s.Server = httptest.NewServer(mux)
-	tb.Cleanup(func() {
-		s.CloseClientConnections()
-		s.Close()
 	})
 	return s
 }
@@ -124,7 +84,7 @@ func expect[T comparable](tb testing.TB, ctx context.Context, what, expression s
 func TestElement(t *testing.T) {
 	p := serveOn(t, "127.0.0.1:0", filepath.Join(t.TempDir(), "m.db"), "--public")
 	p.crowd(12)
-	s := siteOf(t, p.url, "")
+	s := withElement(t, p.url, "")
 	ctx := browser(t)(800, 900, "es-MX")
 	beforehand(t, ctx, watched)
 	must(t, ctx, chromedp.Navigate(s.URL))
@@ -194,22 +154,12 @@ func TestElement(t *testing.T) {
 	s.untilStreams(t, 1)
 }
 
-// untilStreams waits until so many streams are open.
-func (s *site) untilStreams(tb testing.TB, want int32) {
-	tb.Helper()
-	for late := time.Now().Add(patient); s.streams.Load() != want; time.Sleep(time.Millisecond) {
-		if time.Now().After(late) {
-			tb.Fatalf("%d streams are open, want %d", s.streams.Load(), want)
-		}
-	}
-}
-
 // A reader with a token sees their own place; who may not look, an empty board and a lost
 // service are said, and the keyboard gets on from there.
 func TestElement_states(t *testing.T) {
 	p := serveOn(t, "127.0.0.1:0", filepath.Join(t.TempDir(), "m.db"))
 	p.crowd(12)
-	s := siteOf(t, p.url, `rows="4"`)
+	s := withElement(t, p.url, `rows="4"`)
 	ctx := browser(t)(390, 900, "es-MX")
 	beforehand(t, ctx, watched)
 	must(t, ctx, chromedp.Navigate(s.URL))
