@@ -35,7 +35,12 @@ export class Charts {
       this.#seen = true;
       if (this.#board !== null) this.show(this.#board.getSnapshot());
     });
-    observer.observe(find("side"));
+    const side = find("side");
+    observer.observe(side);
+    // Taller than the window, it stays with its end in view.
+    new ResizeObserver(() => {
+      side.style.setProperty("--height", `${side.offsetHeight}px`);
+    }).observe(side);
   }
 
   /** @param {Board} board */
@@ -132,10 +137,11 @@ async function pointsOf(board, userId) {
  */
 async function placesOf(board, trend) {
   const { times, me } = trend ?? { times: [], me: null };
-  if (me !== null && me.ranks.filter((rank) => rank !== null).length > 1) {
+  const { board: name, period } = board.getSnapshot();
+  if (period === "all-time" && me !== null && me.ranks.filter((rank) => rank !== null).length > 1) {
     return { times: times.map((time) => Date.parse(time)), values: me.ranks, ofDay: false };
   }
-  const archive = `/v1/leaderboards/${encodeURIComponent(board.getSnapshot().board)}/archive`;
+  const archive = `/v1/leaderboards/${encodeURIComponent(name)}/archive`;
   const list = await board.read(`${archive}?period=daily&limit=${DAYS}`);
   const { periods } = /** @type {{ periods: { start: string, end: string }[] }} */ (list);
   const pages = await Promise.all(

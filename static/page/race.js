@@ -205,7 +205,7 @@ function line(part, label, { times, values }, stroke, isRank) {
       {
         ...common(),
         height: LINE,
-        padding: [4, 16, 0, 0],
+        padding: [8, 16, 0, 0],
         scales: {
           x: { range: [since / 1000, Date.now() / 1000] },
           y: { dir: isRank ? -1 : 1, range: [bottom, top] },
@@ -213,7 +213,7 @@ function line(part, label, { times, values }, stroke, isRank) {
         axes: [
           axis({
             size: AXIS,
-            space: 40,
+            space: 24,
             incrs: [86_400],
             /** @param {unknown} _ @param {number[]} splits */
             values: (_, splits) => splits.map((time) => weekday(time * 1000)),
@@ -223,7 +223,7 @@ function line(part, label, { times, values }, stroke, isRank) {
             splits: () => (low === high ? [low] : [low, high]),
             /** @param {unknown} _ @param {number[]} splits */
             values: (_, splits) =>
-              splits.map((value) => (value < 100_000 ? figure(value) : short(value))),
+              splits.map((value) => (high < 100_000 ? figure(value) : short(value))),
           }),
         ],
         series: [
