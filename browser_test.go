@@ -74,6 +74,12 @@ func browser(tb testing.TB) func(width, height int, language string) context.Con
 	}
 }
 
+// tab opens a second tab beside one, with the same profile, and shows it.
+func tab(tb testing.TB, ctx context.Context) context.Context {
+	tb.Helper()
+	return prepare(tb, ctx, 800, 600, "es-MX", chromedp.WithNewWindow(false))
+}
+
 func prepare(tb testing.TB, parent context.Context, width, height int, language string, options ...chromedp.ContextOption) context.Context {
 	tb.Helper()
 	ctx, end := chromedp.NewContext(parent, options...)

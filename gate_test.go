@@ -19,9 +19,9 @@ import (
 type gate struct {
 	url string
 
-	refusing atomic.Bool // requests to the API get a 502
-	holding  atomic.Bool // requests to the API wait for as long as the client does
-	asked    atomic.Int32
+	refusing atomic.Bool  // requests to the API get a 502
+	holding  atomic.Bool  // requests to the API wait for as long as the client does
+	streamed atomic.Int32 // requests for a stream
 
 	mu      sync.Mutex
 	streams map[*forged]struct{} // guarded by mu
@@ -72,7 +72,9 @@ func before(tb testing.TB, p *program) *gate {
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, "/v1/") {
-			g.asked.Add(1)
+			if r.URL.Path == "/v1/events" {
+				g.streamed.Add(1)
+			}
 			if g.holding.Load() {
 				<-r.Context().Done()
 				return
