@@ -51,14 +51,13 @@ func axe(tb testing.TB, ctx context.Context, state string) {
 // Nobody is kept from reading the page, whatever state it is in: in both languages,
 // light and dark, on a phone and on a desk.
 func TestPage_axe(t *testing.T) {
-	window := browser(t)
 	for _, s := range states(t) {
 		t.Run(s.name, func(t *testing.T) {
 			for _, at := range []struct {
 				language, scheme string
 				width            int
 			}{{"es-MX", "light", 390}, {"en-US", "dark", 1440}} {
-				ctx := window(at.width, 900, at.language)
+				ctx := browser(t)(at.width, 900, at.language)
 				prefer(t, ctx, "prefers-color-scheme", at.scheme)
 				s.open(t, ctx)
 				settle(t, ctx)
