@@ -22,6 +22,7 @@ type demoCommand struct {
 	Students int           `default:"300" help:"How many students there are, 3 to 100000."`
 	Throttle time.Duration `default:"5s" help:"Least time between two broadcasts of one board; 0 for none."`
 
+	corsFlags
 	boardFlags
 	logFlags
 }
@@ -36,6 +37,10 @@ func (c *demoCommand) Run(ctx context.Context, out output) (err error) {
 		return fmt.Errorf("--students %d is not from 3 to 100000", c.Students)
 	}
 	opts, err := c.liveOptions(c.Throttle, log)
+	if err != nil {
+		return err
+	}
+	origins, err := c.origins()
 	if err != nil {
 		return err
 	}
@@ -76,7 +81,7 @@ func (c *demoCommand) Run(ctx context.Context, out output) (err error) {
 	streams := c.streams(service.Hub(), log)
 	handler := api.New(api.Options{
 		Live: service, Streams: streams, Verifier: verifier, Log: log,
-		Version: version, Public: true, Demo: school.Handler(),
+		Version: version, Public: true, Origins: origins, Demo: school.Handler(),
 	})
 	fmt.Fprintf(out.stdout, "Open %s in two windows, pick a student in each, and complete an exercise.\nCtrl-C ends the demo; nothing is kept.\n", urlOf(listener))
 	return serve(ctx, listener, c.server(handler, streams, log), streams, nil, service, log)

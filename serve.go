@@ -75,6 +75,7 @@ type serveCommand struct {
 	WriteRate       int           `default:"0" help:"Updates a second that one caller may write; past it they get a 429. 0 is no limit."`
 	MetricsAddr     string        `help:"A second, private address for /metrics and /debug/pprof/."`
 
+	corsFlags
 	tlsFlags
 	tokenFlags
 	keyFlags
@@ -103,6 +104,10 @@ func (c *serveCommand) Run(ctx context.Context, out output) error {
 	if c.WriteRate < 0 {
 		return fmt.Errorf("--write-rate %d is below 0; give updates a second, or 0 for no limit", c.WriteRate)
 	}
+	origins, err := c.origins()
+	if err != nil {
+		return err
+	}
 	cert, err := c.certificate(log)
 	if err != nil {
 		return err
@@ -126,7 +131,7 @@ func (c *serveCommand) Run(ctx context.Context, out output) error {
 	}
 	handler := api.New(api.Options{
 		Live: service, Streams: streams, Verifier: verifier, Log: log,
-		Version: version, Public: c.Public, AllowQueryToken: c.AllowQueryToken,
+		Version: version, Public: c.Public, AllowQueryToken: c.AllowQueryToken, Origins: origins,
 		Limits: api.Limits{WriteRate: c.WriteRate},
 	})
 	log.Info("listening", "url", urlOf(listener), "database", c.DB, "metrics", private.url())

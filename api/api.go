@@ -16,6 +16,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"github.com/rs/cors"
 
 	"marcador/auth"
 	"marcador/live"
@@ -33,6 +34,7 @@ type Options struct {
 	Version         string       // the program's, for the OpenAPI document
 	Public          bool         // anyone may read and follow the global board
 	AllowQueryToken bool         // streams may carry their token in access_token
+	Origins         []string     // of other sites' pages that may call the API, as browsers write them
 	Demo            http.Handler // serves /demo/, where there is one
 	Limits          Limits
 }
@@ -43,6 +45,7 @@ type api struct {
 	mux         *http.ServeMux
 	huma        huma.API
 	crossOrigin *http.CrossOriginProtection
+	cors        *cors.Cors // nil for none
 	ready       readiness
 	pace        *pace
 	pages       turns
@@ -54,7 +57,7 @@ type api struct {
 // Streams, Verifier and Log must be set.
 func New(opts Options) http.Handler {
 	opts.Limits = opts.Limits.withDefaults()
-	a := &api{Options: opts, mux: http.NewServeMux(), crossOrigin: http.NewCrossOriginProtection(), pace: newPace(opts.Limits.WriteRate), pages: newTurns()}
+	a := &api{Options: opts, mux: http.NewServeMux(), crossOrigin: http.NewCrossOriginProtection(), pace: newPace(opts.Limits.WriteRate), pages: newTurns(), cors: newCORS(opts.Origins)}
 	a.answers.most = opts.Limits.Answers
 	a.huma = humago.New(a.mux, config(opts.Version))
 	a.huma.UseMiddleware(negotiate, a.authorize, a.keepPace, a.hurry)
@@ -99,6 +102,9 @@ func (a *api) serve(w http.ResponseWriter, r *http.Request) {
 	setSafe(w, r)
 	if strings.HasPrefix(r.URL.Path, "/v1/") {
 		w.Header().Set("Cache-Control", "no-store")
+	}
+	if a.preflighted(w, r) {
+		return
 	}
 	if kind := r.Header.Get("Content-Type"); kind != "" {
 		r.Header.Set("Content-Type", strings.ToLower(kind)) // for huma, which minds

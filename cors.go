@@ -1,0 +1,58 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+)
+
+// corsFlags say which other sites' pages may call the API.
+type corsFlags struct {
+	CORSOrigins []string `name:"cors-origins" help:"Origins of other sites whose pages may call the API, such as https://school.example, with commas between them."`
+}
+
+// origins returns the flag's as browsers write them.
+func (f corsFlags) origins() (list []string, err error) {
+	for _, origin := range f.CORSOrigins {
+		origin = strings.TrimSpace(origin)
+		if problem := originProblem(origin); problem != "" {
+			return nil, fmt.Errorf("--cors-origins %q %s", origin, problem)
+		}
+		list = append(list, origin)
+	}
+	return list, nil
+}
+
+// originProblem says what is wrong with an origin, and what to do. It is compared to
+// the letter with what browsers send, so what they would never send is an error.
+func originProblem(origin string) string {
+	u, err := url.Parse(origin)
+	switch {
+	case origin == "":
+		return "is empty; give origins such as https://school.example, or leave the flag out"
+	case origin == "null":
+		return "is refused: it is the origin of any sandboxed frame and local file; serve the page from an address, and give that"
+	case strings.Contains(origin, "*"):
+		return "is refused: whoever a page belongs to, it could call the API with what tokens it gets hold of; name each origin"
+	case err != nil || u.Scheme == "" || u.Host == "" || u.Opaque != "":
+		return "is not an origin; give scheme://host or scheme://host:port, such as https://school.example"
+	case u.User != nil:
+		return "has a name in front of the host; give scheme://host"
+	case u.Path != "" || u.RawQuery != "" || u.ForceQuery || strings.Contains(origin, "#"):
+		return fmt.Sprintf("has more than an origin; leave out what comes behind the host: %s://%s", u.Scheme, u.Host)
+	case strings.ToLower(origin) != origin:
+		return "has capital letters, which browsers don't send; give " + strings.ToLower(origin)
+	case strings.ContainsFunc(origin, func(r rune) bool { return r > '~' }):
+		return "has letters that browsers send in another form; give the host as it begins with xn--"
+	case u.Scheme == "http" && u.Port() == "80", u.Scheme == "https" && u.Port() == "443":
+		return fmt.Sprintf("has the port that browsers leave out; give %s://%s", u.Scheme, strings.TrimSuffix(u.Host, ":"+u.Port()))
+	case strings.HasSuffix(u.Host, ":"), u.Hostname() == "":
+		return "has no host or no port where one should be; give scheme://host or scheme://host:port"
+	case u.Port() != "":
+		if _, err := net.LookupPort("tcp", u.Port()); err != nil {
+			return "has a port that there is not; give one from 1 to 65535"
+		}
+	}
+	return ""
+}
