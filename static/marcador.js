@@ -18,3 +18,8 @@ export function connect(options = {}) {
     close: () => following.close(),
   };
 }
+
+// In a browser the tag <marcador-board> is known as well; nothing waits for it.
+if (globalThis.customElements !== undefined) {
+  import("./marcador/element.js").catch((cause) => console.warn("marcador:", cause));
+}

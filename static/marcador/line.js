@@ -51,7 +51,7 @@ export class Line {
     this.#shares = shared && groupsExist();
     this.#sink = sink;
     service.onOther = () => {
-      if (this.#group === null) return;
+      if (this.#group === null && this.#connection === null) return;
       this.#leave();
       this.#held = new Held();
       this.open();

@@ -1,0 +1,137 @@
+// @ts-check
+
+import assert from "node:assert/strict";
+import { beforeEach, mock, test } from "node:test";
+import { EventSource, opened } from "./eventsource.js";
+import {
+  follow,
+  given,
+  prepare,
+  send,
+  settled,
+  stand,
+  until,
+  untilStatus,
+  untilVersion,
+} from "./following.js";
+import { frame, refuse, update } from "./service.js";
+
+prepare();
+
+beforeEach((t) => {
+  opened.length = 0;
+  const test = /** @type {import("node:test").TestContext} */ (t);
+  stand(test, "EventSource", EventSource);
+  stand(test, "location", new URL("/page?x=1", given.service.baseUrl));
+});
+
+test("on the page's own origin and without a getToken, an EventSource brings the stream", async () => {
+  given.service.userId = "u2";
+  const board = follow({ baseUrl: `${given.service.baseUrl}/` });
+  const got = await untilVersion(board, 5);
+  assert.equal(got.status, "live");
+  assert.equal(got.me?.rank, 2);
+  const query = "/v1/events?board=global&period=all-time&mode=diff";
+  assert.deepEqual(opened, [given.service.baseUrl + query]);
+  assert.equal(given.service.requests.length, 1);
+  const change = {
+    type: "position_change",
+    board: "global",
+    period: "all-time",
+    from: 5,
+    version: 6,
+  };
+  send(
+    frame("position_change", { ...change, changes: [], totalEntries: 9, timestamp: null }, "e-6"),
+  );
+  assert.equal((await untilVersion(board, 6)).totalEntries, 9);
+});
+
+test("with a getToken, or on another origin, there is none", async (t) => {
+  await untilVersion(follow({ getToken: async () => "t1" }), 5);
+  stand(t, "location", new URL("https://elsewhere.example/"));
+  await untilVersion(follow(), 5);
+  assert.deepEqual(opened, []);
+});
+
+test("one that breaks off is closed and opened again, from its last id", async () => {
+  const board = follow();
+  await untilVersion(board, 5);
+  given.service.streams[0].destroy();
+  await untilStatus(board, "stale");
+  mock.timers.tick(499);
+  await settled();
+  assert.equal(opened.length, 1);
+  mock.timers.tick(1);
+  await untilStatus(board, "live");
+  assert.equal(opened.length, 2);
+  assert.match(opened[1], /&last_event_id=e-5$/);
+  assert.equal(given.service.requests.length, 2);
+});
+
+for (const status of [401, 403]) {
+  test(`why it was refused is asked for: a ${status} is readonly`, async () => {
+    given.service.onStream = refuse(status, "no");
+    const board = follow();
+    await until(board, (snapshot) => snapshot.status === "readonly" && snapshot.version === 1);
+    assert.equal(opened.length, 1);
+    assert.equal(given.service.asked("/v1/events").length, 2);
+  });
+}
+
+test("Retry-After of a refusal is honoured", async () => {
+  given.service.onStream = refuse(429, "too_many_streams", { "Retry-After": "12" });
+  const board = follow();
+  const { error } = await until(board, (snapshot) => snapshot.error !== null);
+  assert.equal(error?.code, "too_many_streams");
+  given.service.onStream = (_, response) => given.service.welcome(response);
+  mock.timers.tick(11_999);
+  await settled();
+  assert.equal(opened.length, 1);
+  mock.timers.tick(1);
+  await untilStatus(board, "live");
+});
+
+test("one that ended before it began, and would begin now, is tried again after a while", async () => {
+  let tries = 0;
+  given.service.onStream = (request, response) => {
+    if (++tries === 1) request.socket.destroy();
+    else given.service.welcome(response);
+  };
+  const board = follow();
+  const { error, status } = await until(board, (snapshot) => snapshot.error !== null);
+  assert.equal(status, "connecting");
+  assert.equal(error?.code, "network");
+  mock.timers.tick(500);
+  await untilStatus(board, "live");
+  assert.equal(opened.length, 2);
+});
+
+test("an error with data is the service's, and its own is the transport's", async () => {
+  const board = follow();
+  await untilVersion(board, 5);
+  given.service.onStream = refuse(403, "forbidden");
+  send(frame("error", { code: "forbidden", message: "no member any more" }));
+  await untilStatus(board, "readonly");
+  assert.equal(opened.length, 1);
+});
+
+test("one that is silent for 40 s is lost, and a closed board's is ended", async () => {
+  const board = follow();
+  await untilVersion(board, 5);
+  mock.timers.tick(40_000);
+  await untilStatus(board, "stale");
+  mock.timers.tick(500);
+  await untilStatus(board, "live");
+  const ended = new Promise((resolve) => given.service.streams.at(-1)?.on("close", resolve));
+  board.close();
+  await ended;
+});
+
+test("a malformed event is warned about and ignored", async () => {
+  const board = follow();
+  await untilVersion(board, 5);
+  send(frame("leaderboard:updated", "{") + frame("leaderboard:updated", update(6), "e-6"));
+  assert.equal((await untilVersion(board, 6)).status, "live");
+  assert.equal(/** @type {any} */ (console.warn).mock.callCount(), 1);
+});

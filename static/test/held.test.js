@@ -1,0 +1,150 @@
+// @ts-check
+/** @import { Entry } from "../marcador.d.ts" */
+/** @import { Standing } from "../marcador/check.js" */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import * as check from "../marcador/check.js";
+import { changed, Gap, Held } from "../marcador/held.js";
+import { entry } from "./service.js";
+
+const TOP = 12;
+
+/** Numbers that look random and are the same each time. @param {number} seed */
+function dice(seed) {
+  let state = seed;
+  return (/** @type {number} */ sides) => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return Math.floor((state / 2 ** 32) * sides);
+  };
+}
+
+/** @typedef {"ordinal" | "competition" | "dense"} Ranks */
+
+/** A board's best, from everybody's points. @param {Map<string, number>} points @param {Ranks} ranks @param {number} version @returns {Standing} */
+function boardOf(points, ranks, version) {
+  const order = [...points].sort(([a, one], [b, other]) => other - one || (a < b ? -1 : 1));
+  /** @type {Entry[]} */
+  const entries = [];
+  for (const [i, [userId, score]] of order.entries()) {
+    const last = entries.at(-1);
+    const tied = ranks !== "ordinal" && last?.score === score;
+    const next = ranks === "dense" ? (last?.rank ?? 0) + 1 : i + 1;
+    const rank = tied && last !== undefined ? last.rank : next;
+    const fields = { userId, username: userId, score, xp: score };
+    entries.push(/** @type {Entry} */ (entry(rank, fields)));
+  }
+  const shown = entries.slice(0, TOP);
+  return { entries: shown, totalEntries: points.size, version, lastUpdated: null };
+}
+
+/** What the service says of two states: its `Since`, in another language. @param {Standing} from @param {Standing} to */
+function since(from, to) {
+  const rest = (/** @type {Entry} */ one) => JSON.stringify({ ...one, rank: 0 });
+  const was = new Map(from.entries.map((one, i) => [one.userId, { one, i }]));
+  const changes = [];
+  let [tied, last] = [0, -1];
+  for (const one of to.entries) {
+    const { userId, rank } = one;
+    const old = was.get(userId);
+    was.delete(userId);
+    if (old === undefined) {
+      changes.push({ userId, oldRank: null, newRank: rank, entry: one });
+    } else if (rest(old.one) !== rest(one)) {
+      changes.push({ userId, oldRank: old.one.rank, newRank: rank, entry: one });
+    } else if (old.one.rank !== rank || tied === rank || old.i < last) {
+      changes.push({ userId, oldRank: old.one.rank, newRank: rank });
+    } else {
+      last = old.i;
+      continue;
+    }
+    tied = rank;
+  }
+  for (const [userId, { one }] of was) changes.push({ userId, oldRank: one.rank, newRank: null });
+  const { totalEntries, version, lastUpdated: timestamp } = to;
+  const what = { type: "position_change", board: "global", period: "all-time" };
+  return { ...what, from: from.version, version, changes, totalEntries, timestamp };
+}
+
+for (const ranks of /** @type {Ranks[]} */ (["ordinal", "competition", "dense"])) {
+  test(`differences lead to the service's page, with ${ranks} ranks`, () => {
+    const roll = dice(ranks.length);
+    /** @type {Map<string, number>} */
+    const points = new Map();
+    const held = new Held();
+    let now = boardOf(points, ranks, 0);
+    held.put(now, "e-0");
+    for (let version = 1; version <= 2_000; version++) {
+      for (let i = roll(4); i >= 0; i--) {
+        const user = `u${roll(20)}`;
+        if (roll(12) === 0) points.delete(user);
+        else points.set(user, roll(9));
+      }
+      const next = boardOf(points, ranks, version);
+      const sent = JSON.parse(JSON.stringify(since(now, next)));
+      held.apply(check.difference(sent, "global", "all-time"), `e-${version}`);
+      assert.deepEqual(held.standing, next);
+      now = next;
+    }
+  });
+}
+
+const three = boardOf(
+  new Map([
+    ["a", 9],
+    ["b", 7],
+    ["c", 5],
+  ]),
+  "ordinal",
+  5,
+);
+const nothing = { from: 5, version: 6, changes: [], totalEntries: 3, lastUpdated: null };
+
+/** @type {[string, Partial<check.Difference>][]} */
+const gaps = [
+  ["from another version", { from: 4 }],
+  ["of one who is not where it says", { changes: [change("b", 3, 1)] }],
+  ["of one who is not there", { changes: [change("d", 4, 1)] }],
+  ["of a new one without a row", { changes: [change("d", null, 1)] }],
+  ["to more rows than there are", { totalEntries: 2 }],
+  ["to no rows of many", { changes: ["a", "b", "c"].map((id, i) => change(id, i + 1, null)) }],
+];
+
+/** @param {string} userId @param {number | null} oldRank @param {number | null} newRank */
+function change(userId, oldRank, newRank) {
+  return { userId, oldRank, newRank, entry: null };
+}
+
+for (const [name, fields] of gaps) {
+  test(`a difference ${name} is none of what is held`, () => {
+    const held = new Held();
+    held.put(three, "e-5");
+    assert.throws(() => held.apply({ ...nothing, ...fields }, "e-6"), Gap);
+    assert.equal(held.standing, three);
+    assert.equal(held.id, "e-5");
+  });
+}
+
+test("nothing leads on from nothing", () => {
+  assert.throws(() => changed(null, nothing), Gap);
+});
+
+test("what came after the last id is said again by a stream that goes on from it", () => {
+  const held = new Held();
+  held.begin(false);
+  held.put(three, "e-5");
+  held.apply(nothing, "e-5");
+  assert.equal(held.standing?.version, 6);
+  assert.equal(held.settled, false);
+  held.begin(true);
+  assert.equal(held.standing?.version, 5);
+  held.apply(nothing, "e-6");
+  held.begin(true);
+  assert.equal(held.standing?.version, 6);
+  assert.equal(held.id, "e-6");
+  assert.equal(held.epoch, "e");
+  held.begin(false);
+  assert.equal(held.standing, null);
+  assert.equal(held.id, "");
+  assert.equal(held.epoch, null);
+});

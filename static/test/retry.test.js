@@ -1,0 +1,166 @@
+// @ts-check
+
+import assert from "node:assert/strict";
+import { mock, test } from "node:test";
+import {
+  browserPage,
+  follow,
+  given,
+  prepare,
+  settled,
+  until,
+  untilStatus,
+  untilVersion,
+} from "./following.js";
+import { authenticated, frame, refuse, update } from "./service.js";
+
+prepare();
+
+test("a lost stream is resumed after a jittered delay, with its last id", async () => {
+  const board = follow();
+  await untilVersion(board, 5);
+  given.service.streams[0].destroy();
+  const stale = await untilStatus(board, "stale");
+  assert.equal(stale.entries.length, 3);
+  assert.equal(stale.error?.status, 0);
+  mock.timers.tick(499);
+  await settled();
+  assert.equal(given.service.requests.length, 1);
+  mock.timers.tick(1);
+  const live = await untilStatus(board, "live");
+  assert.equal(live.error, null);
+  assert.equal(given.service.requests[1].headers["last-event-id"], "e-5");
+});
+
+test("five tries in a row, then offline; retry tries again", async () => {
+  const board = follow();
+  await untilVersion(board, 5);
+  let tries = 0;
+  given.service.onStream = (request, response) =>
+    refuse(500, `broken ${++tries}`)(request, response);
+  given.service.streams[0].destroy();
+  await untilStatus(board, "stale");
+  // Full jitter at one half of 1, 2, 4, 8 and 16 seconds.
+  for (const [i, delay] of [500, 1_000, 2_000, 4_000, 8_000].entries()) {
+    mock.timers.tick(delay - 1);
+    assert.equal(tries, i);
+    mock.timers.tick(1);
+    await until(board, ({ error }) => error?.code === `broken ${i + 1}`);
+  }
+  const offline = await untilStatus(board, "offline");
+  assert.equal(offline.error?.code, "broken 5");
+  assert.equal(offline.entries.length, 3);
+  mock.timers.tick(600_000);
+  assert.equal(given.service.asked("/v1/events").length, 6);
+  given.service.onStream = (_, response) => given.service.welcome(response);
+  board.retry();
+  await untilStatus(board, "live");
+});
+
+test("after a goodbye the server's own delay counts", async () => {
+  const board = follow();
+  await untilVersion(board, 5);
+  given.service.streams[0].end(`retry: 7000\n${frame("goodbye", { reason: "shutdown" })}`);
+  await untilStatus(board, "stale");
+  mock.timers.tick(6_999);
+  await settled();
+  assert.equal(given.service.requests.length, 1);
+  mock.timers.tick(1);
+  await untilStatus(board, "live");
+});
+
+for (const status of [429, 503]) {
+  test(`Retry-After of a ${status} is honoured`, async () => {
+    given.service.onStream = refuse(status, "too_many", { "Retry-After": "12" });
+    const board = follow();
+    await until(board, (snapshot) => snapshot.error?.status === status);
+    given.service.onStream = (_, response) => given.service.welcome(response);
+    mock.timers.tick(11_999);
+    await settled();
+    assert.equal(given.service.requests.length, 1);
+    mock.timers.tick(1);
+    await untilStatus(board, "live");
+  });
+}
+
+test("a stream that is silent for 40 s is lost", async () => {
+  const board = follow();
+  await untilVersion(board, 5);
+  mock.timers.tick(39_999);
+  assert.equal(board.getSnapshot().status, "live");
+  mock.timers.tick(1);
+  await untilStatus(board, "stale");
+  mock.timers.tick(500);
+  await untilStatus(board, "live");
+});
+
+for (const status of [401, 403]) {
+  test(`a cookie that gets a ${status} falls back to readonly`, async () => {
+    given.service.onStream = refuse(status, "no");
+    const board = follow();
+    await until(board, (snapshot) => snapshot.status === "readonly" && snapshot.version === 1);
+    assert.equal(given.service.asked("/v1/events").length, 1);
+  });
+}
+
+test("a 401 asks for another token once, and does not loop", async () => {
+  given.service.onStream = refuse(401, "invalid_token");
+  let asked = 0;
+  const board = follow({ getToken: async () => `t${++asked}` });
+  await untilVersion(board, 1);
+  assert.equal(board.getSnapshot().status, "readonly");
+  assert.equal(asked, 2);
+  const tokens = given.service.requests.map(({ headers }) => headers.authorization);
+  assert.deepEqual(tokens, ["Bearer t1", "Bearer t2", undefined]);
+});
+
+test("an expired token is replaced at once, but not without end", async () => {
+  let asked = 0;
+  const expired = frame("error", { code: "token_expired", message: "the token has expired" });
+  const board = follow({ getToken: async () => `t${++asked}` });
+  await untilVersion(board, 5);
+  mock.timers.tick(20_000);
+  given.service.greeting = frame("leaderboard:updated", update(6), "e-6");
+  given.service.streams[0].end(expired);
+  await untilVersion(board, 6);
+  assert.equal(given.service.requests[1].headers.authorization, "Bearer t2");
+  given.service.onStream = (_, response) => {
+    response.writeHead(200, { "Content-Type": "text/event-stream" });
+    response.end(authenticated("u1") + expired);
+  };
+  mock.timers.tick(20_000);
+  given.service.streams[0].end(expired);
+  await untilStatus(board, "readonly");
+  assert.equal(asked, 3);
+});
+
+test("a getToken that fails is tried again like a lost connection", async () => {
+  let asked = 0;
+  const getToken = async () => {
+    if (++asked === 1) throw new Error("no network");
+    return "t1";
+  };
+  const board = follow({ getToken });
+  const { status, error } = await until(board, (snapshot) => snapshot.error !== null);
+  assert.equal(status, "connecting");
+  assert.equal(error?.code, "token");
+  mock.timers.tick(500);
+  await untilStatus(board, "live");
+});
+
+test("a board that is offline wakes with the network", async (t) => {
+  const { window } = browserPage(t);
+  mock.method(Math, "random", () => 0);
+  let tries = 0;
+  given.service.onStream = (request, response) =>
+    refuse(500, `broken ${++tries}`)(request, response);
+  const board = follow();
+  for (let i = 1; i <= 6; i++) {
+    await until(board, ({ error }) => error?.code === `broken ${i}`);
+    mock.timers.tick(0);
+  }
+  await untilStatus(board, "offline");
+  given.service.onStream = (_, response) => given.service.welcome(response);
+  window.dispatchEvent(new Event("online"));
+  await untilStatus(board, "live");
+});

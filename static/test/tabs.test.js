@@ -1,0 +1,317 @@
+// @ts-check
+
+import assert from "node:assert/strict";
+import { beforeEach, mock, test } from "node:test";
+import { claimsOf } from "../marcador/token.js";
+import {
+  browserPage,
+  eventually,
+  follow,
+  given,
+  prepare,
+  send,
+  settled,
+  stand,
+  tokenOf,
+  until,
+  untilStatus,
+  untilVersion,
+} from "./following.js";
+import { Locks } from "./locks.js";
+import { frame, refuse, update } from "./service.js";
+
+prepare();
+
+let locks = new Locks();
+
+beforeEach((t) => {
+  locks = new Locks();
+  stand(/** @type {import("node:test").TestContext} */ (t), "navigator", { locks });
+  given.service.userId = "u1";
+});
+
+const getToken = async () => tokenOf({ sub: "u1" });
+const streams = () => given.service.asked("/v1/events?").length;
+
+/** The name of the group of u1, where the period is all time and the board the global one. */
+const group = () => `marcador/1 ${given.service.baseUrl}/ all-time global user:u1`;
+
+/** What the members of a group say to each other. @param {import("node:test").TestContext} t */
+function listen(t) {
+  const channel = new BroadcastChannel(group());
+  /** @type {any[]} */
+  const heard = [];
+  channel.onmessage = ({ data }) => heard.push(data);
+  t.after(() => channel.close());
+  return { heard, post: (/** @type {unknown} */ data) => channel.postMessage(data) };
+}
+
+/** A leader that is frozen: it has the lock and says nothing. */
+function freeze() {
+  locks.request(group(), { steal: true }, () => new Promise(() => {})).catch(() => {});
+}
+
+/** Two tabs of one person, of which the first has the stream. */
+async function pair() {
+  const first = follow({ getToken });
+  await untilVersion(first, 5);
+  const second = follow({ getToken, rows: 2 });
+  await untilVersion(second, 5);
+  return { first, second };
+}
+
+test("tabs of one person have one stream, and all of what it brings", async () => {
+  const first = follow({ getToken });
+  await untilVersion(first, 5);
+  send(frame("leaderboard:updated", update(6), "e-6"));
+  await untilVersion(first, 6);
+  // One that comes later knows what was before it.
+  const second = follow({ getToken, rows: 2 });
+  const got = await untilVersion(second, 6);
+  assert.equal(got.status, "live");
+  assert.equal(got.userId, "u1");
+  assert.equal(got.entries.length, 2);
+  assert.equal(got.me?.rank, 1);
+  /** @type {unknown[]} */
+  const moves = [];
+  second.on("rank_changed", (move) => moves.push(move));
+  const move = { userId: "u1", board: "global", period: "all-time" };
+  send(frame("rank_changed", { ...move, oldRank: 2, newRank: 1, pointsGained: 3 }));
+  send(frame("leaderboard:updated", update(7), "e-7"));
+  await untilVersion(second, 7);
+  assert.deepEqual(moves, [{ ...move, oldRank: 2, newRank: 1, pointsGained: 3 }]);
+  assert.equal(streams(), 1);
+});
+
+/** @type {[string, import("../marcador.js").ConnectOptions][]} */
+const others = [
+  ["of another person", { getToken: async () => tokenOf({ sub: "u2" }) }],
+  ["in another period", { getToken, period: "daily" }],
+  ["of another board", { getToken, board: "school:1" }],
+  ["that shares nothing", { getToken, shared: false }],
+];
+for (const [name, options] of others) {
+  test(`a board ${name} has a stream of its own`, async () => {
+    await untilVersion(follow({ getToken }), 5);
+    await untilStatus(follow(options), "live");
+    assert.equal(streams(), 2);
+  });
+}
+
+test("where a browser has no locks, or refuses them, each tab has its own stream", async (t) => {
+  const request = () => Promise.reject(new DOMException("no", "SecurityError"));
+  for (const value of [{}, { locks: { request } }]) {
+    stand(t, "navigator", value);
+    const before = streams();
+    await untilVersion(follow({ getToken }), 5);
+    await untilVersion(follow({ getToken }), 5);
+    assert.equal(streams() - before, 2);
+  }
+});
+
+test("when the leading tab closes, another one goes on from where it was", async () => {
+  const { first, second } = await pair();
+  send(frame("leaderboard:updated", update(6), "e-6"));
+  await untilVersion(second, 6);
+  /** @type {string[]} */
+  const stood = [];
+  second.subscribe(() => stood.push(second.getSnapshot().status));
+  given.service.greeting = frame("leaderboard:updated", update(7), "e-7");
+  first.close();
+  await untilVersion(second, 7);
+  assert.equal(given.service.asked("/v1/events?")[1].headers["last-event-id"], "e-6");
+  assert.deepEqual([...new Set(stood)], ["live"]);
+});
+
+test("what came without an id is not gone on from by another tab", async () => {
+  const { first, second } = await pair();
+  send(frame("leaderboard:updated", update(6)));
+  await untilVersion(second, 6);
+  first.close();
+  await eventually(() => streams() === 2);
+  assert.equal(given.service.asked("/v1/events?")[1].headers["last-event-id"], "e-5");
+});
+
+test("a tab that comes while the leader is frozen takes the lead after three seconds", async () => {
+  freeze();
+  const board = follow({ getToken });
+  await settled();
+  mock.timers.tick(2_999);
+  await settled();
+  assert.equal(streams(), 0);
+  mock.timers.tick(1);
+  await untilVersion(board, 5);
+});
+
+test("a leader that falls silent is asked after half a minute, and replaced", async () => {
+  const { second } = await pair();
+  // Whoever leads does so no more, says nothing, and its stream is gone with it.
+  freeze();
+  await settled();
+  mock.timers.tick(30_000);
+  await settled();
+  mock.timers.tick(3_000);
+  await eventually(() => streams() >= 2);
+  await untilStatus(second, "live");
+});
+
+test("a tab that is seen again asks at once", async (t) => {
+  const { document } = browserPage(t);
+  const { first, second } = await pair();
+  const { heard } = listen(t);
+  document.dispatchEvent(new Event("visibilitychange"));
+  await eventually(() => heard.some(({ kind }) => kind === "wake"));
+  await eventually(() => heard.some(({ kind }) => kind === "state"));
+  mock.timers.tick(3_000);
+  await settled();
+  assert.equal(streams(), 1);
+  first.close();
+  await untilStatus(second, "live");
+});
+
+test("a leader whose lock is taken ends its stream and follows", async (t) => {
+  const { first } = await pair();
+  const { post } = listen(t);
+  const ended = new Promise((resolve) => given.service.streams[0].on("close", resolve));
+  freeze();
+  await ended;
+  const state = { status: "live", userId: "u1", error: null };
+  post({ kind: "state", state });
+  post({ kind: "standing", update: update(9, { totalEntries: 9 }), id: "e-9", epoch: "e" });
+  assert.equal((await untilVersion(first, 9)).totalEntries, 9);
+  assert.equal(streams(), 1);
+});
+
+test("what tabs say is looked at like what a service says", async (t) => {
+  const { second } = await pair();
+  const { post } = listen(t);
+  const before = second.getSnapshot();
+  const state = { status: "live", userId: "u1", error: null };
+  for (const message of [
+    null,
+    7,
+    "hello",
+    {},
+    { kind: "state" },
+    { kind: "state", state: { ...state, status: "readonly" } },
+    { kind: "state", state: { ...state, userId: 7 } },
+    { kind: "state", state: { ...state, error: "no" } },
+    { kind: "standing", update: update(9, { board: "school:1" }), id: "e-9" },
+    { kind: "standing", update: update(9, { leaderboard: [{}] }), id: "e-9" },
+    { kind: "standing", update: update(9), id: 9 },
+    { kind: "move", move: { userId: "u1" }, id: "e-9" },
+  ]) {
+    post(message);
+  }
+  post({ kind: "standing", update: update(6, { totalEntries: 201 }), id: "e-6", epoch: "e" });
+  const after = await untilVersion(second, 6);
+  assert.deepEqual({ ...after, version: 5, totalEntries: 200 }, before);
+  assert.equal(/** @type {any} */ (console.warn).mock.callCount(), 8);
+});
+
+test("a follower's retry reaches the leader, and its answer the follower", async () => {
+  const { first, second } = await pair();
+  given.service.onStream = refuse(500, "broken");
+  given.service.streams[0].destroy();
+  for (const delay of [0, 500, 1_000, 2_000, 4_000, 8_000]) {
+    mock.timers.tick(delay);
+    const tries = streams();
+    await eventually(() => delay === 8_000 || streams() >= tries);
+    await settled();
+    await until(second, ({ error }) => error !== null);
+    await settled();
+  }
+  await untilStatus(first, "offline");
+  await untilStatus(second, "offline");
+  given.service.onStream = (_, response) => given.service.welcome(response);
+  second.retry();
+  await untilStatus(second, "live");
+  await untilStatus(first, "live");
+});
+
+test("a leader whose token is refused leaves the stream to others", async () => {
+  const { first, second } = await pair();
+  given.service.onStream = refuse(403, "forbidden");
+  send(frame("error", { code: "forbidden", message: "no member any more" }));
+  await untilStatus(first, "readonly");
+  await untilStatus(second, "readonly");
+  assert.equal(streams(), 2);
+  given.service.onStream = (_, response) => given.service.welcome(response);
+  second.retry();
+  await untilStatus(second, "live");
+  assert.equal(first.getSnapshot().status, "readonly");
+});
+
+test("with a cookie, which may be somebody else's by now, the tab that comes last leads", async () => {
+  const first = follow();
+  await untilVersion(first, 5);
+  given.service.userId = "u2";
+  const second = follow();
+  await until(second, ({ userId }) => userId === "u2");
+  await until(first, ({ userId }) => userId === "u2");
+  assert.equal(given.service.streams.length, 1);
+});
+
+for (const shared of [true, false]) {
+  test(`a getToken that speaks for somebody else leaves the old one's stream, ${shared ? "" : "not "}shared`, async () => {
+    given.service.onStream = (request, response) => {
+      given.service.userId = claimsOf(request.headers.authorization?.slice(7) ?? "").sub;
+      given.service.welcome(response);
+    };
+    let user = "u1";
+    const first = follow({ getToken: async () => tokenOf({ sub: user }), shared });
+    await untilVersion(first, 5);
+    const second = follow({ getToken });
+    await untilVersion(second, 5);
+    user = "u2";
+    given.service.onPage = refuse(401, "token_invalid");
+    await first.refresh();
+    await until(first, ({ userId, status }) => userId === "u2" && status === "live");
+    await eventually(() => given.service.streams.length === 2);
+    await untilStatus(second, "live");
+    assert.equal(second.getSnapshot().userId, "u1");
+  });
+}
+
+for (const [leave, back] of [
+  ["pagehide", "pageshow"],
+  ["freeze", "resume"],
+]) {
+  test(`a page passes its stream on at ${leave}, and is back at ${back}`, async (t) => {
+    const { document, window } = browserPage(t);
+    const target = leave === "freeze" ? document : window;
+    const board = follow({ getToken });
+    await untilVersion(board, 5);
+    const ended = new Promise((resolve) => given.service.streams[0].on("close", resolve));
+    target.dispatchEvent(new Event(leave));
+    await ended;
+    mock.timers.tick(600_000);
+    window.dispatchEvent(new Event("online"));
+    await settled();
+    assert.equal(streams(), 1);
+    const { heard } = listen(t);
+    const led = await locks.request(group(), {}, () => true);
+    assert.equal(led, true);
+    target.dispatchEvent(new Event(back));
+    await eventually(() => streams() === 2);
+    await untilStatus(board, "live");
+    assert.equal(given.service.asked("/v1/events?")[1].headers["last-event-id"], "e-5");
+    assert.ok(heard.length > 0);
+  });
+}
+
+test("a getToken that fails at first keeps no tab alone", async () => {
+  let asked = 0;
+  await untilVersion(follow({ getToken }), 5);
+  const second = follow({
+    getToken: async () => {
+      if (++asked < 3) throw new Error("no network");
+      return getToken();
+    },
+  });
+  await until(second, ({ error }) => error?.code === "token");
+  mock.timers.tick(500);
+  await untilVersion(second, 5);
+  await eventually(() => given.service.streams.length === 1);
+  assert.equal(second.getSnapshot().status, "live");
+});

@@ -1,0 +1,165 @@
+// @ts-check
+
+import assert from "node:assert/strict";
+import { mock, test } from "node:test";
+import { claimsOf, lifeOf, personOf } from "../marcador/token.js";
+import {
+  eventually,
+  follow,
+  given,
+  prepare,
+  send,
+  settled,
+  tokenOf,
+  until,
+  untilStatus,
+  untilVersion,
+} from "./following.js";
+import { frame, refuse, update } from "./service.js";
+
+prepare();
+
+/** @param {number} seconds from now @param {Record<string, unknown>} [claims] */
+const good = (seconds, claims = {}) =>
+  tokenOf({ sub: "u1", exp: Date.now() / 1000 + seconds, ...claims });
+
+test("what a token says of itself", () => {
+  const claims = { sub: "Añil ✓", exp: 20, iat: 10 };
+  assert.deepEqual(claimsOf(tokenOf({ ...claims, scope: "admin" })), claims);
+  const none = { sub: null, exp: null, iat: null };
+  for (const token of ["", "opaque", "a.b.c", "a.e30.c.d", tokenOf({ sub: 7, exp: "soon" })]) {
+    assert.deepEqual(claimsOf(token), none, token);
+  }
+});
+
+test("all tokens of a user are one person's, and one that names none is by itself", async () => {
+  assert.equal(await personOf(good(10)), "user:u1");
+  assert.equal(await personOf(good(99)), "user:u1");
+  assert.match(await personOf("opaque"), /^token:[0-9a-f]{64}$/);
+  assert.notEqual(await personOf("opaque"), await personOf("opaque2"));
+});
+
+test("how long a token lives, on a clock that is right or wrong", () => {
+  const now = Date.now() / 1000;
+  assert.equal(lifeOf("opaque"), null);
+  assert.equal(lifeOf(tokenOf({ exp: now + 60 })), 60_000);
+  assert.equal(lifeOf(tokenOf({ exp: now + 60, iat: now - 540 })), 60_000);
+  assert.equal(lifeOf(tokenOf({ exp: now - 3_000, iat: now - 3_600 })), 600_000);
+  assert.equal(lifeOf(tokenOf({ exp: now + 4_200, iat: now + 3_600 })), 600_000);
+});
+
+/** A service that keeps a stream alive: what comes next is there. @param {import("./following.js").Board} board @param {number} version */
+async function hear(board, version) {
+  send(frame("leaderboard:updated", update(version), `e-${version}`));
+  await untilVersion(board, version);
+}
+
+test("a fresh token is handed to the live stream before the old one expires, again and again", async () => {
+  let asked = 0;
+  const board = follow({ getToken: async () => good(36, { jti: ++asked }) });
+  await untilVersion(board, 5);
+  given.service.onPage = (_, response) => response.end("{}");
+  for (let i = 1; i <= 3; i++) {
+    // A quarter of its life before the end, less a quarter of that by chance.
+    mock.timers.tick(29_249);
+    await hear(board, 5 + i);
+    assert.equal(asked, i);
+    mock.timers.tick(1);
+    await given.service.untilAsked("/v1/events/s1/token", i);
+    const { method, headers } = given.service.asked("/v1/events/s1/token")[i - 1];
+    assert.equal(method, "POST");
+    const { exp } = claimsOf(headers.authorization?.slice("Bearer ".length) ?? "");
+    assert.equal(exp, Date.now() / 1000 + 36);
+    for (let turn = 0; turn < 50; turn++) await settled();
+  }
+  assert.equal(given.service.asked("/v1/events?").length, 1);
+  assert.equal(board.getSnapshot().status, "live");
+});
+
+test("a getToken that keeps giving the old token is asked a few times, and nothing is handed on", async () => {
+  let asked = 0;
+  const token = good(36);
+  const board = follow({
+    getToken: async () => {
+      asked++;
+      return token;
+    },
+  });
+  await untilVersion(board, 5);
+  for (let i = 1; i <= 36; i++) {
+    mock.timers.tick(1_000);
+    await hear(board, 5 + i);
+  }
+  assert.equal(asked, 3);
+  assert.equal(given.service.asked("/token").length, 0);
+});
+
+test("a token that can't be handed on leaves the stream as it is, until that ends", async () => {
+  let asked = 0;
+  const board = follow({ getToken: async () => good(36, { jti: ++asked }) });
+  await untilVersion(board, 5);
+  given.service.onPage = refuse(404, "not_found");
+  mock.timers.tick(29_250);
+  await given.service.untilAsked("/token", 1);
+  await eventually(() => /** @type {any} */ (console.warn).mock.callCount() === 1);
+  await hear(board, 6);
+  mock.timers.tick(10_000);
+  await hear(board, 7);
+  assert.equal(given.service.asked("/token").length, 1);
+  assert.equal(board.getSnapshot().status, "live");
+});
+
+test("a token that never expires, or does so in a year, needs no other", async () => {
+  for (const token of [tokenOf({ sub: "u1" }), good(365 * 24 * 60 * 60)]) {
+    let asked = 0;
+    const getToken = async () => {
+      asked++;
+      return token;
+    };
+    const board = follow({ getToken });
+    await untilVersion(board, 5);
+    await settled();
+    mock.timers.tick(1_000);
+    await settled();
+    assert.equal(asked, 1);
+    board.close();
+  }
+});
+
+test("a stream whose token expired all the same is opened anew without a word", async () => {
+  let asked = 0;
+  const board = follow({ getToken: async () => `opaque${++asked}` });
+  await untilVersion(board, 5);
+  /** @type {string[]} */
+  const stood = [];
+  board.subscribe(() => stood.push(board.getSnapshot().status));
+  given.service.greeting = frame("leaderboard:updated", update(6), "e-6");
+  const expired = { code: "token_expired", message: "the token has expired" };
+  given.service.streams[0].end(frame("error", expired));
+  await untilVersion(board, 6);
+  assert.deepEqual(stood, ["live"]);
+  assert.equal(given.service.requests[1].headers.authorization, "Bearer opaque2");
+  assert.equal(given.service.requests[1].headers["last-event-id"], "e-5");
+});
+
+test("one that is not back within two seconds is said to be lost", async () => {
+  let asked = 0;
+  const getToken = async () => (++asked === 1 ? "opaque" : new Promise(() => {}));
+  const board = follow({ getToken: /** @type {() => Promise<string>} */ (getToken) });
+  await untilVersion(board, 5);
+  const expired = { code: "token_expired", message: "the token has expired" };
+  given.service.streams[0].end(frame("error", expired));
+  await eventually(() => asked === 2);
+  await settled();
+  mock.timers.tick(1_999);
+  assert.equal(board.getSnapshot().status, "live");
+  mock.timers.tick(1);
+  await untilStatus(board, "stale");
+});
+
+test("a getToken that gives something else than text says so", async () => {
+  const getToken = /** @type {any} */ (async () => ({ token: "t1" }));
+  const { error } = await until(follow({ getToken }), (snapshot) => snapshot.error !== null);
+  assert.equal(error?.code, "token");
+  assert.match(error?.message ?? "", /no text/);
+});
