@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -14,17 +13,17 @@ import (
 
 // withElement opens a site whose page has one script of the service and one tag with these
 // attributes, and a policy as strict as can be.
-func withElement(tb testing.TB, service, attributes string) *site {
+func withElement(tb testing.TB, attributes string, flags ...string) *site {
 	tb.Helper()
-	s := openSite(tb, service)
+	s := openSite(tb, flags...)
 	s.mux.HandleFunc("/{$}", func(w http.ResponseWriter, _ *http.Request) {
 		h := w.Header()
 		h.Set("Content-Type", "text/html; charset=utf-8")
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src https: data:; connect-src 'self'; script-src "+service+
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src https: data:; connect-src "+s.front+"; script-src "+s.front+
 			"; require-trusted-types-for 'script'; trusted-types 'none'")
 		fmt.Fprintf(w, `<!doctype html><html lang="es"><head><title>Escuela</title><meta name="viewport" content="width=device-width">
 <link rel="stylesheet" href="/site.css"><script type="module" src="%s/marcador/element.js"></script></head>
-<body><main><h1>Escuela</h1><marcador-board src="/" %s></marcador-board><p id="after">Abajo</p></main></body></html>`, service, attributes)
+<body><main><h1>Escuela</h1><marcador-board %s></marcador-board><p id="after">Abajo</p></main></body></html>`, s.front, attributes)
 	})
 	s.mux.HandleFunc("/site.css", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/css")
@@ -82,9 +81,9 @@ func expect[T comparable](tb testing.TB, ctx context.Context, what, expression s
 
 // One script and one tag are a live board on any site, which follows its attributes.
 func TestElement(t *testing.T) {
-	p := serveOn(t, "127.0.0.1:0", filepath.Join(t.TempDir(), "m.db"), "--public")
+	s := withElement(t, "", "--public")
+	p := s.service
 	p.crowd(12)
-	s := withElement(t, p.url, "")
 	ctx := browser(t)(800, 900, "es-MX")
 	beforehand(t, ctx, watched)
 	must(t, ctx, chromedp.Navigate(s.URL))
@@ -144,7 +143,7 @@ func TestElement(t *testing.T) {
 	expect(t, ctx, "rows where that can't be", elementRows+`.length`, 10)
 
 	// A second copy of the script, and the end.
-	script(t, ctx, `import("`+p.url+`/marcador/element.js?again").then(() => { window.again = true }, (e) => { window.again = String(e) })`)
+	script(t, ctx, `import("`+s.front+`/marcador/element.js?again").then(() => { window.again = true }, (e) => { window.again = String(e) })`)
 	until(t, ctx, `window.again !== undefined`)
 	expect(t, ctx, "a second copy", `again`, true)
 	script(t, ctx, `window.board = `+element+`; board.remove()`)
@@ -157,9 +156,9 @@ func TestElement(t *testing.T) {
 // A reader with a token sees their own place; who may not look, an empty board and a lost
 // service are said, and the keyboard gets on from there.
 func TestElement_states(t *testing.T) {
-	p := serveOn(t, "127.0.0.1:0", filepath.Join(t.TempDir(), "m.db"))
+	s := withElement(t, `rows="4"`)
+	p := s.service
 	p.crowd(12)
-	s := withElement(t, p.url, `rows="4"`)
 	ctx := browser(t)(390, 900, "es-MX")
 	beforehand(t, ctx, watched)
 	must(t, ctx, chromedp.Navigate(s.URL))
@@ -193,7 +192,7 @@ func TestElement_states(t *testing.T) {
 
 	// Away, and back by keyboard alone.
 	s.down.Store(true)
-	s.CloseClientConnections()
+	s.cut()
 	until(t, ctx, elementText+`.includes("Sin conexión")`)
 	expect(t, ctx, "rows while away", elementRows+`.length`, 4)
 	axe(t, ctx, "offline")

@@ -30,9 +30,9 @@ func TestReact(t *testing.T) {
 	if text, err := tsc.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, text)
 	}
-	p := serveOn(t, "127.0.0.1:0", filepath.Join(t.TempDir(), "m.db"), "--public")
+	s := openSite(t, "--public")
+	p := s.service
 	p.crowd(3)
-	s := openSite(t, p.url)
 	script := func(path, before, file, after string) {
 		body, err := os.ReadFile(file)
 		if err != nil {
@@ -46,7 +46,7 @@ func TestReact(t *testing.T) {
 	page := `<!doctype html><html lang="es"><title>React</title><div id="root"></div>
 <script>const modules = {}, process = { env: { NODE_ENV: "development" } }, require = (name) => modules[name];
 window.complaints = []; for (const kind of ["warn", "error"]) console[kind] = (...text) => complaints.push(text.join(" "))</script>
-<script type="importmap">{"imports":{"marcador":"` + p.url + `/marcador.js","react":"/react.js","react/jsx-runtime":"/jsx.js"}}</script>
+<script type="importmap">{"imports":{"marcador":"` + s.front + `/marcador.js","react":"/react.js","react/jsx-runtime":"/jsx.js"}}</script>
 `
 	for i, one := range ofReact {
 		path := fmt.Sprintf("/part%d.js", i)
@@ -63,7 +63,7 @@ window.complaints = []; for (const kind of ["warn", "error"]) console[kind] = (.
 			window.renders = 0;
 			window.show = (props) => root.render(createElement(StrictMode, null,
 				createElement(Profiler, { id: "board", onRender: () => { renders++ } }, props && createElement(Leaderboard, props))));
-			show({ board: "global", baseUrl: "" });`,
+			show({ board: "global", baseUrl: "` + s.front + `" });`,
 	} {
 		s.mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/javascript")
@@ -86,7 +86,7 @@ window.complaints = []; for (const kind of ["warn", "error"]) console[kind] = (.
 	if got := eval[int](t, ctx, `renders`) - before; got < 1 || got > 2 {
 		t.Errorf("an update renders %d times", got)
 	}
-	eval[any](t, ctx, `show({ board: "global", period: "weekly", baseUrl: "" })`)
+	eval[any](t, ctx, `show({ board: "global", period: "weekly", baseUrl: "`+s.front+`" })`)
 	until(t, ctx, list+` === "User 3: 35\nUser 1: 30\nUser 2: 20"`)
 	s.untilStreams(t, 1)
 	eval[any](t, ctx, `show(null)`)

@@ -5,24 +5,31 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"time"
 )
 
-// site is somebody's web site, through which its readers reach the service.
+// site is somebody's web site. The service is on another origin, which allows it.
 type site struct {
 	*httptest.Server
 	mux     *http.ServeMux // for its pages
-	streams atomic.Int32   // open now
-	asked   atomic.Int32   // streams asked for so far
-	down    atomic.Bool    // the service is away, for all the site's readers know
+	service *program
+	front   string       // the service's address, for the site's readers
+	streams atomic.Int32 // open now
+	asked   atomic.Int32 // streams asked for so far
+	down    atomic.Bool  // the service is away, for the site's readers
+	cut     func()       // ends what they have open
 }
 
-func openSite(tb testing.TB, service string) *site {
+// openSite starts a site, and a service with these flags.
+func openSite(tb testing.TB, flags ...string) *site {
 	tb.Helper()
 	s := &site{mux: http.NewServeMux()}
-	to, err := url.Parse(service)
+	s.Server = httptest.NewServer(s.mux)
+	s.service = serveOn(tb, "127.0.0.1:0", filepath.Join(tb.TempDir(), "m.db"), append(flags, "--cors-origins", s.URL)...)
+	to, err := url.Parse(s.service.url)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -31,23 +38,28 @@ func openSite(tb testing.TB, service string) *site {
 		FlushInterval: -1,
 		ErrorHandler:  func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
 	}
-	s.mux.HandleFunc("/v1/", func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/v1/events" {
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/v1/events" && r.Method == http.MethodGet {
 			s.asked.Add(1)
 			s.streams.Add(1)
 			defer s.streams.Add(-1)
 		}
 		if s.down.Load() {
-			w.Header().Set("Retry-After", "0")
+			h := w.Header()
+			h.Set("Access-Control-Allow-Origin", s.URL)
+			h.Set("Access-Control-Expose-Headers", "Retry-After")
+			h.Set("Retry-After", "0")
 			w.WriteHeader(http.StatusServiceUnavailable)
 			return
 		}
 		proxy.ServeHTTP(w, r)
-	})
-	s.Server = httptest.NewServer(s.mux)
+	}))
+	s.front, s.cut = front.URL, front.CloseClientConnections
 	tb.Cleanup(func() {
-		s.CloseClientConnections()
-		s.Close()
+		for _, server := range []*httptest.Server{front, s.Server} {
+			server.CloseClientConnections()
+			server.Close()
+		}
 	})
 	return s
 }

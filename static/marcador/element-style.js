@@ -48,7 +48,7 @@ const css = `
 .frame {
   --edge: 0.75em;
   --gap: 0.375em;
-  --c-rank: calc(3em + var(--edge));
+  --c-rank: calc(3.25em + var(--edge));
   --c-change: 3.75em;
   display: flex;
   flex-direction: column;
@@ -312,14 +312,14 @@ tr.own > :first-child { box-shadow: inset 0.25em 0 var(--accent); }
 }
 .poor .c-coins, .poor .coins { display: none; }
 @container marcador (max-width: 39.99em) {
-  .c-coins, .coins { display: none; }
+  .c-coins, .coins, .ahead { display: none; }
 }
 /* In two lines from the start, so that a longer status moves nothing. */
 @container marcador (max-width: 34em) {
-  .header { flex-direction: column; align-items: stretch; gap: 0; }
+  .header { flex-direction: column; align-items: stretch; gap: 0; padding-bottom: 0.375em; }
 }
 @container marcador (max-width: 30em) {
-  .frame { --gap: 0.1875em; --c-rank: calc(2.25em + var(--edge)); --c-change: 3em; }
+  .frame { --gap: 0.1875em; --c-rank: calc(2.25em + var(--edge)); --c-change: 3.5em; }
   .rows { --thead: 0em; }
   thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   .rank span { font-size: 1.25em; }
@@ -328,14 +328,14 @@ tr.own > :first-child { box-shadow: inset 0.25em 0 var(--accent); }
   .person { gap: 0.5em; }
   .total:has(+ .updated:not([hidden])) { display: none; }
   .footer .total:not(:empty) + .updated:not([hidden])::before { content: none; }
-  .me .change, .me .avatar, .ahead { display: none; }
+  .me .change, .me .avatar { display: none; }
   .me .person { grid-template-columns: calc(var(--c-rank) - var(--edge) + var(--gap)) 1fr; }
   .me .rest { line-height: 1.2; text-wrap: balance; white-space: normal; }
 }
 @container marcador (max-width: 20em) {
   .footer { min-height: 4em; }
   .footer p:first-child { white-space: normal; }
-  .frame { --c-rank: calc(1.75em + var(--edge)); --c-change: 2.5em; }
+  .frame { --c-rank: calc(1.75em + var(--edge)); --c-change: 3em; }
   tbody .avatar, tbody .badge { display: none; }
   tbody .name { display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; white-space: normal; }
   tbody .own .name { -webkit-line-clamp: 1; }
