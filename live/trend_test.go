@@ -254,13 +254,14 @@ func TestService_Trend_byCron(t *testing.T) {
 	inBubble(t, live.Options{Recompute: "30 * * * *"}, func(_ *testing.T, f *fixture) {
 		f.put("a", "b")
 		f.give("a", 5)
+		f.give("b", 1)
 		time.Sleep(40 * time.Minute)
 		f.give("b", 9)
 		time.Sleep(25 * time.Minute)
 		q := live.TrendQuery{Board: live.Global, Period: live.Daily}
-		f.wantTrend(q, "a[1 1][5 5] ")
+		f.wantTrend(q, "a[1 1][5 5] b[2 2][1 1] ")
 		time.Sleep(40 * time.Minute)
-		f.wantTrend(q, "b[1 1][9 9] a[2 2][5 5] ")
+		f.wantTrend(q, "b[1 1][10 10] a[2 2][5 5] ")
 	})
 }
 
