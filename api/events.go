@@ -7,8 +7,6 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -18,6 +16,7 @@ import (
 	"marcador/guard"
 	"marcador/live"
 	"marcador/sse"
+	"marcador/static"
 )
 
 // maxBoards bounds the boards of one stream.
@@ -38,7 +37,7 @@ type eventsInput struct {
 // Resolve implements huma.Resolver.
 func (in *eventsInput) Resolve(ctx huma.Context) []error {
 	r, _ := humago.Unwrap(ctx)
-	in.gzip = acceptsGzip(r.Header.Values("Accept-Encoding"))
+	in.gzip = static.AcceptsGzip(r.Header.Values("Accept-Encoding"))
 	return nil
 }
 
@@ -66,34 +65,6 @@ func (in *eventsInput) format() (f sse.Format) {
 		f |= sse.Gzip
 	}
 	return f
-}
-
-// acceptsGzip reports whether the client takes gzip, as RFC 9110, section 12.5.3,
-// words it. One that does not say is sent the plain text.
-func acceptsGzip(headers []string) bool {
-	gzip, any := -1.0, -1.0 // how much it is wanted, -1 for not named
-	for item := range strings.SplitSeq(strings.Join(headers, ","), ",") {
-		coding, parameter, weighted := strings.Cut(item, ";")
-		q := 1.0
-		if weighted {
-			name, value, _ := strings.Cut(parameter, "=")
-			parsed, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
-			if err != nil || !strings.EqualFold(strings.TrimSpace(name), "q") {
-				continue // not a preference that anyone can read
-			}
-			q = parsed
-		}
-		switch strings.ToLower(strings.TrimSpace(coding)) {
-		case "gzip", "x-gzip":
-			gzip = q
-		case "*":
-			any = q
-		}
-	}
-	if gzip < 0 {
-		gzip = any
-	}
-	return gzip > 0
 }
 
 // greeting is the data of a stream's first event.

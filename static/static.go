@@ -11,7 +11,9 @@ import (
 	"maps"
 	"net/http"
 	"path"
+	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -47,18 +49,35 @@ var contentTypes = map[string]string{
 	".ts":   "text/plain; charset=utf-8", // so that a browser shows it
 }
 
+// file is a file as it is served. It does not change.
 type file struct {
-	body        []byte
+	plain, gzip form // of gzip the body is nil where it would not be less
 	contentType string
-	etag        string
+}
+
+// form is a file in one coding.
+type form struct {
+	body []byte
+	etag string
+}
+
+// loaded are the files, read and compressed when they are first asked for: without the
+// demo, and with it.
+var loaded = [2]func() (map[string]file, error){
+	sync.OnceValues(func() (map[string]file, error) { return load(false) }),
+	sync.OnceValues(func() (map[string]file, error) { return load(true) }),
 }
 
 // Handler serves the page at /, the client at /marcador.js with its types at /marcador.d.ts and its
-// modules under /marcador/, and every file under /static/. Each answer carries an ETag and has to be
-// revalidated. Where demo is true, the page's <html> tag has the attribute data-demo. Anything else
+// modules under /marcador/, and every file under /static/, to who accepts it in gzip. Each answer carries
+// an ETag, of its coding, and has to be revalidated. Where demo is true, the page's <html> tag has the attribute data-demo. Anything else
 // is a 404, any method but GET and HEAD a 405. Safe for concurrent use.
 func Handler(demo bool) http.Handler {
-	served, err := load(demo)
+	which := loaded[0]
+	if demo {
+		which = loaded[1]
+	}
+	served, err := which()
 	if err != nil {
 		panic(fmt.Sprintf("static: %v", err)) // what is embedded can be read
 	}
@@ -76,15 +95,22 @@ func Handler(demo bool) http.Handler {
 		h := w.Header()
 		h.Set("Cache-Control", "no-cache")
 		h.Set("Content-Type", f.contentType)
-		h.Set("ETag", f.etag)
 		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Vary", "Accept-Encoding")
 		switch {
 		case r.URL.Path == "/":
 			maps.Copy(h, ofPage)
 		case !strings.HasPrefix(r.URL.Path, "/static/"):
 			maps.Copy(h, ofClient)
 		}
-		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(f.body))
+		as := f.plain
+		if f.gzip.body != nil && AcceptsGzip(r.Header.Values("Accept-Encoding")) {
+			as = f.gzip
+			h.Set("Content-Encoding", "gzip")
+			h.Set("Content-Length", strconv.Itoa(len(as.body))) // which ServeContent leaves to us; it takes it back for a part, or a 304
+		}
+		h.Set("ETag", as.etag)
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(as.body))
 	})
 }
 
@@ -103,10 +129,10 @@ func load(demo bool) (map[string]file, error) {
 			body = bytes.Replace(body, []byte("<html "), []byte("<html data-demo "), 1)
 		}
 		sum := sha256.Sum256(body)
-		f := file{
-			body:        body,
-			contentType: contentTypes[path.Ext(name)],
-			etag:        `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`,
+		tag := base64.RawURLEncoding.EncodeToString(sum[:12])
+		f := file{plain: form{body, `"` + tag + `"`}, gzip: form{etag: `"` + tag + `-gzip"`}, contentType: contentTypes[path.Ext(name)]}
+		if f.gzip.body, err = zipped(body); err != nil {
+			return err
 		}
 		switch {
 		case name == "index.html":
