@@ -94,7 +94,7 @@ export class Connection {
     const stream = new Stream(this.#service, (event, retry) => this.#take(event, retry));
     this.#stream = stream;
     const query = new URLSearchParams({ ...this.#what, mode: "diff" });
-    const ending = await stream.run(`/v1/events?${query}`, this.#held.id);
+    const ending = await stream.run(`/v1/events?${query}`, this.#held.id, this.#failures > 0);
     if (this.#stream !== stream) return;
     this.#stop();
     this.#ended(ending);
@@ -162,8 +162,7 @@ export class Connection {
       }
     } catch (cause) {
       console.warn(`marcador: ${type} ignored:`, refusalFrom(cause).message);
-      // What came with a broken difference is not known, nor is what the next one leads from.
-      if (type === "position_change" || cause instanceof Gap) {
+      if (cause instanceof Gap) {
         this.#held.begin(false);
         ending = new Refusal(0, "gap", refusalFrom(cause).message);
       }

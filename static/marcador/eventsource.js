@@ -2,7 +2,7 @@
 /** @import { Service } from "./http.js" */
 /** @import { Reading } from "./stream.js" */
 
-import { Refusal } from "./http.js";
+import { readFetch } from "./fetching.js";
 
 const TYPES = [
   "authenticated",
@@ -20,8 +20,8 @@ export function eventSource(service) {
 }
 
 /**
- * Reads a stream with the page's cookie. An EventSource does not say why it was refused, so where one ends
- * before it has begun the same is asked for again, to learn the reason.
+ * Reads a stream with the page's cookie. An EventSource does not say why it was refused, so one that ended
+ * before it had begun is followed by another way of reading the same.
  * @param {Service} service
  * @param {string} path
  * @param {Reading} reading
@@ -29,13 +29,7 @@ export function eventSource(service) {
 export async function readEventSource(service, path, reading) {
   if (await opened(service, path, reading)) return;
   reading.heard();
-  const response = await service.get(path, { Accept: "text/event-stream" }, reading.signal);
-  await response.body?.cancel();
-  const type = response.headers.get("Content-Type") ?? "";
-  if (!type.startsWith("text/event-stream")) {
-    throw new Refusal(0, "malformed", "the answer is not an event stream");
-  }
-  throw new Refusal(0, "network", "the stream did not begin");
+  await readFetch(service, path, reading);
 }
 
 /**

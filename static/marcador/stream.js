@@ -3,8 +3,8 @@
 /** @import { StreamEvent } from "./sse.js" */
 
 import { eventSource, readEventSource } from "./eventsource.js";
+import { readFetch } from "./fetching.js";
 import { Refusal, refusalFrom } from "./http.js";
-import { EventParser } from "./sse.js";
 
 /** The server is never silent for longer than its heartbeat, 15 s. */
 const SILENCE = 40_000;
@@ -47,15 +47,16 @@ export class Stream {
    * Resolves when the stream is over, with the reason. Never rejects.
    * @param {string} path
    * @param {string} lastEventId
+   * @param {boolean} wary whether the last one failed, so that the reason matters should this one fail
    * @returns {Promise<Refusal>}
    */
-  async run(path, lastEventId) {
+  async run(path, lastEventId, wary) {
     const { signal } = this.#controller;
     /** @type {Promise<never>} */
     const stopped = new Promise((_, reject) => {
       signal.addEventListener("abort", () => reject(signal.reason), { once: true });
     });
-    const read = eventSource(this.#service) ? readEventSource : readFetch;
+    const read = !wary && eventSource(this.#service) ? readEventSource : readFetch;
     const heard = () => this.#heard();
     try {
       heard();
@@ -82,32 +83,5 @@ export class Stream {
       const message = `nothing was heard for ${SILENCE / 1000} s`;
       this.#controller.abort(new Refusal(0, "network", message));
     }, SILENCE);
-  }
-}
-
-/** Sends the token in a header, to any origin. @param {Service} service @param {string} path @param {Reading} reading */
-async function readFetch(service, path, { lastEventId, signal, heard, take }) {
-  if (service.asksForToken && (await service.token()) === null) {
-    throw new Refusal(401, "no_token", "there is no token");
-  }
-  /** @type {Record<string, string>} */
-  const headers = { Accept: "text/event-stream" };
-  if (lastEventId !== "") headers["Last-Event-ID"] = lastEventId;
-  const response = await service.get(path, headers, signal);
-  const type = response.headers.get("Content-Type") ?? "";
-  if (!type.startsWith("text/event-stream") || response.body === null) {
-    throw new Refusal(0, "malformed", "the answer is not an event stream");
-  }
-  const parser = new EventParser((event) => {
-    signal.throwIfAborted();
-    take(event, parser.retry);
-  });
-  const reader = response.body.getReader();
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return;
-    signal.throwIfAborted();
-    heard();
-    parser.feed(value);
   }
 }

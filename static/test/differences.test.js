@@ -49,8 +49,6 @@ const wrong = [
     "of people who stand elsewhere",
     difference(5, 6, { changes: [{ userId: "u9", oldRank: 1, newRank: 2 }] }),
   ],
-  ["that is malformed", { ...overtakes(5, 6), changes: "many" }],
-  ["of another board", { ...overtakes(5, 6), board: "school:1" }],
 ];
 for (const [name, data] of wrong) {
   test(`a difference ${name} is dropped, and a fresh page asked for at once`, async () => {
@@ -70,6 +68,18 @@ for (const [name, data] of wrong) {
     assert.equal(/** @type {any} */ (console.warn).mock.callCount(), 1);
   });
 }
+
+test("a difference that is malformed is ignored, and the stream goes on", async () => {
+  const board = follow();
+  await untilVersion(board, 5);
+  for (const fields of [{ changes: "many" }, { board: "school:1" }, { from: "5" }]) {
+    send(frame("position_change", { ...overtakes(5, 6), ...fields }));
+  }
+  send(frame("position_change", overtakes(5, 7), "e-7"));
+  await untilVersion(board, 7);
+  assert.equal(given.service.requests.length, 1);
+  assert.equal(/** @type {any} */ (console.warn).mock.callCount(), 3);
+});
 
 test("a service whose differences never fit is not asked without end", async () => {
   given.service.greeting += frame("position_change", overtakes(3, 6), "e-6");
