@@ -2,8 +2,8 @@ package main
 
 import (
 	"fmt"
-	"net"
 	"net/url"
+	"strconv"
 	"strings"
 )
 
@@ -50,7 +50,7 @@ func originProblem(origin string) string {
 	case strings.HasSuffix(u.Host, ":"), u.Hostname() == "":
 		return "has no host or no port where one should be; give scheme://host or scheme://host:port"
 	case u.Port() != "":
-		if _, err := net.LookupPort("tcp", u.Port()); err != nil {
+		if _, err := strconv.ParseUint(u.Port(), 10, 16); err != nil {
 			return "has a port that there is not; give one from 1 to 65535"
 		}
 	}

@@ -90,6 +90,17 @@ func TestSchool_Fill(t *testing.T) {
 			t.Errorf("%s has a picture from elsewhere: %s", e.UserID, e.Avatar)
 		}
 	}
+	near := 0 // to a new badge, where people look
+	for _, e := range page.Entries[:30] {
+		for _, b := range f.live.Badges() {
+			if lacks := b.MinXP - e.XP; lacks > 0 && lacks < 1000 {
+				near++
+			}
+		}
+	}
+	if near < 5 {
+		t.Errorf("%d of the first 30 will soon have a new badge, want 5 or more", near)
+	}
 	if len(page.Entries) != n || len(names) != n || len(badges) < 3 {
 		t.Errorf("%d students, %d names, badges %v", len(page.Entries), len(names), badges)
 	}
@@ -99,6 +110,7 @@ func TestSchool_Handler(t *testing.T) {
 	f := newFixture(t, 20)
 	var list struct {
 		Students []struct{ UserID, Username, School, Classroom string }
+		Boards   map[string]string
 	}
 	if f.do(t, http.MethodGet, "/demo/students", "", "", &list) != http.StatusOK || len(list.Students) != 20 {
 		t.Fatalf("students = %+v", list)
@@ -118,6 +130,17 @@ func TestSchool_Handler(t *testing.T) {
 	before, err := f.live.User(t.Context(), first.UserID)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if len(list.Boards) != 15 || list.Boards["school:benito-juarez"] != "Benito Juárez" || list.Boards["classroom:benito-juarez-4a"] != "4A, Benito Juárez" {
+		t.Errorf("boards = %v", list.Boards)
+	}
+	for board, ranks := range before.Ranks { // of the groups, and of the friends that one has by now
+		if friends := "friends:" + first.UserID; board != "global" && board != friends && list.Boards[board] == "" || ranks["all-time"] == 0 {
+			t.Errorf("the board %s has no name, or no rank: %v", board, ranks)
+		}
+	}
+	if friends := before.Ranks["friends:"+first.UserID]; len(friends) == 0 {
+		t.Errorf("%s has no friends: %v", first.UserID, before.Ranks)
 	}
 	var done struct {
 		UserID           string

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"time"
 
 	"marcador/auth"
@@ -15,13 +16,13 @@ const session = time.Hour
 
 // Handler serves what the page needs beyond the API while it is a demo:
 //
-//	GET  /demo/students  {"students":[{"userId","username","school","classroom"}]}
-//	POST /demo/token     {"userId"} → {"token","expiresAt"}: anybody may be any student
+//	GET  /demo/students  {"students":[{"userId","username","school","classroom"}],"boards":{board: name}}
+//	POST /demo/token     {"userId"} → {"token","expiresAt"}: anybody may be any student, and then has friends
 //	POST /demo/exercise  as the student whose token it carries: completes an exercise
 func (s *School) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /demo/students", func(w http.ResponseWriter, _ *http.Request) {
-		s.answer(w, http.StatusOK, map[string]any{"students": s.students})
+		s.answer(w, http.StatusOK, map[string]any{"students": s.students, "boards": s.boards})
 	})
 	mux.HandleFunc("POST /demo/token", s.token)
 	mux.HandleFunc("POST /demo/exercise", s.exercise)
@@ -46,6 +47,12 @@ func (s *School) token(w http.ResponseWriter, r *http.Request) {
 		s.log.Error("sign a visitor's token", "error", err)
 		s.refuse(w, http.StatusInternalServerError, "something went wrong here; it was logged")
 		return
+	}
+	// Now, and not for all at the start, which is to stay quick. What is so already changes nothing.
+	for _, friend := range friendsOf(s.students, slices.IndexFunc(s.students, func(other student) bool { return other.UserID == st.UserID })) {
+		if err := s.live.Befriend(r.Context(), st.UserID, friend, true); err != nil {
+			s.log.Debug("make a visitor's friends", "error", err)
+		}
 	}
 	s.answer(w, http.StatusOK, map[string]any{"token": token, "expiresAt": time.Now().Add(session).UTC().Format(live.TimeFormat)})
 }

@@ -39,7 +39,8 @@ type School struct {
 	log      *slog.Logger
 	students []student
 	byID     map[string]*student
-	rng      *rand.Rand // Fill's and Run's
+	boards   map[string]string // names of the groups' boards
+	rng      *rand.Rand        // Fill's and Run's
 }
 
 // New returns a school of n students, who are the same each time.
@@ -49,6 +50,7 @@ func New(service *live.Service, verifier *auth.Verifier, log *slog.Logger, n int
 		rng: rand.New(rand.NewPCG(4, 2)), //nolint:gosec // it plays; it guards nothing
 	}
 	s.students = enrol(s.rng, n)
+	s.boards = boards(s.students)
 	s.byID = make(map[string]*student, n)
 	for i := range s.students {
 		s.byID[s.students[i].UserID] = &s.students[i]

@@ -86,6 +86,34 @@ func character(rng *rand.Rand, i int) (start int64, zeal float64) {
 
 func pick[T any](rng *rand.Rand, from []T) T { return from[rng.IntN(len(from))] }
 
+// boards are the names of the groups' boards.
+func boards(students []student) map[string]string {
+	names := map[string]string{}
+	for _, st := range students {
+		for _, id := range st.profile.Groups["school"] {
+			names["school:"+id] = st.School
+		}
+		for _, id := range st.profile.Groups["classroom"] {
+			names["classroom:"+id] = st.Classroom + ", " + st.School
+		}
+	}
+	return names
+}
+
+// friendsOf returns a student's friends: next to them in their class, in other schools,
+// and one who leads the field.
+func friendsOf(students []student, i int) (friends []string) {
+	class := len(schools) * len(classrooms)
+	seen := map[int]bool{i: true}
+	for _, other := range []int{i - class, i + class, i + 2*class, i - 1, i + 1, i/15*15 + 5} {
+		if other = (other + len(students)) % len(students); other >= 0 && !seen[other] {
+			seen[other] = true
+			friends = append(friends, students[other].UserID)
+		}
+	}
+	return friends
+}
+
 // slug is a name in letters that need no escaping: "Nicté Poot" is nicte-poot.
 func slug(name string) string {
 	plain, _, err := transform.String(transform.Chain(norm.NFD, runes.Remove(runes.In(unicode.Mn)), norm.NFC), name)
