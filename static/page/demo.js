@@ -32,17 +32,20 @@ export class Demo {
   #toasts;
   #follow;
   #refresh;
+  #named;
   #token = /** @type {Promise<string> | null} */ (null);
 
   /**
    * @param {Toasts} toasts
    * @param {(getToken: GetToken) => void} follow called with each choice
    * @param {() => void} refresh called when the student's points have changed
+   * @param {(names: Record<string, string>) => void} named called with what boards are called
    */
-  constructor(toasts, follow, refresh) {
+  constructor(toasts, follow, refresh, named) {
     this.#toasts = toasts;
     this.#follow = follow;
     this.#refresh = refresh;
+    this.#named = named;
     find("demo").addEventListener("submit", (event) => {
       event.preventDefault();
       this.#complete();
@@ -61,7 +64,9 @@ export class Demo {
     // Who only watches need not wait for the list.
     if (wanted === WATCHING) this.#choose();
     try {
-      this.#offer((await call("/demo/students")).students);
+      const { students, boards } = await call("/demo/students");
+      this.#offer(students);
+      this.#named(boards);
     } catch (cause) {
       console.warn("marcador: no students:", cause);
     }

@@ -158,6 +158,12 @@ async function renderReader(from, { userId }) {
   }
 }
 
+/** Takes in what boards are called. @param {Record<string, string>} names */
+function call(names) {
+  tabs.call(names);
+  head.name(tabs.name, periodName(tabs.view.period));
+}
+
 /** Begins anew as somebody else. @param {typeof getToken} token */
 function become(token) {
   getToken = token;
@@ -182,5 +188,5 @@ setInterval(() => {
 if (isKiosk) keepAwake();
 rows.wait(STONES);
 head.name(tabs.name, periodName(tabs.view.period));
-if (demo && !isKiosk) new Demo(toasts, become, () => board?.refresh()).start();
+if (demo && !isKiosk) new Demo(toasts, become, () => board?.refresh(), call).start();
 else become(undefined);

@@ -65,6 +65,8 @@ export class Tabs {
   #choose;
   /** @type {Choice[]} */
   #choices = [GLOBAL];
+  /** What boards are called by those who know. @type {Map<string, string>} */
+  #names = new Map();
   #view = asked();
 
   /** @param {(view: View) => void} choose called with each choice, "back" included */
@@ -81,9 +83,16 @@ export class Tabs {
     return this.#view;
   }
 
+  /** Takes in what boards are called. @param {Record<string, string>} names by board */
+  call(names) {
+    this.#names = new Map(Object.entries(names));
+  }
+
   /** What the board in view is called. */
   get name() {
     const { board } = this.#view;
+    const name = this.#names.get(board);
+    if (name !== undefined) return name;
     return this.#choices.find((one) => one.board === board)?.name ?? boardName(board);
   }
 
