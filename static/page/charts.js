@@ -22,7 +22,7 @@ export class Charts {
   #race = find("race");
   #own = find("own-chart");
   #seen = false;
-  #plots = /** @type {Promise<typeof import("./race.js")> | null} */ (null);
+  #plots = /** @type {Promise<typeof import("./plots.js")> | null} */ (null);
   #board = /** @type {Board | null} */ (null);
   #readAt = 0;
   #timer = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
@@ -67,7 +67,7 @@ export class Charts {
     this.#readAt = Date.now();
     const { version, userId } = board.getSnapshot();
     try {
-      this.#plots ??= import("./race.js");
+      this.#plots ??= import("./plots.js");
       const [plots, trend] = await Promise.all([this.#plots, trendOf(board)]);
       if (board !== this.#board) return;
       this.#version = version;
