@@ -130,13 +130,15 @@ function racePlot(entries, labels, strong) {
     return { stroke, width, paths: uPlot.paths.spline?.(), points, spanGaps: false };
   });
   const steps = labels.map((_, index) => index);
+  // Every other one has room, the last among them.
   /** @param {unknown} _ @param {number[]} splits */
-  const values = (_, splits) => splits.map((index) => labels[index] ?? "");
+  const values = (_, splits) =>
+    splits.map((index) => ((steps.length - 1 - index) % 2 === 0 ? labels[index] : ""));
   return [
     {
       ...common(),
       height: pixels(NAME) * entries.length + AXIS,
-      padding: [0, 8, 0, 12],
+      padding: [0, 16, 0, 16],
       scales: { x: { time: false }, y: { dir: -1, range: [0.5, entries.length + 0.5] } },
       axes: [axis({ size: AXIS, splits: () => steps, values }), { show: false }],
       series: [{}, ...series],
