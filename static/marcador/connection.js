@@ -12,7 +12,7 @@ import { Stream } from "./stream.js";
 const TRIES = 5;
 const FIRST_DELAY = 1_000;
 const LONGEST_DELAY = 30_000;
-/** A stream that lived this long has nothing to do with the failures before it. */
+/** A stream that lived this long has nothing to do with what was before it. */
 const SETTLED = 10_000;
 /** A stream that takes the place of another is given this long before it is said that there is none. */
 const GRACE = 2_000;
@@ -60,7 +60,10 @@ export class Connection {
   /** When it is due. */
   #due = Number.POSITIVE_INFINITY;
   #grace = /** @type {Timer} */ (undefined);
+  /** Tries in a row that brought no stream. */
   #failures = 0;
+  /** Streams in a row that failed, or did not live for long. */
+  #breaks = 0;
   /** Before this time the server wants no try. */
   #notBefore = 0;
   /** When the stream delivered `authenticated`. */
@@ -94,7 +97,7 @@ export class Connection {
     const stream = new Stream(this.#service, (event, retry) => this.#take(event, retry));
     this.#stream = stream;
     const query = new URLSearchParams({ ...this.#what, mode: "diff" });
-    const ending = await stream.run(`/v1/events?${query}`, this.#held.id, this.#failures > 0);
+    const ending = await stream.run(`/v1/events?${query}`, this.#held.id, this.#breaks > 0);
     if (this.#stream !== stream) return;
     this.#stop();
     this.#ended(ending);
@@ -102,7 +105,7 @@ export class Connection {
 
   /** Tries at once, with all tries ahead, where the stream is not live. */
   retry() {
-    this.#failures = 0;
+    this.#hope();
     this.#renewed = false;
     if (this.state.status !== "live") this.open();
   }
@@ -110,7 +113,7 @@ export class Connection {
   /** Something changed for the better: the page is seen again, or the network is back. */
   wake() {
     if (this.state.status === "readonly") return;
-    this.#failures = 0;
+    this.#hope();
     if (this.#stream === null) {
       if (Date.now() >= this.#notBefore) this.open();
     } else if (this.#stream.silent) {
@@ -127,6 +130,12 @@ export class Connection {
   close() {
     this.#closed = true;
     this.#stop();
+  }
+
+  /** What failed before says nothing of what comes. */
+  #hope() {
+    this.#failures = 0;
+    this.#breaks = 0;
   }
 
   #stop() {
@@ -178,6 +187,7 @@ export class Connection {
   /** @param {check.Authenticated} hello */
   #welcome({ userId, socketId, recovered }) {
     clearTimeout(this.#grace);
+    this.#failures = 0;
     this.#welcomedAt = Date.now();
     this.#held.begin(recovered);
     this.#set({ status: "live", error: null, userId });
@@ -218,7 +228,7 @@ export class Connection {
   /** Decides what follows a stream that is over. @param {Refusal} ending */
   #ended(ending) {
     const settled = Date.now() - this.#welcomedAt >= SETTLED;
-    if (settled) this.#failures = 0;
+    if (settled) this.#breaks = 0;
     const expired = ending.status === 0 && ending.code === "token_expired";
     if (expired) {
       if (settled) this.#renewed = false;
@@ -236,7 +246,8 @@ export class Connection {
       return;
     }
     this.#failures += 1;
-    if (ending.code === "gap" && this.#failures === 1) {
+    this.#breaks += 1;
+    if (ending.code === "gap" && this.#breaks === 1) {
       this.open(true);
       return;
     }
@@ -245,7 +256,7 @@ export class Connection {
       this.#set({ status: "offline", error: ending.problem });
       return;
     }
-    const ceiling = Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** (this.#failures - 1));
+    const ceiling = Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** (this.#breaks - 1));
     const delay = ending.wait ?? Math.random() * ceiling;
     this.#due = Date.now() + delay;
     this.#notBefore = ending.wait === null ? 0 : this.#due;
