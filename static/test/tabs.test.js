@@ -132,6 +132,18 @@ test("what came without an id is not gone on from by another tab", async () => {
   assert.equal(given.service.asked("/v1/events?")[1].headers["last-event-id"], "e-5");
 });
 
+test("a tab that comes before such an event's id does not go on from the one before", async () => {
+  const first = follow({ getToken });
+  await untilVersion(first, 5);
+  send(frame("leaderboard:updated", update(6)));
+  await untilVersion(first, 6);
+  const second = follow({ getToken });
+  await untilVersion(second, 6);
+  first.close();
+  await eventually(() => streams() === 2);
+  assert.equal(given.service.asked("/v1/events?")[1].headers["last-event-id"], undefined);
+});
+
 test("a tab that comes while the leader is frozen takes the lead after three seconds", async () => {
   freeze();
   const board = follow({ getToken });
