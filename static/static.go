@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -15,6 +16,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/evanw/esbuild/pkg/api"
 )
 
 //go:embed index.html *.css *.js *.svg marcador.d.ts marcador/*.js marcador/*.d.ts page/* vendor/uPlot.esm.js vendor/uPlot.css vendor/uPlot.LICENSE
@@ -69,9 +72,10 @@ var loaded = [2]func() (map[string]file, error){
 }
 
 // Handler serves the page at /, the client at /marcador.js with its types at /marcador.d.ts and its
-// modules under /marcador/, and every file under /static/, to who accepts it in gzip. Each answer carries
-// an ETag, of its coding, and has to be revalidated. Where demo is true, the page's <html> tag has the attribute data-demo. Anything else
-// is a 404, any method but GET and HEAD a 405. Safe for concurrent use.
+// modules under /marcador/, and every file under /static/, minified, to who accepts it in gzip. Each
+// answer carries an ETag, of its coding, and has to be revalidated. Where demo is true, the page's <html>
+// tag has the attribute data-demo. Anything else is a 404, any method but GET and HEAD a 405. Safe for
+// concurrent use.
 func Handler(demo bool) http.Handler {
 	which := loaded[0]
 	if demo {
@@ -128,22 +132,48 @@ func load(demo bool) (map[string]file, error) {
 		if name == "index.html" && demo {
 			body = bytes.Replace(body, []byte("<html "), []byte("<html data-demo "), 1)
 		}
-		sum := sha256.Sum256(body)
-		tag := base64.RawURLEncoding.EncodeToString(sum[:12])
-		f := file{plain: form{body, `"` + tag + `"`}, gzip: form{etag: `"` + tag + `-gzip"`}, contentType: contentTypes[path.Ext(name)]}
-		if f.gzip.body, err = zipped(body); err != nil {
+		f, err := encode(name, body)
+		if err != nil {
 			return err
 		}
 		switch {
 		case name == "index.html":
 			served["/"] = f
+			return nil
 		case name == "marcador.js", name == "marcador.d.ts", strings.HasPrefix(name, "marcador/"):
 			served["/"+name] = f
-			fallthrough
-		default:
-			served["/static/"+name] = f
 		}
-		return nil
+		if body, err = small(name, body); err != nil {
+			return fmt.Errorf("minify %s: %w", name, err)
+		}
+		served["/static/"+name], err = encode(name, body)
+		return err
 	})
 	return served, err
+}
+
+func encode(name string, body []byte) (file, error) {
+	sum := sha256.Sum256(body)
+	tag := base64.RawURLEncoding.EncodeToString(sum[:12])
+	f := file{plain: form{body, `"` + tag + `"`}, gzip: form{etag: `"` + tag + `-gzip"`}, contentType: contentTypes[path.Ext(name)]}
+	var err error
+	f.gzip.body, err = zipped(body)
+	return f, err
+}
+
+// small returns script and style without what only people read, for the page: a third
+// less of it is on the wire then. What developers import is served as it was written.
+func small(name string, body []byte) ([]byte, error) {
+	loader, ok := map[string]api.Loader{".js": api.LoaderJS, ".css": api.LoaderCSS}[path.Ext(name)]
+	if !ok {
+		return body, nil
+	}
+	result := api.Transform(string(body), api.TransformOptions{
+		Loader: loader, LegalComments: api.LegalCommentsInline,
+		MinifyWhitespace: true, MinifySyntax: true, MinifyIdentifiers: true,
+	})
+	if len(result.Errors) > 0 {
+		return nil, errors.New(result.Errors[0].Text)
+	}
+	return result.Code, nil
 }

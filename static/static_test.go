@@ -42,7 +42,7 @@ func TestHandler_Files(t *testing.T) {
 		{"/marcador/sse.js", "text/javascript; charset=utf-8", "export class EventParser"},
 		{"/marcador/element.js", "text/javascript; charset=utf-8", "customElements"},
 		{"/marcador/element.d.ts", "text/plain; charset=utf-8", "HTMLElementTagNameMap"},
-		{"/static/page/page.js", "text/javascript; charset=utf-8", "connect("},
+		{"/static/page/page.js", "text/javascript; charset=utf-8", "../marcador.js"},
 		{"/static/page/style.css", "text/css; charset=utf-8", ":root"},
 		{"/static/favicon.svg", "image/svg+xml", "<svg"},
 	} {
@@ -161,7 +161,7 @@ func TestIndex_Preload(t *testing.T) {
 	for _, m := range regexp.MustCompile(`<(?:link rel="modulepreload" href|script type="module" src)="([^"]+)"`).FindAllStringSubmatch(index, -1) {
 		asked[m[1]] = true
 	}
-	imports := regexp.MustCompile(`(?m)^(?:import|export)\b[^"']*?(?:from )?"(\.[^"]+)";`)
+	imports := regexp.MustCompile(`\b(?:import|from)\s*"(\.[^"]+)"`)
 	needed := map[string]bool{"/static/page/page.js": true}
 	for queue := []string{"/static/page/page.js"}; len(queue) > 0; queue = queue[1:] {
 		for _, m := range imports.FindAllStringSubmatch(body(t, do(t, h, http.MethodGet, queue[0], "")), -1) {
