@@ -10,7 +10,7 @@ import (
 // Imports run one way; see ARCHITECTURE.md.
 func TestImports(t *testing.T) {
 	may := map[string][]string{
-		"marcador":               {"api", "auth", "demo", "guard", "live", "newfile", "rank", "sse", "store", "transfer", "verify"},
+		"marcador":               {"api", "auth", "demo", "guard", "live", "newfile", "rank", "sse", "store", "transfer", "verify", "watch"},
 		"marcador/api":           {"auth", "guard", "live", "msgpack", "rules", "sse", "static"},
 		"marcador/demo":          {"auth", "live"},
 		"marcador/guard":         nil,
@@ -27,6 +27,7 @@ func TestImports(t *testing.T) {
 		"marcador/store":         {"newfile"},
 		"marcador/transfer":      {"newfile", "rules", "store"},
 		"marcador/verify":        {"store"},
+		"marcador/watch":         nil,
 	}
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./...").Output()
 	if err != nil {

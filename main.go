@@ -29,6 +29,7 @@ type cli struct {
 	Export  exportCommand  `cmd:"" help:"Write users and the ledger of points, as JSON Lines or CSV. The database may be in use."`
 	Import  importCommand  `cmd:"" help:"Bring users and points from such a file into a database that is not in use. The same file again counts nothing twice."`
 	Verify  verifyCommand  `cmd:"" help:"Compare a database's totals, and the boards of the service that runs on it, with its ledger."`
+	Watch   watchCommand   `cmd:"" help:"Follow a board in the terminal; where that is none, write each update as a line of JSON."`
 	Demo    demoCommand    `cmd:"" help:"Run it with simulated students in a throw-away database. Open the page it names, pick a student, complete an exercise."`
 	Token   tokenCommand   `cmd:"" help:"Sign a JWT for development and tests."`
 
