@@ -109,7 +109,7 @@ func TestElement(t *testing.T) {
 	expect(t, ctx, "what glides for who wants no motion", `glides.length`, 5)
 
 	// Attributes: those of one moment are one change.
-	script(t, ctx, `for (const [name, value] of [["period", "weekly"], ["rows", "3"], ["label", "Los mejores"]]) `+element+`.setAttribute(name, value)`)
+	script(t, ctx, element+`.setAttribute("period", "weekly"); Object.assign(`+element+`, { rows: 3, label: "Los mejores" })`)
 	until(t, ctx, elementRows+`.length === 3`)
 	expect(t, ctx, "heading", inside+`.querySelector(".heading").innerText.replace(/\s+/g, " ")`, "Los mejores Esta semana")
 	script(t, ctx, element+`.lang = "en"`)
@@ -133,12 +133,15 @@ func TestElement(t *testing.T) {
 	expect(t, ctx, "height of a row", elementRows+`[1].offsetHeight`, 40)
 
 	// What can't be followed is said, and nothing is asked for.
-	script(t, ctx, element+`.setAttribute("period", "yearly")`)
-	until(t, ctx, elementText+`.includes("The attribute period can't be “yearly”. Write all-time, daily, weekly or monthly.")`)
-	expect(t, ctx, "warnings", `warned.join()`, `<marcador-board> period="yearly" can't be followed: write one of all-time, daily, weekly, monthly`)
+	script(t, ctx, element+`.setAttribute("board", "Escuela 7")`)
+	until(t, ctx, elementText+`.includes("The attribute board can't be “Escuela 7”. Write global, or a kind and an id, such as school:42.")`)
+	expect(t, ctx, "warnings", `warned.join()`, `<marcador-board> board="Escuela 7" can't be followed: write "global", or a kind and an id such as "school:42"`)
 	s.untilStreams(t, 0)
+	if got := s.asked.Load(); got != 2 {
+		t.Errorf("%d streams were asked for, want none for what is wrong", got)
+	}
 	axe(t, ctx, "a wrong attribute")
-	script(t, ctx, element+`.setAttribute("rows", "0"); `+element+`.removeAttribute("period")`)
+	script(t, ctx, element+`.setAttribute("rows", "0"); `+element+`.removeAttribute("board")`)
 	until(t, ctx, elementLive+` && `+elementText+`.includes("Write a whole number from 1 to 1000.")`)
 	expect(t, ctx, "rows where that can't be", elementRows+`.length`, 10)
 
@@ -156,17 +159,26 @@ func TestElement(t *testing.T) {
 // A reader with a token sees their own place; who may not look, an empty board and a lost
 // service are said, and the keyboard gets on from there.
 func TestElement_states(t *testing.T) {
-	s := withElement(t, `rows="4"`)
+	s := withElement(t, `rows="9"`)
 	p := s.service
 	p.crowd(12)
 	ctx := browser(t)(390, 900, "es-MX")
-	beforehand(t, ctx, watched)
+	beforehand(t, ctx, watched+`
+		new MutationObserver((_, observer) => {
+			const board = document.querySelector("marcador-board");
+			if (board === null) return;
+			observer.disconnect();
+			if (!board.shadowRoot) board.rows = 4;
+		}).observe(document, { childList: true, subtree: true })`)
 	must(t, ctx, chromedp.Navigate(s.URL))
 	until(t, ctx, elementShown+` && `+elementText+`.includes("Este marcador pide iniciar sesión.")`)
+	expect(t, ctx, "a property that was set before the script came", element+`.getAttribute("rows")`, "4")
 	expect(t, ctx, "button", inside+`.querySelector("button").innerText`, "Actualizar")
 	axe(t, ctx, "closed")
 
-	script(t, ctx, element+`.getToken = async () => "`+tokenFor(t, "u9", "", time.Hour)+`"; window.place = undefined`)
+	script(t, ctx, element+`.setAttribute("gettoken", "() => token")`) // as Vue does to a tag that it does not know
+	until(t, ctx, elementText+`.includes("Dalo como propiedad, desde un script.")`)
+	script(t, ctx, element+`.removeAttribute("gettoken"); `+element+`.getToken = async () => "`+tokenFor(t, "u9", "", time.Hour)+`"; window.place = undefined`)
 	until(t, ctx, elementLive+` && `+inside+`.querySelector(".me") !== null`)
 	expect(t, ctx, "own place", inside+`.querySelector(".me").innerText.replace(/\s+/g, " ")`, "9 User 9 tú 40 Te faltan 11 puntos para el siguiente lugar")
 	expect(t, ctx, "place of what follows, at first and now", `place === document.querySelector("#after").offsetTop`, true)

@@ -1,11 +1,11 @@
 // @ts-check
 
 /**
- * What the attributes of a `<marcador-board>` ask for. `wrong` names those that can't be followed; a
- * wrong `rows` is taken as the default, with the others nothing can be asked of a service.
+ * What the attributes of a `<marcador-board>` ask for. `wrong` names those that can't be followed, and
+ * where it is `broken` nothing can be asked of a service. A wrong `rows` is taken as the default.
  *
- * @typedef {{ name: "board" | "period" | "rows" | "src", value: string }} Wrong
- * @typedef {{ board: string, period: string, rows: number, baseUrl: string, wrong: Wrong[] }} Settings
+ * @typedef {{ name: "board" | "period" | "rows" | "src" | "getToken", value: string }} Wrong
+ * @typedef {{ board: string, period: string, rows: number, baseUrl: string, wrong: Wrong[], broken: boolean }} Settings
  */
 
 const PERIODS = ["all-time", "daily", "weekly", "monthly"];
@@ -21,6 +21,8 @@ export const REMEDIES = {
   period: `write one of ${PERIODS.join(", ")}`,
   rows: `write a whole number from 1 to ${MOST_ROWS}`,
   src: "write the service's address, such as https://points.example.org",
+  getToken:
+    "set it as a property from script; in Vue and Svelte, import the element before the app",
 };
 
 /**
@@ -75,5 +77,9 @@ export function settings(attribute, defaultSrc, page) {
   const src = attribute("src")?.trim() || defaultSrc;
   const baseUrl = baseUrlOf(src, page);
   if (baseUrl === null) wrong.push({ name: "src", value: src });
-  return { board, period, rows, baseUrl: baseUrl ?? "", wrong };
+  const broken = wrong.some(({ name }) => name !== "rows");
+  // A framework that met the tag before it was defined has written a function into the markup.
+  const token = attribute("gettoken");
+  if (token !== null) wrong.push({ name: "getToken", value: token });
+  return { board, period, rows, baseUrl: baseUrl ?? "", wrong, broken };
 }

@@ -80,7 +80,7 @@ export class View {
     this.frame.append(make("div", "header", heading, state), this.#scroller, footer);
     this.#watch.observe(this.#scroller);
     this.#watch.observe(this.#room);
-    if (wrong.some(({ name }) => name !== "rows")) {
+    if (settings.broken) {
       this.#say(words.wrong, "");
       this.#notice.append(...wrong.map((one) => this.#explain(one)));
       this.#room.classList.add("broken");

@@ -45,6 +45,7 @@ const es = {
     period: "Escribe all-time, daily, weekly o monthly.",
     rows: "Escribe un número entero de 1 a 1000.",
     src: "Escribe la dirección del servicio, como https://puntos.example.org.",
+    getToken: "Dalo como propiedad, desde un script.",
   },
   /** @param {number} n @param {string} text */
   up: (n, text) => (n === 1 ? "Sube 1 lugar" : `Sube ${text} lugares`),
@@ -105,6 +106,7 @@ const en = {
     period: "Write all-time, daily, weekly or monthly.",
     rows: "Write a whole number from 1 to 1000.",
     src: "Write the service's address, such as https://points.example.org.",
+    getToken: "Set it as a property, from script.",
   },
   up: (n, text) => (n === 1 ? "Up 1 place" : `Up ${text} places`),
   down: (n, text) => (n === 1 ? "Down 1 place" : `Down ${text} places`),

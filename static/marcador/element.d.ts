@@ -9,8 +9,13 @@ export class MarcadorBoard extends HTMLElement {
   getToken: (() => Promise<string | null>) | null;
   /** What is shown, null before the first connection. The last one stays after the element's removal. */
   readonly snapshot: Snapshot | null;
-  /** The heading, "" for the board's own name; the same as the attribute. */
+  /** The attributes, "" where there is none. */
+  board: string;
+  period: string;
+  src: string;
   label: string;
+  /** How many rows are shown: the attribute where that is a number from 1 to 1000, else 10. */
+  rows: number;
   /** Reads the page once. Always resolves. */
   refresh(): Promise<void>;
   /** Tries the stream at once. */

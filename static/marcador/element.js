@@ -10,6 +10,7 @@ import { View } from "./element-view.js";
 import { speak } from "./element-words.js";
 
 const TAG = "marcador-board";
+const SETTABLE = ["board", "period", "rows", "src", "label", "getToken"];
 /** Relative times move in steps of ten seconds at the least. */
 const TICK = 5_000;
 
@@ -21,7 +22,7 @@ const Base = globalThis.HTMLElement ?? /** @type {typeof HTMLElement} */ (class 
  * @implements {Typed}
  */
 export class MarcadorBoard extends Base {
-  static observedAttributes = ["board", "period", "rows", "src", "label", "lang"];
+  static observedAttributes = ["board", "period", "rows", "src", "label", "lang", "gettoken"];
 
   #root = /** @type {ShadowRoot | null} */ (null);
   #board = /** @type {Board | null} */ (null);
@@ -55,6 +56,38 @@ export class MarcadorBoard extends Base {
     return this.#snapshot;
   }
 
+  get board() {
+    return this.getAttribute("board") ?? "";
+  }
+
+  set board(name) {
+    this.setAttribute("board", name);
+  }
+
+  get period() {
+    return this.getAttribute("period") ?? "";
+  }
+
+  set period(name) {
+    this.setAttribute("period", name);
+  }
+
+  get rows() {
+    return settings((name) => this.getAttribute(name), "", "about:blank").rows;
+  }
+
+  set rows(count) {
+    this.setAttribute("rows", String(count));
+  }
+
+  get src() {
+    return this.getAttribute("src") ?? "";
+  }
+
+  set src(address) {
+    this.setAttribute("src", address);
+  }
+
   get label() {
     return this.getAttribute("label") ?? "";
   }
@@ -73,12 +106,7 @@ export class MarcadorBoard extends Base {
   }
 
   connectedCallback() {
-    // A page may have set it before this module came.
-    if (Object.hasOwn(this, "getToken")) {
-      const { getToken } = this;
-      Reflect.deleteProperty(this, "getToken");
-      this.getToken = getToken;
-    }
+    adopt(this);
     this.#hearing ??= new MutationObserver(() => this.#later());
     this.#hearing.observe(this.ownerDocument.documentElement, { attributeFilter: ["lang"] });
     // At once, so that the room is taken before the page is painted.
@@ -133,7 +161,7 @@ export class MarcadorBoard extends Base {
     this.#root.replaceChildren(this.#view.frame);
     if (again) {
       this.#complain(asked);
-      if (asked.wrong.every(({ name }) => name === "rows")) this.#open(asked);
+      if (!asked.broken) this.#open(asked);
     } else {
       this.#render();
     }
@@ -187,6 +215,16 @@ export class MarcadorBoard extends Base {
       .join("; ");
     if (complaint !== "" && complaint !== this.#complaint) console.warn(`<${TAG}> ${complaint}`);
     this.#complaint = complaint;
+  }
+}
+
+/** Takes what a page has set before this module came, and so beside the class. @param {any} element */
+function adopt(element) {
+  for (const name of SETTABLE) {
+    if (!Object.hasOwn(element, name)) continue;
+    const value = element[name];
+    delete element[name];
+    element[name] = value;
   }
 }
 

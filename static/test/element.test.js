@@ -21,6 +21,7 @@ test("attributes are read, and those that can't be followed are named", () => {
     rows: 10,
     baseUrl: "https://points.example.org",
     wrong: [],
+    broken: false,
   });
   for (const [attributes, wrong] of /** @type {[Record<string, string>, string][]} */ ([
     [{ board: "classroom:7a", period: "weekly", rows: "1000" }, ""],
@@ -37,9 +38,11 @@ test("attributes are read, and those that can't be followed are named", () => {
     [{ src: "ftp://points.example.org" }, "src"],
     [{ src: "https://" }, "src"],
     [{ board: "x", period: "x", rows: "x" }, "board,period,rows"],
+    [{ gettoken: "async () => token" }, "getToken"],
   ])) {
     const names = read(attributes).wrong.map(({ name }) => name);
     assert.equal(names.join(), wrong, JSON.stringify(attributes));
+    assert.equal(read(attributes).broken, /board|period|src/.test(wrong), wrong);
   }
   assert.equal(read({ rows: "many" }).rows, 10);
   for (const [src, baseUrl] of [
