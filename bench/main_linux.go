@@ -33,6 +33,7 @@ var scenarios = []scenario{
 	{name: "churn", run: (*bench).churn},
 	{name: "drain", run: (*bench).drain},
 	{name: "writes", run: (*bench).writes},
+	{name: "page", run: (*bench).page, long: true},
 	{name: "soak", run: (*bench).soak, long: true},
 }
 
@@ -57,6 +58,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	flags.IntVar(&b.idleTLS, "idle-tls", 1000, "number of idle streams over TLS")
 	flags.IntVar(&b.drainStreams, "drain", 20000, "number of streams that a shutdown ends")
 	flags.DurationVar(&b.soakTime, "soak", time.Hour, "how long a soak takes")
+	flags.DurationVar(&b.pageTime, "page", 10*time.Minute, "how long the page's memory is watched")
 	serve := flags.String("serve", "", "be a server to compare with; for the load command itself")
 	frame := flags.String("frame", "", "file with the event that such a server sends")
 	flags.Usage = func() {
@@ -64,7 +66,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		for i, s := range scenarios {
 			names[i] = s.name
 		}
-		fmt.Fprintf(stderr, "Usage: go run ./bench [flags] [scenario …]\n\nScenarios, all of them but soak by default: %s.\n\n", strings.Join(names, ", "))
+		fmt.Fprintf(stderr, "Usage: go run ./bench [flags] [scenario …]\n\nScenarios, all of them but page and soak by default: %s.\n\n", strings.Join(names, ", "))
 		flags.PrintDefaults()
 	}
 	if err := flags.Parse(args); err != nil {
@@ -80,8 +82,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		}
 		b.streams = append(b.streams, n)
 	}
-	if min(b.count, b.loops, b.idleStreams, b.idleTLS, b.drainStreams) < 1 || b.soakTime <= 0 {
-		return errors.New("-count, -loops, -soak and numbers of streams have to be above 0")
+	if min(b.count, b.loops, b.idleStreams, b.idleTLS, b.drainStreams) < 1 || b.soakTime <= 0 || b.pageTime <= 0 {
+		return errors.New("-count, -loops, -page, -soak and numbers of streams have to be above 0")
 	}
 	chosen, err := choose(flags.Args())
 	if err != nil {
@@ -117,7 +119,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	return os.WriteFile(*out, append(bytes.TrimRight(file.Bytes(), "\n"), '\n'), 0o644) //nolint:gosec // it is for anybody to read
 }
 
-// choose returns the scenarios of those names, all but the long one where there are none.
+// choose returns the scenarios of those names, all but the long ones where there are none.
 func choose(names []string) ([]scenario, error) {
 	var chosen []scenario
 	if len(names) == 0 {

@@ -31,7 +31,7 @@ type bench struct {
 	streams                            []int // of fan-outs
 	idleStreams, idleTLS, drainStreams int
 	count                              int // runs of each measurement
-	soakTime                           time.Duration
+	soakTime, pageTime                 time.Duration
 	log                                io.Writer
 }
 

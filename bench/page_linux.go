@@ -1,0 +1,212 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+)
+
+const (
+	pageRate  = 10 // updates a second that move rows
+	movers    = 3  // people whom each of them gives points
+	traceTime = 15 * time.Second
+	pageParts = 5 // of the time for which memory is watched
+)
+
+// page asks what the page does to a reader's machine: frames, the main thread and
+// memory while rows move ten times a second, and what Lighthouse thinks of it.
+func (b *bench) page(ctx context.Context) ([]*table, error) {
+	audits, err := b.lighthouse(ctx)
+	if err != nil {
+		return nil, err
+	}
+	frames, memory, err := b.watchPage(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return []*table{frames, memory, audits}, nil
+}
+
+// watchPage opens the page of a board of a hundred and lets it move.
+func (b *bench) watchPage(ctx context.Context) (frames, memory *table, err error) {
+	s, err := b.program.start(ctx, "--public", "--top", "100")
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { err = errors.Join(err, s.stop()) }()
+	w, err := openWindow(ctx, 1440, 900)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { err = errors.Join(err, w.close()) }()
+	if err := w.visit(s.url + "/"); err != nil {
+		return nil, nil, err
+	}
+	frames = &table{
+		title: "page, frames",
+		intro: fmt.Sprintf("A board of %d at 1440 × 900 in headless Chromium (%s), which draws in software: there is no GPU, and the browser shares the cores with the service and with what loads it. "+
+			"Traced for %s while nothing happens, and while %d updates a second each give %d people points that move rows. Frames are Chromium's own (PipelineReporter): presented, and dropped where one was due and came too late. "+
+			"Busy is the share of the time that the page's main thread works; a task is one turn of it.",
+			people, w.version, traceTime, pageRate, movers),
+		head: []string{"page", "frames/s", "dropped", "busy", "task, p99", "task, longest", "updates/s", "main frames/s"},
+	}
+	row := func(name string, moving bool) error {
+		b.progress("page: %s", name)
+		stop := func() (int, error) { return 0, nil }
+		if moving {
+			stop = s.stir(ctx)
+			if err := pause(ctx, 2*time.Second); err != nil {
+				_, _ = stop() // the reason is known
+				return err
+			}
+		}
+		t, err := w.trace(traceTime)
+		given, failure := stop()
+		if err = errors.Join(err, failure); err != nil {
+			return err
+		}
+		seconds := t.time.Seconds()
+		updates := 0.0
+		if moving {
+			updates = float64(given) / (seconds + 2)
+		}
+		frames.add(name, fmt.Sprintf("%.1f", float64(t.presented)/seconds), percent(float64(t.dropped)/float64(max(t.presented+t.dropped, 1))),
+			percent(t.busy.Seconds()/seconds), millis(float64(t.p99)), millis(float64(t.longest)), fmt.Sprintf("%.1f", updates), fmt.Sprintf("%.1f", float64(t.painted)/seconds))
+		return nil
+	}
+	if err := errors.Join(row("idle", false), row("moving", true)); err != nil {
+		return nil, nil, err
+	}
+	memory, err = b.watchMemory(ctx, s, w)
+	return frames, memory, err
+}
+
+// watchMemory lets the page move for a long time and counts what it holds after
+// each part of it, when garbage has been collected.
+func (b *bench) watchMemory(ctx context.Context, s *service, w *window) (t *table, err error) {
+	t = &table{
+		title: "page, memory",
+		intro: fmt.Sprintf("The same page, %d updates a second for %s. Counted after a garbage collection, as Chromium's `Performance.getMetrics` has it.", pageRate, b.pageTime),
+		head:  []string{"after", "heap", "nodes", "listeners", "documents", "rows", "updates"},
+	}
+	stop := s.stir(ctx)
+	defer func() {
+		_, failure := stop()
+		err = errors.Join(err, failure)
+	}()
+	began := time.Now()
+	for part := range pageParts + 1 {
+		if err := pause(ctx, max(time.Until(began.Add(b.pageTime*time.Duration(part)/pageParts)), 5*time.Second)); err != nil {
+			return nil, err
+		}
+		m, err := w.memory()
+		if err != nil {
+			return nil, err
+		}
+		t.add(time.Since(began).Round(time.Second).String(), kilobytes(m["JSHeapUsedSize"]), fmt.Sprintf("%.0f", m["Nodes"]), fmt.Sprintf("%.0f", m["JSEventListeners"]),
+			fmt.Sprintf("%.0f", m["Documents"]), fmt.Sprintf("%.0f", m["rows"]), fmt.Sprintf("%.0f", m["updates"]))
+		b.progress("page: %v", t.rows[len(t.rows)-1])
+	}
+	return t, nil
+}
+
+// stir gives people points ten times a second, until the function that it returns
+// is called: that says how many updates there were.
+func (s *service) stir(ctx context.Context) (stop func() (int, error)) {
+	ctx, cancel := context.WithCancel(ctx)
+	type result struct {
+		given int
+		err   error
+	}
+	ended := make(chan result, 1)
+	go func() {
+		ticks := time.NewTicker(time.Second / pageRate)
+		defer ticks.Stop()
+		rng := rand.New(rand.NewPCG(4, 2)) //nolint:gosec // the same points in each run
+		for given := 0; ; given++ {
+			select {
+			case <-ctx.Done():
+				ended <- result{given, nil}
+				return
+			case <-ticks.C:
+			}
+			var updates []map[string]any
+			for range movers {
+				updates = append(updates, map[string]any{"userId": personID(rng.IntN(people)), "xp": 20 + 5*rng.IntN(60)})
+			}
+			if err := s.post(ctx, "/v1/xp", map[string]any{"updates": updates}, new(any)); err != nil && ctx.Err() == nil {
+				ended <- result{given, err}
+				return
+			}
+		}
+	}()
+	return func() (int, error) {
+		cancel()
+		r := <-ended
+		return r.given, r.err
+	}
+}
+
+// lighthouse asks Lighthouse, which runs in node, for the scores of a public board's
+// page, on a phone's network and processor and on a desk's.
+func (b *bench) lighthouse(ctx context.Context) (t *table, err error) {
+	const audits = 3
+	t = &table{
+		title: "page, Lighthouse",
+		intro: fmt.Sprintf("Lighthouse 12 with its own simulated network and processor, of a page that nothing is cached of; the best and the worst of %d runs of performance.", audits),
+		head:  []string{"device", "performance", "accessibility", "best practices", "SEO", "first paint", "largest", "blocked", "shift"},
+	}
+	s, err := b.program.start(ctx, "--public")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.stop()) }()
+	path, err := chromium()
+	if err != nil {
+		return nil, err
+	}
+	for _, device := range []string{"mobile", "desktop"} {
+		b.progress("page: Lighthouse, %s", device)
+		args := []string{"tools/lighthouse.mjs", device, "performance,accessibility,best-practices,seo"}
+		for range audits {
+			args = append(args, s.url+"/")
+		}
+		var errs strings.Builder
+		cmd := exec.CommandContext(ctx, "node", args...) //nolint:gosec // our own script
+		cmd.Env, cmd.Stderr = append(os.Environ(), "CHROMIUM="+path), &errs
+		out, err := cmd.Output()
+		if err != nil {
+			return nil, fmt.Errorf("lighthouse (is there a node_modules? npm ci): %w\n%s", err, errs.String())
+		}
+		type audit struct {
+			Scores  map[string]int     `json:"scores"`
+			Costs   []string           `json:"costs"`
+			Metrics map[string]float64 `json:"metrics"`
+		}
+		var best audit
+		worst := 100
+		for line := range strings.Lines(string(out)) {
+			var one audit
+			if err := json.Unmarshal([]byte(line), &one); err != nil {
+				return nil, fmt.Errorf("lighthouse says %s: %w", line, err)
+			}
+			worst = min(worst, one.Scores["performance"])
+			if best.Scores == nil || one.Scores["performance"] > best.Scores["performance"] {
+				best = one
+			}
+		}
+		at := func(metric string) string { return fmt.Sprintf("%.2f s", best.Metrics[metric]/1e3) }
+		t.add(device, fmt.Sprintf("%d to %d", worst, best.Scores["performance"]), fmt.Sprint(best.Scores["accessibility"]), fmt.Sprint(best.Scores["best-practices"]), fmt.Sprint(best.Scores["seo"]),
+			at("first-contentful-paint"), at("largest-contentful-paint"), millis(best.Metrics["total-blocking-time"]*1e6), fmt.Sprintf("%.4f", best.Metrics["cumulative-layout-shift"]))
+		for _, cost := range best.Costs {
+			t.note("%s: %s", device, cost)
+		}
+	}
+	return t, nil
+}
