@@ -178,7 +178,7 @@ func (b *bench) lighthouse(ctx context.Context) (t *table, err error) {
 			args = append(args, s.url+"/")
 		}
 		var errs strings.Builder
-		cmd := exec.CommandContext(ctx, "node", args...) //nolint:gosec // our own script
+		cmd := exec.CommandContext(ctx, "node", args...)
 		cmd.Env, cmd.Stderr = append(os.Environ(), "CHROMIUM="+path), &errs
 		out, err := cmd.Output()
 		if err != nil {

@@ -187,10 +187,6 @@ func (w *window) trace(d time.Duration) (*traced, error) {
 	if broken != nil {
 		return nil, fmt.Errorf("read the trace: %w", broken)
 	}
-	if path := os.Getenv("TRACE"); path != "" {
-		b, _ := json.Marshal(events)
-		_ = os.WriteFile(path, b, 0o644)
-	}
 	return digest(events, took), nil
 }
 

@@ -70,7 +70,7 @@ export interface Snapshot {
   readonly status: Status;
   readonly board: string;
   readonly period: string;
-  /** Best first, at most `rows`. */
+  /** Best first; `rows` says how many. */
   readonly entries: readonly Entry[];
   readonly totalEntries: number;
   /** Sequence number of the last update that `entries` contains; null before the first data. */
@@ -95,7 +95,7 @@ export interface ConnectOptions {
    * leaves plain reading. Without this option the stream is tried with the page's cookie.
    */
   getToken?: () => Promise<string | null>;
-  /** How many rows are kept, and asked for, 1 to 1000 (100). A stream brings as many as the service's `--top`. */
+  /** How many rows are kept, 1 to 1000. Without it, all that the stream brings, the service's `--top`, or 100 by polling. */
   rows?: number;
   /** False for a stream of its own, also where another tab has the same one (true). */
   shared?: boolean;

@@ -10,6 +10,8 @@ import { Line } from "./line.js";
 import { mark, placeIn } from "./place.js";
 
 const NEIGHBOURS = 5;
+/** Asked for where nobody says how many, and no stream has brought more. */
+const ROWS = 100;
 const POLL = 15_000;
 /** Keeps the readers of a large board from asking for their own rank all at once. */
 const SPREAD = 2_000;
@@ -213,7 +215,7 @@ export class Following {
   /** The first rows, as they were where nothing in them changed. */
   #shown() {
     const { entries } = this.snapshot;
-    const shown = this.#all.slice(0, this.#rows);
+    const shown = this.#all.slice(0, this.#rows ?? undefined);
     return same(shown, entries) ? entries : Object.freeze(shown);
   }
 
@@ -227,7 +229,9 @@ export class Following {
 
   async #read() {
     try {
-      const page = await this.#getPage({ limit: String(this.#rows) });
+      const page = await this.#getPage({
+        limit: String(this.#rows ?? Math.max(ROWS, this.#all.length)),
+      });
       const { status, version, userId } = this.snapshot;
       if (version !== null && page.version < version) {
         // A live stream is the newer source; otherwise the database is another one.

@@ -2,7 +2,6 @@
 /** @import { ConnectOptions } from "../marcador.d.ts" */
 
 const PERIODS = ["all-time", "daily", "weekly", "monthly"];
-const ROWS = 100;
 const MOST_ROWS = 1000;
 
 /**
@@ -14,7 +13,7 @@ export function complete(options) {
     throw new TypeError('connect takes an object of options, such as { board: "global" }');
   }
   const { board = "global", period = "all-time", baseUrl = "", getToken } = options;
-  const { rows = ROWS, shared = true } = options;
+  const { rows = null, shared = true } = options;
   if (typeof board !== "string" || board === "") {
     throw new TypeError(
       `board is ${said(board)}; give the name of one, such as "global" or "school:42"`,
@@ -23,7 +22,7 @@ export function complete(options) {
   if (!PERIODS.includes(period)) {
     throw new TypeError(`period is ${said(period)}; give one of ${PERIODS.join(", ")}`);
   }
-  if (!Number.isInteger(rows) || rows < 1 || rows > MOST_ROWS) {
+  if (rows !== null && (!Number.isInteger(rows) || rows < 1 || rows > MOST_ROWS)) {
     throw new TypeError(`rows is ${said(rows)}; give a whole number from 1 to ${MOST_ROWS}`);
   }
   if (getToken !== undefined && typeof getToken !== "function") {

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 import { follow, given, prepare, send, settled, until, untilVersion } from "./following.js";
-import { frame, update } from "./service.js";
+import { entry, frame, update } from "./service.js";
 
 prepare();
 
@@ -112,4 +112,24 @@ test("close ends the stream and every timer", async () => {
   assert.equal(calls, 0);
   assert.equal(given.service.requests.length, 1);
   assert.equal(board.getSnapshot().version, 5);
+});
+
+test("as many rows as the stream brings, or as are asked for", async () => {
+  const many = Array.from({ length: 150 }, (_, index) => entry(index + 1));
+  given.service.greeting = frame("leaderboard:updated", update(5, { leaderboard: many }), "e-5");
+  const all = await untilVersion(follow(), 5);
+  assert.equal(all.entries.length, 150);
+  const few = follow({ rows: 2 });
+  assert.equal((await untilVersion(few, 5)).entries.length, 2);
+  await few.refresh();
+  assert.equal(given.service.asked("limit=2").length, 1);
+});
+
+test("a page that is read is no shorter than what the stream has brought", async () => {
+  const many = Array.from({ length: 150 }, (_, index) => entry(index + 1));
+  given.service.greeting = frame("leaderboard:updated", update(5, { leaderboard: many }), "e-5");
+  const board = follow();
+  await untilVersion(board, 5);
+  await board.refresh();
+  assert.equal(given.service.asked("limit=150").length, 1);
 });

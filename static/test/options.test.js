@@ -34,7 +34,7 @@ for (const [options, message] of wrong) {
 }
 
 test("defaults, and addresses with slashes at the end", () => {
-  const nothing = { board: "global", period: "all-time", rows: 100, shared: true };
+  const nothing = { board: "global", period: "all-time", rows: null, shared: true };
   assert.deepEqual(complete({}), { ...nothing, getToken: undefined, baseUrl: "" });
   assert.equal(complete({ baseUrl: "https://a.example/m/" }).baseUrl, "https://a.example/m");
   assert.equal(complete({ baseUrl: "/m" }).baseUrl, "/m");
