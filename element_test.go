@@ -111,11 +111,11 @@ func TestElement(t *testing.T) {
 	// Attributes: those of one moment are one change.
 	script(t, ctx, element+`.setAttribute("period", "weekly"); Object.assign(`+element+`, { rows: 3, label: "Los mejores" })`)
 	until(t, ctx, elementRows+`.length === 3`)
-	expect(t, ctx, "heading", inside+`.querySelector(".heading").innerText.replace(/\s+/g, " ")`, "Los mejores Esta semana")
+	expect(t, ctx, "heading", inside+`.querySelector(".heading").innerText.replace(/\s+/g, " ")`, "Los mejores Semana")
 	script(t, ctx, element+`.lang = "en"`)
 	until(t, ctx, elementLive+` && `+elementText+`.includes("Live")`)
 	script(t, ctx, element+`.removeAttribute("lang"); document.documentElement.lang = "en-GB"`)
-	until(t, ctx, elementLive+` && `+elementText+`.includes("This week")`)
+	until(t, ctx, elementLive+` && `+elementText+`.includes("Week")`)
 	script(t, ctx, `document.querySelector("main").prepend(`+element+`)`) // a move is none
 	expect(t, ctx, "after a move", elementLive, true)
 	if got := s.asked.Load(); got != 2 {

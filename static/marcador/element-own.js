@@ -1,6 +1,6 @@
 // @ts-check
 /** @import { Me } from "../marcador.d.ts" */
-/** @import { Voice } from "./element-words.js" */
+/** @import { Voice } from "./words.js" */
 
 import { fillChange, make, portrait } from "./element-rows.js";
 

@@ -1,17 +1,10 @@
 // @ts-check
 /** @import { Entry } from "../marcador.d.ts" */
-/** @import { Voice } from "./element-words.js" */
+/** @import { Voice } from "./words.js" */
 
 import { avatar } from "./avatar.js";
 import { arrow, badgeMark } from "./drawing.js";
-
-const EASE = "cubic-bezier(0.2, 0.7, 0.2, 1)";
-const GLIDE = { duration: 450, easing: EASE };
-const WASH = { duration: 1500, easing: "ease-out" };
-const COUNT = 700;
-
-/** Whether the reader wants no motion. */
-const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+import { Count, GLIDE, still, WASH } from "./motion.js";
 
 /**
  * An element whose class is its part's name too: shadow CSS sees the one, the page's CSS the other.
@@ -92,11 +85,12 @@ export class Row {
   #badge = make("span", "badge");
   #coins = make("td", "coins");
   #points = make("span", "");
-  #counting = 0;
+  #count;
 
   /** @param {Voice} voice @param {Entry} entry */
   constructor(voice, entry) {
     this.#voice = voice;
+    this.#count = new Count(this.#points, voice.figure);
     const names = make("div", "", this.#name, this.#line);
     names.className = "names";
     this.#person.append(names);
@@ -135,7 +129,7 @@ export class Row {
       this.#person.querySelector(".avatar")?.remove();
       this.#person.prepend(portrait(entry));
     }
-    this.#fillPoints(old?.score ?? entry.score, entry.score, moving);
+    this.#count.run(old?.score ?? entry.score, entry.score, moving);
     if (moving && old !== null && old.rank !== entry.rank) this.#wash(entry.rank < old.rank);
   }
 
@@ -162,7 +156,7 @@ export class Row {
   }
 
   remove() {
-    cancelAnimationFrame(this.#counting);
+    this.#count.stop();
     this.element.remove();
   }
 
@@ -185,24 +179,6 @@ export class Row {
     const color = `color-mix(in oklab, var(${rose ? "--accent" : "--trouble"}) 22%, var(--ground))`;
     const ground = getComputedStyle(this.element).backgroundColor;
     this.element.animate([{ backgroundColor: color }, { backgroundColor: ground }], WASH);
-  }
-
-  /** @param {number} from @param {number} to @param {boolean} moving */
-  #fillPoints(from, to, moving) {
-    const { figure } = this.#voice;
-    cancelAnimationFrame(this.#counting);
-    if (!moving || from === to || still()) {
-      say(this.#points, figure(to));
-      return;
-    }
-    const start = performance.now();
-    /** @param {number} now */
-    const step = (now) => {
-      const left = 1 - Math.min(1, Math.max(0, now - start) / COUNT);
-      say(this.#points, figure(Math.round(to - (to - from) * left ** 3)));
-      if (left > 0) this.#counting = requestAnimationFrame(step);
-    };
-    this.#counting = requestAnimationFrame(step);
   }
 }
 

@@ -1,7 +1,7 @@
 // @ts-check
 /** @import { Entry, Me, Problem, Snapshot } from "../marcador.d.ts" */
 /** @import { Settings } from "./element-settings.js" */
-/** @import { Voice } from "./element-words.js" */
+/** @import { Voice } from "./words.js" */
 
 import { ownPlace } from "./element-own.js";
 import { make, Rows, say } from "./element-rows.js";

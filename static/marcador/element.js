@@ -7,7 +7,7 @@ import { connect } from "../marcador.js";
 import { home, REMEDIES, settings } from "./element-settings.js";
 import { style } from "./element-style.js";
 import { View } from "./element-view.js";
-import { speak } from "./element-words.js";
+import { speak } from "./words.js";
 
 const TAG = "marcador-board";
 const SETTABLE = ["board", "period", "rows", "src", "label", "getToken"];

@@ -1,8 +1,8 @@
 // @ts-check
 /** @import { Snapshot } from "../marcador.d.ts" */
 
+import { still } from "../marcador/motion.js";
 import { find } from "./find.js";
-import { still } from "./row.js";
 import { figure, percent, words } from "./words.js";
 
 /** The reader's own place, docked at the bottom edge while their row is not in view. */
@@ -21,7 +21,7 @@ export class Own {
   constructor(rowOf) {
     this.#rowOf = rowOf;
     this.#show.addEventListener("click", () => {
-      const behavior = still.matches ? "auto" : "smooth";
+      const behavior = still() ? "auto" : "smooth";
       this.#row?.scrollIntoView({ block: "center", behavior });
     });
     // A row behind the header or right at the edge is not in view.

@@ -178,7 +178,7 @@ export function own(section, points, places) {
   const [above, below] = /** @type {HTMLElement[]} */ ([...frame.children]);
   line(above, words.points, points, false);
   below.hidden = places.values.filter((rank) => rank !== null).length < 2;
-  if (!below.hidden) line(below, places.ofDay ? words.placeOfDay : words.place, places, true);
+  if (!below.hidden) line(below, places.ofDay ? words.placeOfDay : words.rank, places, true);
 }
 
 /** Where a line is drawn, with its label above. */

@@ -3,16 +3,11 @@
 
 import { avatar } from "../marcador/avatar.js";
 import { arrow, badgeMark, medal } from "../marcador/drawing.js";
+import { Count, GLIDE, WASH } from "../marcador/motion.js";
 import { say, unseen } from "./find.js";
 import { figure, words } from "./words.js";
 
-const GLIDE = { duration: 450, easing: "cubic-bezier(0.2, 0.7, 0.2, 1)" };
-const WASH = { duration: 1500, easing: "ease-out" };
-const COUNT = 700;
 const PODIUM = 3;
-
-/** Set where the reader wants no motion. */
-export const still = matchMedia("(prefers-reduced-motion: reduce)");
 
 /** The first element of a class in a row made from the template. @param {Element} row @param {string} name */
 function part(row, name) {
@@ -34,9 +29,8 @@ export class Row {
   #you;
   #badge;
   #coins;
-  #points;
+  #count;
   #glide = /** @type {Animation | null} */ (null);
-  #counting = 0;
   /** Of the podium, 0 below it. */
   #step = 0;
 
@@ -53,11 +47,11 @@ export class Row {
     this.#you = part(element, "you");
     this.#badge = part(element, "badge");
     this.#coins = part(element, "coins");
-    this.#points = part(element, "points");
+    this.#count = new Count(part(element, "points"), figure);
     this.#you.textContent = words.you;
     this.entry = entry;
     this.#fill(null);
-    say(this.#points, figure(entry.score));
+    this.#count.run(entry.score, entry.score, false);
   }
 
   /** Shows another state of the person. @param {Entry} entry @param {boolean} moving whether changes are to be seen */
@@ -66,7 +60,7 @@ export class Row {
     if (old === entry) return;
     this.entry = entry;
     this.#fill(old);
-    if (old.score !== entry.score) this.#count(old.score, entry.score, moving);
+    if (old.score !== entry.score) this.#count.run(old.score, entry.score, moving);
     if (moving && old.rank !== entry.rank) this.#wash(entry.rank < old.rank ? "up" : "down");
   }
 
@@ -118,7 +112,7 @@ export class Row {
   }
 
   remove() {
-    cancelAnimationFrame(this.#counting);
+    this.#count.stop();
     this.element.remove();
   }
 
@@ -181,22 +175,5 @@ export class Row {
     const color = `var(--wash-${direction})`;
     const ground = getComputedStyle(this.element).backgroundColor;
     this.element.animate([{ backgroundColor: color }, { backgroundColor: ground }], WASH);
-  }
-
-  /** @param {number} from @param {number} to @param {boolean} moving */
-  #count(from, to, moving) {
-    cancelAnimationFrame(this.#counting);
-    if (!moving || still.matches) {
-      say(this.#points, figure(to));
-      return;
-    }
-    const start = performance.now();
-    /** @param {number} now */
-    const step = (now) => {
-      const left = 1 - Math.min(1, Math.max(0, now - start) / COUNT);
-      say(this.#points, figure(Math.round(to - (to - from) * left ** 3)));
-      if (left > 0) this.#counting = requestAnimationFrame(step);
-    };
-    this.#counting = requestAnimationFrame(step);
   }
 }

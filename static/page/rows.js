@@ -1,7 +1,8 @@
 // @ts-check
 /** @import { Entry } from "../marcador.d.ts" */
 
-import { Row, still } from "./row.js";
+import { still } from "../marcador/motion.js";
+import { Row } from "./row.js";
 
 /** The moving rows of a table. */
 export class Rows {
@@ -75,7 +76,7 @@ export class Rows {
     if (first) this.#body.replaceChildren();
     const moving = !first && document.visibilityState === "visible";
 
-    const places = moving && !still.matches ? this.#leave(before, entries) : null;
+    const places = moving && !still() ? this.#leave(before, entries) : null;
     const there = new Set(entries.map((entry) => entry.userId));
     for (const [userId, row] of this.#rows) {
       if (there.has(userId)) continue;

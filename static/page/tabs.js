@@ -1,7 +1,7 @@
 // @ts-check
 
 import { find } from "./find.js";
-import { words } from "./words.js";
+import { nameOf, words } from "./words.js";
 
 /** What is shown: a board in a period. @typedef {{ board: string, period: string }} View */
 /** @typedef {{ board: string, name: string }} Choice a board and what it is called */
@@ -25,14 +25,6 @@ export function periodName(period) {
   return known === undefined ? period : words[known];
 }
 
-/** What a board is called: its kind's word, and which of them it is. @param {string} board */
-export function boardName(board) {
-  const [kind, ...id] = board.split(":");
-  const { global, school, classroom, friends } = words;
-  const word = new Map(Object.entries({ global, school, classroom, friends })).get(kind) ?? kind;
-  return kind === "friends" ? word : [word, id.join(":")].join(" ").trim();
-}
-
 /**
  * The boards of a person: everybody's, their groups', their friends'.
  * @param {string} userId
@@ -46,7 +38,7 @@ export function boardsOf(userId, groups) {
     groups[kind].map((id) => {
       const board = `${kind}:${id}`;
       const name = groups[kind].length === 1 ? own.get(kind) : undefined;
-      return { board, name: name ?? boardName(board) };
+      return { board, name: name ?? nameOf(board) };
     }),
   );
   return [GLOBAL, ...choices, { board: `friends:${userId}`, name: words.friends }];
@@ -93,7 +85,7 @@ export class Tabs {
     const { board } = this.#view;
     const name = this.#names.get(board);
     if (name !== undefined) return name;
-    return this.#choices.find((one) => one.board === board)?.name ?? boardName(board);
+    return this.#choices.find((one) => one.board === board)?.name ?? nameOf(board);
   }
 
   /** Offers the boards of somebody else. @param {Choice[]} choices */
@@ -129,8 +121,7 @@ export class Tabs {
   #render() {
     const { board, period } = this.#view;
     const choices = [...this.#choices];
-    if (!choices.some((one) => one.board === board))
-      choices.push({ board, name: boardName(board) });
+    if (!choices.some((one) => one.board === board)) choices.push({ board, name: nameOf(board) });
     fill(
       this.#boards,
       choices.map((one) => ({ ...one, period, current: one.board === board })),

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MarcadorBoard } from "../marcador/element.js";
 import { home, settings } from "../marcador/element-settings.js";
-import { speak } from "../marcador/element-words.js";
+import { speak } from "../marcador/words.js";
 
 test("the element can be imported where there is no page", () => {
   assert.equal(typeof MarcadorBoard, "function");

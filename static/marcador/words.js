@@ -1,6 +1,6 @@
 // @ts-check
 
-/** What a `<marcador-board>` says. Functions take a number and its text: plurals hang on the one, people read the other. */
+/** What a board says, on the page and in a `<marcador-board>`. Functions take a number and its text: plurals hang on the one, people read the other. */
 const es = {
   connecting: "Conectando…",
   live: "En vivo",
@@ -20,8 +20,8 @@ const es = {
   friends: "Amigos",
   "all-time": "Siempre",
   daily: "Hoy",
-  weekly: "Esta semana",
-  monthly: "Este mes",
+  weekly: "Semana",
+  monthly: "Mes",
   fresh: "nuevo",
   same: "Sin cambio",
   you: "tú",
@@ -82,8 +82,8 @@ const en = {
   friends: "Friends",
   "all-time": "All time",
   daily: "Today",
-  weekly: "This week",
-  monthly: "This month",
+  weekly: "Week",
+  monthly: "Month",
   fresh: "new",
   same: "No change",
   you: "you",

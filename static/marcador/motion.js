@@ -1,0 +1,51 @@
+// @ts-check
+
+/** How rows move, on the page and in a `<marcador-board>`. Times are in milliseconds. */
+export const GLIDE = { duration: 450, easing: "cubic-bezier(0.2, 0.7, 0.2, 1)" };
+export const WASH = { duration: 1500, easing: "ease-out" };
+const COUNT = 700;
+
+/** Whether the reader wants no motion. */
+export function still() {
+  return matchMedia("(prefers-reduced-motion: reduce)").matches;
+}
+
+/** A figure that counts up to what it becomes. */
+export class Count {
+  #element;
+  #figure;
+  #frame = 0;
+
+  /** @param {HTMLElement} element @param {(n: number) => string} figure how numbers are written */
+  constructor(element, figure) {
+    this.#element = element;
+    this.#figure = figure;
+  }
+
+  /** @param {number} from @param {number} to @param {boolean} moving whether the way is to be seen */
+  run(from, to, moving) {
+    this.stop();
+    if (!moving || from === to || still()) {
+      this.#say(to);
+      return;
+    }
+    const start = performance.now();
+    /** @param {number} now */
+    const step = (now) => {
+      const left = 1 - Math.min(1, Math.max(0, now - start) / COUNT);
+      this.#say(Math.round(to - (to - from) * left ** 3));
+      if (left > 0) this.#frame = requestAnimationFrame(step);
+    };
+    this.#frame = requestAnimationFrame(step);
+  }
+
+  stop() {
+    cancelAnimationFrame(this.#frame);
+  }
+
+  /** @param {number} n */
+  #say(n) {
+    const text = this.#figure(n);
+    if (this.#element.textContent !== text) this.#element.textContent = text;
+  }
+}
