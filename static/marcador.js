@@ -21,5 +21,9 @@ export function connect(options = {}) {
 
 // In a browser the tag <marcador-board> is known as well; nothing waits for it.
 if (globalThis.customElements !== undefined) {
-  import("./marcador/element.js").catch((cause) => console.warn("marcador:", cause));
+  const define = () =>
+    import("./marcador/element.js").catch((cause) => console.warn("marcador:", cause));
+  // A page without the tag has other things to load first.
+  if (document.readyState === "complete" || document.querySelector("marcador-board")) define();
+  else addEventListener("load", define, { once: true });
 }

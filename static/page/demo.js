@@ -61,8 +61,9 @@ export class Demo {
     this.#student.append(new Option(words.justWatching, WATCHING));
     const named = new URL(location.href).searchParams.get("student");
     const wanted = named ?? sessionStorage.getItem(KEY) ?? WATCHING;
-    // Who only watches need not wait for the list.
+    // Who only watches need not wait for the list, nor anybody for a first picture.
     if (wanted === WATCHING) this.#choose();
+    await new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
     try {
       const { students, boards } = await call("/demo/students");
       this.#offer(students);

@@ -126,7 +126,7 @@ function renderTable(snapshot) {
   const lowest = Math.max(snapshot.me?.rank ?? 0, entries.at(-1)?.rank ?? 0);
   document.documentElement.style.setProperty(
     "--digits",
-    String(Math.max(2, figure(lowest).length)),
+    String(Math.max(3, figure(lowest).length)),
   );
   if (shown !== null && status === "live" && version !== shown) head.announce();
   shown = version;
