@@ -1,12 +1,10 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -67,28 +65,6 @@ func TestPage_twoWindows(t *testing.T) {
 	}
 	if got := eval[int](t, one, `performance.getEntriesByType("resource").filter((r) => !r.name.startsWith(location.origin)).length`); got != 0 {
 		t.Errorf("the page asked %d things of other hosts", got)
-	}
-	screenshot(t, window, p.url+"/?student="+eval[string](t, two, `[...document.querySelectorAll("tr[data-user-id]")][6].dataset.userId`))
-}
-
-// screenshot takes the README's picture where MARCADOR_SCREENSHOT names a file.
-func screenshot(tb testing.TB, window func(int, int, string) context.Context, url string) {
-	tb.Helper()
-	file := os.Getenv("MARCADOR_SCREENSHOT")
-	if file == "" {
-		return
-	}
-	ctx := window(1280, 800, "es-MX")
-	must(tb, ctx, chromedp.Navigate(url))
-	until(tb, ctx, isLive)
-	until(tb, ctx, bannerOn)
-	must(tb, ctx, chromedp.Sleep(time.Second)) // rows have glided to their places
-	png, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
-	if err != nil {
-		tb.Fatal(err)
-	}
-	if err := os.WriteFile(file, png, 0o644); err != nil {
-		tb.Fatal(err)
 	}
 }
 

@@ -34,6 +34,16 @@ func rowOf(user string) string {
 // middling is somebody whose row is far below the window's edge.
 const middling = `[...` + rowsOf + `].at(-2).dataset.userId`
 
+// visit opens an address at noon and waits for each condition.
+func visit(tb testing.TB, ctx context.Context, url string, conditions ...string) {
+	tb.Helper()
+	atNoon(tb, ctx)
+	must(tb, ctx, chromedp.Navigate(url))
+	for _, condition := range conditions {
+		until(tb, ctx, condition)
+	}
+}
+
 // state is one that the page can be in. open takes a new window into it, and it
 // stays so until something is pressed.
 type state struct {
@@ -52,14 +62,6 @@ func states(tb testing.TB) []state {
 	})
 	closed := sync.OnceValue(func() *program { return serveOn(tb, "127.0.0.1:0", filepath.Join(tb.TempDir(), "m.db")) })
 	shut := sync.OnceValue(func() *gate { return before(tb, school()) })
-	visit := func(tb testing.TB, ctx context.Context, url string, conditions ...string) {
-		tb.Helper()
-		atNoon(tb, ctx)
-		must(tb, ctx, chromedp.Navigate(url))
-		for _, condition := range conditions {
-			until(tb, ctx, condition)
-		}
-	}
 	return []state{
 		{"live", func(tb testing.TB, ctx context.Context) {
 			tb.Helper()
