@@ -5,7 +5,6 @@ import (
 	"context"
 	"flag"
 	"image"
-	"image/color"
 	"image/png"
 	"os"
 	"path/filepath"
@@ -76,7 +75,8 @@ func brightness(picture image.Image) float64 {
 	sum := 0.0
 	for y := size.Min.Y; y < size.Max.Y; y++ {
 		for x := size.Min.X; x < size.Max.X; x++ {
-			sum += float64(color.Gray16Model.Convert(picture.At(x, y)).(color.Gray16).Y) / 0xffff
+			r, g, b, _ := picture.At(x, y).RGBA()
+			sum += float64(r+g+b) / 3 / 0xffff
 		}
 	}
 	return sum / float64(size.Dx()*size.Dy())

@@ -58,26 +58,21 @@ func (b *bench) watchPage(ctx context.Context) (frames, memory *table, err error
 	}
 	row := func(name string, moving bool) error {
 		b.progress("page: %s", name)
-		stop := func() (int, error) { return 0, nil }
+		stop := func() error { return nil }
 		if moving {
 			stop = s.stir(ctx)
 			if err := pause(ctx, 2*time.Second); err != nil {
-				_, _ = stop() // the reason is known
+				_ = stop() // the reason is known
 				return err
 			}
 		}
 		t, err := w.trace(traceTime)
-		given, failure := stop()
-		if err = errors.Join(err, failure); err != nil {
+		if err = errors.Join(err, stop()); err != nil {
 			return err
 		}
 		seconds := t.time.Seconds()
-		updates := 0.0
-		if moving {
-			updates = float64(given) / (seconds + 2)
-		}
 		frames.add(name, fmt.Sprintf("%.1f", float64(t.presented)/seconds), percent(float64(t.dropped)/float64(max(t.presented+t.dropped, 1))),
-			percent(t.busy.Seconds()/seconds), millis(float64(t.p99)), millis(float64(t.longest)), fmt.Sprintf("%.1f", updates), fmt.Sprintf("%.1f", float64(t.painted)/seconds))
+			percent(t.busy.Seconds()/seconds), millis(float64(t.p99)), millis(float64(t.longest)), fmt.Sprintf("%.1f", float64(t.updates)/seconds), fmt.Sprintf("%.1f", float64(t.painted)/seconds))
 		return nil
 	}
 	if err := errors.Join(row("idle", false), row("moving", true)); err != nil {
@@ -96,10 +91,7 @@ func (b *bench) watchMemory(ctx context.Context, s *service, w *window) (t *tabl
 		head:  []string{"after", "heap", "nodes", "listeners", "documents", "rows", "updates"},
 	}
 	stop := s.stir(ctx)
-	defer func() {
-		_, failure := stop()
-		err = errors.Join(err, failure)
-	}()
+	defer func() { err = errors.Join(err, stop()) }()
 	began := time.Now()
 	for part := range pageParts + 1 {
 		if err := pause(ctx, max(time.Until(began.Add(b.pageTime*time.Duration(part)/pageParts)), 5*time.Second)); err != nil {
@@ -116,23 +108,19 @@ func (b *bench) watchMemory(ctx context.Context, s *service, w *window) (t *tabl
 	return t, nil
 }
 
-// stir gives people points ten times a second, until the function that it returns
-// is called: that says how many updates there were.
-func (s *service) stir(ctx context.Context) (stop func() (int, error)) {
+// stir gives people points ten times a second, until the function that it returns is
+// called.
+func (s *service) stir(ctx context.Context) (stop func() error) {
 	ctx, cancel := context.WithCancel(ctx)
-	type result struct {
-		given int
-		err   error
-	}
-	ended := make(chan result, 1)
+	ended := make(chan error, 1)
 	go func() {
 		ticks := time.NewTicker(time.Second / pageRate)
 		defer ticks.Stop()
 		rng := rand.New(rand.NewPCG(4, 2)) //nolint:gosec // the same points in each run
-		for given := 0; ; given++ {
+		for {
 			select {
 			case <-ctx.Done():
-				ended <- result{given, nil}
+				ended <- nil
 				return
 			case <-ticks.C:
 			}
@@ -141,15 +129,14 @@ func (s *service) stir(ctx context.Context) (stop func() (int, error)) {
 				updates = append(updates, map[string]any{"userId": personID(rng.IntN(people)), "xp": 20 + 5*rng.IntN(60)})
 			}
 			if err := s.post(ctx, "/v1/xp", map[string]any{"updates": updates}, new(any)); err != nil && ctx.Err() == nil {
-				ended <- result{given, err}
+				ended <- err
 				return
 			}
 		}
 	}()
-	return func() (int, error) {
+	return func() error {
 		cancel()
-		r := <-ended
-		return r.given, r.err
+		return <-ended
 	}
 }
 

@@ -111,6 +111,11 @@ func (w *window) memory() (map[string]float64, error) {
 	return metrics, nil
 }
 
+// updates returns how many the page has shown since it is visited.
+func (w *window) updates() (float64, error) {
+	return chromedp.Run(w.ctx, chromedp.Evaluate[float64](`updates`))
+}
+
 // traced is what a trace tells.
 type traced struct {
 	time      time.Duration
@@ -120,6 +125,7 @@ type traced struct {
 	busy      time.Duration
 	p99       time.Duration // of tasks
 	longest   time.Duration
+	updates   int // that the page has shown
 }
 
 // traceEvent is the part of one that is looked at; times are in microseconds.
@@ -133,8 +139,9 @@ type traceEvent struct {
 	Args  struct {
 		Name     string `json:"name"`
 		Reporter struct {
-			State string `json:"state"`
-		} `json:"chrome_frame_reporter"`
+			State    string `json:"state"`
+			Sequence int    `json:"frame_sequence"` // the same for two reports of one frame
+		} `json:"frame_reporter"`
 	} `json:"args"`
 }
 
@@ -169,11 +176,19 @@ func (w *window) trace(d time.Duration) (*traced, error) {
 	if _, err := chromedp.CallBrowser(w.ctx, tracing.Start, tracing.StartParams{TraceConfig: config}); err != nil {
 		return nil, err
 	}
+	before, err := w.updates()
+	if err != nil {
+		return nil, err
+	}
 	began := time.Now()
 	if err := pause(w.ctx, d); err != nil {
 		return nil, err
 	}
 	took := time.Since(began)
+	after, err := w.updates()
+	if err != nil {
+		return nil, err
+	}
 	if _, err := chromedp.CallBrowser(w.ctx, tracing.End, cdp.Empty{}); err != nil {
 		return nil, err
 	}
@@ -187,7 +202,9 @@ func (w *window) trace(d time.Duration) (*traced, error) {
 	if broken != nil {
 		return nil, fmt.Errorf("read the trace: %w", broken)
 	}
-	return digest(events, took), nil
+	t := digest(events, took)
+	t.updates = int(after - before)
+	return t, nil
 }
 
 // digest counts frames and tasks of the page's own process, which is the renderer
@@ -211,6 +228,7 @@ func digest(events []traceEvent, took time.Duration) *traced {
 		}
 	}
 	t := &traced{time: took}
+	frames := make(map[int]bool) // by sequence: whether it was presented
 	var tasks []time.Duration
 	for _, e := range events {
 		if e.PID != main.pid {
@@ -218,16 +236,25 @@ func digest(events []traceEvent, took time.Duration) *traced {
 		}
 		switch {
 		case e.Name == "PipelineReporter":
-			switch e.Args.Reporter.State {
+			switch r := e.Args.Reporter; r.State {
 			case "STATE_PRESENTED_ALL", "STATE_PRESENTED_PARTIAL":
-				t.presented++
+				frames[r.Sequence] = true
 			case "STATE_DROPPED":
-				t.dropped++
+				if !frames[r.Sequence] {
+					frames[r.Sequence] = false
+				}
 			}
 		case e.TID == main.tid && e.Name == "RunTask":
 			tasks = append(tasks, time.Duration(e.Took*1e3))
 		case e.TID == main.tid && e.Name == "Commit":
 			t.painted++
+		}
+	}
+	for _, presented := range frames {
+		if presented {
+			t.presented++
+		} else {
+			t.dropped++
 		}
 	}
 	slices.Sort(tasks)

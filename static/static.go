@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -16,8 +15,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/evanw/esbuild/pkg/api"
 )
 
 //go:embed index.html *.css *.js *.svg marcador.d.ts marcador/*.js marcador/*.d.ts page/* vendor/uPlot.esm.js vendor/uPlot.css vendor/uPlot.LICENSE
@@ -143,13 +140,22 @@ func load(demo bool) (map[string]file, error) {
 		case name == "marcador.js", name == "marcador.d.ts", strings.HasPrefix(name, "marcador/"):
 			served["/"+name] = f
 		}
-		if body, err = small(name, body); err != nil {
-			return fmt.Errorf("minify %s: %w", name, err)
-		}
-		served["/static/"+name], err = encode(name, body)
-		return err
+		served["/static/"+name] = f
+		return nil
 	})
-	return served, err
+	if err != nil {
+		return nil, err
+	}
+	parts, err := bundle(files, "page/page.js", "page/page.css")
+	if err != nil {
+		return nil, err
+	}
+	for name, body := range parts {
+		if served["/static/"+name], err = encode(name, body); err != nil {
+			return nil, err
+		}
+	}
+	return served, nil
 }
 
 func encode(name string, body []byte) (file, error) {
@@ -159,21 +165,4 @@ func encode(name string, body []byte) (file, error) {
 	var err error
 	f.gzip.body, err = zipped(body)
 	return f, err
-}
-
-// small returns script and style without what only people read, for the page: a third
-// less of it is on the wire then. What developers import is served as it was written.
-func small(name string, body []byte) ([]byte, error) {
-	loader, ok := map[string]api.Loader{".js": api.LoaderJS, ".css": api.LoaderCSS}[path.Ext(name)]
-	if !ok {
-		return body, nil
-	}
-	result := api.Transform(string(body), api.TransformOptions{
-		Loader: loader, LegalComments: api.LegalCommentsInline,
-		MinifyWhitespace: true, MinifySyntax: true, MinifyIdentifiers: true,
-	})
-	if len(result.Errors) > 0 {
-		return nil, errors.New(result.Errors[0].Text)
-	}
-	return result.Code, nil
 }

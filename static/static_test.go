@@ -37,13 +37,13 @@ func TestHandler_Files(t *testing.T) {
 	h := static.Handler(false)
 	for _, tc := range []struct{ path, contentType, has string }{
 		{"/", "text/html; charset=utf-8", "<!doctype html>"},
-		{"/marcador.js", "text/javascript; charset=utf-8", "export function connect"},
+		{"/marcador.js", "text/javascript; charset=utf-8", "export { connect }"},
 		{"/marcador.d.ts", "text/plain; charset=utf-8", "export function connect"},
 		{"/marcador/sse.js", "text/javascript; charset=utf-8", "export class EventParser"},
 		{"/marcador/element.js", "text/javascript; charset=utf-8", "customElements"},
 		{"/marcador/element.d.ts", "text/plain; charset=utf-8", "HTMLElementTagNameMap"},
-		{"/static/page/page.js", "text/javascript; charset=utf-8", "../marcador.js"},
-		{"/static/page/style.css", "text/css; charset=utf-8", ":root"},
+		{"/static/page/page.js", "text/javascript; charset=utf-8", "chunk.js"},
+		{"/static/page/page.css", "text/css; charset=utf-8", ":root"},
 		{"/static/favicon.svg", "image/svg+xml", "<svg"},
 	} {
 		t.Run(tc.path, func(t *testing.T) {
@@ -171,8 +171,11 @@ func TestIndex_Preload(t *testing.T) {
 			}
 		}
 	}
-	if len(needed) < 10 {
-		t.Errorf("only %d modules were found: %v", len(needed), needed)
+	if len(needed) > 2 {
+		t.Errorf("the page begins with %d modules, want one and what its parts share: %v", len(needed), needed)
+	}
+	if style := body(t, do(t, h, http.MethodGet, "/static/page/page.css", "")); strings.Contains(style, "@import") {
+		t.Error("the style asks for more style")
 	}
 	for name := range needed {
 		if !asked[name] {

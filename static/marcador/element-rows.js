@@ -4,7 +4,8 @@
 
 import { avatar } from "./avatar.js";
 import { arrow, badgeMark } from "./drawing.js";
-import { Count, GLIDE, still, WASH } from "./motion.js";
+import { Count } from "./motion.js";
+import { MovingRow, MovingRows } from "./moving.js";
 
 /**
  * An element whose class is its part's name too: shadow CSS sees the one, the page's CSS the other.
@@ -71,10 +72,8 @@ export function fillChange(cell, { change, changeType }, { words, figure }) {
   }
 }
 
-/** One person's row; it stays the same element for as long as they are shown. */
-export class Row {
-  element = make("tr", "row");
-
+/** One person's row in a `<marcador-board>`. */
+class Row extends MovingRow {
   #voice;
   #entry = /** @type {Entry | null} */ (null);
   #rank = make("span", "");
@@ -89,13 +88,16 @@ export class Row {
 
   /** @param {Voice} voice @param {Entry} entry */
   constructor(voice, entry) {
+    const wash = document.createElement("i");
+    wash.className = "wash";
+    super(make("tr", "row"), wash);
     this.#voice = voice;
     this.#count = new Count(this.#points, voice.figure);
     const names = make("div", "", this.#name, this.#line);
     names.className = "names";
     this.#person.append(names);
     this.#line.append(this.#badge);
-    const who = make("th", "who", this.#person);
+    const who = make("th", "who", wash, this.#person);
     who.scope = "row";
     this.element.append(
       make("td", "rank", this.#rank),
@@ -107,7 +109,7 @@ export class Row {
     this.update(entry, false);
   }
 
-  /** Shows another state of the person. @param {Entry} entry @param {boolean} moving whether changes are to be seen */
+  /** @override @param {Entry} entry @param {boolean} moving */
   update(entry, moving) {
     const old = this.#entry;
     if (old === entry) return;
@@ -130,34 +132,14 @@ export class Row {
       this.#person.prepend(portrait(entry));
     }
     this.#count.run(old?.score ?? entry.score, entry.score, moving);
-    if (moving && old !== null && old.rank !== entry.rank) this.#wash(entry.rank < old.rank);
+    if (moving && old !== null && old.rank !== entry.rank)
+      this.wash(entry.rank < old.rank ? "up" : "down");
   }
 
-  /** Lets the row come from where it stood. @param {number} distance in pixels, positive from below */
-  glide(distance) {
-    const { element } = this;
-    // Whoever rises passes above those who make room.
-    element.style.zIndex = distance > 0 ? "1" : "";
-    const from = { transform: `translateY(${distance}px)` };
-    const glide = element.animate([from, { transform: "none" }], { ...GLIDE, id: "glide" });
-    glide.onfinish = () => {
-      element.style.zIndex = "";
-    };
-  }
-
-  /** Puts the row where it belongs, without the rest of its way. */
-  rest() {
-    for (const way of this.element.getAnimations()) if (way.id === "glide") way.cancel();
-    this.element.style.zIndex = "";
-  }
-
-  appear() {
-    this.element.animate([{ opacity: 0 }, { opacity: 1 }], GLIDE);
-  }
-
+  /** @override */
   remove() {
     this.#count.stop();
-    this.element.remove();
+    super.remove();
   }
 
   /** @param {Entry} entry */
@@ -173,82 +155,22 @@ export class Row {
       this.#line.prepend(make("span", "you", this.#voice.words.you));
     if (!isCurrentUser) you?.remove();
   }
-
-  /** @param {boolean} rose */
-  #wash(rose) {
-    const color = `color-mix(in oklab, var(${rose ? "--accent" : "--trouble"}) 22%, var(--ground))`;
-    const ground = getComputedStyle(this.element).backgroundColor;
-    this.element.animate([{ backgroundColor: color }, { backgroundColor: ground }], WASH);
-  }
 }
 
-/** The moving rows of a table's body. */
-export class Rows {
-  #body;
-  #voice;
-  #rows = /** @type {Map<string, Row>} By user id, as many as are shown. */ (new Map());
-  #first = true;
-
+/**
+ * The rows of a `<marcador-board>`.
+ * @extends {MovingRows<Row>}
+ */
+export class Rows extends MovingRows {
   /** @param {HTMLTableSectionElement} body @param {Voice} voice */
   constructor(body, voice) {
-    this.#body = body;
-    this.#voice = voice;
+    super(body, (entry) => new Row(voice, entry));
   }
 
-  /** Rows of stone, in the geometry of what will come. @param {number} count */
-  wait(count) {
-    this.clear();
-    this.#body.append(...Array.from({ length: count }, stone));
+  /** So many rows of stone. @param {number} count */
+  waitFor(count) {
+    this.wait(Array.from({ length: count }, stone));
   }
-
-  clear() {
-    for (const row of this.#rows.values()) row.remove();
-    this.#rows.clear();
-    this.#first = true;
-    this.#body.replaceChildren();
-  }
-
-  /** Shows these; whoever was there before glides to their new place. @param {readonly Entry[]} entries */
-  show(entries) {
-    const moving = !this.#first && document.visibilityState === "visible";
-    const gliding = moving && !still();
-    if (this.#first) this.#body.replaceChildren();
-    this.#first = false;
-
-    // Where they are seen now, on their way perhaps; from there they go on.
-    const tops = new Map(
-      gliding ? [...this.#rows.values()].map((row) => [row, top(row)]) : undefined,
-    );
-    for (const row of tops.keys()) row.rest();
-    const there = new Set(entries.map((entry) => entry.userId));
-    for (const [userId, row] of this.#rows) {
-      if (there.has(userId)) continue;
-      row.remove();
-      this.#rows.delete(userId);
-    }
-    let next = this.#body.firstElementChild;
-    for (const entry of entries) {
-      let row = this.#rows.get(entry.userId);
-      if (row === undefined) {
-        row = new Row(this.#voice, entry);
-        this.#rows.set(entry.userId, row);
-        if (gliding) row.appear();
-      } else {
-        row.update(entry, moving);
-      }
-      if (row.element === next) next = next.nextElementSibling;
-      else this.#body.insertBefore(row.element, next);
-    }
-    const ways = [...tops]
-      .filter(([row]) => row.element.isConnected)
-      .map(([row, from]) => ({ row, way: from - top(row) }));
-    for (const { row, way } of ways) if (Math.abs(way) >= 1) row.glide(way);
-  }
-}
-
-/** Where a row is seen, in the window. @param {Row} row */
-function top(row) {
-  return row.element.getBoundingClientRect().top;
 }
 
 function stone() {

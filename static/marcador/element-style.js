@@ -173,9 +173,19 @@ thead th {
 }
 thead span { font-size: 0.8em; }
 tbody tr {
+  isolation: isolate;
   position: relative;
   background: var(--ground);
 }
+.wash {
+  position: absolute;
+  z-index: -1;
+  inset: 0;
+  opacity: 0;
+  background: color-mix(in oklab, var(--accent) 22%, var(--ground));
+  pointer-events: none;
+}
+.wash[data-way="down"] { background: color-mix(in oklab, var(--trouble) 22%, var(--ground)); }
 tbody > tr > * { height: var(--row); }
 tbody > tr + tr > * { border-top: 1px solid var(--line); }
 

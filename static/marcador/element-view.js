@@ -87,7 +87,7 @@ export class View {
       state.hidden = true;
     } else {
       footer.append(...wrong.map((one) => this.#explain(one)));
-      this.#rows.wait(Math.min(rows, MOST_STONES));
+      this.#rows.waitFor(Math.min(rows, MOST_STONES));
     }
   }
 
@@ -111,7 +111,7 @@ export class View {
     if (version === null) {
       if (this.#table.hidden) {
         this.#unsay();
-        this.#rows.wait(Math.min(this.#settings.rows, MOST_STONES));
+        this.#rows.waitFor(Math.min(this.#settings.rows, MOST_STONES));
       }
       return;
     }

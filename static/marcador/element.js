@@ -3,7 +3,7 @@
 /** @import { MarcadorBoard as Typed } from "./element.d.ts" */
 /** @import { Settings } from "./element-settings.js" */
 
-import { connect } from "../marcador.js";
+import { connect } from "./connect.js";
 import { home, REMEDIES, settings } from "./element-settings.js";
 import { style } from "./element-style.js";
 import { View } from "./element-view.js";

@@ -45,7 +45,10 @@ export class Count {
 
   /** @param {number} n */
   #say(n) {
-    const text = this.#figure(n);
-    if (this.#element.textContent !== text) this.#element.textContent = text;
+    const figure = this.#figure(n);
+    // The same text node with other words: a new one would be a new child, at which styles are matched anew.
+    const text = this.#element.firstChild;
+    if (!(text instanceof Text)) this.#element.textContent = figure;
+    else if (text.data !== figure) text.data = figure;
   }
 }

@@ -145,15 +145,29 @@ export function speak(wanted) {
   return found;
 }
 
+/**
+ * What is made when it is first asked for: a format takes a phone some 20 ms to make.
+ * @template T
+ * @param {() => T} make
+ */
+export function late(make) {
+  let made = /** @type {T | undefined} */ (undefined);
+  return () => (made ??= make());
+}
+
 /** @param {string} locale */
 function voice(locale) {
   const language = locale.slice(0, 2).toLowerCase();
   const words = language === "en" ? en : es;
   // Always grouped: figures of a column look alike.
   const figures = new Intl.NumberFormat(locale, { useGrouping: true });
-  const percents = new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 1 });
-  const relative = new Intl.RelativeTimeFormat(locale, { style: "short" });
-  const moments = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "medium" });
+  const percents = late(
+    () => new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 1 }),
+  );
+  const relative = late(() => new Intl.RelativeTimeFormat(locale, { style: "short" }));
+  const moments = late(
+    () => new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "medium" }),
+  );
   return {
     language,
     locale,
@@ -161,17 +175,17 @@ function voice(locale) {
     /** @param {number} n */
     figure: (n) => figures.format(n),
     /** @param {number} n from 0 to 100 */
-    percent: (n) => percents.format(n / 100),
+    percent: (n) => percents().format(n / 100),
     /** @param {string} time */
-    moment: (time) => moments.format(new Date(time)),
+    moment: (time) => moments().format(new Date(time)),
     /** "hace 2 min", in steps of ten seconds below a minute. @param {string} time @param {number} now milliseconds */
     ago: (time, now) => {
       const seconds = Math.max(0, Math.floor((now - Date.parse(time)) / 1000));
       if (seconds < 10) return words.justNow;
-      if (seconds < 60) return relative.format(-Math.floor(seconds / 10) * 10, "second");
-      if (seconds < 3_600) return relative.format(-Math.floor(seconds / 60), "minute");
-      if (seconds < 86_400) return relative.format(-Math.floor(seconds / 3_600), "hour");
-      return relative.format(-Math.floor(seconds / 86_400), "day");
+      if (seconds < 60) return relative().format(-Math.floor(seconds / 10) * 10, "second");
+      if (seconds < 3_600) return relative().format(-Math.floor(seconds / 60), "minute");
+      if (seconds < 86_400) return relative().format(-Math.floor(seconds / 3_600), "hour");
+      return relative().format(-Math.floor(seconds / 86_400), "day");
     },
     /** What a board is called: its kind's word, and which of them it is. @param {string} board */
     nameOf: (board) => {

@@ -1,7 +1,7 @@
 // @ts-check
 /** @import { Board, Snapshot } from "../marcador.d.ts" */
 
-import { find, say, template } from "./find.js";
+import { find, say } from "./find.js";
 import { Rows } from "./rows.js";
 import { figure, words } from "./words.js";
 
@@ -11,12 +11,7 @@ const LEAST = 5_000;
 
 /** The places around the reader's own, below the top rows, while the own row is not among those. */
 export class Around {
-  #rows = new Rows(
-    /** @type {HTMLTableSectionElement} */ (find("around")),
-    template("row"),
-    template("stone"),
-    false,
-  );
+  #rows = new Rows(/** @type {HTMLTableSectionElement} */ (find("around")), false);
   #gap = find("gap");
   #gapText = find("gap-text");
   #changed;

@@ -2,12 +2,12 @@
 /** @import { Board, Problem, Snapshot } from "../marcador.d.ts" */
 /** @import { View } from "./tabs.js" */
 
-import { connect } from "../marcador.js";
+import { connect } from "../marcador/connect.js";
 import { Around } from "./around.js";
 import { Card } from "./card.js";
 import { Charts } from "./charts.js";
 import { Demo } from "./demo.js";
-import { find, say, template } from "./find.js";
+import { find, say } from "./find.js";
 import { Head } from "./head.js";
 import { isKiosk, keepAwake } from "./kiosk.js";
 import { Own } from "./own.js";
@@ -27,14 +27,10 @@ const [table, notice, noticeTitle, noticeText] = [
   "notice-text",
 ].map(find);
 const noticeRetry = find("notice-retry");
-const rows = new Rows(
-  /** @type {HTMLTableSectionElement} */ (find("rows")),
-  template("row"),
-  template("stone"),
-);
+const rows = new Rows(/** @type {HTMLTableSectionElement} */ (find("rows")), true, showOwn);
 const head = new Head();
 const toasts = new Toasts();
-const around = new Around(() => board !== null && own.show(board.getSnapshot()));
+const around = new Around(showOwn);
 const own = new Own((userId) => rows.find(userId) ?? around.find(userId));
 const card = new Card();
 const charts = new Charts();
@@ -97,6 +93,11 @@ function render() {
   renderReader(board, snapshot);
 }
 
+/** Shows the reader's own place anew, when rows have come or gone. */
+function showOwn() {
+  if (board !== null) own.show(board.getSnapshot());
+}
+
 /** @param {Snapshot} snapshot */
 function renderTable(snapshot) {
   const { entries, version, error, status } = snapshot;
@@ -107,7 +108,7 @@ function renderTable(snapshot) {
       rows.clear();
       renderProblem(error);
     } else if (rows.empty) {
-      rows.wait(STONES);
+      rows.waitFor(STONES);
     }
     table.hidden = given;
     notice.hidden = !given;
@@ -186,7 +187,7 @@ setInterval(() => {
 }, 1_000);
 
 if (isKiosk) keepAwake();
-rows.wait(STONES);
+rows.waitFor(STONES);
 head.name(tabs.name, periodName(tabs.view.period));
 if (demo && !isKiosk) new Demo(toasts, become, () => board?.refresh(), call).start();
 else become(undefined);

@@ -3,11 +3,10 @@
 
 import { avatar } from "../marcador/avatar.js";
 import { arrow, badgeMark, medal } from "../marcador/drawing.js";
-import { Count, GLIDE, WASH } from "../marcador/motion.js";
+import { Count } from "../marcador/motion.js";
+import { MovingRow } from "../marcador/moving.js";
 import { say, unseen } from "./find.js";
 import { figure, words } from "./words.js";
-
-const PODIUM = 3;
 
 /** The first element of a class in a row made from the template. @param {Element} row @param {string} name */
 function part(row, name) {
@@ -16,10 +15,8 @@ function part(row, name) {
   return found;
 }
 
-/** One person's row; it stays the same element for as long as they are on the page. */
-export class Row {
-  /** @type {HTMLTableRowElement} */
-  element;
+/** One person's row on the page. */
+export class Row extends MovingRow {
   /** @type {Entry} */
   entry;
 
@@ -30,16 +27,17 @@ export class Row {
   #badge;
   #coins;
   #count;
-  #glide = /** @type {Animation | null} */ (null);
+  #podium;
   /** Of the podium, 0 below it. */
   #step = 0;
 
-  /** @param {DocumentFragment} template @param {Entry} entry */
-  constructor(template, entry) {
+  /** @param {DocumentFragment} template @param {Entry} entry @param {number} podium how many stand on it */
+  constructor(template, entry, podium) {
     const copy = /** @type {DocumentFragment} */ (template.cloneNode(true));
     const element = copy.querySelector("tr");
     if (element === null) throw new Error("the template has no row");
-    this.element = element;
+    super(element, part(element, "wash"));
+    this.#podium = podium;
     this.element.dataset.userId = entry.userId;
     this.#rank = part(element, "rank");
     this.#change = part(element, "change");
@@ -54,22 +52,19 @@ export class Row {
     this.#count.run(entry.score, entry.score, false);
   }
 
-  /** Shows another state of the person. @param {Entry} entry @param {boolean} moving whether changes are to be seen */
+  /** @override @param {Entry} entry @param {boolean} moving */
   update(entry, moving) {
     const old = this.entry;
     if (old === entry) return;
     this.entry = entry;
     this.#fill(old);
     if (old.score !== entry.score) this.#count.run(old.score, entry.score, moving);
-    if (moving && old.rank !== entry.rank) this.#wash(entry.rank < old.rank ? "up" : "down");
+    if (moving && old.rank !== entry.rank) this.wash(entry.rank < old.rank ? "up" : "down");
   }
 
-  /**
-   * Puts the row on the podium or below it.
-   * @param {number} index on the board, from 0; -1 for one that is shown elsewhere
-   */
+  /** On the podium or below it. @override @param {number} index */
   stand(index) {
-    const step = index >= 0 && index < PODIUM ? index + 1 : 0;
+    const step = index < this.#podium ? index + 1 : 0;
     if (step === this.#step) return;
     this.#step = step;
     if (step === 0) delete this.element.dataset.step;
@@ -77,43 +72,10 @@ export class Row {
     this.#fillMedal();
   }
 
-  /** Lets the row come from where it stood, so many pixels away. @param {number} x @param {number} y positive from below */
-  glide(x, y) {
-    if (x === 0 && y === 0) return;
-    const { element } = this;
-    // Whoever rises passes above those who make room.
-    element.style.zIndex = y > 0 ? "1" : "";
-    const from = { transform: `translate(${x}px, ${y}px)` };
-    const glide = element.animate([from, { transform: "none" }], GLIDE);
-    this.#glide = glide;
-    glide.finished.then(
-      () => {
-        element.style.zIndex = "";
-        if (this.#glide === glide) this.#glide = null;
-      },
-      () => {},
-    );
-  }
-
-  /** Puts the row where it belongs, without the rest of its way. */
-  rest() {
-    this.#glide?.cancel();
-    this.#glide = null;
-    this.element.style.zIndex = "";
-  }
-
-  /** Whether the row is on its way. */
-  get gliding() {
-    return this.#glide !== null;
-  }
-
-  appear() {
-    this.element.animate([{ opacity: 0 }, { opacity: 1 }], GLIDE);
-  }
-
+  /** @override */
   remove() {
     this.#count.stop();
-    this.element.remove();
+    super.remove();
   }
 
   /** @param {Entry | null} old */
@@ -144,7 +106,7 @@ export class Row {
     const frame = this.element.querySelector(".avatar");
     if (frame === null) return;
     frame.querySelector(".medal")?.remove();
-    if (this.#step > 0 && this.entry.rank <= PODIUM) frame.append(medal(this.entry.rank));
+    if (this.#step > 0 && this.entry.rank <= this.#podium) frame.append(medal(this.entry.rank));
   }
 
   #fillChange() {
@@ -168,12 +130,5 @@ export class Row {
       dash.textContent = "–";
       cell.replaceChildren(dash, unseen(words.same));
     }
-  }
-
-  /** @param {"up" | "down"} direction */
-  #wash(direction) {
-    const color = `var(--wash-${direction})`;
-    const ground = getComputedStyle(this.element).backgroundColor;
-    this.element.animate([{ backgroundColor: color }, { backgroundColor: ground }], WASH);
   }
 }

@@ -133,6 +133,9 @@ export class Tabs {
   }
 }
 
+/** Bars that are scrolled perhaps. Until then the page needs no layout before its first picture. */
+const scrolled = /** @type {WeakSet<Element>} */ (new WeakSet());
+
 /**
  * Puts links in, keeping those that are there, and with them the keyboard's place.
  * @param {HTMLElement} nav
@@ -149,7 +152,10 @@ function fill(nav, tabs) {
     link.href = addressOf(board, period);
     if (current) {
       link.setAttribute("aria-current", "page");
-      nav.scrollLeft = link.offsetLeft - nav.offsetLeft - nav.clientWidth / 3;
+      if (index > 0 || scrolled.has(nav)) {
+        scrolled.add(nav);
+        nav.scrollLeft = link.offsetLeft - nav.offsetLeft - nav.clientWidth / 3;
+      }
     } else {
       link.removeAttribute("aria-current");
     }

@@ -1,6 +1,6 @@
 // @ts-check
 
-import { speak } from "../marcador/words.js";
+import { late, speak } from "../marcador/words.js";
 
 /**
  * What the page says besides, in Spanish and in English. Plain texts are strings; what carries a number is a
@@ -58,7 +58,7 @@ const es = {
 };
 
 const SUFFIXES = { one: "st", two: "nd", few: "rd", other: "th", zero: "th", many: "th" };
-const englishOrdinals = new Intl.PluralRules("en", { type: "ordinal" });
+const englishOrdinals = late(() => new Intl.PluralRules("en", { type: "ordinal" }));
 
 /** @type {typeof es} */
 const en = {
@@ -98,7 +98,7 @@ const en = {
   toBadge: (n, text, badge) => (n === 1 ? `1 point to ${badge}` : `${text} points to ${badge}`),
   skipped: (n, text) => (n === 1 ? "1 more place" : `${text} more places`),
   moved: (from, to) => `from ${from} to ${to}`,
-  ordinal: (n, text) => text + SUFFIXES[englishOrdinals.select(n)],
+  ordinal: (n, text) => text + SUFFIXES[englishOrdinals().select(n)],
 };
 
 const voice = speak([...(globalThis.navigator?.languages ?? [])]);
@@ -107,21 +107,24 @@ export const { language, figure, percent, moment, ago, nameOf } = voice;
 
 export const words = { ...voice.words, ...(language === "en" ? en : es) };
 
-const days = new Intl.DateTimeFormat(voice.locale, { weekday: "short" });
-const hours = new Intl.DateTimeFormat(voice.locale, { hour: "numeric" });
-const shorts = new Intl.NumberFormat(voice.locale, {
-  notation: "compact",
-  maximumSignificantDigits: 4,
-});
+const days = late(() => new Intl.DateTimeFormat(voice.locale, { weekday: "short" }));
+const hours = late(() => new Intl.DateTimeFormat(voice.locale, { hour: "numeric" }));
+const shorts = late(
+  () =>
+    new Intl.NumberFormat(voice.locale, {
+      notation: "compact",
+      maximumSignificantDigits: 4,
+    }),
+);
 
 /** @param {number} n */
 export const ordinal = (n) => words.ordinal(n, figure(n));
 
 /** "lun". @param {number} time milliseconds */
-export const weekday = (time) => days.format(time).replace(".", "");
+export const weekday = (time) => days().format(time).replace(".", "");
 
 /** "15" or "3 PM". @param {number} time milliseconds */
-export const hour = (time) => hours.format(time);
+export const hour = (time) => hours().format(time);
 
 /** "12.3 k", for an axis. @param {number} n */
-export const short = (n) => shorts.format(n);
+export const short = (n) => shorts().format(n);
