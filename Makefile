@@ -2,7 +2,7 @@
 # make test   everything that a change has to pass; installs what it needs, cheap checks first
 # make lint   the part of it that only reads the code
 # make fmt    formats the code
-# make bench  benchmarks, into bench/go.txt, bench/streams.md and bench/writes.md
+# make bench  benchmarks, into bench/go.txt, bench/streams.md, bench/writes.md and bench/page.md
 # make soak   an hour of everything at once, into bench/soak.md, after a thousand kills
 # make fuzz   each fuzz target for FUZZTIME
 # make tools  the Go tools of tools/go.mod, into .tools
@@ -75,10 +75,11 @@ fmt: $(TOOLS)/golangci-lint $(NPM)
 	$(TOOLS)/golangci-lint fmt
 	node_modules/.bin/biome check --write
 
-bench: tools
+bench: tools $(NPM)
 	tools/bench.sh $(TOOLS)/benchstat
 	go run ./bench -out bench/streams.md fanout idle stall churn drain
 	go run ./bench -out bench/writes.md writes
+	go run ./bench -out bench/page.md page
 
 soak:
 	go test -count=1 -run '^TestProcess_killed$$' -timeout 1h -v . -kills 1000

@@ -10,7 +10,7 @@ import (
 	"github.com/evanw/esbuild/pkg/api"
 )
 
-// bundle returns what the page loads, by name: each entry with all that it imports in
+// bundle returns what pages load, by name: each entry with all that it imports in
 // one file, and beside them one for each part that is imported when it is needed. A
 // browser has them in two round trips where modules of modules take five, and without
 // what only people read they are a third less. What developers import is served as it

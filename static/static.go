@@ -146,7 +146,7 @@ func load(demo bool) (map[string]file, error) {
 	if err != nil {
 		return nil, err
 	}
-	parts, err := bundle(files, "page/page.js", "page/page.css")
+	parts, err := bundle(files, "page/page.js", "page/page.css", "docs.css")
 	if err != nil {
 		return nil, err
 	}

@@ -174,8 +174,10 @@ func TestIndex_Preload(t *testing.T) {
 	if len(needed) > 2 {
 		t.Errorf("the page begins with %d modules, want one and what its parts share: %v", len(needed), needed)
 	}
-	if style := body(t, do(t, h, http.MethodGet, "/static/page/page.css", "")); strings.Contains(style, "@import") {
-		t.Error("the style asks for more style")
+	for _, style := range []string{"/static/page/page.css", "/static/docs.css"} {
+		if text := body(t, do(t, h, http.MethodGet, style, "")); strings.Contains(text, "@import") || !strings.Contains(text, "--paper:") {
+			t.Errorf("%s is not the whole style", style)
+		}
 	}
 	for name := range needed {
 		if !asked[name] {
