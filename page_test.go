@@ -19,7 +19,7 @@ func TestPage_twoWindows(t *testing.T) {
 	one, two := window(1280, 900, "es-MX"), window(1280, 900, "en-US")
 
 	must(t, two, chromedp.Navigate(p.url))
-	until(t, two, isLive)
+	until(t, two, isLive+` && `+rowsOf+`.length > 40`)
 	// Somebody in the lower half, so that there is a way up.
 	student := eval[string](t, two, `[...document.querySelectorAll("tr[data-user-id]")][40].dataset.userId`)
 	must(t, one, chromedp.Navigate(p.url+"/?student="+student))

@@ -32,7 +32,7 @@ export interface Me extends Entry {
  * - `connecting`: no data yet, a first answer is awaited
  * - `live`: the stream is open
  * - `stale`: the stream is lost, the data stays, a new try is under way
- * - `offline`: five tries in a row failed; `retry()` tries again
+ * - `offline`: a try and five more in a row failed, or there is no such board; `retry()` tries again
  * - `readonly`: no token, or one that may not follow: the page is read every 15 s while visible
  */
 export type Status = "connecting" | "live" | "stale" | "offline" | "readonly";

@@ -1,7 +1,7 @@
 // Has Lighthouse look at pages of this machine, and prints what it finds as JSON, one line a page:
 //   node tools/lighthouse.mjs mobile|desktop CATEGORY,… URL…
 //   {"url","device","scores":{"accessibility":100,…},"costs":["audit: what it says",…],"metrics":{…}}
-// Chromium is $CHROMIUM, else chromium on PATH. It reaches no other host, and reports nothing to anybody.
+// Chromium is $CHROMIUM, else /usr/bin/chromium. It reaches no other host, and reports nothing to anybody.
 // @ts-check
 
 import { launch } from "chrome-launcher";

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"mime"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -170,7 +171,7 @@ func read(e *sse.Event) (n news, err error) {
 
 // validate returns what is wrong with an answer that is no stream.
 func (f *feed) validate(_ *sse.Client, res *http.Response) error {
-	if res.StatusCode == http.StatusOK && res.Header.Get("Content-Type") == "text/event-stream" {
+	if kind, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type")); res.StatusCode == http.StatusOK && kind == "text/event-stream" {
 		return nil
 	}
 	defer func() { _ = res.Body.Close() }() // the client does not
@@ -191,7 +192,7 @@ func (f *feed) validate(_ *sse.Client, res *http.Response) error {
 		if len(problem.Errors) > 0 {
 			return &refusal{"--" + problem.Detail}
 		}
-	case http.StatusTooManyRequests, http.StatusServiceUnavailable, http.StatusBadGateway, http.StatusGatewayTimeout:
+	case http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable, http.StatusBadGateway, http.StatusGatewayTimeout:
 		seconds, _ := strconv.Atoi(res.Header.Get("Retry-After"))
 		return &later{problem.Detail, time.Duration(min(max(seconds, 0), 600)) * time.Second}
 	}

@@ -27,7 +27,7 @@ function hash(text) {
  * First letters of the first and the last word that have any; "" for a name of pictures alone.
  * @param {string} name
  */
-export function initials(name) {
+function initials(name) {
   const letters = name
     .split(/\s+/u)
     .map((word) => word.match(/[\p{L}\p{N}]\p{M}*/u)?.[0] ?? "")

@@ -10,6 +10,8 @@ import { Refusal, refusalFrom } from "./http.js";
 import { Stream } from "./stream.js";
 
 const TRIES = 5;
+/** What another try would be told again: there is no such board, or it is asked for in a wrong way. */
+const NEVER = new Set([400, 404, 422]);
 const FIRST_DELAY = 1_000;
 const LONGEST_DELAY = 30_000;
 /** A stream that lived this long has nothing to do with what was before it. */
@@ -241,6 +243,7 @@ export class Connection {
     }
     if (expired || ending.status === 401 || ending.status === 403) {
       // A token that is refused is not sent again; what may be read without one still is.
+      console.warn("marcador: the stream was refused:", ending.message);
       if (ending.status !== 403) this.#service.dropToken();
       this.#set({ status: "readonly" });
       return;
@@ -251,7 +254,7 @@ export class Connection {
       this.open(true);
       return;
     }
-    if (this.#failures > TRIES) {
+    if (this.#failures > TRIES || NEVER.has(ending.status)) {
       this.#notBefore = 0;
       this.#set({ status: "offline", error: ending.problem });
       return;

@@ -45,8 +45,12 @@ export class MarcadorBoard extends Base {
   }
 
   set getToken(ask) {
-    if (ask === this.#getToken) return;
-    this.#getToken = ask ?? null;
+    const next = ask ?? null;
+    if (next === this.#getToken) return;
+    if (next !== null && typeof next !== "function") {
+      throw new TypeError("getToken: give a function that returns a promise of a token, or null");
+    }
+    this.#getToken = next;
     this.#followed = "";
     this.#later();
   }

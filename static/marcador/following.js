@@ -13,6 +13,8 @@ const NEIGHBOURS = 5;
 /** Asked for where nobody says how many, and no stream has brought more. */
 const ROWS = 100;
 const POLL = 15_000;
+/** How long a page may take to come, in milliseconds. */
+const PATIENCE = 30_000;
 /** Keeps the readers of a large board from asking for their own rank all at once. */
 const SPREAD = 2_000;
 
@@ -72,6 +74,7 @@ export class Following {
 
   /** @param {() => void} listener */
   subscribe(listener) {
+    if (typeof listener !== "function") throw new TypeError("subscribe takes a function");
     this.#listeners.add(listener);
     return () => {
       this.#listeners.delete(listener);
@@ -260,13 +263,14 @@ export class Following {
   /** Rejects with a Refusal. @param {string} path @returns {Promise<unknown>} */
   async #getJSON(path) {
     const { signal } = this.#closing;
+    const soon = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE)]);
     let response;
     try {
       signal.throwIfAborted();
-      response = await this.#service.get(path, { Accept: "application/json" }, signal);
+      response = await this.#service.get(path, { Accept: "application/json" }, soon);
       return await response.json();
     } catch (cause) {
-      if (response === undefined || signal.aborted) throw refusalFrom(cause);
+      if (response === undefined || soon.aborted) throw refusalFrom(cause);
       throw new Refusal(0, "malformed", refusalFrom(cause).message);
     }
   }

@@ -5,6 +5,8 @@ import { claimsOf, lifeOf, personOf } from "./token.js";
 
 /** Longest wait that a server may ask for, in milliseconds. */
 const LONGEST_WAIT = 60 * 60 * 1000;
+/** How long a token may take, in milliseconds. */
+const PATIENCE = 30_000;
 
 /** A request that failed, or a stream that ended. */
 export class Refusal extends Error {
@@ -55,6 +57,24 @@ function retryAfter(headers) {
   if (/^\d+$/.test(value)) return Number(value) * 1000;
   const at = Date.parse(value);
   return Number.isNaN(at) ? null : Math.max(0, at - Date.now());
+}
+
+/**
+ * Rejects where nothing has come after so many milliseconds.
+ * @template T
+ * @param {number} time
+ * @param {Promise<T> | T} promise
+ * @returns {Promise<T>}
+ */
+function within(time, promise) {
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${time / 1000} s`)), time);
+  });
+  return Promise.race([promise, /** @type {Promise<never>} */ (late)]).finally(() =>
+    clearTimeout(timer),
+  );
 }
 
 /** One service, seen with one token. The token is asked for when first needed and after a 401. */
@@ -164,7 +184,7 @@ export class Service {
     const ask = this.#getToken;
     this.#asking ??= (async () => {
       try {
-        const token = (await ask?.()) || null;
+        const token = (await within(PATIENCE, ask?.())) || null;
         if (token !== null && typeof token !== "string") throw new TypeError("it gave no text");
         this.#token = token;
         if (token !== null) this.#meet(token);

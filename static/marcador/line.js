@@ -8,10 +8,10 @@ import { Group, groupsExist } from "./group.js";
 import { Held } from "./held.js";
 import { refusalFrom } from "./http.js";
 
-/** The leader says that it is there when its stream is heard of, which is every 15 s, but not more often than this. */
+/** The leader says that it is there when its stream is heard of, which is with each heartbeat of the server, but not more often than this. */
 const BEAT = 5_000;
 /** A leader that is silent for longer is asked whether it is there, … */
-const SILENCE = 30_000;
+const SILENCE = 40_000;
 /** … and has this long to answer. */
 const ANSWER = 3_000;
 /** How long a getToken may take before the board goes on by itself. */

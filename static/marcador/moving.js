@@ -113,6 +113,7 @@ export class MovingRows {
 
   clear() {
     clearTimeout(this.#timer);
+    this.#timer = undefined;
     for (const [userId, row] of this.#rows) this.#drop(userId, row);
     this.#shown = null;
     this.#left = false;
@@ -137,20 +138,19 @@ export class MovingRows {
   show(entries) {
     if (this.#left) this.clear();
     if (entries === this.#shown) return;
-    const before = this.#shown ?? [];
-    const first = this.#shown === null;
+    const before = this.#shown;
     this.#shown = entries;
-    clearTimeout(this.#timer);
-    if (first) {
-      this.#body.replaceChildren();
-      this.#begin(entries, PORTION);
+    if (before === null) this.#body.replaceChildren();
+    if (before === null || this.#timer !== undefined) {
+      clearTimeout(this.#timer);
+      this.#leaveOut(entries);
+      this.#begin(entries, Math.max(PORTION, this.#rows.size));
       return;
     }
     const moving = document.visibilityState === "visible";
 
-    const places = moving && !still() ? this.#leave(before, entries) : null;
-    const there = new Set(entries.map((entry) => entry.userId));
-    for (const [userId, row] of this.#rows) if (!there.has(userId)) this.#drop(userId, row);
+    const places = moving && !still() ? this.#measure(before, entries) : null;
+    this.#leaveOut(entries);
     this.#fill(entries, moving, places !== null);
     if (places === null) return;
     // All are measured before the first is moved.
@@ -161,9 +161,15 @@ export class MovingRows {
   /** Fills an empty table, the first so many rows now and the others portion by portion. @param {readonly Entry[]} entries @param {number} count */
   #begin(entries, count) {
     this.#fill(entries.slice(0, count), false, false);
+    const more = count < entries.length;
+    this.#timer = more ? setTimeout(() => this.#begin(entries, count + PORTION)) : undefined;
     if (count > PORTION) this.#grown?.();
-    if (count >= entries.length) return;
-    this.#timer = setTimeout(() => this.#begin(entries, count + PORTION));
+  }
+
+  /** Drops who is not among these any more. @param {readonly Entry[]} entries */
+  #leaveOut(entries) {
+    const there = new Set(entries.map((entry) => entry.userId));
+    for (const [userId, row] of this.#rows) if (!there.has(userId)) this.#drop(userId, row);
   }
 
   /** @param {string} userId @param {R} row */
@@ -178,7 +184,7 @@ export class MovingRows {
    * @param {readonly Entry[]} before
    * @param {readonly Entry[]} entries
    */
-  #leave(before, entries) {
+  #measure(before, entries) {
     /** @type {Map<R, DOMRect>} */
     const places = new Map();
     for (const [index, { userId }] of entries.entries()) {
@@ -194,19 +200,17 @@ export class MovingRows {
   #fill(entries, moving, gliding) {
     let next = this.#body.firstElementChild;
     for (const [index, entry] of entries.entries()) {
-      let row = this.#rows.get(entry.userId);
-      if (row === undefined) {
-        row = this.#make(entry);
-        this.#rows.set(entry.userId, row);
-        this.#of.set(row.element, row);
-        this.#watch.observe(row.element);
-        if (gliding) row.appear();
-      } else {
-        row.update(entry, moving && row.seen);
-      }
+      const old = this.#rows.get(entry.userId);
+      const row = old ?? this.#make(entry);
+      old?.update(entry, moving && old.seen);
       row.stand(index);
       if (row.element === next) next = next.nextElementSibling;
       else this.#body.insertBefore(row.element, next);
+      if (old !== undefined) continue;
+      this.#rows.set(entry.userId, row);
+      this.#of.set(row.element, row);
+      this.#watch.observe(row.element);
+      if (gliding) row.appear();
     }
   }
 }

@@ -1,6 +1,9 @@
 // @ts-check
 /** @import { Entry, Me } from "../marcador.d.ts" */
 
+/** What came of a row the last time: the same object again tells whoever draws it that nothing is new. */
+const marked = /** @type {WeakMap<Entry, Entry>} */ (new WeakMap());
+
 /**
  * The same rows, frozen, with `isCurrentUser` said for this user.
  * @param {readonly Entry[]} entries
@@ -9,7 +12,15 @@
  */
 export function mark(entries, userId) {
   return Object.freeze(
-    entries.map((one) => Object.freeze({ ...one, isCurrentUser: one.userId === userId })),
+    entries.map((one) => {
+      const isCurrentUser = one.userId === userId;
+      let row = marked.get(one);
+      if (row?.isCurrentUser !== isCurrentUser) {
+        row = Object.freeze({ ...one, isCurrentUser });
+        marked.set(one, row);
+      }
+      return row;
+    }),
   );
 }
 

@@ -6,7 +6,7 @@ import { eventSource, readEventSource } from "./eventsource.js";
 import { readFetch } from "./fetching.js";
 import { Refusal, refusalFrom } from "./http.js";
 
-/** The server is never silent for longer than its heartbeat, 15 s. */
+/** The server is never silent for longer than its heartbeat, 30 s at most. */
 const SILENCE = 40_000;
 
 /**

@@ -67,7 +67,10 @@ export class Charts {
     this.#readAt = Date.now();
     const { version, userId } = board.getSnapshot();
     try {
-      this.#plots ??= import("./plots.js");
+      this.#plots ??= import("./plots.js").catch((cause) => {
+        this.#plots = null; // asked for again the next time
+        throw cause;
+      });
       const [plots, trend] = await Promise.all([this.#plots, trendOf(board)]);
       if (board !== this.#board) return;
       this.#version = version;
@@ -98,7 +101,8 @@ async function trendOf(board) {
     const trend = await board.read(`/v1/leaderboards/${encodeURIComponent(name)}/trend?${query}`);
     return /** @type {Trend} */ (trend);
   } catch (cause) {
-    console.warn("marcador: the race of the first is not known:", cause);
+    if (/** @type {{ code?: unknown }} */ (cause)?.code !== "closed")
+      console.warn("marcador: the race of the first is not known:", cause);
     return null;
   }
 }

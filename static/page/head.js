@@ -32,7 +32,7 @@ export class Head {
   show(snapshot) {
     const { status } = snapshot;
     this.#status.dataset.status = status;
-    say(this.#text, status === "stale" ? words.connecting : words[status]);
+    say(this.#text, words[status]);
     this.#retry.hidden = status !== "offline";
     this.tick(snapshot);
   }

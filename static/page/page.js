@@ -62,6 +62,7 @@ function translate() {
 /** Follows what the tabs say, in place of what was followed. @param {View} view */
 function follow(view) {
   board?.close();
+  toasts.leave();
   board = connect({ ...view, getToken, ...rowsAsked() });
   shown = null;
   table.setAttribute("aria-busy", "true");
@@ -137,16 +138,27 @@ function renderTable(snapshot) {
 function renderProblem({ status: code }) {
   const closed = code === 401;
   const forbidden = code === 403;
-  say(noticeTitle, closed ? words.closedTitle : forbidden ? words.forbiddenTitle : words.lostTitle);
-  const help = demo ? words.closedDemo : words.closedText;
-  say(noticeText, closed ? help : forbidden ? words.forbiddenText : words.lostText);
+  const absent = code === 404 || code === 400 || code === 422;
+  const [title, help] = closed
+    ? [words.closedTitle, demo ? words.closedDemo : words.closedText]
+    : forbidden
+      ? [words.forbiddenTitle, words.forbiddenText]
+      : absent
+        ? [words.absentTitle, words.absentText]
+        : [words.lostTitle, words.lostText];
+  say(noticeTitle, title);
+  say(noticeText, help);
   noticeRetry.hidden = false;
 }
 
 /** Offers a reader that has become known their own boards. @param {Board} from @param {Snapshot} snapshot */
 async function renderReader(from, { userId }) {
-  if (userId === reader || userId === null) return;
+  if (userId === reader) return;
   reader = userId;
+  if (userId === null) {
+    tabs.reset();
+    return;
+  }
   try {
     const profile = await from.read(`/v1/users/${encodeURIComponent(userId)}`);
     if (reader !== userId) return;
@@ -154,7 +166,7 @@ async function renderReader(from, { userId }) {
     tabs.offer(boardsOf(userId, groups));
     head.name(tabs.name, periodName(tabs.view.period));
   } catch (cause) {
-    reader = null;
+    // It is not asked again: somebody may have no profile, and a token still.
     console.warn("marcador: the reader's boards are not known:", cause);
   }
 }

@@ -33,7 +33,7 @@ export class Row extends MovingRow {
 
   /** @param {DocumentFragment} template @param {Entry} entry @param {number} podium how many stand on it */
   constructor(template, entry, podium) {
-    const copy = /** @type {DocumentFragment} */ (template.cloneNode(true));
+    const copy = document.importNode(template, true);
     const element = copy.querySelector("tr");
     if (element === null) throw new Error("the template has no row");
     super(element, part(element, "wash"));

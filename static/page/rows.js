@@ -31,7 +31,7 @@ export class Rows extends MovingRows {
     const stone = template("stone");
     this.wait(
       Array.from({ length: count }, (_, index) => {
-        const copy = /** @type {DocumentFragment} */ (stone.content.cloneNode(true));
+        const copy = document.importNode(stone.content, true);
         const row = /** @type {HTMLElement} */ (copy.firstElementChild);
         if (index < this.#podium) row.dataset.step = String(index + 1);
         return row;

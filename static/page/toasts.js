@@ -58,10 +58,15 @@ export class Toasts {
     if (had.rankBadge !== rankBadge && xp > had.xp) this.#celebrate(rankBadge, username);
   }
 
+  /** Forgets the place on a board that is left. */
+  leave() {
+    this.#place = null;
+  }
+
   /** Forgets whom it speaks to. */
   reset() {
     this.#had = null;
-    this.#place = null;
+    this.leave();
     this.#won.replaceChildren();
     this.say("");
   }

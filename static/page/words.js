@@ -35,6 +35,8 @@ const es = {
   closedDemo: "Elige un estudiante arriba para verlo.",
   forbiddenTitle: "Tu cuenta no puede ver este marcador.",
   forbiddenText: "Pide a quien lo administra que te agregue al grupo.",
+  absentTitle: "No existe este marcador.",
+  absentText: "Revisa su nombre en la dirección, o elige otro arriba.",
   lostTitle: "No se pudo leer el marcador.",
   lostText: "Revisa la conexión y vuelve a intentarlo.",
   /** @param {number} n @param {string} text */
@@ -90,6 +92,8 @@ const en = {
   closedDemo: "Pick a student above to see it.",
   forbiddenTitle: "Your account may not see this leaderboard.",
   forbiddenText: "Ask whoever runs it to add you to the group.",
+  absentTitle: "There is no such leaderboard.",
+  absentText: "Check its name in the address, or choose another one above.",
   lostTitle: "The leaderboard could not be read.",
   lostText: "Check the connection and try again.",
   score: (n, text) => (n === 1 ? "1 point" : `${text} points`),
