@@ -232,3 +232,50 @@ func TestPage_charts(t *testing.T) {
 	script(t, ctx, `document.querySelectorAll("#periods a")[1].click()`)
 	until(t, ctx, `document.querySelector("#race-title").textContent === "Los diez primeros, hora por hora"`)
 }
+
+// Who comes with an update is seen, whenever it comes: also while a long board fills.
+func TestPage_arrives(t *testing.T) {
+	p := serveOn(t, "127.0.0.1:0", filepath.Join(t.TempDir(), "m.db"), "--public", "--top", "100", "--throttle", "0")
+	p.enrol(60)
+	p.give(60)
+	ctx := browser(t)(1280, 900, "en-US")
+	// The first portion alone comes until the test lets the others follow.
+	beforehand(t, ctx, `
+		const [later, never] = [setTimeout, clearTimeout];
+		window.held = new Map();
+		window.holding = true;
+		setTimeout = (call, wait, ...rest) => {
+			const timer = later(holding && wait === undefined ? () => {} : call, wait, ...rest);
+			if (holding && wait === undefined) held.set(timer, call);
+			return timer;
+		};
+		clearTimeout = (timer) => { held.delete(timer); never(timer) };`)
+	must(t, ctx, chromedp.Navigate(p.url+"/?rows=50"))
+	until(t, ctx, isLive+` && held.size > 0`)
+	if n := eval[int](t, ctx, rowsOf+`.length`); n >= 50 || n < 10 {
+		t.Errorf("%d rows come at first, want some of 50", n)
+	}
+	write := tokenFor(t, "svc", "xp:write", time.Hour)
+	p.call(write, http.MethodPost, "/v1/users/u60/xp", `{"xp":20000}`, nil)
+	until(t, ctx, leads("u60", 20100))
+	script(t, ctx, `holding = false; for (const call of held.values()) call()`)
+	until(t, ctx, rowsOf+`.length === 50`)
+	p.call(write, http.MethodPost, "/v1/users/u59/xp", `{"xp":30000}`, nil)
+	until(t, ctx, leads("u59", 30200))
+	settle(t, ctx)
+	order := `[...` + rowsOf + `].map((row) => row.dataset.userId).slice(0, 4).join() + [...` + rowsOf + `].at(-1).dataset.userId`
+	if got := eval[string](t, ctx, order); got != "u59,u60,u1,u2u48" {
+		t.Errorf("the rows are %s", got)
+	}
+	if unseen := eval[[]string](t, ctx, `[...`+rowsOf+`].filter((row) => getComputedStyle(row).opacity !== "1").map((row) => row.dataset.userId)`); len(unseen) > 0 {
+		t.Errorf("never seen: %q", unseen)
+	}
+}
+
+// A board that can't be is named at once, and not as a lost connection.
+func TestPage_absent(t *testing.T) {
+	p := serveOn(t, "127.0.0.1:0", filepath.Join(t.TempDir(), "m.db"), "--public")
+	ctx := browser(t)(800, 600, "es-MX")
+	must(t, ctx, chromedp.Navigate(p.url+"/?board=GLOBAL"))
+	until(t, ctx, `document.querySelector("#notice-title").textContent === "No existe este marcador." && document.querySelector("#notice").checkVisibility()`)
+}

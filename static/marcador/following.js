@@ -263,7 +263,12 @@ export class Following {
   /** Rejects with a Refusal. @param {string} path @returns {Promise<unknown>} */
   async #getJSON(path) {
     const { signal } = this.#closing;
-    const soon = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE)]);
+    const late = new AbortController();
+    const timer = setTimeout(
+      () => late.abort(new Error(`no answer within ${PATIENCE / 1000} s`)),
+      PATIENCE,
+    );
+    const soon = AbortSignal.any([signal, late.signal]);
     let response;
     try {
       signal.throwIfAborted();
@@ -272,6 +277,8 @@ export class Following {
     } catch (cause) {
       if (response === undefined || soon.aborted) throw refusalFrom(cause);
       throw new Refusal(0, "malformed", refusalFrom(cause).message);
+    } finally {
+      clearTimeout(timer);
     }
   }
 

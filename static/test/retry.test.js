@@ -57,6 +57,34 @@ test("five tries in a row, then offline; retry tries again", async () => {
   await untilStatus(board, "live");
 });
 
+test("a board that is not there is not asked for again by itself", async () => {
+  given.service.onStream = refuse(404, "not_found");
+  const board = follow({ board: "nowhere" });
+  const offline = await untilStatus(board, "offline");
+  assert.equal(offline.error?.status, 404);
+  mock.timers.tick(600_000);
+  await settled();
+  assert.equal(given.service.asked("/v1/events").length, 1);
+  given.service.onStream = (_, response) => given.service.welcome(response);
+  board.retry();
+  await untilStatus(board, "live");
+});
+
+test("a page that does not come is given up, and the next one is asked for", async () => {
+  const board = follow();
+  await untilVersion(board, 5);
+  given.service.onPage = () => {};
+  const reading = board.refresh();
+  await given.service.untilAsked("/v1/leaderboards/global", 1);
+  mock.timers.tick(30_000);
+  await reading;
+  assert.match(board.getSnapshot().error?.message ?? "", /no answer within 30 s/);
+  const again = board.refresh();
+  await given.service.untilAsked("/v1/leaderboards/global", 2);
+  board.close();
+  await again;
+});
+
 test("after a goodbye the server's own delay counts", async () => {
   const board = follow();
   await untilVersion(board, 5);

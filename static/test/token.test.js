@@ -163,3 +163,18 @@ test("a getToken that gives something else than text says so", async () => {
   assert.equal(error?.code, "token");
   assert.match(error?.message ?? "", /no text/);
 });
+
+test("a token that does not come is given up, and asked for again", async () => {
+  let asked = 0;
+  const board = follow({
+    getToken: () => (++asked === 1 ? new Promise(() => {}) : Promise.resolve(good(600))),
+  });
+  await settled();
+  mock.timers.tick(30_000);
+  const failed = await until(board, ({ error }) => error !== null);
+  assert.equal(failed.error?.code, "token");
+  assert.match(failed.error?.message ?? "", /no answer within 30 s/);
+  mock.timers.tick(1_000);
+  await untilStatus(board, "live");
+  assert.equal(asked, 2);
+});
