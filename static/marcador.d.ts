@@ -41,7 +41,7 @@ export type Status = "connecting" | "live" | "stale" | "offline" | "readonly";
 export interface Problem {
   /** HTTP status, or 0 where there was no answer. */
   readonly status: number;
-  /** The server's stable code, or `network`, `token`, `malformed`, `closed`. */
+  /** The server's stable code, or `network`, `token`, `malformed`, `gap`, `closed`. */
   readonly code: string;
   readonly message: string;
 }

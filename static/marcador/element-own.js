@@ -2,7 +2,8 @@
 /** @import { Me } from "../marcador.d.ts" */
 /** @import { Voice } from "./words.js" */
 
-import { fillChange, make, portrait } from "./element-rows.js";
+import { fillChange } from "./cells.js";
+import { make, portrait } from "./element-rows.js";
 
 /**
  * The reader's own place, for the line under the rows: all of it where their row is not above, else only how far

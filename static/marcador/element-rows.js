@@ -3,7 +3,8 @@
 /** @import { Voice } from "./words.js" */
 
 import { avatar } from "./avatar.js";
-import { arrow, badgeMark } from "./drawing.js";
+import { fillChange, say } from "./cells.js";
+import { badgeMark } from "./drawing.js";
 import { Count } from "./motion.js";
 import { MovingRow, MovingRows } from "./moving.js";
 
@@ -25,51 +26,11 @@ export function make(tag, name, ...children) {
   return element;
 }
 
-/** For screen readers alone. @param {string} text */
-export function unseen(text) {
-  const span = document.createElement("span");
-  span.className = "unseen";
-  span.textContent = text;
-  return span;
-}
-
-/** @param {HTMLElement} element @param {string} text */
-export function say(element, text) {
-  if (element.textContent !== text) element.textContent = text;
-}
-
 /** @param {Entry} entry */
 export function portrait({ userId, username, avatar: address }) {
   const picture = avatar(userId, username, address);
   picture.setAttribute("part", "avatar");
   return picture;
-}
-
-/**
- * How somebody moved: an arrow and a figure, and the same in words.
- * @param {HTMLElement} cell
- * @param {Entry} entry
- * @param {Voice} voice
- */
-export function fillChange(cell, { change, changeType }, { words, figure }) {
-  cell.dataset.change = changeType;
-  cell.setAttribute("part", `change ${changeType}`);
-  const text = figure(change);
-  const shown = document.createElement("span");
-  if (changeType === "new") {
-    shown.className = "tag";
-    shown.textContent = words.fresh;
-    cell.replaceChildren(shown);
-    return;
-  }
-  shown.setAttribute("aria-hidden", "true");
-  if (changeType === "same") {
-    shown.textContent = "–";
-    cell.replaceChildren(shown, unseen(words.same));
-  } else {
-    shown.append(arrow(changeType), text);
-    cell.replaceChildren(shown, unseen(words[changeType](change, text)));
-  }
 }
 
 /** One person's row in a `<marcador-board>`. */

@@ -1,5 +1,7 @@
 // @ts-check
 
+import { MOST_ROWS, PERIODS } from "./options.js";
+
 /**
  * What the attributes of a `<marcador-board>` ask for. `wrong` names those that can't be followed, and
  * where it is `broken` nothing can be asked of a service. A wrong `rows` is taken as the default.
@@ -8,9 +10,7 @@
  * @typedef {{ board: string, period: string, rows: number, baseUrl: string, wrong: Wrong[], broken: boolean }} Settings
  */
 
-const PERIODS = ["all-time", "daily", "weekly", "monthly"];
 const ROWS = 10;
-const MOST_ROWS = 1000;
 
 /** As the service takes them: `global`, or a kind and the id of a group or a user. */
 const BOARD = /^(global|(?!global:)[a-z][a-z0-9_-]{0,31}:.{1,128})$/u;
@@ -67,7 +67,7 @@ export function settings(attribute, defaultSrc, page) {
   const board = attribute("board")?.trim() || "global";
   if (!BOARD.test(board)) wrong.push({ name: "board", value: board });
   const period = attribute("period")?.trim() || "all-time";
-  if (!PERIODS.includes(period)) wrong.push({ name: "period", value: period });
+  if (!PERIODS.some((one) => one === period)) wrong.push({ name: "period", value: period });
   const count = attribute("rows")?.trim() || String(ROWS);
   let rows = /^\d{1,4}$/.test(count) ? Number(count) : 0;
   if (rows < 1 || rows > MOST_ROWS) {

@@ -3,8 +3,9 @@
 /** @import { Settings } from "./element-settings.js" */
 /** @import { Voice } from "./words.js" */
 
+import { say } from "./cells.js";
 import { ownPlace } from "./element-own.js";
-import { make, Rows, say } from "./element-rows.js";
+import { make, Rows } from "./element-rows.js";
 
 /** More than this are below the fold anyway; their height is kept free without them. */
 const MOST_STONES = 30;

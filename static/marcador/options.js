@@ -1,8 +1,8 @@
 // @ts-check
 /** @import { ConnectOptions } from "../marcador.d.ts" */
 
-const PERIODS = ["all-time", "daily", "weekly", "monthly"];
-const MOST_ROWS = 1000;
+export const PERIODS = /** @type {const} */ (["all-time", "daily", "weekly", "monthly"]);
+export const MOST_ROWS = 1000;
 
 /**
  * The options with their defaults. Throws a TypeError that names the one that is wrong, and the remedy.
@@ -19,7 +19,7 @@ export function complete(options) {
       `board is ${said(board)}; give the name of one, such as "global" or "school:42"`,
     );
   }
-  if (!PERIODS.includes(period)) {
+  if (!PERIODS.some((one) => one === period)) {
     throw new TypeError(`period is ${said(period)}; give one of ${PERIODS.join(", ")}`);
   }
   if (rows !== null && (!Number.isInteger(rows) || rows < 1 || rows > MOST_ROWS)) {

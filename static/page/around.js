@@ -1,7 +1,8 @@
 // @ts-check
 /** @import { Board, Snapshot } from "../marcador.d.ts" */
 
-import { find, say } from "./find.js";
+import { say } from "../marcador/cells.js";
+import { find } from "./find.js";
 import { Rows } from "./rows.js";
 import { figure, words } from "./words.js";
 

@@ -1,8 +1,9 @@
 // @ts-check
 /** @import { Board, Me, Snapshot } from "../marcador.d.ts" */
 
+import { say } from "../marcador/cells.js";
 import { badgeMark } from "../marcador/drawing.js";
-import { find, say } from "./find.js";
+import { find } from "./find.js";
 import { figure, percent, words } from "./words.js";
 
 /** @typedef {{ minXp: number, name: string }} Badge */

@@ -11,16 +11,3 @@ export function find(id) {
 export function template(id) {
   return /** @type {HTMLTemplateElement} */ (find(id));
 }
-
-/** Says a text, without touching what says it already. @param {Element} element @param {string} text */
-export function say(element, text) {
-  if (element.textContent !== text) element.textContent = text;
-}
-
-/** For screen readers alone. @param {string} text */
-export function unseen(text) {
-  const span = document.createElement("span");
-  span.className = "unseen";
-  span.textContent = text;
-  return span;
-}

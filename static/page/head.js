@@ -1,7 +1,8 @@
 // @ts-check
 /** @import { Snapshot } from "../marcador.d.ts" */
 
-import { find, say } from "./find.js";
+import { say } from "../marcador/cells.js";
+import { find } from "./find.js";
 import { ago, figure, moment, words } from "./words.js";
 
 const BANNER = 3_000;

@@ -2,12 +2,13 @@
 /** @import { Board, Problem, Snapshot } from "../marcador.d.ts" */
 /** @import { View } from "./tabs.js" */
 
+import { say } from "../marcador/cells.js";
 import { connect } from "../marcador/connect.js";
 import { Around } from "./around.js";
 import { Card } from "./card.js";
 import { Charts } from "./charts.js";
 import { Demo } from "./demo.js";
-import { find, say } from "./find.js";
+import { find } from "./find.js";
 import { Head } from "./head.js";
 import { isKiosk, keepAwake } from "./kiosk.js";
 import { Own } from "./own.js";

@@ -2,9 +2,9 @@
 /** @import { Course, Line, Trend } from "./charts.js" */
 /** @typedef {import("../vendor/uPlot.esm.js")} Plot */
 
+import { say, unseen } from "../marcador/cells.js";
 import uPlot from "../vendor/uPlot.esm.js";
 import { WEEK } from "./charts.js";
-import { say, unseen } from "./find.js";
 import { figure, hour, ordinal, short, weekday, words } from "./words.js";
 
 /** Height of a name beside the race, which its line ends at, in rem. */

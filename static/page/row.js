@@ -2,10 +2,10 @@
 /** @import { Entry } from "../marcador.d.ts" */
 
 import { avatar } from "../marcador/avatar.js";
-import { arrow, badgeMark, medal } from "../marcador/drawing.js";
+import { fillChange, say } from "../marcador/cells.js";
+import { badgeMark, medal } from "../marcador/drawing.js";
 import { Count } from "../marcador/motion.js";
 import { MovingRow } from "../marcador/moving.js";
-import { say, unseen } from "./find.js";
 import { figure, words } from "./words.js";
 
 /** The first element of a class in a row made from the template. @param {Element} row @param {string} name */
@@ -86,7 +86,8 @@ export class Row extends MovingRow {
     this.element.classList.toggle("own", entry.isCurrentUser);
     this.#you.hidden = !entry.isCurrentUser;
     say(this.#coins, figure(entry.mlCoins));
-    if (old?.change !== entry.change || old.changeType !== entry.changeType) this.#fillChange();
+    if (old?.change !== entry.change || old.changeType !== entry.changeType)
+      fillChange(this.#change, entry, { words, figure });
     if (old?.rankBadge !== entry.rankBadge) {
       const text = document.createElement("span");
       text.textContent = entry.rankBadge;
@@ -107,28 +108,5 @@ export class Row extends MovingRow {
     if (frame === null) return;
     frame.querySelector(".medal")?.remove();
     if (this.#step > 0 && this.entry.rank <= this.#podium) frame.append(medal(this.entry.rank));
-  }
-
-  #fillChange() {
-    const { change, changeType } = this.entry;
-    const cell = this.#change;
-    cell.dataset.change = changeType;
-    const text = figure(change);
-    if (changeType === "up" || changeType === "down") {
-      const shown = document.createElement("span");
-      shown.setAttribute("aria-hidden", "true");
-      shown.append(arrow(changeType), text);
-      cell.replaceChildren(shown, unseen(words[changeType](change, text)));
-    } else if (changeType === "new") {
-      const tag = document.createElement("span");
-      tag.className = "tag";
-      tag.textContent = words.fresh;
-      cell.replaceChildren(tag);
-    } else {
-      const dash = document.createElement("span");
-      dash.setAttribute("aria-hidden", "true");
-      dash.textContent = "–";
-      cell.replaceChildren(dash, unseen(words.same));
-    }
   }
 }

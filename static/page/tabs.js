@@ -1,12 +1,12 @@
 // @ts-check
 
+import { PERIODS } from "../marcador/options.js";
 import { find } from "./find.js";
 import { nameOf, words } from "./words.js";
 
 /** What is shown: a board in a period. @typedef {{ board: string, period: string }} View */
 /** @typedef {{ board: string, name: string }} Choice a board and what it is called */
 
-const PERIODS = /** @type {const} */ (["all-time", "daily", "weekly", "monthly"]);
 const GLOBAL = { board: "global", name: words.global };
 
 /**

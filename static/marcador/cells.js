@@ -1,0 +1,45 @@
+// @ts-check
+/** @import { Entry } from "../marcador.d.ts" */
+/** @import { Voice } from "./words.js" */
+
+import { arrow } from "./drawing.js";
+
+/** For screen readers alone. @param {string} text */
+export function unseen(text) {
+  const span = document.createElement("span");
+  span.className = "unseen";
+  span.textContent = text;
+  return span;
+}
+
+/** Says a text, without touching what says it already. @param {Element} element @param {string} text */
+export function say(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/**
+ * How somebody moved: an arrow and a figure, and the same in words.
+ * @param {HTMLElement} cell
+ * @param {Entry} entry
+ * @param {Pick<Voice, "words" | "figure">} voice
+ */
+export function fillChange(cell, { change, changeType }, { words, figure }) {
+  cell.dataset.change = changeType;
+  cell.setAttribute("part", `change ${changeType}`);
+  const text = figure(change);
+  const shown = document.createElement("span");
+  if (changeType === "new") {
+    shown.className = "tag";
+    shown.textContent = words.fresh;
+    cell.replaceChildren(shown);
+    return;
+  }
+  shown.setAttribute("aria-hidden", "true");
+  if (changeType === "same") {
+    shown.textContent = "–";
+    cell.replaceChildren(shown, unseen(words.same));
+  } else {
+    shown.append(arrow(changeType), text);
+    cell.replaceChildren(shown, unseen(words[changeType](change, text)));
+  }
+}
