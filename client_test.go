@@ -107,16 +107,6 @@ func openReaders(tb testing.TB, ttl time.Duration, flags ...string) *ofReaders {
 	return s
 }
 
-// untilStreams waits until so many streams are open.
-func (s *ofReaders) untilStreams(tb testing.TB, want int32) {
-	tb.Helper()
-	for late := time.Now().Add(patient); s.streams.Load() != want; time.Sleep(time.Millisecond) {
-		if time.Now().After(late) {
-			tb.Fatalf("%d streams are open, want %d", s.streams.Load(), want)
-		}
-	}
-}
-
 // visit opens the page as a user and waits until it is live.
 func (s *ofReaders) visit(tb testing.TB, ctx context.Context, query string) {
 	tb.Helper()
@@ -155,9 +145,9 @@ func TestClient_tabs(t *testing.T) {
 	// Another person in the same browser has another stream.
 	other := tab(t, one)
 	s.visit(t, other, "?user=u3")
-	s.untilStreams(t, 2)
+	untilStreams(t, &s.streams, 2)
 	must(t, other, chromedp.Navigate("about:blank"))
-	s.untilStreams(t, 1)
+	untilStreams(t, &s.streams, 1)
 
 	must(t, one, chromedp.Navigate("about:blank"))
 	s.p.points("u3", 180)
@@ -166,17 +156,17 @@ func TestClient_tabs(t *testing.T) {
 		until(t, ctx, clientLive)
 		expect(t, ctx, "what a tab was while the stream passed on", clientStood, "connecting,live")
 	}
-	s.untilStreams(t, 1)
+	untilStreams(t, &s.streams, 1)
 
 	send(t, two, page.SetWebLifecycleState, page.SetWebLifecycleStateParams{State: page.SetWebLifecycleStateStateFrozen})
 	s.p.points("u1", 260)
 	until(t, three, tops("u1", 300))
 	until(t, three, clientLive)
-	s.untilStreams(t, 1)
+	untilStreams(t, &s.streams, 1)
 	send(t, two, page.SetWebLifecycleState, page.SetWebLifecycleStateParams{State: page.SetWebLifecycleStateStateActive})
 	until(t, two, tops("u1", 300))
 	until(t, two, clientLive)
-	s.untilStreams(t, 1)
+	untilStreams(t, &s.streams, 1)
 }
 
 // A leader that does not answer is replaced by a tab that comes, and follows once it
@@ -195,7 +185,7 @@ func TestClient_stuckLeader(t *testing.T) {
 	s.p.points("u2", 90)
 	until(t, two, tops("u2", 100))
 	until(t, one, tops("u2", 100))
-	s.untilStreams(t, 1)
+	untilStreams(t, &s.streams, 1)
 	s.p.points("u1", 180)
 	until(t, two, tops("u1", 200))
 	until(t, one, tops("u1", 200))
@@ -214,7 +204,7 @@ func TestClient_cookie(t *testing.T) {
 	for _, ctx := range []context.Context{two, one} {
 		until(t, ctx, `board.getSnapshot().userId === "u2" && board.getSnapshot().me.rank === 2`)
 	}
-	s.untilStreams(t, 1)
+	untilStreams(t, &s.streams, 1)
 }
 
 // A stream whose token runs out goes on with the next one.

@@ -136,7 +136,7 @@ func TestElement(t *testing.T) {
 	script(t, ctx, element+`.setAttribute("board", "Escuela 7")`)
 	until(t, ctx, elementText+`.includes("The attribute board can't be “Escuela 7”. Write global, or a kind and an id, such as school:42.")`)
 	expect(t, ctx, "warnings", `warned.join()`, `<marcador-board> board="Escuela 7" can't be followed: write "global", or a kind and an id such as "school:42"`)
-	s.untilStreams(t, 0)
+	untilStreams(t, &s.streams, 0)
 	if got := s.asked.Load(); got != 2 {
 		t.Errorf("%d streams were asked for, want none for what is wrong", got)
 	}
@@ -150,10 +150,10 @@ func TestElement(t *testing.T) {
 	until(t, ctx, `window.again !== undefined`)
 	expect(t, ctx, "a second copy", `again`, true)
 	script(t, ctx, `window.board = `+element+`; board.remove()`)
-	s.untilStreams(t, 0)
+	untilStreams(t, &s.streams, 0)
 	script(t, ctx, `document.querySelector("main").append(board)`)
 	until(t, ctx, elementLive)
-	s.untilStreams(t, 1)
+	untilStreams(t, &s.streams, 1)
 }
 
 // A reader with a token sees their own place; who may not look, an empty board and a lost

@@ -79,7 +79,7 @@ window.complaints = []; for (const kind of ["warn", "error"]) console[kind] = (.
 	must(t, ctx, chromedp.Navigate(s.URL))
 	list := `document.querySelector("#root").innerText`
 	until(t, ctx, list+` === "User 1: 30\nUser 2: 20\nUser 3: 10"`)
-	s.untilStreams(t, 1) // that of the first mount is closed
+	untilStreams(t, &s.streams, 1) // that of the first mount is closed
 	before := eval[int](t, ctx, `renders`)
 	p.points("u3", 25)
 	until(t, ctx, list+` === "User 3: 35\nUser 1: 30\nUser 2: 20"`)
@@ -88,8 +88,8 @@ window.complaints = []; for (const kind of ["warn", "error"]) console[kind] = (.
 	}
 	eval[any](t, ctx, `show({ board: "global", period: "weekly", baseUrl: "`+s.front+`" })`)
 	until(t, ctx, list+` === "User 3: 35\nUser 1: 30\nUser 2: 20"`)
-	s.untilStreams(t, 1)
+	untilStreams(t, &s.streams, 1)
 	eval[any](t, ctx, `show(null)`)
-	s.untilStreams(t, 0)
+	untilStreams(t, &s.streams, 0)
 	expect(t, ctx, "complaints of React", `complaints.join("\n")`, "")
 }

@@ -65,11 +65,11 @@ func openSite(tb testing.TB, flags ...string) *site {
 }
 
 // untilStreams waits until so many streams are open.
-func (s *site) untilStreams(tb testing.TB, want int32) {
+func untilStreams(tb testing.TB, streams *atomic.Int32, want int32) {
 	tb.Helper()
-	for late := time.Now().Add(patient); s.streams.Load() != want; time.Sleep(time.Millisecond) {
+	for late := time.Now().Add(patient); streams.Load() != want; time.Sleep(time.Millisecond) {
 		if time.Now().After(late) {
-			tb.Fatalf("%d streams are open, want %d", s.streams.Load(), want)
+			tb.Fatalf("%d streams are open, want %d", streams.Load(), want)
 		}
 	}
 }

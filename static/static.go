@@ -69,10 +69,10 @@ var loaded = [2]func() (map[string]file, error){
 }
 
 // Handler serves the page at /, the client at /marcador.js with its types at /marcador.d.ts and its
-// modules under /marcador/, and what the page loads under /static/, bundled, to who accepts it in gzip. Each
-// answer carries an ETag, of its coding, and has to be revalidated. Where demo is true, the page's <html>
-// tag has the attribute data-demo. Anything else is a 404, any method but GET and HEAD a 405. Safe for
-// concurrent use.
+// modules under /marcador/, and every embedded file under /static/, of which what pages load is
+// bundled; to who accepts it in gzip. Each answer carries an ETag, of its coding, and has to be
+// revalidated. Where demo is true, the page's <html> tag has the attribute data-demo. Anything else is a
+// 404, any method but GET and HEAD a 405. Safe for concurrent use.
 func Handler(demo bool) http.Handler {
 	which := loaded[0]
 	if demo {

@@ -4,6 +4,7 @@
 
 import { say } from "../marcador/cells.js";
 import { connect } from "../marcador/connect.js";
+import { MOST_ROWS } from "../marcador/options.js";
 import { Around } from "./around.js";
 import { Card } from "./card.js";
 import { Charts } from "./charts.js";
@@ -18,6 +19,8 @@ import { Toasts } from "./toasts.js";
 import { figure, language, words } from "./words.js";
 
 const STONES = 12;
+/** When the reader's boards are asked for again, in milliseconds. */
+const LATER = 30_000;
 
 translate();
 const demo = document.documentElement.dataset.demo !== undefined;
@@ -79,7 +82,7 @@ function follow(view) {
 /** How many rows the address asks for: `?rows=1000`. */
 function rowsAsked() {
   const asked = Number(new URLSearchParams(location.search).get("rows"));
-  return Number.isInteger(asked) && asked >= 1 && asked <= 1000 ? { rows: asked } : {};
+  return Number.isInteger(asked) && asked >= 1 && asked <= MOST_ROWS ? { rows: asked } : {};
 }
 
 function render() {
@@ -158,6 +161,7 @@ async function renderReader(from, { userId }) {
   reader = userId;
   if (userId === null) {
     tabs.reset();
+    head.name(tabs.name, periodName(tabs.view.period));
     return;
   }
   try {
@@ -167,8 +171,13 @@ async function renderReader(from, { userId }) {
     tabs.offer(boardsOf(userId, groups));
     head.name(tabs.name, periodName(tabs.view.period));
   } catch (cause) {
-    // It is not asked again: somebody may have no profile, and a token still.
     console.warn("marcador: the reader's boards are not known:", cause);
+    // Somebody may have a token and no profile; what else failed may go well later.
+    const status = Number(/** @type {{ status?: unknown }} */ (cause)?.status);
+    if (status >= 400 && status < 500) return;
+    setTimeout(() => {
+      if (reader === userId) reader = null;
+    }, LATER);
   }
 }
 
