@@ -47,7 +47,12 @@ func TestPage_tabs(t *testing.T) {
 	title := `document.querySelector("h1").textContent.replace(/\s+/g, " ").trim()`
 	current := `[...document.querySelectorAll("[aria-current]")].map((a) => a.textContent).join()`
 	press := func(text string) {
+		t.Helper()
+		before := eval[string](t, ctx, tabs)
 		script(t, ctx, fmt.Sprintf(`[...document.querySelectorAll(".tabs a")].find((a) => a.textContent === %q).click()`, text))
+		if got := eval[string](t, ctx, tabs); got != before {
+			t.Errorf("with the press of %q the boards offered become %q", text, got)
+		}
 	}
 	shows := func(board, period, heading, marked string, fewer bool) {
 		t.Helper()

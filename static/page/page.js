@@ -156,8 +156,10 @@ function renderProblem({ status: code }) {
 }
 
 /** Offers a reader that has become known their own boards. @param {Board} from @param {Snapshot} snapshot */
-async function renderReader(from, { userId }) {
-  if (userId === reader) return;
+async function renderReader(from, { userId, status }) {
+  // A board that is still being asked for does not know its reader yet; the tabs stay meanwhile.
+  const known = userId !== null || status === "live" || status === "readonly";
+  if (!known || userId === reader) return;
   reader = userId;
   if (userId === null) {
     tabs.reset();
