@@ -20,6 +20,7 @@ type gate struct {
 	url string
 
 	refusing atomic.Bool  // requests to the API get a 502
+	faceless atomic.Bool  // requests for a profile get a 502
 	holding  atomic.Bool  // requests to the API wait for as long as the client does
 	streamed atomic.Int32 // requests for a stream
 
@@ -79,7 +80,7 @@ func before(tb testing.TB, p *program) *gate {
 				<-r.Context().Done()
 				return
 			}
-			if g.refusing.Load() {
+			if g.refusing.Load() || g.faceless.Load() && strings.HasPrefix(r.URL.Path, "/v1/users/") {
 				w.WriteHeader(http.StatusBadGateway)
 				return
 			}
@@ -141,5 +142,17 @@ func (g *gate) cut() {
 	defer g.mu.Unlock()
 	for f := range g.streams {
 		_ = f.pipe.CloseWithError(io.ErrUnexpectedEOF)
+	}
+}
+
+// cutAndAwait ends all streams, and waits until somebody asks for one again.
+func (g *gate) cutAndAwait(tb testing.TB) {
+	tb.Helper()
+	asked := g.streamed.Load()
+	g.cut()
+	for late := time.Now().Add(patient); g.streamed.Load() == asked; time.Sleep(time.Millisecond) {
+		if time.Now().After(late) {
+			tb.Fatal("nobody asks for a stream again")
+		}
 	}
 }

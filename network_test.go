@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 )
@@ -96,6 +97,39 @@ func TestPage_retry(t *testing.T) {
 	must(t, ctx, chromedp.Click(chromedp.ID("retry")))
 	until(t, ctx, isLive)
 	until(t, ctx, leads("u3", 900))
+}
+
+// The reader's boards are offered for as long as it is them who reads, and are asked
+// for again where they could not be had.
+func TestPage_reader(t *testing.T) {
+	p, _ := few(t)
+	g := before(t, p)
+	ctx := browser(t)(800, 600, "es-MX")
+	hurry(t, ctx)
+	boards := `[...document.querySelectorAll("#boards a")].map((a) => a.textContent).join()`
+	must(t, ctx, chromedp.Navigate(g.url))
+	until(t, ctx, isLive)
+	signIn(t, ctx, "u1")
+	g.faceless.Store(true)
+	beforehand(t, ctx, `
+		window.warnings = 0;
+		console.warn = () => { warnings += 1 };`)
+	must(t, ctx, chromedp.Navigate(g.url))
+	until(t, ctx, isLive+` && warnings > 1`) // the first time, and once later
+	if got := eval[string](t, ctx, boards); got != "Global" {
+		t.Errorf("before they are known there are the boards %q", got)
+	}
+	g.faceless.Store(false)
+	until(t, ctx, boards+` === "Global,Amigos"`)
+
+	g.cutAndAwait(t)
+	until(t, ctx, isLive)
+	if got := eval[string](t, ctx, boards); got != "Global,Amigos" {
+		t.Errorf("after an interruption there are the boards %q", got)
+	}
+	send(t, ctx, network.ClearBrowserCookies, cdp.Empty{})
+	g.cut()
+	until(t, ctx, boards+` === "Global"`)
 }
 
 // An event that is no event is passed over: nothing breaks, nothing is shown of it,

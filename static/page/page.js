@@ -178,7 +178,9 @@ async function renderReader(from, { userId, status }) {
     const status = Number(/** @type {{ status?: unknown }} */ (cause)?.status);
     if (status >= 400 && status < 500) return;
     setTimeout(() => {
-      if (reader === userId) reader = null;
+      if (reader !== userId) return;
+      reader = null;
+      render();
     }, LATER);
   }
 }
