@@ -14,6 +14,10 @@ const TYPES = [
   "goodbye",
 ];
 
+/** Between these a client comes back that was told goodbye, in milliseconds: its `retry:` cannot be read here. */
+const SOONEST = 1_000;
+const LATEST = 5_000;
+
 /** Whether the page's cookie speaks, and the browser's own client can send it. @param {Service} service */
 export function eventSource(service) {
   return !service.asksForToken && service.ownOrigin && globalThis.EventSource !== undefined;
@@ -59,7 +63,8 @@ function opened(service, path, { lastEventId, signal, heard, take }) {
         heard();
         begun = true;
         try {
-          take({ type, data, id }, null);
+          const wait = SOONEST + Math.random() * (LATEST - SOONEST);
+          take({ type, data, id }, type === "goodbye" ? wait : null);
         } catch (cause) {
           end();
           reject(cause);

@@ -73,6 +73,18 @@ test("one that breaks off is closed; the next try is one that sees why it fails"
   assert.equal(given.service.requests[2].headers["last-event-id"], "e-5");
 });
 
+test("after a goodbye, whose delay it does not say, it comes back within seconds", async () => {
+  const board = follow();
+  await untilVersion(board, 5);
+  given.service.streams[0].end(frame("goodbye", { reason: "shutdown" }));
+  await untilStatus(board, "stale");
+  mock.timers.tick(2_999); // chance is a half
+  await settled();
+  assert.equal(given.service.requests.length, 1);
+  mock.timers.tick(1);
+  await untilStatus(board, "live");
+});
+
 test("one that takes the place of another goes on from its last id", async () => {
   const board = follow();
   await untilVersion(board, 5);
