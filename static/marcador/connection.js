@@ -11,7 +11,7 @@ import { Stream } from "./stream.js";
 
 const TRIES = 5;
 /** What another try would be told again: there is no such board, or it is asked for in a wrong way. */
-const NEVER = new Set([400, 404, 422]);
+export const NEVER = new Set([400, 404, 422]);
 const FIRST_DELAY = 1_000;
 const LONGEST_DELAY = 30_000;
 /** A stream that lived this long has nothing to do with what was before it. */

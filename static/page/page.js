@@ -4,6 +4,7 @@
 
 import { say } from "../marcador/cells.js";
 import { connect } from "../marcador/connect.js";
+import { NEVER } from "../marcador/connection.js";
 import { MOST_ROWS } from "../marcador/options.js";
 import { Around } from "./around.js";
 import { Card } from "./card.js";
@@ -142,7 +143,7 @@ function renderTable(snapshot) {
 function renderProblem({ status: code }) {
   const closed = code === 401;
   const forbidden = code === 403;
-  const absent = code === 404 || code === 400 || code === 422;
+  const absent = NEVER.has(code);
   const [title, help] = closed
     ? [words.closedTitle, demo ? words.closedDemo : words.closedText]
     : forbidden
