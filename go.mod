@@ -1,6 +1,6 @@
 module marcador
 
-go 1.26.0
+go 1.26.8
 
 require (
 	github.com/MicahParks/jwkset v0.11.4
