@@ -17,7 +17,10 @@ import (
 
 // proxied starts nginx in front of the program, as it comes: nothing is said but
 // where to pass requests on to. It returns the program as seen through it.
-func proxied(p *program) *program {
+func proxied(p *program) *program { return proxiedUnder(p, "/") }
+
+// proxiedUnder is proxied where the program lies under a path that ends with a slash.
+func proxiedUnder(p *program, prefix string) *program {
 	tb := p.tb
 	tb.Helper()
 	path, err := exec.LookPath("nginx")
@@ -26,7 +29,10 @@ func proxied(p *program) *program {
 			tb.Fatalf("streams are tested through nginx: install it (%v)", err)
 		}
 	}
-	folder, addr := tb.TempDir(), freeAddress(tb)
+	folder, addr, to := tb.TempDir(), freeAddress(tb), p.url
+	if prefix != "/" {
+		to += "/" // nginx then puts it in the prefix's place
+	}
 	config := filepath.Join(folder, "nginx.conf")
 	write(tb, config, fmt.Appendf(nil, `
 daemon off; master_process off; pid %[1]s/pid; error_log stderr;
@@ -36,9 +42,9 @@ http {
 	client_body_temp_path %[1]s/body; proxy_temp_path %[1]s/proxy; fastcgi_temp_path %[1]s/fastcgi; uwsgi_temp_path %[1]s/uwsgi; scgi_temp_path %[1]s/scgi;
 	server {
 		listen %[2]s;
-		location / { proxy_pass %[3]s; }
+		location %[4]s { proxy_pass %[3]s; }
 	}
-}`, folder, addr, p.url))
+}`, folder, addr, to, prefix))
 	cmd := exec.CommandContext(context.Background(), path, "-p", folder, "-e", "stderr", "-c", config)
 	out := &log{opened: make(chan string, 1)}
 	cmd.Stdout, cmd.Stderr = out, out
@@ -49,7 +55,7 @@ http {
 		_ = cmd.Process.Signal(syscall.SIGTERM) // at once
 		_ = cmd.Wait()                          // it was told to end
 	})
-	through := &program{tb: tb, url: "http://" + addr, log: p.log}
+	through := &program{tb: tb, url: "http://" + addr + strings.TrimSuffix(prefix, "/"), log: p.log}
 	for began := time.Now(); ; time.Sleep(10 * time.Millisecond) {
 		req, err := http.NewRequestWithContext(tb.Context(), http.MethodGet, through.url+"/healthz", nil)
 		if err != nil {

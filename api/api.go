@@ -77,6 +77,7 @@ func New(opts Options) http.Handler {
 		a.mux.HandleFunc(path, a.notFound)
 	}
 	a.mux.Handle("GET /docs", a.docs())
+	a.mux.HandleFunc("GET /docs/{$}", func(w http.ResponseWriter, r *http.Request) { redirect(w, r, "/docs") })
 	a.mux.Handle("/", static.Handler(opts.Demo != nil))
 	if opts.Demo != nil {
 		a.mux.Handle("/demo/", opts.Demo)
@@ -113,6 +114,9 @@ func (a *api) serve(w http.ResponseWriter, r *http.Request) {
 		a.write(w, invalid("path", "the path has an empty part where an id should be; give the id"))
 		return
 	}
+	if cleaned(w, r) {
+		return
+	}
 	run := new(func())
 	a.mux.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), runKey{}, run)))
 	if *run != nil {
@@ -141,6 +145,7 @@ func config(version string) huma.Config {
 	for _, tag := range []string{"Points", "Users", "Boards", "Session", "Health"} {
 		c.Tags = append(c.Tags, &huma.Tag{Name: tag})
 	}
+	c.Servers = []*huma.Server{{URL: ".", Description: "The service that this document is read from"}}
 	c.CreateHooks = nil // no $schema in answers
 	c.DocsPath = ""     // ours asks no other host
 	c.SchemasPath = ""

@@ -88,7 +88,10 @@ export interface ConnectOptions {
   board?: string;
   /** `all-time` (the default), `daily`, `weekly` or `monthly`. */
   period?: string;
-  /** Origin and path prefix of the service, without a slash at the end; "" is the page's own. */
+  /**
+   * Origin and path prefix of the service; "" is the page's own origin. Without it, the service that this module
+   * came from, and "" in a bundle.
+   */
   baseUrl?: string;
   /**
    * Gives a token, and is asked again when that one has expired. Null or "" means that there is none, which

@@ -49,6 +49,9 @@ var contentTypes = map[string]string{
 	".ts":   "text/plain; charset=utf-8", // so that a browser shows it
 }
 
+// icon is where browsers look for one when a document names none, such as openapi.json.
+const icon = "/favicon.ico"
+
 // file is a file as it is served. It does not change.
 type file struct {
 	plain, gzip form // of gzip the body is nil where it would not be less
@@ -68,7 +71,7 @@ var loaded = [2]func() (map[string]file, error){
 	sync.OnceValues(func() (map[string]file, error) { return load(true) }),
 }
 
-// Handler serves the page at /, the client at /marcador.js with its types at /marcador.d.ts and its
+// Handler serves the page at /, its icon at /favicon.ico, the client at /marcador.js with its types at /marcador.d.ts and its
 // modules under /marcador/, and every embedded file under /static/, of which what pages load is
 // bundled; to who accepts it in gzip. Each answer carries an ETag, of its coding, and has to be
 // revalidated. Where demo is true, the page's <html> tag has the attribute data-demo. Anything else is a
@@ -101,7 +104,7 @@ func Handler(demo bool) http.Handler {
 		switch {
 		case r.URL.Path == "/":
 			maps.Copy(h, ofPage)
-		case !strings.HasPrefix(r.URL.Path, "/static/"):
+		case r.URL.Path != icon && !strings.HasPrefix(r.URL.Path, "/static/"):
 			maps.Copy(h, ofClient)
 		}
 		as := f.plain
@@ -139,6 +142,9 @@ func load(demo bool) (map[string]file, error) {
 			return nil
 		case name == "marcador.js", name == "marcador.d.ts", strings.HasPrefix(name, "marcador/"):
 			served["/"+name] = f
+		}
+		if name == "favicon.svg" {
+			served[icon] = f
 		}
 		served["/static/"+name] = f
 		return nil

@@ -45,6 +45,7 @@ func TestHandler_Files(t *testing.T) {
 		{"/static/page/page.js", "text/javascript; charset=utf-8", "chunk.js"},
 		{"/static/page/page.css", "text/css; charset=utf-8", ":root"},
 		{"/static/favicon.svg", "image/svg+xml", "<svg"},
+		{"/favicon.ico", "image/svg+xml", "<svg"},
 	} {
 		t.Run(tc.path, func(t *testing.T) {
 			res := do(t, h, http.MethodGet, tc.path, "")
@@ -130,7 +131,10 @@ func TestHandler_Page(t *testing.T) {
 	h := static.Handler(false)
 	page := body(t, do(t, h, http.MethodGet, "/", ""))
 	for _, m := range regexp.MustCompile(`(?:src|href)="([^"#]+)"`).FindAllStringSubmatch(page, -1) {
-		res := do(t, h, http.MethodGet, m[1], "")
+		if path.IsAbs(m[1]) {
+			t.Errorf("%s leads out of the path that a proxy puts the page under", m[1])
+		}
+		res := do(t, h, http.MethodGet, path.Join("/", m[1]), "")
 		if res.StatusCode != http.StatusOK {
 			t.Errorf("%s: got %d, want 200", m[1], res.StatusCode)
 		}
@@ -159,7 +163,7 @@ func TestIndex_Preload(t *testing.T) {
 	index := body(t, do(t, h, http.MethodGet, "/", ""))
 	asked := map[string]bool{}
 	for _, m := range regexp.MustCompile(`<(?:link rel="modulepreload" href|script type="module" src)="([^"]+)"`).FindAllStringSubmatch(index, -1) {
-		asked[m[1]] = true
+		asked["/"+m[1]] = true
 	}
 	imports := regexp.MustCompile(`\b(?:import|from)\s*"(\.[^"]+)"`)
 	needed := map[string]bool{"/static/page/page.js": true}

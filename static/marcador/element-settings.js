@@ -1,6 +1,6 @@
 // @ts-check
 
-import { MOST_ROWS, PERIODS } from "./options.js";
+import { home, MOST_ROWS, PERIODS } from "./options.js";
 
 /**
  * What the attributes of a `<marcador-board>` ask for. `wrong` names those that can't be followed, and
@@ -26,15 +26,14 @@ export const REMEDIES = {
 };
 
 /**
- * Where the service is that this module came from: the part of the address before `/marcador/`. A
- * bundle has an address of its own, which says no more than its origin.
- * @param {string} module
+ * The address of the service that this module came from. A bundle has an address of its own, which
+ * says no more than its origin.
+ * @param {string | undefined} module
  */
-export function home(module) {
-  const { origin, pathname, protocol } = new URL(module);
-  if (protocol !== "http:" && protocol !== "https:") return "";
-  const found = /^(.*?)(?:\/static)?\/marcador\/element\.js$/.exec(pathname);
-  return origin + (found?.[1] ?? "");
+export function homeOf(module = "") {
+  const found = home(module);
+  if (found !== null) return found.origin + found.path;
+  return /^https?:/.test(module) ? new URL(module).origin : "";
 }
 
 /**

@@ -4,7 +4,7 @@
 /** @import { Settings } from "./element-settings.js" */
 
 import { connect } from "./connect.js";
-import { home, REMEDIES, settings } from "./element-settings.js";
+import { homeOf, REMEDIES, settings } from "./element-settings.js";
 import { style } from "./element-style.js";
 import { View } from "./element-view.js";
 import { speak } from "./words.js";
@@ -144,7 +144,7 @@ export class MarcadorBoard extends Base {
     }
     const asked = settings(
       (name) => this.getAttribute(name),
-      home(import.meta.url),
+      homeOf(import.meta.url),
       this.ownerDocument.baseURI,
     );
     const voice = speak([...languagesAround(this), ...navigator.languages]);

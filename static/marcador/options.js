@@ -12,7 +12,7 @@ export function complete(options) {
   if (typeof options !== "object" || options === null) {
     throw new TypeError('connect takes an object of options, such as { board: "global" }');
   }
-  const { board = "global", period = "all-time", baseUrl = "", getToken } = options;
+  const { board = "global", period = "all-time", baseUrl = ownHome(), getToken } = options;
   const { rows = null, shared = true } = options;
   if (typeof board !== "string" || board === "") {
     throw new TypeError(
@@ -33,6 +33,27 @@ export function complete(options) {
   if (typeof shared !== "boolean")
     throw new TypeError(`shared is ${said(shared)}; give true or false`);
   return { board, period, rows, shared, getToken, baseUrl: address(baseUrl) };
+}
+
+/** As a service serves its modules, in front of which a proxy may put a path. */
+const MODULE = /^(https?:\/\/[^/?#]+)([^?#]*?)(?:\/static)?\/marcador\/[a-z-]+\.js(?:[?#]|$)/;
+
+/**
+ * The address of the service that a module came from; null where a bundler or a package manager has moved it.
+ * @param {string | undefined} module its own address
+ */
+export function home(module = "") {
+  const [, origin, path] = MODULE.exec(module) ?? [];
+  if (origin === undefined || path.includes("/node_modules")) return null;
+  return { origin, path };
+}
+
+/** The default of `baseUrl`: where this module came from, else the page's own origin. */
+function ownHome() {
+  const found = home(import.meta.url);
+  if (found === null) return "";
+  // One spelling for the page's own, so that all that follows boards there shares the stream.
+  return found.origin === globalThis.location?.origin ? found.path : found.origin + found.path;
 }
 
 /** The address without slashes at its end. @param {unknown} baseUrl */

@@ -65,7 +65,7 @@ export class Demo {
     if (wanted === WATCHING) this.#choose();
     await new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
     try {
-      const { students, boards } = await call("/demo/students");
+      const { students, boards } = await call("demo/students");
       this.#offer(students);
       this.#named(boards);
     } catch (cause) {
@@ -119,7 +119,7 @@ export class Demo {
 
   /** A fresh token. @param {string} userId */
   async #grant(userId) {
-    const token = call("/demo/token", {
+    const token = call("demo/token", {
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify({ userId }),
@@ -153,7 +153,7 @@ export class Demo {
 
   /** @param {string} token @returns {Promise<Result>} */
   #write(token) {
-    return call("/demo/exercise", {
+    return call("demo/exercise", {
       method: "POST",
       headers: { Authorization: `Bearer ${token}` },
     });

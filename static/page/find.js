@@ -7,6 +7,9 @@ export function find(id) {
   return element;
 }
 
+/** The path that the service lies under, without a slash at its end: a proxy may have put it anywhere. */
+export const base = new URL(".", location.href).pathname.replace(/\/+$/, "");
+
 /** @param {string} id */
 export function template(id) {
   return /** @type {HTMLTemplateElement} */ (find(id));

@@ -10,7 +10,7 @@ import { Around } from "./around.js";
 import { Card } from "./card.js";
 import { Charts } from "./charts.js";
 import { Demo } from "./demo.js";
-import { find } from "./find.js";
+import { base, find } from "./find.js";
 import { Head } from "./head.js";
 import { isKiosk, keepAwake } from "./kiosk.js";
 import { Own } from "./own.js";
@@ -68,7 +68,7 @@ function translate() {
 function follow(view) {
   board?.close();
   toasts.leave();
-  board = connect({ ...view, getToken, ...rowsAsked() });
+  board = connect({ ...view, baseUrl: base, getToken, ...rowsAsked() });
   shown = null;
   table.setAttribute("aria-busy", "true");
   rows.leave();

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MarcadorBoard } from "../marcador/element.js";
-import { home, settings } from "../marcador/element-settings.js";
+import { homeOf, settings } from "../marcador/element-settings.js";
 import { speak } from "../marcador/words.js";
 
 test("the element can be imported where there is no page", () => {
@@ -65,9 +65,13 @@ test("the service is where the script is from", () => {
     ],
     ["https://points.example.org/static/marcador/element.js", "https://points.example.org"],
     ["https://school.example.org/assets/bundle-1f2e.js", "https://school.example.org"],
+    [
+      "http://localhost:5173/node_modules/marcador/marcador/element.js?v=1f2e",
+      "http://localhost:5173",
+    ],
     ["file:///home/ana/marcador/element.js", ""],
   ]) {
-    assert.equal(home(module), want, module);
+    assert.equal(homeOf(module), want, module);
   }
 });
 

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { complete } from "../marcador/options.js";
+import { complete, home } from "../marcador/options.js";
 import { connect } from "../marcador.js";
 
 /** @type {[unknown, RegExp][]} */
@@ -39,4 +39,20 @@ test("defaults, and addresses with slashes at the end", () => {
   assert.equal(complete({ baseUrl: "https://a.example/m/" }).baseUrl, "https://a.example/m");
   assert.equal(complete({ baseUrl: "/m" }).baseUrl, "/m");
   assert.equal(complete({ baseUrl: "http://127.0.0.1:8080" }).baseUrl, "http://127.0.0.1:8080");
+});
+
+test("a module knows the service that it came from, also under a path", () => {
+  for (const [module, want] of /** @type {[string | undefined, string | null][]} */ ([
+    ["https://points.example.org/marcador/options.js", "https://points.example.org"],
+    ["https://a.example/points/marcador/options.js?v=2", "https://a.example/points"],
+    ["https://a.example/marcador/marcador/options.js", "https://a.example/marcador"],
+    ["https://a.example/static/marcador/options.js", "https://a.example"],
+    ["https://a.example/assets/index-1f2e.js", null],
+    ["http://localhost:5173/node_modules/.vite/deps/marcador/options.js", null],
+    ["file:///srv/marcador/options.js", null],
+    [undefined, null], // in a bundle that is no module
+  ])) {
+    const found = home(module);
+    assert.equal(found && found.origin + found.path, want, module);
+  }
 });
