@@ -32,10 +32,13 @@ export interface Me extends Entry {
  * - `connecting`: no data yet, a first answer is awaited
  * - `live`: the stream is open
  * - `stale`: the stream is lost, the data stays, a new try is under way
- * - `offline`: a try and five more in a row failed, or there is no such board; `retry()` tries again
+ * - `offline`: a try and five more in a row failed, or there is no such board; there is one more try
+ *   a minute, and `retry()` tries at once
+ * - `polling`: something on the way holds the stream back, or a newer stream of the same user took
+ *   its place: the page is read every 15 s while visible
  * - `readonly`: no token, or one that may not follow: the page is read every 15 s while visible
  */
-export type Status = "connecting" | "live" | "stale" | "offline" | "readonly";
+export type Status = "connecting" | "live" | "stale" | "offline" | "polling" | "readonly";
 
 /** Why the last request or stream failed. */
 export interface Problem {

@@ -255,8 +255,14 @@ export function failure(value) {
  * @param {unknown} value
  */
 export function goodbye(value) {
-  return { reason: string(object(value, "data"), "reason") };
+  const from = object(value, "data");
+  // Services before 0.2 do not say it.
+  const retryAfter = from.retryAfter === undefined ? null : integer(from, "retryAfter", 0);
+  return { reason: string(from, "reason"), retryAfter };
 }
+
+/** A stream that was refused is not shared. */
+const SHARED = new Set(["waiting", "live", "offline", "held", "replaced"]);
 
 /**
  * How a tab's stream stands.
@@ -266,11 +272,14 @@ export function goodbye(value) {
 export function state(value) {
   const from = object(value, "state");
   const { status } = from;
-  if (status !== "waiting" && status !== "live" && status !== "offline") {
-    throw new TypeError("status is unknown");
-  }
+  if (typeof status !== "string" || !SHARED.has(status)) throw new TypeError("status is unknown");
   const userId = from.userId === null ? null : string(from, "userId");
-  return Object.freeze({ status, userId, error: from.error === null ? null : problem(from.error) });
+  const known = /** @type {State["status"]} */ (status);
+  return Object.freeze({
+    status: known,
+    userId,
+    error: from.error === null ? null : problem(from.error),
+  });
 }
 
 /** @param {unknown} value @returns {Problem} */

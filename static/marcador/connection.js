@@ -7,10 +7,12 @@
 import * as check from "./check.js";
 import { Gap } from "./held.js";
 import { Refusal, refusalFrom } from "./http.js";
-import { Stream } from "./stream.js";
+import { SILENCE, Stream } from "./stream.js";
 
 const TRIES = 5;
-/** What another try would be told again: there is no such board, or it is asked for in a wrong way. */
+/** After that many, or where trying soon is of no use, there is one try in about this time. */
+const QUIET = 60_000;
+/** The board does not exist, or the request is wrong: trying again soon would bring the same answer. */
 export const NEVER = new Set([400, 404, 422]);
 const FIRST_DELAY = 1_000;
 const LONGEST_DELAY = 30_000;
@@ -18,6 +20,8 @@ const LONGEST_DELAY = 30_000;
 const SETTLED = 10_000;
 /** A stream that takes the place of another is given this long before it is said that there is none. */
 const GRACE = 2_000;
+/** A stream that brings nothing for this long is held back on its way, and pages are read meanwhile. */
+const HELD = 5_000;
 /** A fresh token is asked for at most this long before the old one expires, and not in the last moment. */
 const EARLY = 60_000;
 const LATE = 2_000;
@@ -27,9 +31,9 @@ const LONGEST_TIMER = 24 * 60 * 60 * 1000;
 /** @typedef {ReturnType<typeof setTimeout> | undefined} Timer */
 
 /**
- * How a stream stands. `waiting` is for the next try or its answer; `readonly` is the end of it.
+ * How a stream stands. No status is final: each has a timer or an event that leads to the next try.
  * @typedef {object} State
- * @property {"waiting" | "live" | "offline" | "readonly"} status
+ * @property {"waiting" | "live" | "offline" | "readonly" | "held" | "replaced"} status
  * @property {string | null} userId whom the last stream was for
  * @property {Problem | null} error
  */
@@ -42,7 +46,19 @@ const LONGEST_TIMER = 24 * 60 * 60 * 1000;
  * @property {(move: RankChanged) => void} move
  */
 
-/** One board's stream over time: when it is opened, when it is tried again, and what it brings. */
+/**
+ * One board's stream over time: when it is opened, when it is tried again, and what it brings.
+ *
+ *     waiting ──authenticated──▶ live        live ──ends──▶ waiting, tries after 1, 2, 4, 8, 16 s
+ *     waiting ──five tries failed, or 400, 404, 422──▶ offline
+ *     waiting, live ──401, 403, no token──▶ readonly
+ *     waiting, live ──open, but brings nothing for 5 s──▶ held     held ──an event comes──▶ live
+ *     live ──error "replaced"──▶ replaced
+ *
+ * From offline, readonly and held there is one quiet try a minute, for ever. It changes the status
+ * only when it succeeds. A replaced stream waits until somebody looks at the page, so that many
+ * devices of one user do not replace each other for ever. `retry` tries at once from anywhere.
+ */
 export class Connection {
   /** @type {State} */
   state = { status: "waiting", userId: null, error: null };
@@ -62,6 +78,10 @@ export class Connection {
   /** When it is due. */
   #due = Number.POSITIVE_INFINITY;
   #grace = /** @type {Timer} */ (undefined);
+  /** Fires when the stream has brought nothing for too long. */
+  #holding = /** @type {Timer} */ (undefined);
+  /** Streams in a row that began and fell silent: something on the way keeps what comes later. */
+  #silences = 0;
   /** Tries in a row that brought no stream. */
   #failures = 0;
   /** Streams in a row that failed, or did not live for long. */
@@ -89,20 +109,26 @@ export class Connection {
     this.#heard = heard;
   }
 
-  /** Begins a try, in place of whatever was under way. @param {boolean} [quietly] as good as live for a moment */
-  async open(quietly = false) {
+  /**
+   * Begins a try, in place of whatever was under way.
+   * @param {"said" | "soon" | "quietly"} [how] whether the status says so at once, in a moment, or
+   *   only when the try succeeds
+   */
+  async open(how = "said") {
     if (this.#closed) return;
     this.#stop();
     this.#welcomedAt = Number.POSITIVE_INFINITY;
-    if (quietly) this.#grace = setTimeout(() => this.#set({ status: "waiting" }), GRACE);
-    else this.#set({ status: "waiting" });
+    if (how === "soon") this.#grace = setTimeout(() => this.#set({ status: "waiting" }), GRACE);
+    else if (how === "said") this.#set({ status: "waiting" });
     const stream = new Stream(this.#service, (event, retry) => this.#take(event, retry));
     this.#stream = stream;
+    this.#awaitNews();
     const query = new URLSearchParams({ ...this.#what, mode: "diff" });
-    const ending = await stream.run(`/v1/events?${query}`, this.#held.id, this.#breaks > 0);
+    const wary = this.#breaks > 0 || how === "quietly";
+    const ending = await stream.run(`/v1/events?${query}`, this.#held.id, wary);
     if (this.#stream !== stream) return;
     this.#stop();
-    this.#ended(ending);
+    this.#ended(ending, { silent: stream.fellSilent, quiet: how === "quietly" });
   }
 
   /** Tries at once, with all tries ahead, where the stream is not live. */
@@ -116,16 +142,19 @@ export class Connection {
   wake() {
     if (this.state.status === "readonly") return;
     this.#hope();
+    this.#silences = 0;
+    const { status } = this.state;
+    const how = status === "held" || status === "replaced" ? "quietly" : "said";
     if (this.#stream === null) {
-      if (Date.now() >= this.#notBefore) this.open();
+      if (Date.now() >= this.#notBefore) this.open(how);
     } else if (this.#stream.silent) {
-      this.open();
+      this.open(how);
     }
   }
 
   /** Makes up for a timer that stood still. */
   hurry() {
-    if (Date.now() >= this.#due) this.open();
+    if (Date.now() >= this.#due) this.#tryAgain();
     else if (this.#stream?.silent) this.open();
   }
 
@@ -144,7 +173,21 @@ export class Connection {
     this.#stream?.stop();
     this.#stream = null;
     this.#due = Number.POSITIVE_INFINITY;
-    for (const timer of [this.#timer, this.#grace, this.#renewal]) clearTimeout(timer);
+    for (const timer of [this.#timer, this.#grace, this.#holding, this.#renewal]) {
+      clearTimeout(timer);
+    }
+  }
+
+  /** The first page has to come soon, or else something holds the stream back. */
+  #awaitNews() {
+    clearTimeout(this.#holding);
+    this.#holding = setTimeout(() => this.#set({ status: "held" }), HELD);
+  }
+
+  /** What the stream owes at its beginning has come. */
+  #newsCame() {
+    clearTimeout(this.#holding);
+    if (this.state.status === "held") this.#set({ status: "live", error: null });
   }
 
   /** Takes an event in; throws a Refusal where it ends the stream. @param {StreamEvent} event @param {number | null} retry */
@@ -157,6 +200,7 @@ export class Connection {
         this.#welcome(check.authenticated(JSON.parse(data)));
       } else if (type === "leaderboard:updated") {
         this.#held.put(check.update(JSON.parse(data), board, period), id);
+        this.#newsCame();
         this.#show();
       } else if (type === "position_change") {
         this.#held.apply(check.difference(JSON.parse(data), board, period), id);
@@ -169,7 +213,8 @@ export class Connection {
         const { code, message } = check.failure(JSON.parse(data));
         ending = new Refusal(code === "forbidden" ? 403 : 0, code, message);
       } else if (type === "goodbye") {
-        ending = new Refusal(0, "closed", check.goodbye(JSON.parse(data)).reason, retry);
+        const { reason, retryAfter } = check.goodbye(JSON.parse(data));
+        ending = new Refusal(0, "closed", reason, retryAfter ?? retry);
       }
     } catch (cause) {
       console.warn(`marcador: ${type} ignored:`, refusalFrom(cause).message);
@@ -191,6 +236,8 @@ export class Connection {
     clearTimeout(this.#grace);
     this.#failures = 0;
     this.#welcomedAt = Date.now();
+    if (recovered) this.#newsCame();
+    else this.#awaitNews();
     this.#held.begin(recovered);
     this.#set({ status: "live", error: null, userId });
     this.#renewLater(socketId);
@@ -227,9 +274,15 @@ export class Connection {
     if (this.#stream === stream) this.#renewLater(socketId);
   }
 
-  /** Decides what follows a stream that is over. @param {Refusal} ending */
-  #ended(ending) {
-    const settled = Date.now() - this.#welcomedAt >= SETTLED;
+  /**
+   * Decides what follows a stream that is over.
+   * @param {Refusal} ending
+   * @param {{ silent: boolean, quiet: boolean }} stream whether it ended because nothing was heard
+   *   of it, and whether its status is only told when it succeeds
+   */
+  #ended(ending, { silent, quiet }) {
+    const lived = Date.now() - this.#welcomedAt;
+    const settled = lived >= SETTLED;
     if (settled) this.#breaks = 0;
     const expired = ending.status === 0 && ending.code === "token_expired";
     if (expired) {
@@ -237,34 +290,65 @@ export class Connection {
       if (!this.#renewed) {
         this.#renewed = true;
         this.#service.forgetToken();
-        this.open(true);
+        this.open("soon");
         return;
       }
     }
+    if (ending.status === 0 && ending.code === "replaced") {
+      this.#set({ status: "replaced", error: null });
+      return;
+    }
     if (expired || ending.status === 401 || ending.status === 403) {
-      // A token that is refused is not sent again; what may be read without one still is.
+      // A token that is refused is not sent again soon; what may be read without one still is.
       console.warn("marcador: the stream was refused:", ending.message);
       if (ending.status !== 403) this.#service.dropToken();
       this.#set({ status: "readonly" });
+      this.#tryLater(ending);
+      return;
+    }
+    // Silence right after the first page is the way's doing where it comes twice.
+    this.#silences = silent && lived < 2 * SILENCE ? this.#silences + 1 : 0;
+    const { status } = this.state;
+    const held = this.#silences > 0 && (status === "held" || this.#silences > 1);
+    if (held || (quiet && (status === "held" || status === "readonly"))) {
+      this.#set({ status: held ? "held" : status });
+      this.#tryLater(ending);
       return;
     }
     this.#failures += 1;
     this.#breaks += 1;
     if (ending.code === "gap" && this.#breaks === 1) {
-      this.open(true);
+      this.open("soon");
       return;
     }
     if (this.#failures > TRIES || NEVER.has(ending.status)) {
-      this.#notBefore = 0;
       this.#set({ status: "offline", error: ending.problem });
+      this.#tryLater(ending);
       return;
     }
     const ceiling = Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** (this.#breaks - 1));
-    const delay = ending.wait ?? Math.random() * ceiling;
-    this.#due = Date.now() + delay;
-    this.#notBefore = ending.wait === null ? 0 : this.#due;
     this.#set({ status: "waiting", error: ending.problem });
-    this.#timer = setTimeout(() => this.open(), delay);
+    this.#tryAfter(ending.wait ?? Math.random() * ceiling, ending.wait !== null);
+  }
+
+  /** Has one quiet try in about a minute, at another time than other readers. @param {Refusal} ending */
+  #tryLater({ wait }) {
+    this.#failures = TRIES;
+    this.#tryAfter(Math.max(wait ?? 0, QUIET * (0.75 + Math.random() / 2)), false);
+  }
+
+  /** @param {number} delay @param {boolean} bound whether the server wants no try before */
+  #tryAfter(delay, bound) {
+    this.#due = Date.now() + delay;
+    this.#notBefore = bound ? this.#due : 0;
+    this.#timer = setTimeout(() => this.#tryAgain(), delay);
+  }
+
+  #tryAgain() {
+    const { status } = this.state;
+    // What getToken gives may be a better token by now.
+    if (status === "readonly") this.#service.forgetToken();
+    this.open(status === "waiting" ? "said" : "quietly");
   }
 
   /** @param {Partial<State>} change */

@@ -118,7 +118,7 @@ p { margin: 0; }
   animation: breathe 4s ease-in-out infinite;
 }
 [data-status="offline"] .dot, [data-status="stale"] .dot { background: currentColor; }
-[data-status="readonly"] .dot { border-radius: 0; }
+[data-status="polling"] .dot, [data-status="readonly"] .dot { border-radius: 0; }
 @keyframes breathe { 50% { opacity: 0.3; } }
 button {
   min-height: 2.25em;

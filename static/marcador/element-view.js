@@ -100,7 +100,7 @@ export class View {
     this.frame.dataset.status = status;
     say(this.#statusText, words[status]);
     const act = status === "offline" ? "retry" : "refresh";
-    this.#button.hidden = status !== "offline" && status !== "readonly";
+    this.#button.hidden = !/offline|polling|readonly/.test(status);
     this.#button.dataset.act = act;
     say(this.#button, words[act]);
     const given = version === null && error !== null && /readonly|offline/.test(status);

@@ -39,6 +39,8 @@ export class Following {
   /** The page may be frozen, or kept to come back to, and takes no part. */
   #away = false;
 
+  /** How the stream stands. */
+  #how = /** @type {State["status"]} */ ("waiting");
   #polling = /** @type {Timer} */ (undefined);
   #reading = /** @type {Promise<void> | null} */ (null);
   #meTimer = /** @type {Timer} */ (undefined);
@@ -142,10 +144,16 @@ export class Following {
     const back = () => {
       if (!this.#away) return;
       this.#away = false;
-      if (this.snapshot.status === "readonly") this.#poll();
+      if (this.#how === "readonly") this.#poll();
       else this.#line.open();
     };
+    const touch = () => {
+      if (this.#how === "replaced") wake();
+    };
     globalThis.addEventListener?.("online", wake, { signal });
+    for (const type of ["focus", "pointerdown", "keydown"]) {
+      globalThis.addEventListener?.(type, touch, { signal, passive: true });
+    }
     globalThis.addEventListener?.("pagehide", leave, { signal });
     globalThis.addEventListener?.("pageshow", back, { signal });
     document?.addEventListener("visibilitychange", wake, { signal });
@@ -154,14 +162,16 @@ export class Following {
   }
 
   #wake() {
-    if (this.snapshot.status === "readonly") this.#poll();
+    if (this.#how === "readonly") this.#poll();
     else this.#line.wake();
   }
 
   /** The stream stands otherwise. @param {State} state */
   #stand({ status: how, userId, error }) {
     const { version } = this.snapshot;
-    const status = how !== "waiting" ? how : version === null ? "connecting" : "stale";
+    const before = this.#how;
+    this.#how = how;
+    const status = this.#statusOf(how);
     if (userId === this.snapshot.userId || how !== "live") {
       this.#set({ status, error });
     } else {
@@ -170,8 +180,23 @@ export class Following {
       this.#set({ status, error, userId, me, entries: this.#shown() });
       if (version !== null) this.#wantMe();
     }
-    clearTimeout(this.#polling);
-    if (status === "readonly") this.#poll();
+    if (!this.#polls) clearTimeout(this.#polling);
+    else if (how !== before) this.#poll();
+  }
+
+  /** Whether pages are read because no stream brings them. */
+  get #polls() {
+    return this.#how === "readonly" || this.#how === "held" || this.#how === "replaced";
+  }
+
+  /** @param {State["status"]} how @returns {Snapshot["status"]} */
+  #statusOf(how) {
+    const { status, version } = this.snapshot;
+    if (how === "waiting") return version === null ? "connecting" : "stale";
+    if (how === "replaced") return "polling";
+    if (how !== "held") return how;
+    // It stays as it was until a page has come, or could not be read either.
+    return status === "live" ? "stale" : status;
   }
 
   /**
@@ -224,8 +249,13 @@ export class Following {
 
   async #poll() {
     clearTimeout(this.#polling);
-    if (visible()) await this.refresh();
-    if (this.#closing.signal.aborted || this.#away || this.snapshot.status !== "readonly") return;
+    if (visible()) {
+      await this.refresh();
+      if (this.#how === "held") {
+        this.#set({ status: this.snapshot.error === null ? "polling" : "offline" });
+      }
+    }
+    if (this.#closing.signal.aborted || this.#away || !this.#polls) return;
     clearTimeout(this.#polling);
     this.#polling = setTimeout(() => this.#poll(), POLL);
   }

@@ -10,10 +10,14 @@
  * @property {(message: Record<string, unknown>) => void} hear of the others; of any shape
  */
 
-/** Whether tabs can find each other here. */
+/** Whether tabs can find each other here: a browser that blocks cookies may forbid all of it. */
 export function groupsExist() {
-  const { navigator, BroadcastChannel } = globalThis;
-  return navigator?.locks !== undefined && BroadcastChannel !== undefined;
+  try {
+    new BroadcastChannel("marcador").close();
+    return navigator.locks !== undefined;
+  } catch {
+    return false;
+  }
 }
 
 /**

@@ -152,7 +152,7 @@ export class Line {
       this.#beat(),
     );
     this.#connection.state = this.#state;
-    this.#connection.open(quietly);
+    this.#connection.open(quietly ? "soon" : "said");
   }
 
   /** Another tab has the stream. */

@@ -7,7 +7,7 @@ import { readFetch } from "./fetching.js";
 import { Refusal, refusalFrom } from "./http.js";
 
 /** The server is never silent for longer than its heartbeat, 30 s at most. */
-const SILENCE = 40_000;
+export const SILENCE = 40_000;
 
 /**
  * What reads a stream: resolves where it ends, rejects with why it ended or did not begin.
@@ -26,6 +26,8 @@ export class Stream {
   #controller = new AbortController();
   #watchdog = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
   #heardAt = Date.now();
+  /** Whether it was ended because nothing was heard of it. */
+  fellSilent = false;
 
   /** @param {Service} service @param {Reading["take"]} take */
   constructor(service, take) {
@@ -80,6 +82,7 @@ export class Stream {
     this.#heardAt = Date.now();
     clearTimeout(this.#watchdog);
     this.#watchdog = setTimeout(() => {
+      this.fellSilent = true;
       const message = `nothing was heard for ${SILENCE / 1000} s`;
       this.#controller.abort(new Refusal(0, "network", message));
     }, SILENCE);

@@ -25,6 +25,24 @@ async function call(path, init) {
   return response.json();
 }
 
+/** Whom this tab watched as before; null where the browser keeps nothing for us. */
+function recall() {
+  try {
+    return sessionStorage.getItem(KEY);
+  } catch {
+    return null;
+  }
+}
+
+/** @param {string} student */
+function keep(student) {
+  try {
+    sessionStorage.setItem(KEY, student);
+  } catch {
+    // A browser that blocks cookies forbids it. The tab then forgets its student with a reload.
+  }
+}
+
 /** The bar above the board with which a visitor becomes one of the students. */
 export class Demo {
   #student = /** @type {HTMLSelectElement} */ (find("student"));
@@ -60,7 +78,7 @@ export class Demo {
   async start() {
     this.#student.append(new Option(words.justWatching, WATCHING));
     const named = new URL(location.href).searchParams.get("student");
-    const wanted = named ?? sessionStorage.getItem(KEY) ?? WATCHING;
+    const wanted = named ?? recall() ?? WATCHING;
     // Who only watches need not wait for the list, nor anybody for a first picture.
     if (wanted === WATCHING) this.#choose();
     await new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
@@ -75,7 +93,7 @@ export class Demo {
     if (wanted === WATCHING) return;
     this.#student.value = wanted;
     if (this.#student.selectedIndex < 0) this.#student.value = WATCHING;
-    sessionStorage.setItem(KEY, this.#student.value);
+    keep(this.#student.value);
     this.#choose();
   }
 
@@ -101,7 +119,7 @@ export class Demo {
 
   /** Two windows can be two students; an address that names one keeps saying who it is. */
   #remember() {
-    sessionStorage.setItem(KEY, this.#student.value);
+    keep(this.#student.value);
     const address = new URL(location.href);
     if (!address.searchParams.has("student")) return;
     address.searchParams.set("student", this.#student.value);

@@ -43,7 +43,7 @@ export class Head {
     say(this.#total, version === null ? "" : words.people(totalEntries, figure(totalEntries)));
     this.#when.hidden = lastUpdated === null;
     if (lastUpdated === null) return;
-    const failed = status === "readonly" && error !== null;
+    const failed = (status === "readonly" || status === "polling") && error !== null;
     say(this.#label, failed ? words.notUpdated : words.lastUpdate);
     if (this.#time.dateTime !== lastUpdated) {
       this.#time.dateTime = lastUpdated;

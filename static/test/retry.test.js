@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 import {
   browserPage,
+  eventually,
   follow,
   given,
   prepare,
@@ -32,7 +33,7 @@ test("a lost stream is resumed after a jittered delay, with its last id", async 
   assert.equal(given.service.requests[1].headers["last-event-id"], "e-5");
 });
 
-test("five tries in a row, then offline; retry tries again", async () => {
+test("five tries in a row, then offline, and one quiet try a minute for ever", async () => {
   const board = follow();
   await untilVersion(board, 5);
   let tries = 0;
@@ -50,23 +51,65 @@ test("five tries in a row, then offline; retry tries again", async () => {
   const offline = await untilStatus(board, "offline");
   assert.equal(offline.error?.code, "broken 5");
   assert.equal(offline.entries.length, 3);
-  mock.timers.tick(600_000);
-  assert.equal(given.service.asked("/v1/events").length, 6);
+  /** @type {string[]} */
+  const stood = [];
+  board.subscribe(() => stood.push(board.getSnapshot().status));
+  for (let minute = 1; minute <= 30; minute++) {
+    mock.timers.tick(59_999);
+    await settled();
+    assert.equal(tries, 4 + minute);
+    mock.timers.tick(1);
+    await until(board, ({ error }) => error?.code === `broken ${5 + minute}`);
+  }
+  assert.deepEqual([...new Set(stood)], ["offline"]);
   given.service.onStream = (_, response) => given.service.welcome(response);
+  mock.timers.tick(60_000);
+  await untilStatus(board, "live");
+  assert.equal(board.getSnapshot().error, null);
+});
+
+test("offline: retry tries at once, and one that fails is followed by the next minute", async () => {
+  given.service.onStream = refuse(404, "not_found");
+  const board = follow();
+  await untilStatus(board, "offline");
+  given.service.onStream = refuse(404, "gone");
   board.retry();
+  await until(board, ({ status, error }) => status === "offline" && error?.code === "gone");
+  given.service.onStream = (_, response) => given.service.welcome(response);
+  mock.timers.tick(60_000);
   await untilStatus(board, "live");
 });
 
-test("a board that is not there is not asked for again by itself", async () => {
+test("quiet tries of many readers are spread over half a minute", async () => {
+  given.service.onStream = refuse(404, "not_found");
+  for (const [chance, delay] of [
+    [0, 45_000],
+    [0.999, 74_970],
+  ]) {
+    mock.method(Math, "random", () => chance);
+    const board = follow();
+    await untilStatus(board, "offline");
+    const before = given.service.asked("/v1/events").length;
+    mock.timers.tick(delay - 1);
+    await settled();
+    assert.equal(given.service.asked("/v1/events").length, before);
+    mock.timers.tick(1);
+    await given.service.untilAsked("/v1/events", before + 1);
+    board.close();
+  }
+});
+
+test("a board that is not there is followed once it is", async () => {
   given.service.onStream = refuse(404, "not_found");
   const board = follow({ board: "nowhere" });
   const offline = await untilStatus(board, "offline");
   assert.equal(offline.error?.status, 404);
-  mock.timers.tick(600_000);
+  mock.timers.tick(59_999);
   await settled();
   assert.equal(given.service.asked("/v1/events").length, 1);
-  given.service.onStream = (_, response) => given.service.welcome(response);
-  board.retry();
+  given.service.onStream = (_, response) =>
+    given.service.welcome(response, update(1, { board: "nowhere" }));
+  mock.timers.tick(1);
   await untilStatus(board, "live");
 });
 
@@ -91,6 +134,19 @@ test("after a goodbye the server's own delay counts", async () => {
   given.service.streams[0].end(`retry: 7000\n${frame("goodbye", { reason: "shutdown" })}`);
   await untilStatus(board, "stale");
   mock.timers.tick(6_999);
+  await settled();
+  assert.equal(given.service.requests.length, 1);
+  mock.timers.tick(1);
+  await untilStatus(board, "live");
+});
+
+test("a goodbye says itself when to come back, which counts before retry:", async () => {
+  const board = follow();
+  await untilVersion(board, 5);
+  const goodbye = { reason: "shutdown", retryAfter: 3_000 };
+  given.service.streams[0].end(`retry: 7000\n${frame("goodbye", goodbye)}`);
+  await untilStatus(board, "stale");
+  mock.timers.tick(2_999);
   await settled();
   assert.equal(given.service.requests.length, 1);
   mock.timers.tick(1);
@@ -130,6 +186,51 @@ for (const status of [401, 403]) {
     assert.equal(given.service.asked("/v1/events").length, 1);
   });
 }
+
+for (const status of [401, 403]) {
+  test(`a reader who was refused with a ${status} is live a minute after being let in`, async () => {
+    given.service.onStream = refuse(status, "no");
+    let asked = 0;
+    const board = follow({ getToken: async () => `t${++asked}` });
+    await untilStatus(board, "readonly");
+    mock.timers.tick(60_000);
+    await given.service.untilAsked("/v1/events", status === 401 ? 4 : 2);
+    await eventually(() => /** @type {any} */ (console.warn).mock.callCount() === 2);
+    assert.equal(board.getSnapshot().status, "readonly");
+    given.service.onStream = (_, response) => given.service.welcome(response);
+    mock.timers.tick(60_000);
+    await untilStatus(board, "live");
+  });
+}
+
+test("nobody is logged in: the token that comes later opens the stream", async () => {
+  let token = /** @type {string | null} */ (null);
+  const board = follow({ getToken: async () => token });
+  await untilVersion(board, 1);
+  await settled();
+  mock.timers.tick(60_000);
+  await settled();
+  assert.equal(board.getSnapshot().status, "readonly");
+  assert.equal(given.service.asked("/v1/events").length, 0);
+  token = "t1";
+  mock.timers.tick(60_000);
+  await untilStatus(board, "live");
+});
+
+test("a reader who was refused stays one while the service is away", async () => {
+  given.service.onStream = refuse(403, "no");
+  const board = follow({ getToken: async () => "t1" });
+  await untilStatus(board, "readonly");
+  given.service.onStream = refuse(502, "away");
+  mock.timers.tick(60_000);
+  await given.service.untilAsked("/v1/events", 2);
+  await settled();
+  assert.equal(board.getSnapshot().status, "readonly");
+  given.service.onStream = (_, response) => given.service.welcome(response);
+  await settled();
+  mock.timers.tick(60_000);
+  await untilStatus(board, "live");
+});
 
 test("a 401 asks for another token once, and does not loop", async () => {
   given.service.onStream = refuse(401, "invalid_token");

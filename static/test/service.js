@@ -102,10 +102,11 @@ export class Service {
     return `http://127.0.0.1:${address.port}`;
   }
 
-  /** @param {Response} response */
-  welcome(response) {
+  /** @param {Response} response @param {unknown} [first] the first page, in place of the usual one */
+  welcome(response, first) {
     response.writeHead(200, { "Content-Type": "text/event-stream" });
-    response.write(authenticated(this.userId) + this.greeting);
+    const greeting = first === undefined ? this.greeting : frame("leaderboard:updated", first);
+    response.write(authenticated(this.userId) + greeting);
     this.streams.push(response);
     response.on("close", () => this.streams.splice(this.streams.indexOf(response), 1));
   }
