@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	_ "time/tzdata" // zones, where the machine has none
@@ -71,7 +72,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		kong.Exit(func(int) { exited = true }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.BindTo(ctx, (*context.Context)(nil)),
-		kong.Bind(output{stdout, stderr}),
 	)
 	if err != nil {
 		return fmt.Errorf("command line: %w", err)
@@ -83,11 +83,29 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("%w; see marcador --help", err)
 	}
-	return command.Run()
+	out := output{stdout, stderr, secretInSight(command)}
+	if out.secretInSight && command.Command() != "serve" { // which has a log
+		fmt.Fprintf(stderr, "marcador: warning: %s\n", inSight)
+	}
+	return command.Run(out)
 }
 
 // output is where a command writes.
-type output struct{ stdout, stderr io.Writer }
+type output struct {
+	stdout, stderr io.Writer
+
+	secretInSight bool // the command line has a secret
+}
+
+// inSight says what is wrong with a secret on the command line, and how else to give it.
+const inSight = "every user of this machine can read --jwt-secret in its list of processes; set the environment variable MARCADOR_JWT_SECRET instead"
+
+// secretInSight reports whether the command line has a secret, rather than the environment.
+func secretInSight(command *kong.Context) bool {
+	return slices.ContainsFunc(command.Path, func(given *kong.Path) bool {
+		return given.Flag != nil && !given.Resolved && given.Flag.Name == "jwt-secret"
+	})
+}
 
 // logFlags say what is logged, and how.
 type logFlags struct {

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -89,6 +91,9 @@ func (c *serveCommand) Run(ctx context.Context, out output) error {
 	if err != nil {
 		return err
 	}
+	if out.secretInSight {
+		log.Warn(inSight)
+	}
 	keys, err := c.keyFlags.options(log)
 	if err != nil {
 		return err
@@ -124,6 +129,7 @@ func (c *serveCommand) Run(ctx context.Context, out output) error {
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
+	warnReadable(c.DB, log)
 	streams := c.streams(service.Hub(), log)
 	private, err := openPrivate(ctx, c.MetricsAddr, streams.Stats, log)
 	if err != nil {
@@ -136,6 +142,15 @@ func (c *serveCommand) Run(ctx context.Context, out output) error {
 	})
 	log.Info("listening", "url", urlOf(listener), "database", c.DB, "metrics", private.url())
 	return serve(ctx, listener, c.server(handler, streams, log), streams, private, service, log)
+}
+
+// warnReadable warns of a database that every user of the machine can read, as one is that
+// an older version made. A group may be meant to read it.
+func warnReadable(db string, log *slog.Logger) {
+	const others = 0o004
+	if info, err := os.Stat(db); err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&others != 0 {
+		log.Warn("every user of this machine can read the database; chmod 600 it, and its -wal and -shm files", "database", db)
+	}
 }
 
 // liveOptions checks the flags that have no type of their own.

@@ -76,6 +76,7 @@ type Store struct {
 
 	write *sql.DB // one connection, the writer's
 	read  *sql.DB // a pool
+	lock  *lock
 
 	queue  chan *request         // of capacity Options.Queue, so that what weight admits finds room
 	weight atomic.Int64          // of those in queue, and those that are being committed
@@ -92,7 +93,9 @@ type Store struct {
 // Open opens the database in the file at path, or makes one where there is
 // none; the folder must exist. Errors say what is wrong and what to do: the
 // folder is missing, the file is not a database, or another program's, or was
-// written by a newer version. Such a file is left as it is.
+// written by a newer version. Such a file is left as it is. A file that another
+// Store has open, of this process or another one, is refused with ErrInUse. A new
+// file can be read by its owner alone.
 func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 	if opts.Location == nil {
 		opts.Location = time.UTC
@@ -116,32 +119,47 @@ func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	lock, err := takeLock(path)
+	if err != nil {
+		return nil, err
+	}
 	s := &Store{
 		opts:  opts,
+		lock:  lock,
 		queue: make(chan *request, opts.Queue),
 		stop:  make(chan struct{}),
 		done:  make(chan struct{}),
 	}
+	w, err := s.openDatabases(ctx, path)
+	if err != nil {
+		return nil, errors.Join(err, lock.release())
+	}
+	go w.run()
+	return s, nil
+}
+
+// openDatabases opens the connections to the file, which is locked. After an error none
+// is open.
+func (s *Store) openDatabases(ctx context.Context, path string) (w *writer, err error) {
 	empty, err := recognise(ctx, path)
 	if err != nil {
 		return nil, err
 	}
 	pragmas := writerPragmas
-	if opts.Bulk {
+	if s.opts.Bulk {
 		pragmas = append(slices.Clip(pragmas), "wal_autocheckpoint(16384)") // pages; 64 MiB
 	}
 	if s.write, err = open(path, 1, pragmas); err != nil {
 		return nil, err
 	}
 	if empty {
-		err = createDatabase(ctx, s.write, path, opts.Now())
+		err = createDatabase(ctx, s.write, path, s.opts.Now())
 	} else {
 		err = migrate(ctx, s.write, path)
 	}
 	if err == nil {
 		s.read, err = open(path, readers, readerPragmas)
 	}
-	var w *writer
 	if err == nil {
 		w, err = newWriter(ctx, s)
 	}
@@ -151,15 +169,17 @@ func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 	if err == nil {
 		err = w.writable(ctx, path)
 	}
-	if err != nil {
-		if w != nil {
-			w.release() // a connection in use stays open
-		}
-		_ = s.closeDatabases() // it says the same
-		return nil, unusable(path, err)
+	if err == nil && !s.lock.of(path) {
+		err = fmt.Errorf("%w: it was replaced while it was being opened; start again", ErrGone)
 	}
-	go w.run()
-	return s, nil
+	if err == nil {
+		return w, nil
+	}
+	if w != nil {
+		w.release() // a connection in use stays open
+	}
+	_ = s.closeDatabases() // it says the same
+	return nil, unusable(path, err)
 }
 
 // Close lets the writes that wait be committed and answered, then closes the
@@ -169,7 +189,7 @@ func (s *Store) Close() error {
 	s.once.Do(func() {
 		close(s.stop)
 		<-s.done
-		err = s.closeDatabases()
+		err = errors.Join(s.closeDatabases(), s.lock.release())
 	})
 	return err
 }
