@@ -3,7 +3,7 @@
 # make lint   the part of it that only reads the code
 # make fmt    formats the code
 # make bench  benchmarks, into bench/go.txt, bench/streams.md, bench/writes.md and bench/page.md
-# make soak   an hour of everything at once, into bench/soak.md, after a thousand kills
+# make soak   an hour of everything at once, into bench/soak.md, after a thousand kills and the attacks
 # make fuzz   each fuzz target for FUZZTIME
 # make tools  the Go tools of tools/go.mod, into .tools
 
@@ -83,6 +83,7 @@ bench: tools $(NPM)
 
 soak:
 	go test -count=1 -run '^TestProcess_killed$$' -timeout 1h -v . -kills 1000
+	go test -count=1 -run '^TestAttack_' -timeout 1h -v . -full
 	go run ./bench -soak $(SOAKTIME) -out bench/soak.md soak
 
 fuzz:
