@@ -1,10 +1,13 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"time"
@@ -23,8 +26,8 @@ import (
 const maxBoards = 32
 
 type eventsInput struct {
-	Boards      []string `query:"board,explode" doc:"Which boards; global where none is given"`
-	Period      string   `query:"period" enum:"daily,weekly,monthly,all-time" default:"all-time" doc:"When points count"`
+	Boards      []string `query:"board,explode" doc:"Which boards; global if none is given. Up to 32 pairs of board and period"`
+	Periods     []string `query:"period,explode" enum:"daily,weekly,monthly,all-time" doc:"When points count; all-time if none is given. One counts for all boards. Several are paired with the boards in their order, as many as there are boards: then a board may be followed in two periods"`
 	Mode        string   `query:"mode" enum:"snapshot,diff" default:"snapshot" doc:"What a broadcast carries: the whole page, or what has changed in it"`
 	Format      string   `query:"format" enum:"json,msgpack" default:"json" doc:"What data is: JSON, or base64 of MessagePack"`
 	Seen        string   `query:"last_event_id" doc:"As the header Last-Event-ID, which goes before, for clients that can't send it"`
@@ -39,6 +42,42 @@ func (in *eventsInput) Resolve(ctx huma.Context) []error {
 	r, _ := humago.Unwrap(ctx)
 	in.gzip = static.AcceptsGzip(r.Header.Values("Accept-Encoding"))
 	return nil
+}
+
+// boardPeriod is what one part of a stream follows.
+type boardPeriod struct {
+	board  string
+	period live.Period
+}
+
+// follows returns what the stream is to follow, each pair once, or the problem with that.
+func (in *eventsInput) follows() ([]boardPeriod, *problem) {
+	boards, periods := in.Boards, in.Periods
+	if len(boards) == 0 {
+		boards = []string{live.Global}
+	}
+	switch {
+	case len(periods) == 0:
+		periods = []string{live.AllTime.String()}
+	case len(periods) != 1 && len(periods) != len(boards):
+		return nil, invalid("period", fmt.Sprintf("there are %d for %d boards; give one for all boards, or one for each board, in their order",
+			len(periods), len(boards)))
+	}
+	var follows []boardPeriod
+	for i, board := range boards {
+		period, ok := live.ParsePeriod(periods[i%len(periods)])
+		if !ok {
+			return nil, invalid("period", "is not a period; give daily, weekly, monthly or all-time")
+		}
+		follows = append(follows, boardPeriod{board, period})
+	}
+	slices.SortFunc(follows, func(a, b boardPeriod) int {
+		return cmp.Or(cmp.Compare(a.board, b.board), cmp.Compare(a.period, b.period))
+	})
+	if follows = slices.Compact(follows); len(follows) > maxBoards {
+		return nil, invalid("board", "a stream follows at most 32 boards; open another one for the others")
+	}
+	return follows, nil
 }
 
 // seen is the version that the client says it has seen, -1 for none of ours.
@@ -74,7 +113,7 @@ type greeting struct {
 	Email     *string  `json:"email"`  // null where the token has none
 	SocketID  string   `json:"socketId"`
 	Recovered bool     `json:"recovered"`
-	Boards    []string `json:"boards"`
+	Boards    []string `json:"boards"` // each once, in whatever number of periods
 }
 
 func (a *api) eventRoutes() {
@@ -82,7 +121,9 @@ func (a *api) eventRoutes() {
 	events.Errors = append(events.Errors, http.StatusNotFound, http.StatusTooManyRequests, http.StatusServiceUnavailable)
 	events.Responses = map[string]*huma.Response{"200": {
 		Description: "Server-Sent Events: authenticated; leaderboard:updated at once, and for each broadcast that or, with mode=diff, position_change; " +
-			"rank_changed when one's own rank has moved; ping; error (token_expired, or forbidden for who is not a member any more) and goodbye before the server ends the stream",
+			"rank_changed when one's own rank has moved; ping; error and goodbye. " +
+			"An error with board, such as forbidden after a membership has ended, ends that board in all its periods, and the stream when it was the last. " +
+			"One without board (token_expired), and goodbye, come before the server ends the stream",
 		Content: map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{Type: huma.TypeString}}},
 	}}
 	huma.Register(a.huma, events, a.events)
@@ -133,17 +174,17 @@ func (a *api) extend(ctx context.Context, in *extendInput) (*extendOutput, error
 
 func (a *api) events(ctx context.Context, in *eventsInput) (*huma.StreamResponse, error) {
 	caller := callerOf(ctx)
-	boards := slices.Compact(slices.Sorted(slices.Values(in.Boards)))
-	switch {
-	case len(boards) == 0:
-		boards = []string{live.Global}
-	case len(boards) > maxBoards:
-		return nil, invalid("board", "a stream follows at most 32 boards; open another one for the others")
+	follows, p := in.follows()
+	if p != nil {
+		return nil, p
 	}
-	asMember := make([]bool, len(boards))
-	for i, name := range boards {
+	asMember := map[string]bool{}
+	for _, f := range follows {
+		if _, done := asMember[f.board]; done {
+			continue
+		}
 		var err error
-		if asMember[i], err = a.admit(ctx, name); err != nil {
+		if asMember[f.board], err = a.admit(ctx, f.board); err != nil {
 			return nil, a.fail(ctx, err)
 		}
 	}
@@ -159,11 +200,11 @@ func (a *api) events(ctx context.Context, in *eventsInput) (*huma.StreamResponse
 		Resume:  in.seen(a.Live.Hub()),
 		Expires: caller.StreamUntil(time.Now()),
 	}
+	boards := slices.Sorted(maps.Keys(asMember))
 	stream.Greeting = func(recovered bool) []byte { return a.greet(caller, stream.ID, boards, recovered) }
-	period, _ := live.ParsePeriod(in.Period) // huma has checked it
-	for i, name := range boards {
+	for _, f := range follows {
 		follow, err := a.Live.Follow(ctx, live.Follow{
-			Board: name, Period: period, User: caller.UserID, AsMember: asMember[i], Seen: stream.Resume,
+			Board: f.board, Period: f.period, User: caller.UserID, AsMember: asMember[f.board], Seen: stream.Resume,
 		})
 		if err != nil {
 			for _, other := range stream.Follows {

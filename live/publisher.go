@@ -32,7 +32,7 @@ type publisher struct {
 }
 
 func newPublisher(r *ranking) *publisher {
-	return &publisher{r: r, topic: r.s.hub.NewTopic(), viewers: newViewers(r), past: past{r: r}}
+	return &publisher{r: r, topic: r.s.hub.NewTopic(r.b.name), viewers: newViewers(r), past: past{r: r}}
 }
 
 // touch says that something may have changed which followers are told: which

@@ -244,8 +244,8 @@ type rankChanged struct {
 }
 
 // News implements sse.Own: the event rank_changed, from when the stream was told
-// anything of the board last to where the user stands now. To a member who is none any
-// more it is the event that ends the stream.
+// anything of the board last to where the user stands now. To somebody who is no member
+// any more it is the event that ends the board.
 func (f *follower) News(published any, with bool) sse.Event {
 	if published == nil {
 		if f.before == nil {
@@ -261,7 +261,7 @@ func (f *follower) News(published any, with bool) sse.Event {
 	}
 	now := n.places[f.slot]
 	if f.asMember && !now.member {
-		return sse.Forbidden("You are not a member of the board " + f.r.b.name + " any more.")
+		return sse.Forbidden(f.r.b.name, "You are not a member of the board "+f.r.b.name+" any more.")
 	}
 	if now.rank == f.told.rank && !with {
 		return sse.Event{}

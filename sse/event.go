@@ -15,13 +15,16 @@ type Event struct {
 	Name string
 	Data []byte
 
-	ends bool // the stream ends with it
+	ends bool // the topics of its follower's name end with it
 }
 
-// Forbidden returns the event `error` of the code forbidden. A stream whose Own returns
-// it is sent nothing more, and ends.
-func Forbidden(message string) Event {
-	return Event{"error", marshal(map[string]string{"code": "forbidden", "message": message}), true}
+// Forbidden returns the event `error` of the code forbidden, about the topics of that name.
+// A stream whose Own returns it is sent nothing more of them. It goes on with its other
+// topics, and ends where there are none.
+func Forbidden(name, message string) Event {
+	return Event{"error", marshal(map[string]string{
+		"code": "forbidden", "message": message, "board": name,
+	}), true}
 }
 
 func marshal(data any) []byte {

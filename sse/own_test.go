@@ -72,12 +72,65 @@ func TestServer_forbidden(t *testing.T) {
 	})
 }
 
+// A board that may not be followed any more ends alone, in all its periods. The stream goes
+// on with its other boards, and ends with the last of them.
+func TestServer_forbiddenBoard(t *testing.T) {
+	onBoth(t, sse.Options{}, func(t *testing.T, s *site) {
+		weekly, other := s.hub.NewTopic("board"), s.hub.NewTopic("other")
+		next := s.next
+		s.next = func(r *http.Request) sse.Stream {
+			stream := next(r)
+			stream.Follows[0].Own = &own{user: stream.UserID}
+			for _, topic := range []*sse.Topic{weekly, other} {
+				stream.Follows = append(stream.Follows, sse.Follow{
+					Topic: topic, From: topic.Keep(state(1)), Own: &own{user: stream.UserID},
+					Leave: func() { s.left <- struct{}{} },
+				})
+			}
+			return stream
+		}
+		begin := []string{hello, `own {"to":"u","of":null}`, `own {"to":"u","of":null}`, `own {"to":"u","of":null}`,
+			`news {"v":1}`, `news {"v":1}`, `news {"v":1} e-1`}
+		c, gzip := s.connect("user=u"), s.connect("user=u&gzip")
+		c.want(begin...)
+		gzip.want(begin...)
+		forbid := func(topic *sse.Topic, version int64) sse.Publication {
+			return sse.Publication{Topic: topic, State: state(version), Notes: map[string]int{"u": -1}, Version: version}
+		}
+		s.hub.Publish(forbid(s.topic, 2), sse.Publication{Topic: weekly, State: state(2)}, sse.Publication{Topic: other, State: state(2)})
+		for _, one := range []*client{c, gzip} {
+			e := one.read()
+			if want := `{"board":"board","code":"forbidden","message":"no more"}`; e.name != "error" || e.data != want {
+				t.Fatalf("event = %+v, want error %s", e, want)
+			}
+			one.want(`news {"v":2} e-2`)
+			<-s.left
+			<-s.left
+		}
+		s.publish(3)
+		s.hub.Publish(sse.Publication{Topic: weekly, State: state(3)}, sse.Publication{Topic: other, State: state(3)})
+		c.want(`news {"v":3} e-3`)
+		gzip.want(`news {"v":3} e-3`)
+		s.hub.Publish(forbid(other, 4))
+		for _, one := range []*client{c, gzip} {
+			one.want("error")
+			if e := one.read(); e.name != "" {
+				t.Errorf("then came %+v", e)
+			}
+			<-s.left
+		}
+		if n := s.streams.Stats().Disconnects["forbidden"]; n != 2 {
+			t.Errorf("%d streams ended as forbidden, want 2", n)
+		}
+	})
+}
+
 type own struct{ user string }
 
 // News forbids a user of whom the notes have -1.
 func (o *own) News(notes any, _ bool) sse.Event {
 	if ranks, _ := notes.(map[string]int); ranks[o.user] == -1 {
-		return sse.Forbidden("no more")
+		return sse.Forbidden("board", "no more")
 	}
 	if notes == nil {
 		return sse.Event{Name: "own", Data: fmt.Appendf(nil, `{"to":%q,"of":null}`, o.user)}

@@ -89,7 +89,7 @@ func TestHub_resume(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		hub := sse.NewHub("e", 0)
 		server := sse.NewServer(hub, sse.Options{})
-		topics := []*sse.Topic{hub.NewTopic(), hub.NewTopic(), hub.NewTopic()}
+		topics := []*sse.Topic{hub.NewTopic("board"), hub.NewTopic("board"), hub.NewTopic("board")}
 		version := int64(1) // of the last commit
 		newest := map[int]int64{}
 		connect := func(h *holder) {

@@ -238,13 +238,15 @@ func (sh *shard) told(v *shardView, n, told int) {
 
 // late counts a stream that was told its news by itself.
 func (sh *shard) late(st *raw) {
-	since := st.follows[0].view.since
+	var since time.Time
 	for i := range st.follows {
-		if other := st.follows[i].view.since; other.After(since) {
-			since = other
+		if f := &st.follows[i]; f.stage == following && f.view.since.After(since) {
+			since = f.view.since
 		}
 	}
-	sh.server.counts.delivered(1, time.Since(since))
+	if !st.over { // else there is nothing that it could have been late for
+		sh.server.counts.delivered(1, time.Since(since))
+	}
 }
 
 // account brings the server's count of bytes up to date.
@@ -260,6 +262,9 @@ func (sh *shard) add(st *raw) {
 	st.blocked, st.wrote = sh.now, sh.now
 	for i := range st.follows {
 		f := &st.follows[i]
+		if f.stage != following {
+			continue
+		}
 		v := sh.views[f.topic]
 		if v == nil {
 			v = &shardView{shard: sh, topic: f.topic}
@@ -296,6 +301,9 @@ func (sh *shard) tell(st *raw) bool {
 		return false
 	}
 	sh.batch = st.news(sh.batch[:0])
+	if st.sheds {
+		st.shed(sh.detach)
+	}
 	if len(sh.batch) == 0 {
 		return false
 	}
@@ -412,22 +420,28 @@ func (sh *shard) end(st *raw, why reason) {
 	delete(sh.streams, st.fd)
 	sh.alarms.remove(st)
 	for i := range st.follows {
-		f := &st.follows[i]
-		v := sh.views[f.topic]
-		tail := len(v.followers) - 1
-		moved := v.followers[tail]
-		v.followers[f.place] = moved
-		v.followers[tail] = nil
-		v.followers = v.followers[:tail]
-		for j := range moved.follows {
-			if moved.follows[j].topic == f.topic {
-				moved.follows[j].place = f.place
-			}
-		}
-		if tail == 0 {
-			delete(sh.views, f.topic)
-			f.topic.leave(v)
+		if f := &st.follows[i]; f.stage == following {
+			sh.detach(f)
 		}
 	}
 	st.release(why)
+}
+
+// detach takes the stream's follow out of its topic's followers.
+func (sh *shard) detach(f *follow) {
+	v := sh.views[f.topic]
+	tail := len(v.followers) - 1
+	moved := v.followers[tail]
+	v.followers[f.place] = moved
+	v.followers[tail] = nil
+	v.followers = v.followers[:tail]
+	for i := range moved.follows {
+		if moved.follows[i].topic == f.topic {
+			moved.follows[i].place = f.place
+		}
+	}
+	if tail == 0 {
+		delete(sh.views, f.topic)
+		f.topic.leave(v)
+	}
 }

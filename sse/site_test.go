@@ -61,7 +61,7 @@ func newSite(tb testing.TB, opts sse.Options) *site {
 	before := goleak.IgnoreCurrent()
 	tb.Cleanup(func() { goleak.VerifyNone(tb, before) })
 	hub := sse.NewHub("e", 0)
-	s := &site{tb: tb, hub: hub, topic: hub.NewTopic(), streams: sse.NewServer(hub, opts), left: make(chan struct{}, 1000)}
+	s := &site{tb: tb, hub: hub, topic: hub.NewTopic("board"), streams: sse.NewServer(hub, opts), left: make(chan struct{}, 1000)}
 	s.topic.Keep(state(1))
 	var ids atomic.Int64
 	s.next = func(r *http.Request) sse.Stream {

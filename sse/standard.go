@@ -35,16 +35,17 @@ func (s *Server) serveStandard(w http.ResponseWriter, r *http.Request, stream St
 	begin := st.open(s, stream)
 	st.views = make([]view, len(st.follows))
 	for i := range st.follows {
-		f := &st.follows[i]
-		f.view = &st.views[i]
-		f.topic.listen(st)
+		if f := &st.follows[i]; f.stage == following {
+			f.view = &st.views[i]
+			f.topic.listen(st)
+		}
 	}
 	st.wake(nil) // for what was published while nobody had told it yet
 	ctx := r.Context()
 	return func() {
 		why := st.run(ctx, begin)
 		for i := range st.follows {
-			st.follows[i].topic.leave(st)
+			st.detach(&st.follows[i])
 		}
 		s.counts.streams[transportStandard].Add(-1)
 		s.counts.disconnects[why].Add(1)
@@ -109,6 +110,9 @@ func (s *standard) run(ctx context.Context, begin [][]byte) reason {
 	}
 }
 
+// detach has the topic wake the stream no more.
+func (s *standard) detach(f *follow) { f.topic.leave(s) }
+
 // update sends what the client lacks of what there is now.
 func (s *standard) update() error {
 	s.refresh()
@@ -118,6 +122,7 @@ func (s *standard) update() error {
 	}
 	s.batch = s.news(s.batch[:0])
 	defer clear(s.batch)
+	s.shed(s.detach)
 	if len(s.batch) > 0 {
 		if err := s.write(s.batch...); err != nil {
 			return err
@@ -128,14 +133,14 @@ func (s *standard) update() error {
 	}
 	var since time.Time
 	for i := range s.follows {
-		if f := &s.follows[i]; f.turn != behind[i] {
+		if f := &s.follows[i]; f.stage == following && f.turn != behind[i] {
 			f.topic.fanout.wrote(f.turn, 1)
 			if f.view.since.After(since) {
 				since = f.view.since
 			}
 		}
 	}
-	if len(s.batch) > 0 {
+	if len(s.batch) > 0 && !since.IsZero() {
 		s.server.counts.delivered(1, time.Since(since))
 	}
 	return nil
@@ -147,7 +152,9 @@ func (s *standard) refresh() {
 	hub.mu.RLock()
 	defer hub.mu.RUnlock()
 	for i := range s.follows {
-		s.views[i] = s.follows[i].topic.shown
+		if f := &s.follows[i]; f.stage == following {
+			s.views[i] = f.topic.shown
+		}
 	}
 }
 

@@ -73,7 +73,7 @@ func streamOf(follows ...sse.Follow) sse.Stream {
 
 func TestState_frame(t *testing.T) {
 	hub := sse.NewHub("abc", 0)
-	topic := hub.NewTopic()
+	topic := hub.NewTopic("board")
 	topic.Keep(state(5))
 	s := state(7)
 	for name, c := range map[string]struct {
@@ -111,7 +111,7 @@ func FuzzState(f *testing.F) {
 		f.Add([]byte(data))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		topic := sse.NewHub("e", 0).NewTopic()
+		topic := sse.NewHub("e", 0).NewTopic("board")
 		s := sse.NewState(1, literal(data))
 		plain := sse.Frame(topic, s, -1, 0)
 		events := parse(t, plain)

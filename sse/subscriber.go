@@ -27,7 +27,8 @@ type subscriber struct {
 	follows []follow
 	one     [1]follow    // of most streams the follows
 	lastID  int64        // the version that the last id names, noVersion for none
-	over    bool         // it has been told that it is forbidden
+	over    bool         // it has been told that each of its topics has ended
+	sheds   bool         // some of the follows are to be given back; see shed
 	expires atomic.Int64 // on the server's clock; 0 for never
 }
 
@@ -41,6 +42,23 @@ type follow struct {
 	state int64 // view.states when the client was last sent one
 	turn  int64 // view.turn when the client was last told
 	place int32 // in a shard's list of the topic's followers
+	stage stage
+}
+
+// stage is how far a follow is from its end. The rest of the stream may go on without it.
+type stage uint8
+
+const (
+	following stage = iota
+	ending          // the client has been told; the follow is still counted
+	ended           // nothing of it is left
+)
+
+// ownEvent is what a client alone is told of a topic.
+type ownEvent struct {
+	Event
+
+	of *follow
 }
 
 // news appends to batch, frame by frame, what the client lacks of what its views
@@ -50,11 +68,10 @@ type follow struct {
 func (s *subscriber) news(batch [][]byte) [][]byte {
 	var room [4]*follow // most streams follow fewer
 	states := room[:0]
-	var own []Event
-	var told int64 // the version up to which own tells
+	var own []ownEvent
 	for i := range s.follows {
 		f := &s.follows[i]
-		if f.turn == f.view.turn {
+		if f.stage != following || f.turn == f.view.turn {
 			continue
 		}
 		f.turn = f.view.turn
@@ -66,14 +83,20 @@ func (s *subscriber) news(batch [][]byte) [][]byte {
 		if f.own != nil && f.view.notes != nil {
 			e := f.own.News(f.view.notes, due)
 			if e.ends {
-				s.over = true
-				return append(batch, s.format.encodeOwn(e, ""))
-			}
-			if e.Name != "" {
-				own = append(own, e)
-				told = max(told, f.view.noted)
+				batch = append(batch, s.format.encodeOwn(e, ""))
+				s.end(f.topic.name)
+			} else if e.Name != "" {
+				own = append(own, ownEvent{e, f})
 			}
 		}
+	}
+	if s.sheds {
+		states = slices.DeleteFunc(states, func(f *follow) bool { return f.stage != following })
+		own = slices.DeleteFunc(own, func(e ownEvent) bool { return e.of.stage != following })
+	}
+	var told int64 // the version up to which own tells
+	for _, e := range own {
+		told = max(told, e.of.view.noted)
 	}
 	if len(states) > 1 {
 		slices.SortFunc(states, func(a, b *follow) int {
@@ -97,15 +120,53 @@ func (s *subscriber) news(batch [][]byte) [][]byte {
 }
 
 // appendOwn appends the events, the last of them with the id.
-func (s *subscriber) appendOwn(batch [][]byte, own []Event, id string) [][]byte {
+func (s *subscriber) appendOwn(batch [][]byte, own []ownEvent, id string) [][]byte {
 	for i, e := range own {
 		if i < len(own)-1 {
-			batch = append(batch, s.format.encodeOwn(e, ""))
+			batch = append(batch, s.format.encodeOwn(e.Event, ""))
 		} else {
-			batch = append(batch, s.format.encodeOwn(e, id))
+			batch = append(batch, s.format.encodeOwn(e.Event, id))
 		}
 	}
 	return batch
+}
+
+// end notes that the client was told of the end of all topics of that name.
+func (s *subscriber) end(name string) {
+	s.over = true
+	for i := range s.follows {
+		f := &s.follows[i]
+		if f.stage == following && f.topic.name == name {
+			f.stage, s.sheds = ending, true
+		}
+		s.over = s.over && f.stage != following
+	}
+}
+
+// shed gives back the follows that have ended. detach is called with each of them before.
+func (s *subscriber) shed(detach func(*follow)) {
+	if !s.sheds {
+		return
+	}
+	s.sheds = false
+	for i := range s.follows {
+		if f := &s.follows[i]; f.stage == ending {
+			detach(f)
+			f.giveBack()
+		}
+	}
+}
+
+// giveBack ends the follow, which may have ended before.
+func (f *follow) giveBack() {
+	if f.stage == ended {
+		return
+	}
+	f.stage, f.own, f.view = ended, nil, nil
+	f.topic.fanout.count(-1)
+	if f.leave != nil {
+		f.leave()
+	}
 }
 
 // tell notes that the client is sent the newest state.
@@ -159,6 +220,7 @@ func (s *subscriber) open(server *Server, stream Stream) (begin [][]byte) {
 	}
 	said := len(begin)
 	begin = s.news(begin)
+	s.shed(func(*follow) {}) // nobody knows of it yet
 	if stream.Resume != noVersion {
 		result := resultSnapshot
 		if recovered && len(begin) > said {
@@ -174,11 +236,7 @@ func (s *subscriber) open(server *Server, stream Stream) (begin [][]byte) {
 // close gives back what the stream holds. Who wrote it calls this when it is over.
 func (s *subscriber) close() {
 	for i := range s.follows {
-		f := &s.follows[i]
-		f.topic.fanout.count(-1)
-		if f.leave != nil {
-			f.leave()
-		}
+		s.follows[i].giveBack()
 	}
 	s.server.exit(s, s.user)
 }

@@ -44,7 +44,8 @@ func (h *Hub) Version(id string) (version int64, ok bool) {
 // Topic is something that has a state, and those who are told of it. Safe for
 // concurrent use.
 type Topic struct {
-	hub *Hub
+	hub  *Hub
+	name string
 
 	kept      []*State              // guarded by hub.mu: by version; at most twice maxKept
 	dropped   int64                 // guarded by hub.mu: the highest version of a state dropped that was not published
@@ -91,8 +92,11 @@ func (v *view) frame(t *Topic, from int64, f Format, id bool) []byte {
 // and must not wait.
 type listener interface{ wake(t *Topic) }
 
-// NewTopic returns a topic without a state or subscribers.
-func (h *Hub) NewTopic() *Topic { return &Topic{hub: h, listeners: map[listener]struct{}{}} }
+// NewTopic returns a topic without a state or subscribers. Several topics may have the
+// same name: a right to read covers all of them. See Forbidden.
+func (h *Hub) NewTopic(name string) *Topic {
+	return &Topic{hub: h, name: name, listeners: map[listener]struct{}{}}
+}
 
 // Publication is news of a topic.
 type Publication struct {
