@@ -108,7 +108,7 @@ func (a *api) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if kind := r.Header.Get("Content-Type"); kind != "" {
-		r.Header.Set("Content-Type", strings.ToLower(kind)) // for huma, which minds
+		r.Header.Set("Content-Type", readAs(r.Method, strings.ToLower(kind))) // huma minds case
 	}
 	if emptySegment(r.URL.EscapedPath()) {
 		a.write(w, invalid("path", "the path has an empty part where an id should be; give the id"))
@@ -203,7 +203,7 @@ func (a *api) operation(method, path, id, tag, summary string, may access) huma.
 // notFound answers for paths of the API that are nothing, or not with this method.
 func (a *api) notFound(w http.ResponseWriter, r *http.Request) {
 	p := problemOf(http.StatusNotFound, "not_found", "there is nothing at this path; see /docs")
-	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete} {
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
 		other := r.Clone(context.WithoutCancel(r.Context()))
 		other.Method = method
 		if _, pattern := a.mux.Handler(other); pattern != r.Pattern {

@@ -258,7 +258,7 @@ func TestBadInput(t *testing.T) {
 		"unknown mode":            {get, "/v1/events?mode=loud", "", 422, "invalid_input", "mode"},
 		"user that is gone":       {http.MethodDelete, "/v1/users/nobody", "", 404, "user_not_found", "id"},
 		"no such path":            {get, "/v1/nothing", "", 404, "not_found", ""},
-		"wrong method":            {http.MethodPatch, "/v1/users/u1", "{}", 405, "method_not_allowed", ""},
+		"wrong method":            {http.MethodPatch, "/v1/users/u1/xp", "{}", 405, "method_not_allowed", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f.do(f.admin, c.method, c.path, c.body).wantProblem(t, c.status, c.code, c.field)

@@ -22,7 +22,7 @@ func newCORS(origins []string) *cors.Cors {
 	}
 	return cors.New(cors.Options{
 		AllowedOrigins: origins,
-		AllowedMethods: []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete},
+		AllowedMethods: []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete},
 		AllowedHeaders: []string{"Authorization", "Content-Type", "Accept", "Idempotency-Key", "Last-Event-ID", "Cache-Control"},
 		ExposedHeaders: []string{"Retry-After", "WWW-Authenticate", "Allow"},
 		MaxAge:         int(remembered.Seconds()),

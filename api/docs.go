@@ -51,7 +51,7 @@ func groups(doc *huma.OpenAPI) []group {
 	byTag := map[string][]*huma.Operation{}
 	for _, path := range slices.Sorted(maps.Keys(doc.Paths)) {
 		item := doc.Paths[path]
-		for _, op := range []*huma.Operation{item.Get, item.Put, item.Post, item.Delete} {
+		for _, op := range []*huma.Operation{item.Get, item.Put, item.Post, item.Patch, item.Delete} {
 			if op != nil {
 				byTag[op.Tags[0]] = append(byTag[op.Tags[0]], op)
 			}

@@ -32,23 +32,6 @@ func (p *UserPath) Resolve(huma.Context) []error {
 	return f.list
 }
 
-// Profile is what is known of a person beside their points.
-type Profile struct {
-	Username string              `json:"username" maxLength:"100" doc:"Name that others see"`
-	Avatar   string              `json:"avatar,omitempty" maxLength:"2048" doc:"Picture: an https: or data:image/ address"`
-	Email    string              `json:"email,omitempty" maxLength:"320"`
-	Groups   map[string][]string `json:"groups,omitempty" doc:"Ids of the groups that the person is in, by kind"`
-
-	Pseudonym string `json:"pseudonym,omitempty" maxLength:"100" doc:"What others see instead of name and avatar"`
-	Hidden    bool   `json:"hidden,omitempty" doc:"Nobody else sees the person on a board; the ranks of others close up"`
-}
-
-// check collects what is wrong with the profile.
-func (p *Profile) check(f *faults) {
-	of := rules.Profile{Username: p.Username, Avatar: p.Avatar, Email: p.Email, Pseudonym: p.Pseudonym, Groups: p.Groups}
-	of.Check(f.add)
-}
-
 // Points is how many points to give.
 type Points struct {
 	XP      *int64 `json:"xp,omitempty" minimum:"-9007199254740991" maximum:"9007199254740991" doc:"Points to add, negative to take away; not 0"`

@@ -83,7 +83,7 @@ func negotiate(ctx huma.Context, next func(huma.Context)) {
 // be had in MessagePack.
 func offerMessagePack(doc *huma.OpenAPI) {
 	for _, item := range doc.Paths {
-		for _, op := range []*huma.Operation{item.Get, item.Put, item.Post, item.Delete} {
+		for _, op := range []*huma.Operation{item.Get, item.Put, item.Post, item.Patch, item.Delete} {
 			if op == nil {
 				continue
 			}

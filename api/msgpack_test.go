@@ -125,6 +125,9 @@ func TestMessagePack_document(t *testing.T) {
 					t.Errorf("%s %s %s has %v", method, path, status, response.Content)
 				}
 			}
+			if method == "patch" {
+				delete(op.RequestBody.Content, "application/merge-patch+json")
+			}
 			if len(op.RequestBody.Content) > 1 {
 				t.Errorf("%s %s takes %v", method, path, op.RequestBody.Content)
 			}

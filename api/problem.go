@@ -129,6 +129,7 @@ var statuses = map[live.Code]int{
 	live.KeyReused:       http.StatusUnprocessableEntity,
 	live.NothingToChange: http.StatusUnprocessableEntity,
 	live.OwnFriend:       http.StatusUnprocessableEntity,
+	live.Invalid:         http.StatusUnprocessableEntity,
 }
 
 // fail returns the problem that err is. What callers can't help is logged.

@@ -9,48 +9,33 @@ import (
 
 	"marcador/auth"
 	"marcador/live"
-	"marcador/rules"
 )
 
-// user is a person with where they stand.
+// person is what is known of a user, without their places.
+type person struct {
+	UserID    string              `json:"userId"`
+	Username  string              `json:"username"`
+	Avatar    string              `json:"avatar"`
+	Email     string              `json:"email,omitempty"`
+	Groups    map[string][]string `json:"groups" doc:"Ids of the groups that the person is in, by kind"`
+	Pseudonym string              `json:"pseudonym,omitempty" doc:"What others see instead of name and avatar"`
+	Hidden    bool                `json:"hidden,omitempty" doc:"Whether nobody else sees the person on a board"`
+	XP        int64               `json:"xp"`
+	MLCoins   int64               `json:"mlCoins"`
+	RankBadge string              `json:"rankBadge"`
+}
+
+// user is a person with their places.
 type user struct {
-	UserID    string                    `json:"userId"`
-	Username  string                    `json:"username"`
-	Avatar    string                    `json:"avatar"`
-	Groups    map[string][]string       `json:"groups" doc:"Ids of the groups that the person is in, by kind"`
-	Pseudonym string                    `json:"pseudonym,omitempty" doc:"What others see instead of name and avatar"`
-	Hidden    bool                      `json:"hidden,omitempty" doc:"Whether nobody else sees the person on a board"`
-	XP        int64                     `json:"xp"`
-	MLCoins   int64                     `json:"mlCoins"`
-	RankBadge string                    `json:"rankBadge"`
-	Ranks     map[string]map[string]int `json:"ranks" doc:"Rank by board and period"`
+	person
+	Ranks map[string]map[string]int `json:"ranks" doc:"Rank by board and period"`
 }
 
-func userOf(u live.User) user {
-	return user{
-		UserID: u.ID, Username: u.Username, Avatar: u.Avatar, Groups: u.Groups, Pseudonym: u.Pseudonym, Hidden: u.Hidden,
-		XP: u.XP, MLCoins: u.MLCoins, RankBadge: u.RankBadge, Ranks: u.Ranks,
+func personOf(u live.User) person {
+	return person{
+		UserID: u.ID, Username: u.Username, Avatar: u.Avatar, Email: u.Email, Groups: u.Groups, Pseudonym: u.Pseudonym, Hidden: u.Hidden,
+		XP: u.XP, MLCoins: u.MLCoins, RankBadge: u.RankBadge,
 	}
-}
-
-func (p Profile) of(id string) live.Profile {
-	return live.Profile{
-		ID: id, Username: p.Username, Avatar: p.Avatar, Email: p.Email, Groups: p.Groups,
-		Pseudonym: p.Pseudonym, Hidden: p.Hidden,
-	}
-}
-
-type putUserInput struct {
-	UserPath
-
-	Body Profile
-}
-
-// Resolve implements huma.Resolver.
-func (in *putUserInput) Resolve(ctx huma.Context) []error {
-	f := faults{prefix: "body.", list: in.UserPath.Resolve(ctx)}
-	in.Body.check(&f)
-	return f.list
 }
 
 type userOutput struct {
@@ -58,51 +43,21 @@ type userOutput struct {
 	Body   user
 }
 
-// newUser is a profile with whose it is.
-type newUser struct {
-	ID string `json:"id" maxLength:"128" doc:"The caller's own id for the person"`
-	Profile
-}
-
-type users struct {
-	Users []newUser `json:"users" minItems:"1" maxItems:"1000" nullable:"false"`
-}
-
-type postUsersInput struct {
-	Body users
-}
-
-// Resolve implements huma.Resolver.
-func (in *postUsersInput) Resolve(huma.Context) []error {
-	f := faults{}
-	seen := make(map[string]int, len(in.Body.Users))
-	for i := range in.Body.Users {
-		u := &in.Body.Users[i]
-		f.prefix = "body.users[" + strconv.Itoa(i) + "]."
-		f.add("id", rules.Identifier(u.ID))
-		if first, twice := seen[u.ID]; twice {
-			f.add("id", "is there twice, first in users["+strconv.Itoa(first)+"]; give each user once")
-		}
-		seen[u.ID] = i
-		u.check(&f)
-	}
-	return f.list
-}
-
-// userList is users as they are now, in the order of the request.
-type userList struct {
-	Users []user `json:"users" nullable:"false"`
+// people are users as they are now, in the order of the request.
+type people struct {
+	Users []person `json:"users" nullable:"false"`
 }
 
 type postUsersOutput struct {
-	Body userList
+	Body people
 }
 
 func (a *api) usersRoutes() {
 	write := access{scope: auth.ScopeWriteUsers}
 	self := access{self: true}
 
-	put := a.operation(http.MethodPut, "/v1/users/{id}", "putUser", "Users", "Create or replace a profile", write)
+	put := a.operation(http.MethodPut, "/v1/users/{id}", "putUser", "Users", "Create a profile, or replace it whole", write)
+	put.Description += " What is absent is empty then. The answer of GET can be sent back: totals and ranks in it are ignored."
 	huma.Register(a.huma, put, func(ctx context.Context, in *putUserInput) (*userOutput, error) {
 		created, err := a.Live.PutProfiles(ctx, []live.Profile{in.Body.of(in.ID)})
 		if err != nil {
@@ -115,26 +70,19 @@ func (a *api) usersRoutes() {
 		return out, err
 	})
 
-	post := a.operation(http.MethodPost, "/v1/users", "postUsers", "Users", "Create or replace profiles, all or none", write)
-	huma.Register(a.huma, post, func(ctx context.Context, in *postUsersInput) (*postUsersOutput, error) {
-		a.pace.also(callerOf(ctx).UserID, len(in.Body.Users)-1)
-		profiles := make([]live.Profile, len(in.Body.Users))
-		for i, u := range in.Body.Users {
-			profiles[i] = u.of(u.ID)
-		}
-		if _, err := a.Live.PutProfiles(ctx, profiles); err != nil {
+	patch := a.operation(http.MethodPatch, "/v1/users/{id}", "patchUser", "Users", "Change a profile", write)
+	patch.Description += patchRules + " There has to be such a user: PUT and `POST /v1/users` create one."
+	huma.Register(a.huma, patch, func(ctx context.Context, in *patchUserInput) (*userOutput, error) {
+		if err := a.Live.PatchProfile(ctx, in.Body.of(in.ID)); err != nil {
 			return nil, a.fail(ctx, err)
 		}
-		out := &postUsersOutput{}
-		for _, p := range profiles {
-			u, err := a.Live.User(ctx, p.ID)
-			if err != nil {
-				return nil, a.fail(ctx, err)
-			}
-			out.Body.Users = append(out.Body.Users, userOf(u))
-		}
-		return out, nil
+		return a.user(ctx, in.ID)
 	})
+	offerMergePatch(a.huma.OpenAPI().Paths[patch.Path].Patch)
+
+	post := a.operation(http.MethodPost, "/v1/users", "postUsers", "Users", "Create or change profiles, all or none", write)
+	post.Description += patchRules + " A new user needs a `username`."
+	huma.Register(a.huma, post, a.postUsers)
 
 	get := a.operation(http.MethodGet, "/v1/users/{id}", "getUser", "Users", "A user's totals and ranks", self)
 	huma.Register(a.huma, get, func(ctx context.Context, in *UserPath) (*userOutput, error) {
@@ -148,10 +96,49 @@ func (a *api) usersRoutes() {
 	})
 }
 
+// postUsers creates or changes profiles.
+func (a *api) postUsers(ctx context.Context, in *postUsersInput) (*postUsersOutput, error) {
+	a.pace.also(callerOf(ctx).UserID, len(in.Body.Users)-1)
+	if f := a.nameless(in.Body.Users); len(f.list) > 0 {
+		return nil, huma.Error422UnprocessableEntity("", f.list...)
+	}
+	patches := make([]live.Patch, len(in.Body.Users))
+	ids := make([]string, len(patches))
+	for i := range in.Body.Users {
+		u := &in.Body.Users[i]
+		patches[i], ids[i] = u.of(u.ID), u.ID
+	}
+	at := func(i int, field string) string { return "users[" + strconv.Itoa(i) + "]." + field }
+	if _, err := a.Live.PatchProfiles(ctx, patches); err != nil {
+		return nil, a.failAt(ctx, err, at)
+	}
+	users, err := a.Live.Users(ctx, ids)
+	if err != nil {
+		return nil, a.fail(ctx, err)
+	}
+	out := &postUsersOutput{people{make([]person, len(users))}}
+	for i, u := range users {
+		out.Body.Users[i] = personOf(u)
+	}
+	return out, nil
+}
+
+// nameless finds all new users without a name. The store, which has the last word, names
+// the first alone.
+func (a *api) nameless(users []newUser) (f faults) {
+	for i := range users {
+		if u := &users[i]; !u.Username.Given && !a.Live.Has(u.ID) {
+			f.prefix = "body.users[" + strconv.Itoa(i) + "]."
+			f.add("username", "is missing; give it, since there is no such user yet")
+		}
+	}
+	return f
+}
+
 func (a *api) user(ctx context.Context, id string) (*userOutput, error) {
 	u, err := a.Live.User(ctx, id)
 	if err != nil {
 		return nil, a.fail(ctx, err)
 	}
-	return &userOutput{Status: http.StatusOK, Body: userOf(u)}, nil
+	return &userOutput{Status: http.StatusOK, Body: user{personOf(u), u.Ranks}}, nil
 }

@@ -50,6 +50,7 @@ var rules = map[string]rule{
 	"POST /v1/users":                        {may: "users admin", status: 200, body: `{"users":[{"id":"u1","username":"x"}]}`},
 	"GET /v1/users/{id}":                    {may: "self users admin", status: 200},
 	"PUT /v1/users/{id}":                    {may: "users admin", status: 200, body: `{"username":"x"}`},
+	"PATCH /v1/users/{id}":                  {may: "users admin", status: 200, body: `{"avatar":null}`},
 	"DELETE /v1/users/{id}":                 {may: "users admin", status: 204},
 	"GET /v1/users/{id}/history":            {may: "self users admin", status: 200},
 	"PUT /v1/users/{id}/friends/{other}":    {may: "self users admin", status: 204},

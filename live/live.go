@@ -29,6 +29,7 @@ type (
 	Write   = store.Write
 	Update  = store.Update
 	Profile = store.Profile
+	Patch   = store.Patch
 	Badge   = store.Badge
 	Period  = store.Period
 	Error   = store.Error
@@ -71,6 +72,7 @@ const (
 	KeyReused       = store.KeyReused
 	NothingToChange = store.NothingToChange
 	OwnFriend       = store.OwnFriend
+	Invalid         = store.Invalid
 )
 
 // Options says how a Service works. The zero value of a field is its default.

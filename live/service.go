@@ -82,6 +82,22 @@ func (s *Service) User(ctx context.Context, id string) (User, error) {
 	return user, nil
 }
 
+// Users returns the users with these ids, without ranks, in the order of the ids. Users
+// that do not exist are left out. It loads no board.
+func (s *Service) Users(ctx context.Context, ids []string) ([]User, error) {
+	found, err := s.store.Users(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	users := make([]User, len(found))
+	for i, u := range found {
+		users[i] = User{Profile: u.Profile, XP: u.XP, MLCoins: u.MLCoins, RankBadge: s.badge(u.XP)}
+	}
+	return users, nil
+}
+
 // ranksOf returns the user's ranks by period.
 func (b *board) ranksOf(user uint32) map[string]int {
 	b.s.mu.RLock()
@@ -99,6 +115,25 @@ func (b *board) ranksOf(user uint32) map[string]int {
 // whether it is new.
 func (s *Service) PutProfiles(ctx context.Context, profiles []Profile) (created []bool, err error) {
 	return s.store.PutProfiles(ctx, profiles)
+}
+
+// PatchProfiles creates or changes the profiles, all or none, and says of each whether it
+// is new. See store.PatchProfiles for refusals.
+func (s *Service) PatchProfiles(ctx context.Context, patches []Patch) (created []bool, err error) {
+	return s.store.PatchProfiles(ctx, patches)
+}
+
+// PatchProfile changes the profile of a user, or returns an *Error with UserNotFound.
+func (s *Service) PatchProfile(ctx context.Context, p Patch) error {
+	return s.store.PatchProfile(ctx, p)
+}
+
+// Has reports whether there is a user with that id, to the letter.
+func (s *Service) Has(id string) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	_, there := s.people.number(id)
+	return there
 }
 
 // Erase removes everything about the person, or returns an *Error with UserNotFound.

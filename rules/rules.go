@@ -12,6 +12,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"marcador/profile"
 )
 
 // The longest that texts may be, in characters, and the most that lists may have.
@@ -68,29 +70,30 @@ func Board(name string) bool {
 	return name == "global" || hasID && kind != "global" && groupKind.MatchString(kind) && Identifier(id) == ""
 }
 
-// Profile is what is known of a person beside their points.
-type Profile struct {
-	Username, Avatar, Email, Pseudonym string
-
-	Groups map[string][]string // ids by kind
+// CheckProfile calls add with each field that is given and what is wrong with it, or "".
+func CheckProfile(p *profile.Patch, add func(field, message string)) {
+	if p.Username.Given {
+		add("username", Filled(p.Username.Value, MaxName))
+	}
+	if avatar := p.Avatar.Value; avatar != "" {
+		add("avatar", Text(avatar, MaxAvatar))
+		if !strings.HasPrefix(avatar, "https://") && !strings.HasPrefix(avatar, "data:image/") {
+			add("avatar", "must begin with https:// or data:image/")
+		}
+	}
+	add("email", Text(p.Email.Value, MaxEmail))
+	if p.Pseudonym.Value != "" {
+		add("pseudonym", Filled(p.Pseudonym.Value, MaxName))
+	}
+	checkGroups(p.Groups.Value, add)
 }
 
-// Check calls add with each field and what is wrong with it, or "".
-func (p *Profile) Check(add func(field, message string)) {
-	add("username", Filled(p.Username, MaxName))
-	add("avatar", Text(p.Avatar, MaxAvatar))
-	if p.Avatar != "" && !strings.HasPrefix(p.Avatar, "https://") && !strings.HasPrefix(p.Avatar, "data:image/") {
-		add("avatar", "must begin with https:// or data:image/")
-	}
-	add("email", Text(p.Email, MaxEmail))
-	if p.Pseudonym != "" {
-		add("pseudonym", Filled(p.Pseudonym, MaxName))
-	}
-	if len(p.Groups) > MaxKinds {
+func checkGroups(groups map[string][]string, add func(field, message string)) {
+	if len(groups) > MaxKinds {
 		add("groups", fmt.Sprintf("has more than %d kinds", MaxKinds))
 	}
-	for _, kind := range slices.Sorted(maps.Keys(p.Groups)) {
-		ids := p.Groups[kind]
+	for _, kind := range slices.Sorted(maps.Keys(groups)) {
+		ids := groups[kind]
 		if !groupKind.MatchString(kind) || kind == "global" || kind == "friends" {
 			add("groups", fmt.Sprintf("%q can't be a kind of group; use a word such as school, in small letters (a-z, 0-9, _ and -), not global or friends", kind))
 		}

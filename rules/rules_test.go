@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"marcador/profile"
 	"marcador/rules"
 )
 
@@ -38,13 +39,13 @@ func TestBoard(t *testing.T) {
 	}
 }
 
-func TestProfile_Check(t *testing.T) {
-	p := rules.Profile{
-		Username: "", Avatar: "javascript:alert(1)", Email: "a\r\nb", Pseudonym: " ",
-		Groups: map[string][]string{"global": {"1"}, "school": {"ok", ""}},
+func TestCheckProfile(t *testing.T) {
+	p := profile.Patch{
+		Username: profile.Given(""), Avatar: profile.Given("javascript:alert(1)"), Email: profile.Given("a\r\nb"), Pseudonym: profile.Given(" "),
+		Groups: profile.Given(map[string][]string{"global": {"1"}, "school": {"ok", ""}}),
 	}
 	var wrong []string
-	p.Check(func(field, message string) {
+	rules.CheckProfile(&p, func(field, message string) {
 		if message != "" {
 			wrong = append(wrong, field)
 		}
@@ -52,10 +53,20 @@ func TestProfile_Check(t *testing.T) {
 	if got, want := strings.Join(wrong, " "), "username avatar email pseudonym groups groups.school[1]"; got != want {
 		t.Errorf("wrong = %s, want %s", got, want)
 	}
-	good := rules.Profile{Username: "=Ana\u00a0", Avatar: "https://x", Groups: map[string][]string{"school": {"42"}}}
-	good.Check(func(field, message string) {
-		if message != "" {
-			t.Errorf("%s %s", field, message)
-		}
-	})
+	for name, good := range map[string]profile.Patch{
+		"a profile": {
+			Username: profile.Given("=Ana\u00a0"), Avatar: profile.Given("https://x"),
+			Groups: profile.Given(map[string][]string{"school": {"42"}}),
+		},
+		"nothing": {},
+		"removal": {
+			Avatar: profile.Given(""), Email: profile.Given(""), Pseudonym: profile.Given(""), Groups: profile.Given(map[string][]string{"school": nil}),
+		},
+	} {
+		rules.CheckProfile(&good, func(field, message string) {
+			if message != "" {
+				t.Errorf("%s: %s %s", name, field, message)
+			}
+		})
+	}
 }

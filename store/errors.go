@@ -30,6 +30,7 @@ const (
 	NothingToChange Code = "nothing_to_change" // an update moves neither points nor coins
 	OwnFriend       Code = "own_friend"        // a friendship of a user with themselves
 	BadTime         Code = "bad_time"          // a row's own time is not one that it may have
+	Invalid         Code = "invalid_input"     // a field is missing, or holds too much
 )
 
 // MaxTotal bounds a user's points and coins: the largest whole number that

@@ -4,9 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"time"
 )
 
@@ -61,15 +59,9 @@ func (s *Snapshot) Users(ctx context.Context, yield func(p *Profile) error) erro
 			Number: uint32(number(row[0])), ID: text(row[1]), Username: text(row[2]), Avatar: text(row[3]), Email: text(row[4]),
 			Pseudonym: text(row[5]), Hidden: number(row[6]) != 0, Created: time.UnixMilli(number(row[7])).UTC(),
 		}
-		var pairs [][2]string
-		if err := json.Unmarshal([]byte(text(row[8])), &pairs); err != nil {
-			return fmt.Errorf("read user's groups: %w", err)
-		}
-		if len(pairs) > 0 {
-			p.Groups = map[string][]string{}
-		}
-		for _, pair := range pairs {
-			p.Groups[pair[0]] = append(p.Groups[pair[0]], pair[1])
+		var err error
+		if p.Groups, err = groupsOf([]byte(text(row[8]))); err != nil {
+			return err
 		}
 		return yield(p)
 	}, `

@@ -33,7 +33,7 @@ type statements struct {
 	totals, addRow, saveTotals        *sql.Stmt
 	key, keyedRows, addKey, addAnswer *sql.Stmt
 
-	putUser, addUser, addTotals, endMemberships, addMemberships *sql.Stmt
+	profile, putUser, addUser, addTotals, endMembership, addMembership *sql.Stmt
 
 	all []*sql.Stmt
 }
@@ -59,10 +59,15 @@ func (s *statements) prepare(ctx context.Context, conn *sql.Conn) error {
 		{&s.addAnswer, `
 			INSERT OR IGNORE INTO answers (seq, old_rank, new_rank)
 			SELECT seq, ?2, ?3 FROM ledger WHERE seq = ?1`},
+		{&s.profile, `
+			SELECT u.number, u.username, u.avatar, u.email, u.pseudonym, u.hidden,
+			       (SELECT json_group_array(json_array(kind, group_id)) FROM memberships m WHERE m.user = u.number AND until IS NULL),
+			       EXISTS (SELECT 1 FROM totals t WHERE t.user = u.number)
+			FROM users u WHERE u.id = ?`},
 		{&s.putUser, `
 			UPDATE users SET username = ?1, avatar = ?2, email = ?3, pseudonym = ?4, hidden = ?5,
 			       seen_since = iif(hidden AND NOT ?5, ?6, seen_since)
-			WHERE id = ?7 RETURNING number`},
+			WHERE number = ?7`},
 		{&s.addUser, `
 			INSERT INTO users (number, id, username, avatar, email, pseudonym, hidden, created_at, seen_since)
 			VALUES (max(?1, (SELECT coalesce(max(number), 0) FROM users)) + 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8)
@@ -71,14 +76,11 @@ func (s *statements) prepare(ctx context.Context, conn *sql.Conn) error {
 			INSERT OR IGNORE INTO totals (user, xp, ml_coins, reached, day, day_xp, day_reached,
 			                              week, week_xp, week_reached, month, month_xp, month_reached)
 			VALUES (?, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)`},
-		{&s.endMemberships, `
-			UPDATE memberships SET until = ?1 WHERE user = ?2 AND until IS NULL
-			AND (kind, group_id) NOT IN (SELECT value ->> 0, value ->> 1 FROM json_each(?3))`},
-		// Who comes back in the same millisecond has never been away.
-		{&s.addMemberships, `
-			INSERT INTO memberships (user, kind, group_id, since)
-			SELECT DISTINCT ?2, value ->> 0, value ->> 1, ?1 FROM json_each(?3)
-			WHERE (value ->> 0, value ->> 1) NOT IN (SELECT kind, group_id FROM memberships WHERE user = ?2 AND until IS NULL)
+		{&s.endMembership, `
+			UPDATE memberships SET until = ?1 WHERE user = ?2 AND kind = ?3 AND group_id = ?4 AND until IS NULL`},
+		// Whoever comes back in the same millisecond has never been away.
+		{&s.addMembership, `
+			INSERT INTO memberships (user, kind, group_id, since) VALUES (?2, ?3, ?4, ?1)
 			ON CONFLICT DO UPDATE SET until = NULL`},
 	} {
 		stmt, err := conn.PrepareContext(ctx, p.sql) //nolint:sqlclosecheck // close does

@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"marcador/profile"
 	"marcador/store"
 )
 
@@ -41,8 +42,12 @@ func Export(ctx context.Context, s *store.Snapshot, w io.Writer, format string, 
 	if err == nil {
 		err = s.Users(ctx, func(p *store.Profile) error {
 			return e.write(&record{
-				Type: user, ID: p.ID, Username: p.Username, Avatar: p.Avatar, Email: p.Email, Pseudonym: p.Pseudonym,
-				Hidden: p.Hidden, Groups: p.Groups, CreatedAt: formatTime(p.Created),
+				Type: user, ID: p.ID, CreatedAt: formatTime(p.Created),
+				// What is empty is said too: an import leaves what is absent as it is.
+				Patch: profile.Patch{
+					Username: profile.Given(p.Username), Avatar: profile.Given(p.Avatar), Email: profile.Given(p.Email),
+					Pseudonym: profile.Given(p.Pseudonym), Hidden: profile.Given(p.Hidden), Groups: profile.Given(p.Groups),
+				},
 			}, &c.Users)
 		})
 	}

@@ -5,6 +5,8 @@ import (
 	"io"
 	"strings"
 	"testing"
+
+	"marcador/profile"
 )
 
 // PerWrite has n records be written at once until the test ends.
@@ -45,6 +47,11 @@ func Rewrite(in, format, to string) (string, error) {
 			err = record.check(line)
 		}
 		if err == nil {
+			if record.Type == user { // as an export does: a cell of CSV can't be absent
+				for _, f := range []*profile.Field[string]{&record.Avatar, &record.Email, &record.Pseudonym} {
+					f.Given = true
+				}
+			}
 			err = out.write(&record)
 		}
 		if err != nil {

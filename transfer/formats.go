@@ -218,7 +218,21 @@ func (c *csvReader) next(r *record) (int, error) {
 			}
 		}
 		if !empty {
+			c.setEmpty(r, row)
 			return line, nil
+		}
+	}
+}
+
+// setEmpty gives a user the values of empty cells. Other records have nothing in the columns
+// of a user.
+func (c *csvReader) setEmpty(r *record, row []string) {
+	if r.Type != user && (r.Type != "" || r.ID == "") {
+		return
+	}
+	for i, cell := range row {
+		if f := c.columns[i]; cell == "" && f != nil && f.empty != nil {
+			f.empty(r)
 		}
 	}
 }

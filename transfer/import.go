@@ -28,8 +28,8 @@ const maxRows = 1000
 // Import reads records from in and writes them to the store, some at a time: where it
 // ends with an error, what came before stays. The same input again goes on from there, and
 // counts nothing twice: points with a key by that, those without one by what came before
-// them in the input. Profiles, limits and badges replace what is there. What is wrong with
-// the input comes as an *InputError. progress, where it is not nil, is called after each
+// them in the input. A profile changes what it gives, limits and badges replace what is there.
+// What is wrong with the input comes as an *InputError. progress, where it is not nil, is called after each
 // transaction.
 func Import(ctx context.Context, s *store.Store, in io.Reader, format string, progress func(Counts)) (Counts, error) {
 	if progress == nil {
@@ -195,14 +195,11 @@ func refused(err error, lines func(index int) int, rename map[string]string) err
 func (i *importer) lineOf(index int) int { return i.pending[index].line }
 
 func (i *importer) putUsers(ctx context.Context) error {
-	profiles := make([]store.Profile, len(i.pending))
+	patches := make([]store.Patch, len(i.pending))
 	for n, p := range i.pending {
-		profiles[n] = store.Profile{
-			ID: p.ID, Username: p.Username, Avatar: p.Avatar, Email: p.Email, Groups: p.Groups,
-			Pseudonym: p.Pseudonym, Hidden: p.Hidden, Created: timeOf(p.CreatedAt),
-		}
+		patches[n] = store.Patch{ID: p.ID, Patch: p.Patch, Created: timeOf(p.CreatedAt)}
 	}
-	_, err := i.store.PutProfiles(ctx, profiles)
+	_, err := i.store.PatchProfiles(ctx, patches)
 	return refused(err, i.lineOf, nil)
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"marcador/profile"
 	"marcador/rules"
 	"marcador/store"
 )
@@ -28,14 +29,9 @@ const (
 type record struct {
 	Type string `json:"type,omitzero"`
 
-	ID        string              `json:"id,omitzero"`
-	Username  string              `json:"username,omitzero"`
-	Avatar    string              `json:"avatar,omitzero"`
-	Email     string              `json:"email,omitzero"`
-	Pseudonym string              `json:"pseudonym,omitzero"`
-	Hidden    bool                `json:"hidden,omitzero"`
-	Groups    map[string][]string `json:"groups,omitempty"`
-	CreatedAt string              `json:"createdAt,omitzero"`
+	ID string `json:"id,omitzero"`
+	profile.Patch
+	CreatedAt string `json:"createdAt,omitzero"`
 
 	UserID  string `json:"userId,omitzero"`
 	OtherID string `json:"otherId,omitzero"`
@@ -58,49 +54,23 @@ type record struct {
 // field is one of a record, and a column of CSV.
 type field struct {
 	name  string
-	types string // those of the records that have it
-	there func(*record) bool
+	types string             // those of the records that have it
+	there func(*record) bool // whether the field is given
 	get   func(*record) string
 	set   func(*record, string) string // returns what is wrong, or ""
 	text  bool
+
+	empty func(*record) // gives the field the value of an empty cell of CSV; nil where that says nothing
 }
 
 // fields are all but the type, in the order of the columns.
 var fields = []field{
 	textField("id", user, func(r *record) *string { return &r.ID }),
-	textField("username", user, func(r *record) *string { return &r.Username }),
-	textField("avatar", user, func(r *record) *string { return &r.Avatar }),
-	textField("email", user, func(r *record) *string { return &r.Email }),
-	textField("pseudonym", user, func(r *record) *string { return &r.Pseudonym }),
-	{
-		"hidden", user,
-		func(r *record) bool { return r.Hidden },
-		func(r *record) string { return strconv.FormatBool(r.Hidden) },
-		func(r *record, s string) (wrong string) {
-			var err error
-			if r.Hidden, err = strconv.ParseBool(strings.ToLower(s)); err != nil {
-				wrong = "has to be true or false"
-			}
-			return wrong
-		}, false,
-	},
-	{
-		"groups", user,
-		func(r *record) bool { return len(r.Groups) > 0 },
-		func(r *record) string {
-			b, err := json.Marshal(r.Groups, json.Deterministic(true))
-			if err != nil {
-				panic(err) // a map of strings always has a JSON form
-			}
-			return string(b)
-		},
-		func(r *record, s string) (wrong string) {
-			if err := json.Unmarshal([]byte(s), &r.Groups); err != nil {
-				wrong = `has to be a JSON object of lists, each kind once, as in {"school":["42"]}`
-			}
-			return wrong
-		}, false,
-	},
+	profileField("username", func(r *record) *profile.Field[string] { return &r.Username }),
+	optionalField("avatar", func(r *record) *profile.Field[string] { return &r.Avatar }),
+	optionalField("email", func(r *record) *profile.Field[string] { return &r.Email }),
+	optionalField("pseudonym", func(r *record) *profile.Field[string] { return &r.Pseudonym }),
+	hiddenField, groupsField,
 	textField("createdAt", user, func(r *record) *string { return &r.CreatedAt }),
 	textField("userId", friends+points, func(r *record) *string { return &r.UserID }),
 	textField("otherId", friends, func(r *record) *string { return &r.OtherID }),
@@ -117,28 +87,76 @@ var fields = []field{
 	numberField("rows", points, func(r *record) *int64 { return &r.Rows }),
 }
 
+var hiddenField = field{
+	name: "hidden", types: user,
+	there: func(r *record) bool { return r.Hidden.Given },
+	get:   func(r *record) string { return strconv.FormatBool(r.Hidden.Value) },
+	set: func(r *record, s string) string {
+		hidden, err := strconv.ParseBool(strings.ToLower(s))
+		if err != nil {
+			return "has to be true or false"
+		}
+		r.Hidden = profile.Given(hidden)
+		return ""
+	},
+}
+
+var groupsField = field{
+	name: "groups", types: user,
+	there: func(r *record) bool { return r.Groups.Given },
+	get: func(r *record) string {
+		b, err := json.Marshal(r.Groups, json.Deterministic(true))
+		if err != nil {
+			panic(err) // a map of strings always has a JSON form
+		}
+		return string(b)
+	},
+	set: func(r *record, s string) string {
+		if err := json.Unmarshal([]byte(s), &r.Groups); err != nil {
+			return `has to be a JSON object of lists, each kind once, as in {"school":["42"]}`
+		}
+		return ""
+	},
+}
+
+// profileField is a text that is known of a user.
+func profileField(name string, at func(*record) *profile.Field[string]) field {
+	return field{
+		name: name, types: user, text: true,
+		there: func(r *record) bool { return at(r).Given },
+		get:   func(r *record) string { return at(r).Value },
+		set:   func(r *record, s string) string { *at(r) = profile.Given(s); return "" },
+	}
+}
+
+// optionalField is a text that a user need not have: an empty cell removes it.
+func optionalField(name string, at func(*record) *profile.Field[string]) field {
+	f := profileField(name, at)
+	f.empty = func(r *record) { *at(r) = profile.Given("") }
+	return f
+}
+
 func textField(name, types string, at func(*record) *string) field {
 	return field{
-		name, types,
-		func(r *record) bool { return *at(r) != "" },
-		func(r *record) string { return *at(r) },
-		func(r *record, s string) string { *at(r) = s; return "" },
-		true,
+		name: name, types: types, text: true,
+		there: func(r *record) bool { return *at(r) != "" },
+		get:   func(r *record) string { return *at(r) },
+		set:   func(r *record, s string) string { *at(r) = s; return "" },
 	}
 }
 
 func numberField(name, types string, at func(*record) *int64) field {
 	return field{
-		name, types,
-		func(r *record) bool { return *at(r) != 0 },
-		func(r *record) string { return strconv.FormatInt(*at(r), 10) },
-		func(r *record, s string) (wrong string) {
+		name: name, types: types,
+		there: func(r *record) bool { return *at(r) != 0 },
+		get:   func(r *record) string { return strconv.FormatInt(*at(r), 10) },
+		set: func(r *record, s string) (wrong string) {
 			var err error
 			if *at(r), err = strconv.ParseInt(s, 10, 64); err != nil {
 				wrong = wholeNumber
 			}
 			return wrong
-		}, false,
+		},
 	}
 }
 
@@ -170,8 +188,8 @@ func (e *InputError) Error() string {
 // size is about how many bytes a user's texts take.
 func (r *record) size() int {
 	const header = 16 // of a string
-	n := len(r.ID) + len(r.Username) + len(r.Avatar) + len(r.Email) + len(r.Pseudonym)
-	for kind, ids := range r.Groups {
+	n := len(r.ID) + len(r.Username.Value) + len(r.Avatar.Value) + len(r.Email.Value) + len(r.Pseudonym.Value)
+	for kind, ids := range r.Groups.Value {
 		n += header + len(kind)
 		for _, id := range ids {
 			n += header + len(id)
@@ -185,7 +203,7 @@ func (r *record) size() int {
 func (r *record) check(line int) error {
 	if r.Type == "" {
 		switch {
-		case r.ID != "" || r.Username != "":
+		case r.ID != "" || r.Username.Given:
 			r.Type = user
 		case r.UserID != "":
 			r.Type = points
@@ -220,8 +238,7 @@ func (r *record) checkType(add func(field, message string)) {
 	switch r.Type {
 	case user:
 		add("id", rules.Identifier(r.ID))
-		p := rules.Profile{Username: r.Username, Avatar: r.Avatar, Email: r.Email, Pseudonym: r.Pseudonym, Groups: r.Groups}
-		p.Check(add)
+		rules.CheckProfile(&r.Patch, add)
 		add("createdAt", checkTime(r.CreatedAt))
 	case friends:
 		add("userId", rules.Identifier(r.UserID))

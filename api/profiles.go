@@ -1,0 +1,169 @@
+package api
+
+import (
+	"encoding/json"
+	"net/http"
+	"reflect"
+	"strconv"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"marcador/live"
+	"marcador/profile"
+	"marcador/rules"
+)
+
+// Profile is what is known of a person beside their points.
+type Profile struct {
+	Username string              `json:"username" maxLength:"100" doc:"Name that others see"`
+	Avatar   string              `json:"avatar,omitempty" maxLength:"2048" doc:"Picture: an https: or data:image/ address"`
+	Email    string              `json:"email,omitempty" maxLength:"320"`
+	Groups   map[string][]string `json:"groups,omitempty" doc:"Ids of the groups that the person is in, by kind"`
+
+	Pseudonym string `json:"pseudonym,omitempty" maxLength:"100" doc:"What others see instead of name and avatar"`
+	Hidden    bool   `json:"hidden,omitempty" doc:"Nobody else sees the person on a board; the ranks of others close up"`
+}
+
+// replacement is a profile that takes the place of another. The other fields are in the
+// answer of GET, and are taken so that it can be sent back.
+type replacement struct {
+	Profile
+	UserID    string          `json:"userId,omitempty" doc:"May be given, and has to be the id in the path"`
+	XP        json.RawMessage `json:"xp,omitempty" doc:"Ignored"`
+	MLCoins   json.RawMessage `json:"mlCoins,omitempty" doc:"Ignored"`
+	RankBadge json.RawMessage `json:"rankBadge,omitempty" doc:"Ignored"`
+	Ranks     json.RawMessage `json:"ranks,omitempty" doc:"Ignored"`
+	Stats     json.RawMessage `json:"stats,omitempty" doc:"Ignored"`
+}
+
+type putUserInput struct {
+	UserPath
+
+	Body replacement
+}
+
+// Resolve implements huma.Resolver.
+func (in *putUserInput) Resolve(ctx huma.Context) []error {
+	f := faults{prefix: "body.", list: in.UserPath.Resolve(ctx)}
+	if in.Body.UserID != "" && in.Body.UserID != in.ID {
+		f.add("userId", "is another user than the path names; leave it out, or correct the path")
+	}
+	p := in.Body.patch()
+	rules.CheckProfile(&p, f.add)
+	return f.list
+}
+
+// patch returns the patch that gives each field a value.
+func (p *Profile) patch() profile.Patch {
+	return profile.Patch{
+		Username: profile.Given(p.Username), Avatar: profile.Given(p.Avatar), Email: profile.Given(p.Email),
+		Groups: profile.Given(p.Groups), Pseudonym: profile.Given(p.Pseudonym), Hidden: profile.Given(p.Hidden),
+	}
+}
+
+func (p *Profile) of(id string) live.Profile {
+	return live.Profile{
+		ID: id, Username: p.Username, Avatar: p.Avatar, Email: p.Email, Groups: p.Groups,
+		Pseudonym: p.Pseudonym, Hidden: p.Hidden,
+	}
+}
+
+// Optional is a field of a merge patch: absent, null or a value.
+type Optional[T any] struct{ profile.Field[T] }
+
+// Schema implements huma.SchemaProvider.
+func (Optional[T]) Schema(r huma.Registry) *huma.Schema {
+	s := *r.Schema(reflect.TypeFor[T](), true, "")
+	s.Nullable = true
+	return &s
+}
+
+// ProfilePatch is changes to a profile, as a JSON merge patch (RFC 7396).
+type ProfilePatch struct {
+	Username  Optional[string] `json:"username,omitempty" maxLength:"100" nullable:"false" doc:"Name that others see"`
+	Avatar    Optional[string] `json:"avatar,omitempty" maxLength:"2048" doc:"Picture: an https: or data:image/ address; null removes it"`
+	Email     Optional[string] `json:"email,omitempty" maxLength:"320" doc:"null removes it"`
+	Pseudonym Optional[string] `json:"pseudonym,omitempty" maxLength:"100" doc:"What others see instead of name and avatar; null removes it"`
+	Hidden    Optional[bool]   `json:"hidden,omitempty" doc:"Nobody else sees the person on a board; the ranks of others close up. null is false"`
+
+	Groups Optional[map[string][]string] `json:"groups,omitempty" doc:"Ids of the groups that the person is in, by kind. A kind that is absent stays, null removes a kind, or all"`
+}
+
+// patchRules says in the OpenAPI document what a merge patch does.
+const patchRules = " A field that is absent stays as it is; `groups` merge by kind; `null` removes a kind of group or an optional field."
+
+// patch returns the changes.
+func (p *ProfilePatch) patch() profile.Patch {
+	return profile.Patch{
+		Username: p.Username.Field, Avatar: p.Avatar.Field, Email: p.Email.Field,
+		Pseudonym: p.Pseudonym.Field, Hidden: p.Hidden.Field, Groups: p.Groups.Field,
+	}
+}
+
+func (p *ProfilePatch) of(id string) live.Patch { return live.Patch{ID: id, Patch: p.patch()} }
+
+type patchUserInput struct {
+	UserPath
+
+	Body ProfilePatch
+}
+
+// Resolve implements huma.Resolver.
+func (in *patchUserInput) Resolve(ctx huma.Context) []error {
+	f := faults{prefix: "body.", list: in.UserPath.Resolve(ctx)}
+	p := in.Body.patch()
+	rules.CheckProfile(&p, f.add)
+	return f.list
+}
+
+// mergePatch is the type of the body of PATCH. Plain JSON is taken too.
+const mergePatch = "application/merge-patch+json"
+
+// readAs returns the type that a body of this type is read as. huma reads each type that
+// ends in +json. A merge patch that replaced a profile would clear what it leaves out, so
+// only PATCH takes one.
+func readAs(method, contentType string) string {
+	if method != http.MethodPatch && strings.HasPrefix(contentType, mergePatch) {
+		return strings.TrimSuffix(mergePatch, "+json")
+	}
+	return contentType
+}
+
+// offerMergePatch says in the OpenAPI document that the operation takes a merge patch.
+func offerMergePatch(op *huma.Operation) {
+	content := op.RequestBody.Content
+	content[mergePatch] = content[jsonType]
+}
+
+// newUser is changes to a profile with its user.
+type newUser struct {
+	ID string `json:"id" maxLength:"128" doc:"The caller's own id for the person"`
+	ProfilePatch
+}
+
+type users struct {
+	Users []newUser `json:"users" minItems:"1" maxItems:"1000" nullable:"false"`
+}
+
+type postUsersInput struct {
+	Body users
+}
+
+// Resolve implements huma.Resolver.
+func (in *postUsersInput) Resolve(huma.Context) []error {
+	f := faults{}
+	seen := make(map[string]int, len(in.Body.Users))
+	for i := range in.Body.Users {
+		u := &in.Body.Users[i]
+		f.prefix = "body.users[" + strconv.Itoa(i) + "]."
+		f.add("id", rules.Identifier(u.ID))
+		if first, twice := seen[u.ID]; twice {
+			f.add("id", "is there twice, first in users["+strconv.Itoa(first)+"]; give each user once")
+		}
+		seen[u.ID] = i
+		p := u.patch()
+		rules.CheckProfile(&p, f.add)
+	}
+	return f.list
+}

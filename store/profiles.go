@@ -1,0 +1,277 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"time"
+
+	"marcador/profile"
+)
+
+// Profile is what is known of a person beside their points.
+type Profile struct {
+	Number   uint32 // given by the store
+	ID       string
+	Username string
+	Avatar   string
+	Email    string
+	Groups   map[string][]string // group ids by kind, as in {"school": ["42"]}
+
+	Pseudonym string // what others see instead of name and avatar, or empty
+	Hidden    bool   // nobody else sees the person on a board
+
+	// Created is when the user came, and the memberships that the profile has then; the
+	// zero value is now. It is not changed in who is there already, nor returned by User.
+	Created time.Time
+}
+
+// Patch says what changes in the profile of the user with that ID.
+type Patch struct {
+	ID string
+	profile.Patch
+
+	// Created is when a new user came, as in Profile.
+	Created time.Time
+}
+
+// whole returns the patch that makes any profile this one.
+func (p *Profile) whole() Patch {
+	return Patch{p.ID, profile.Patch{
+		Username: profile.Given(p.Username), Avatar: profile.Given(p.Avatar), Email: profile.Given(p.Email),
+		Pseudonym: profile.Given(p.Pseudonym), Hidden: profile.Given(p.Hidden), Groups: profile.Given(p.Groups),
+	}, p.Created}
+}
+
+// maxKinds bounds the kinds of group that one user is in.
+const maxKinds = 20
+
+// PutProfiles creates the profiles, or replaces the profiles with the same ID, all or
+// none. created says of each whether it is new.
+func (s *Store) PutProfiles(ctx context.Context, profiles []Profile) (created []bool, err error) {
+	patches := make([]Patch, len(profiles))
+	for i := range profiles {
+		patches[i] = profiles[i].whole()
+	}
+	return s.changeProfiles(ctx, patches, func(next *Profile, p *Patch) { next.Groups = p.Groups.Value })
+}
+
+// PatchProfiles creates the profiles, or changes the profiles with the same ID, all or
+// none. created says of each whether it is new. A new profile without a username is
+// refused with an *Error of the code Invalid.
+func (s *Store) PatchProfiles(ctx context.Context, patches []Patch) (created []bool, err error) {
+	return s.changeProfiles(ctx, slices.Clone(patches), mergeGroups)
+}
+
+// PatchProfile changes the profile of a user. An *Error with UserNotFound where there is
+// no such user.
+func (s *Store) PatchProfile(ctx context.Context, p Patch) error {
+	return s.do(ctx, 1, func(ctx context.Context, t *tx) error {
+		if _, err := t.numberOf(ctx, p.ID, "id"); err != nil {
+			return err
+		}
+		_, err := t.changeProfiles(ctx, []Patch{p}, mergeGroups)
+		return err
+	})
+}
+
+// mergeGroups brings the profile up to the groups of the patch.
+func mergeGroups(next *Profile, p *Patch) {
+	if !p.Groups.Given {
+		return
+	}
+	if p.Groups.Value == nil {
+		next.Groups = nil
+		return
+	}
+	next.Groups = maps.Clone(next.Groups)
+	if next.Groups == nil {
+		next.Groups = map[string][]string{}
+	}
+	maps.Copy(next.Groups, p.Groups.Value)
+}
+
+// changeProfiles applies the patches. The store keeps them: the caller may be gone before
+// the writer is done.
+func (s *Store) changeProfiles(ctx context.Context, patches []Patch, groups func(*Profile, *Patch)) (created []bool, err error) {
+	err = s.do(ctx, len(patches), func(ctx context.Context, t *tx) (err error) {
+		made, err := t.changeProfiles(ctx, patches, groups)
+		created = made
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return created, nil
+}
+
+// edit is what one patch does to a profile.
+type edit struct {
+	isNew       bool
+	hasTotals   bool
+	was, become *Profile
+	since       int64
+}
+
+// changeProfiles first works out all edits, and refuses, and only then writes.
+func (t *tx) changeProfiles(ctx context.Context, patches []Patch, groups func(*Profile, *Patch)) (created []bool, err error) {
+	edits := make([]edit, len(patches))
+	last := make(map[string]*edit, len(patches)) // the same user may come twice
+	for i := range patches {
+		p, e := &patches[i], &edits[i]
+		if before := last[p.ID]; before != nil {
+			*e = edit{hasTotals: true, was: before.become}
+		} else if err := t.readProfile(ctx, p.ID, e); err != nil {
+			return nil, err
+		}
+		if err := t.plan(p, e, i, groups); err != nil {
+			return nil, err
+		}
+		last[p.ID] = e
+	}
+	created = make([]bool, len(patches))
+	for i := range edits {
+		if err := t.write(ctx, &edits[i]); err != nil {
+			return nil, err
+		}
+		created[i] = edits[i].isNew
+	}
+	return created, nil
+}
+
+// plan works out the profile that comes of the patch, or refuses it.
+func (t *tx) plan(p *Patch, e *edit, index int, groups func(*Profile, *Patch)) error {
+	if e.isNew && !p.Username.Given {
+		return refuse(Invalid, index, "username", "is missing; give it, since there is no user %q yet", p.ID)
+	}
+	next := *e.was
+	p.Username.Set(&next.Username)
+	p.Avatar.Set(&next.Avatar)
+	p.Email.Set(&next.Email)
+	p.Pseudonym.Set(&next.Pseudonym)
+	p.Hidden.Set(&next.Hidden)
+	groups(&next, p)
+	next.Groups = sortedGroups(next.Groups)
+	if len(next.Groups) > max(maxKinds, len(e.was.Groups)) {
+		return refuse(Invalid, index, "groups", "would leave the user in groups of %d kinds, and %d is the most; remove a kind with null", len(next.Groups), maxKinds)
+	}
+	e.become, e.since = &next, t.at
+	if e.isNew && !p.Created.IsZero() {
+		e.since = min(p.Created.UnixMilli(), t.at)
+	}
+	return nil
+}
+
+// sortedGroups returns the groups in order, each once, without kinds that have none.
+func sortedGroups(groups map[string][]string) map[string][]string {
+	sorted := make(map[string][]string, len(groups))
+	for kind, ids := range groups {
+		if len(ids) > 0 {
+			sorted[kind] = slices.Compact(slices.Sorted(slices.Values(ids)))
+		}
+	}
+	return sorted
+}
+
+// readProfile reads the profile that is there.
+func (t *tx) readProfile(ctx context.Context, id string, e *edit) error {
+	was := &Profile{ID: id}
+	var groups []byte
+	err := t.stmt.profile.QueryRowContext(ctx, id).Scan(
+		&was.Number, &was.Username, &was.Avatar, &was.Email, &was.Pseudonym, &was.Hidden, &groups, &e.hasTotals)
+	e.was, e.isNew = was, errors.Is(err, sql.ErrNoRows)
+	if err != nil && !e.isNew {
+		return fmt.Errorf("read profile: %w", err)
+	}
+	if was.Groups, err = groupsOf(groups); err != nil {
+		return err
+	}
+	return nil
+}
+
+// groupsOf reads a JSON list of kinds and ids, in that order.
+func groupsOf(list []byte) (map[string][]string, error) {
+	groups := map[string][]string{}
+	if len(list) <= len("[]") {
+		return groups, nil
+	}
+	var pairs [][2]string
+	if err := json.Unmarshal(list, &pairs); err != nil {
+		return nil, fmt.Errorf("read user's groups: %w", err)
+	}
+	for _, p := range pairs {
+		groups[p[0]] = append(groups[p[0]], p[1])
+	}
+	return groups, nil
+}
+
+// write writes what the edit changes. An edit that changes nothing takes no number of the
+// sequence.
+func (t *tx) write(ctx context.Context, e *edit) error {
+	was, p := e.was, e.become
+	changed := e.isNew
+	var err error
+	switch {
+	case e.isNew:
+		err = t.stmt.addUser.QueryRowContext(ctx,
+			t.lastNumber, p.ID, p.Username, p.Avatar, p.Email, p.Pseudonym, p.Hidden, e.since).Scan(&p.Number)
+		t.lastNumber = max(t.lastNumber, p.Number) // also where this is undone: numbers may have gaps
+	case p.Username != was.Username || p.Avatar != was.Avatar || p.Email != was.Email || p.Pseudonym != was.Pseudonym || p.Hidden != was.Hidden:
+		changed = true
+		p.Number = was.Number // an earlier edit of the same user may have made it
+		_, err = t.stmt.putUser.ExecContext(ctx, p.Username, p.Avatar, p.Email, p.Pseudonym, p.Hidden, t.at, p.Number)
+	default:
+		p.Number = was.Number
+	}
+	if err == nil && !e.hasTotals { // of a new user, or one that another program has made
+		changed = true
+		_, err = t.stmt.addTotals.ExecContext(ctx, p.Number)
+	}
+	if err != nil {
+		return fmt.Errorf("put user: %w", err)
+	}
+	moved, err := t.writeGroups(ctx, e)
+	if err != nil {
+		return fmt.Errorf("put memberships: %w", err)
+	}
+	if changed || moved {
+		shown := *p
+		t.add(Change{Profile: &shown})
+	}
+	return nil
+}
+
+// writeGroups ends the memberships that the edit removes, and begins the new ones.
+func (t *tx) writeGroups(ctx context.Context, e *edit) (moved bool, err error) {
+	for kind, id := range missing(e.was.Groups, e.become.Groups) {
+		moved = true
+		if _, err := t.stmt.endMembership.ExecContext(ctx, t.at, e.become.Number, kind, id); err != nil {
+			return moved, err
+		}
+	}
+	for kind, id := range missing(e.become.Groups, e.was.Groups) {
+		moved = true
+		if _, err := t.stmt.addMembership.ExecContext(ctx, e.since, e.become.Number, kind, id); err != nil {
+			return moved, err
+		}
+	}
+	return moved, nil
+}
+
+// missing yields the groups that are in all and not in others.
+func missing(all, others map[string][]string) iter.Seq2[string, string] {
+	return func(yield func(kind, id string) bool) {
+		for _, kind := range slices.Sorted(maps.Keys(all)) {
+			for _, id := range all[kind] {
+				if !slices.Contains(others[kind], id) && !yield(kind, id) {
+					return
+				}
+			}
+		}
+	}
+}

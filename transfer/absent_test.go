@@ -1,0 +1,61 @@
+package transfer_test
+
+import (
+	"strings"
+	"testing"
+)
+
+const whole = `{"type":"user","id":"ana","username":"Ana Pech","avatar":"https://x","email":"a@x.mx","pseudonym":"Jaguar","hidden":true,"groups":{"classroom":["7a"],"school":["42"]},"createdAt":"2026-01-01T00:00:00.000Z"}` + "\n"
+
+// A roster that lacks a column neither unhides a child nor empties their groups.
+func TestImport_absentStays(t *testing.T) {
+	for name, c := range map[string]struct{ in, old, new string }{
+		"a column":                {"id,username\nana,Ana María\n", "Ana Pech", "Ana María"},
+		"an empty cell of hidden": {"id,hidden,groups\nana,,\n", "", ""},
+		"an empty text":           {"id,username,email\nana,Ana Pech,\n", `"email":"a@x.mx"`, `"email":""`},
+		"a field":                 {`{"id":"ana","username":"Ana María"}`, "Ana Pech", "Ana María"},
+		"all fields":              {`{"id":"ana"}`, "", ""},
+		"shown":                   {"id,hidden\nana,false\n", `"hidden":true`, `"hidden":false`},
+		"null removes":            {`{"id":"ana","pseudonym":null}`, `"pseudonym":"Jaguar"`, `"pseudonym":""`},
+		"another kind":            {`{"id":"ana","groups":{"school":["43"]}}`, `"42"`, `"43"`},
+		"no kind":                 {`{"id":"ana","groups":null}`, `{"classroom":["7a"],"school":["42"]}`, `{}`},
+		"no kind, in CSV":         {"id,groups\nana,null\n", `{"classroom":["7a"],"school":["42"]}`, `{}`},
+		"one kind less, in CSV":   {"id,groups\nana,\"{\"\"school\"\":[]}\"\n", `,"school":["42"]`, ``},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, path := open(t)
+			load(t, s, whole)
+			load(t, s, c.in)
+			got := users(export(t, path, ""))
+			if want := strings.Replace(whole, c.old, c.new, 1); got != want {
+				t.Errorf("export = %s, want %s", got, want)
+			}
+		})
+	}
+}
+
+// An export says what is empty, so that it gives the profiles back that there were.
+func TestImport_exportGivesBack(t *testing.T) {
+	const bare = `{"type":"user","id":"ana","username":"Ana","avatar":"","email":"","pseudonym":"","hidden":false,"groups":{},"createdAt":"2026-01-01T00:00:00.000Z"}` + "\n"
+	for _, format := range []string{"jsonl", "csv"} {
+		s, path := open(t)
+		load(t, s, bare)
+		before := export(t, path, format)
+		load(t, s, strings.Replace(whole, `,"groups":{"classroom":["7a"],"school":["42"]}`, "", 1))
+		load(t, s, before)
+		if got := users(export(t, path, "")); got != bare {
+			t.Errorf("%s: export = %s, want %s", format, got, bare)
+		}
+	}
+}
+
+// users returns the lines of users.
+func users(export string) string {
+	var b strings.Builder
+	for line := range strings.Lines(export) {
+		if strings.Contains(line, `"type":"user"`) {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
+}
