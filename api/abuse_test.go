@@ -71,7 +71,7 @@ func TestAbuse(t *testing.T) {
 		"beyond 64 bits":           {post, xp, `{"xp":18446744073709551617}`, 422, "invalid_input", nil},
 		"beyond 53 bits":           {post, xp, `{"xp":9007199254740993}`, 422, "invalid_input", nil},
 		"beyond, below 0":          {post, xp, `{"xp":-9223372036854775808}`, 422, "invalid_input", nil},
-		"many digits":              {post, xp, `{"xp":` + strings.Repeat("9", 100_000) + `}`, 400, "invalid_json", nil},
+		"many digits":              {post, xp, `{"xp":` + strings.Repeat("9", 100_000) + `}`, 422, "invalid_input", nil},
 		"sum overflows":            {post, batch, `{"updates":[{"userId":"u1","xp":9007199254740991},{"userId":"u1","xp":9007199254740991}]}`, 422, "total_too_large", nil},
 		"comment":                  {post, xp, `{"xp":1/**/}`, 400, "invalid_json", nil},
 		"line break in reason":     {post, xp, `{"xp":1,"reason":"a\nevent: x"}`, 422, "invalid_input", nil},

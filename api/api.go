@@ -4,15 +4,11 @@ package api
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
 	"strings"
 	"sync/atomic"
-	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -50,7 +46,8 @@ type api struct {
 	pace        *pace
 	pages       turns
 	answers     answers
-	bodies      atomic.Int64 // bytes of bodies that are held; see Limits.Bodies
+
+	bodies, memberBodies atomic.Int64 // bytes that are held; see Limits.Bodies
 }
 
 // New returns the whole of HTTP: the API, its documents and the page. Live,
@@ -59,7 +56,8 @@ func New(opts Options) http.Handler {
 	opts.Limits = opts.Limits.withDefaults()
 	a := &api{Options: opts, mux: http.NewServeMux(), crossOrigin: http.NewCrossOriginProtection(), pace: newPace(opts.Limits.WriteRate), pages: newTurns(), cors: newCORS(opts.Origins)}
 	a.answers.most = opts.Limits.Answers
-	a.huma = humago.New(a.mux, config(opts.Version))
+	check := &checker{}
+	a.huma = humago.New(a.mux, config(opts.Version, check))
 	a.huma.UseMiddleware(negotiate, a.authorize, a.keepPace, a.hurry)
 	a.usersRoutes()
 	a.pointsRoutes()
@@ -73,6 +71,7 @@ func New(opts Options) http.Handler {
 	a.sessionRoutes()
 	a.healthRoutes()
 	offerMessagePack(a.huma.OpenAPI())
+	check.learn(a.huma.OpenAPI())
 	for _, path := range []string{"/v1/", "/healthz", "/readyz", "/docs", "/openapi.json", "/openapi.yaml"} {
 		a.mux.HandleFunc(path, a.notFound)
 	}
@@ -139,7 +138,7 @@ func emptySegment(path string) bool {
 	return strings.HasPrefix(path, "/v1/") && (strings.Contains(path, "//") || strings.HasSuffix(path, "/"))
 }
 
-func config(version string) huma.Config {
+func config(version string, check *checker) huma.Config {
 	c := huma.DefaultConfig("Marcador", version)
 	c.Info.Description = "A leaderboard that pushes itself. Errors are application/problem+json with a stable `code`."
 	for _, tag := range []string{"Points", "Users", "Boards", "Session", "Health"} {
@@ -149,30 +148,12 @@ func config(version string) huma.Config {
 	c.CreateHooks = nil // no $schema in answers
 	c.DocsPath = ""     // ours asks no other host
 	c.SchemasPath = ""
-	c.Formats = formats()
+	c.Formats = formats(check)
 	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"bearer": {Type: "http", Scheme: "bearer", BearerFormat: "JWT"},
 		"cookie": {Type: "apiKey", In: "cookie", Name: auth.Cookie},
 	}
 	return c
-}
-
-// unmarshal is json.Unmarshal for those who mean what they say; see strict. huma
-// calls it first to look at the value and then to have it.
-func unmarshal(data []byte, v any) error {
-	if !utf8.Valid(data) {
-		return errors.New("the body is not valid UTF-8")
-	}
-	if _, looks := v.(*any); looks {
-		if err := strict(data); err != nil {
-			return err
-		}
-	}
-	err := json.Unmarshal(data, v)
-	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return fmt.Errorf("can't take the %s; write a whole number plainly, such as 50", wrong.Value)
-	}
-	return err
 }
 
 // operation describes a route. Who may call it is checked by authorize.
@@ -183,9 +164,12 @@ func (a *api) operation(method, path, id, tag, summary string, may access) huma.
 		Errors:   []int{http.StatusUnauthorized, http.StatusForbidden},
 		Security: []map[string][]string{{"bearer": {}}, {"cookie": {}}},
 
-		BodyReadTimeout: a.Limits.Receive,
+		BodyReadTimeout:  a.Limits.Receive,
+		SkipValidateBody: true, // the checker does it
 	}
-	if may.scope != "" {
+	if may.scope == "" {
+		op.MaxBodyBytes = memberBody
+	} else {
 		op.Description = "Needs the scope `" + may.scope + "`."
 	}
 	if strings.Contains(path, "{") {

@@ -129,7 +129,6 @@ func (a *api) eventRoutes() {
 	huma.Register(a.huma, events, a.events)
 
 	extend := a.operation(http.MethodPost, "/v1/events/{socketId}/token", "postStreamToken", "Boards", "Hand a live stream a fresh token", access{unpaced: true})
-	extend.MaxBodyBytes = 32 << 10 // anyone with a token may send one
 	extend.Description = "The stream then goes on until the fresh token expires: that of the body, or else the one that the request itself carries."
 	huma.Register(a.huma, extend, a.extend)
 }

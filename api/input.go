@@ -15,7 +15,7 @@ type faults struct {
 }
 
 func (f *faults) add(field, message string) {
-	if message != "" {
+	if message != "" && len(f.list) < maxFaults {
 		f.list = append(f.list, &huma.ErrorDetail{Location: strings.TrimSuffix(f.prefix+field, "."), Message: message})
 	}
 }

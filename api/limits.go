@@ -31,8 +31,8 @@ type Limits struct {
 	// closed. Default 30 s.
 	Deliver time.Duration
 
-	// Bodies is how many bytes of bodies are held at once, of all requests; past
-	// it the answer is a 503. Only callers who may write are read at all. Default
+	// Bodies is how many bytes the bodies of all who may write may take at once, with what is made
+	// of them; past it the answer is a 503. Those of all others may take a quarter of it. Default
 	// 64 MiB.
 	Bodies int64
 
@@ -83,7 +83,8 @@ func (a *api) hold(w http.ResponseWriter, r *http.Request) {
 // hurry bounds what a request may take that is not a stream: how long, and how much
 // of its body is held beside those of others.
 func (a *api) hurry(ctx huma.Context, next func(huma.Context)) {
-	if may, _ := ctx.Operation().Metadata[accessKey].(access); may.stream {
+	may, _ := ctx.Operation().Metadata[accessKey].(access)
+	if may.stream {
 		next(ctx)
 		return
 	}
@@ -100,18 +101,35 @@ func (a *api) hurry(ctx huma.Context, next func(huma.Context)) {
 			if r.ProtoMajor == 1 {
 				w.Header().Set("Connection", "close") // else the answer would wait for the rest
 			}
-			_ = huma.WriteErr(a.huma, ctx, http.StatusRequestEntityTooLarge, "too large") // huma reports it
+			_ = huma.WriteErr(a.huma, ctx, http.StatusRequestEntityTooLarge, fmt.Sprintf(tooLarge, most)) // huma reports it
 			return
 		}
-		b := &body{ReadCloser: r.Body, w: w, one: r.ProtoMajor == 1, all: &a.bodies, most: a.Limits.Bodies}
+		b := &body{ReadCloser: r.Body, w: w, one: r.ProtoMajor == 1, all: &a.bodies, most: a.Limits.Bodies, ofValue: costOfValue}
+		if may.scope == "" { // nothing is made of a value that is no text
+			b.all, b.most, b.ofValue = &a.memberBodies, a.Limits.Bodies/4, 0
+		}
 		defer b.letGo()
 		r.Body = b
 	}
 	next(huma.WithContext(ctx, limited))
 }
 
-// body is the body of one request. What was read of it counts as held until the
-// request is answered, since its values are.
+// tooLarge begins as huma's own message for a body that turns out to be too large.
+const tooLarge = "request body is too large limit=%d bytes"
+
+// memberBody bounds, in bytes, the body of what anybody with a token may ask for.
+const memberBody = 8 << 10
+
+// What a body takes of memory. A byte of it is copied while a buffer grows, and once more for a
+// refusal. A value, of which there is one behind each comma and bracket, becomes a field, an
+// element of a list or an entry of a map.
+const (
+	costOfByte  = 4
+	costOfValue = 64
+)
+
+// body is the body of one request. What it costs counts as held until the request is answered,
+// since its values are.
 type body struct {
 	io.ReadCloser
 
@@ -120,13 +138,23 @@ type body struct {
 	all  *atomic.Int64 // bytes held, of all requests
 	most int64
 	held int64 // of this one
+
+	ofValue int64 // what one costs
+	values  int
 }
 
 // Read returns a *problem where the body can't be read to its end.
 func (b *body) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	b.held += int64(n)
-	if b.all.Add(int64(n)) > b.most {
+	cost := int64(n * costOfByte)
+	for _, c := range p[:n] {
+		if (c == ',' || c == '{' || c == '[') && b.values < maxValues { // past it none is made
+			b.values++
+			cost += b.ofValue
+		}
+	}
+	b.held += cost
+	if b.all.Add(cost) > b.most {
 		b.w.Header().Set("Retry-After", "1")
 		if b.one {
 			b.w.Header().Set("Connection", "close") // else the answer would wait for the rest

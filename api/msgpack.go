@@ -21,8 +21,8 @@ const (
 )
 
 // formats are what huma reads and writes: bodies of requests are JSON.
-func formats() map[string]huma.Format {
-	format := huma.Format{Marshal: marshalJSON, Unmarshal: unmarshal}
+func formats(check *checker) map[string]huma.Format {
+	format := huma.Format{Marshal: marshalJSON, Unmarshal: check.unmarshal}
 	return map[string]huma.Format{
 		jsonType: format,
 		"json":   format,

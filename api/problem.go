@@ -8,12 +8,10 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/danielgtaylor/huma/v2/validation"
 
 	"marcador/live"
 	"marcador/sse"
@@ -65,25 +63,15 @@ var codes = map[int]string{
 func init() {
 	huma.ValidateStrictCasing = true
 	huma.NewError = func(status int, message string, errs ...error) huma.StatusError {
-		var faults []fault
+		var found faultList
 		for _, err := range errs {
 			if p, ok := errors.AsType[*problem](err); ok {
 				return p
 			}
-			f := fault{}
-			if d := (huma.ErrorDetailer)(nil); errors.As(err, &d) {
-				f = faultOf(d.ErrorDetail())
-			} else if err != nil {
-				f.Message = err.Error()
-			}
-			if f.Field == "body" { // nothing that is said of its fields can be relied on
-				faults = []fault{f}
+			if found.full() {
 				break
 			}
-			// Once a field is wrong, what else may be said of it follows from that.
-			if !slices.ContainsFunc(faults, func(other fault) bool { return other.Field == f.Field }) {
-				faults = append(faults, f)
-			}
+			status = found.take(err, status)
 		}
 		code, ok := codes[status]
 		if !ok {
@@ -93,22 +81,67 @@ func init() {
 		case status == http.StatusUnsupportedMediaType:
 			message = "send JSON, with the header Content-Type: application/json"
 		case status == http.StatusRequestEntityTooLarge:
-			message = "the body is too large, of most writes that is 1 MiB or more; send fewer at once"
-		case len(faults) > 0:
-			message = strings.TrimPrefix(faults[0].Field+": "+faults[0].Message, ": ")
+			var most int
+			_, _ = fmt.Sscanf(message, tooLarge, &most) // it is what it is made by
+			message = fmt.Sprintf("the body is too large; send less than %d bytes at once", most)
+		case len(found.list) > 0:
+			message = strings.TrimPrefix(found.list[0].Field+": "+found.list[0].Message, ": ")
 		}
-		return problemOf(status, code, message, faults...)
+		return problemOf(status, code, message, found.list...)
 	}
 }
 
-// faultOf leaves out the value: it may be the whole body.
-func faultOf(d *huma.ErrorDetail) fault {
-	var missing string
-	if _, err := fmt.Sscanf(d.Message, validation.MsgExpectedRequiredProperty, &missing); err == nil {
-		return fault{fieldName(d.Location + "." + missing), "is missing; give it"}
-	}
-	return fault{fieldName(d.Location), d.Message}
+// faultList is what is wrong with one request, no more than is told.
+type faultList struct {
+	list   []fault
+	fields map[string]struct{}
+	only   bool // nothing else that is said can be relied on
 }
+
+func (l *faultList) full() bool { return l.only || len(l.list) >= maxFaults }
+
+// take adds what the error says, and returns the status that it has the answer be.
+func (l *faultList) take(err error, status int) int {
+	d := (huma.ErrorDetailer)(nil)
+	if !errors.As(err, &d) {
+		if err != nil {
+			l.add(fault{Message: err.Error()})
+		}
+		return status
+	}
+	detail := d.ErrorDetail()
+	if r, is := refusalIn(detail.Message); is {
+		for _, f := range r.Faults {
+			l.add(f)
+		}
+		return r.Status
+	}
+	if strings.HasPrefix(detail.Message, huma.ErrUnknownContentType.Error()) {
+		status = http.StatusUnsupportedMediaType
+	}
+	l.add(fault{fieldName(detail.Location), detail.Message}) // not the value: it may be the whole body
+	return status
+}
+
+// add adds a fault. Once a field is wrong, what else may be said of it follows from that.
+func (l *faultList) add(f fault) {
+	f = fault{clip(f.Field, maxWords), clip(f.Message, maxWords)}
+	if _, twice := l.fields[f.Field]; twice || l.full() {
+		return
+	}
+	if f.Field == "body" { // nothing that is said of its fields can be relied on
+		l.list, l.only = l.list[:0], true
+	}
+	if l.fields == nil {
+		l.fields = map[string]struct{}{}
+	}
+	l.fields[f.Field] = struct{}{}
+	l.list = append(l.list, f)
+}
+
+// maxWords is how many bytes of a field's name, and of what is said of it, are told: both may
+// have words of the caller's in them.
+const maxWords = 512
 
 // fieldName is a location as huma has it, `body.updates[0].xp`, without where
 // in the request it is.

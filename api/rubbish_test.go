@@ -1,0 +1,146 @@
+package api_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// repeated is a list of n times the same value.
+func repeated(value string, n int) string {
+	return "[" + strings.TrimSuffix(strings.Repeat(value+",", n), ",") + "]"
+}
+
+// rubbish are bodies of most of a megabyte that have nothing right in them.
+func rubbish() map[string][3]string {
+	const size = 1<<20 - 100
+	kinds := func(value string) string {
+		var b strings.Builder
+		for i := 0; b.Len() < size-100; i++ {
+			fmt.Fprintf(&b, `,"k%d":%s`, i, value)
+		}
+		return b.String()[1:]
+	}
+	const post, batch, users, xp = http.MethodPost, "/v1/xp", "/v1/users", "/v1/users/u1/xp"
+	return map[string][3]string{
+		"objects":           {post, batch, `{"updates":` + repeated(`{"a":1}`, size/8-10) + `}`},
+		"numbers":           {post, batch, `{"updates":` + repeated(`0`, size/2-20) + `}`},
+		"lists":             {post, batch, `{"updates":[],"zz":` + repeated(`[]`, size/3-20) + `}`},
+		"a field of no use": {post, batch, `{"updates":[],"zz":` + repeated(`{"a":1}`, size/8-10) + `}`},
+		"fields":            {post, xp, "{" + kinds("1") + "}"},
+		"groups":            {post, users, `{"users":[{"id":"z","username":"z","groups":{"school":` + repeated("0", size/2-50) + `}}]}`},
+		"empty groups":      {post, users, `{"users":[{"id":"z","username":"z","groups":{"school":` + repeated(`""`, size/3-50) + `}}]}`},
+		"kinds":             {http.MethodPut, "/v1/users/z", `{"username":"z","groups":{` + kinds("0") + `}}`},
+		"kinds of nothing":  {http.MethodPut, "/v1/users/z", `{"username":"z","groups":{` + kinds("[]") + `}}`},
+		"profiles":          {post, users, `{"users":` + repeated(`{}`, size/3-20) + `}`},
+		"open":              {post, batch, strings.Repeat("[", size)},
+		"a long name":       {post, xp, `{"` + strings.Repeat("a", size-20) + `":1}`},
+		"a long kind":       {http.MethodPut, "/v1/users/z", `{"username":"z","groups":{"` + strings.Repeat("a", size-60) + `":["1"]}}`},
+		"a long text":       {post, xp, `{"xp":1,"reason":"` + strings.Repeat("a", size-50) + `"}`},
+		"digits":            {post, xp, `{"xp":` + strings.Repeat("1", size-20) + `}`},
+	}
+}
+
+// cost returns the CPU time of the process, and the bytes that it allocates, while do runs.
+func cost(do func()) (time.Duration, uint64) {
+	var before, after runtime.MemStats
+	var from, to syscall.Rusage
+	runtime.ReadMemStats(&before)
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &from) // it can't fail
+	do()
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &to)
+	runtime.ReadMemStats(&after)
+	used := func(r *syscall.Rusage) time.Duration { return time.Duration(r.Utime.Nano() + r.Stime.Nano()) }
+	return used(&to) - used(&from), after.TotalAlloc - before.TotalAlloc
+}
+
+// A megabyte of rubbish is refused with no more than a hundred faults by name, for the CPU time
+// of a few pages of a thousand rows, and for a few times its length of memory.
+func TestLimits_rubbish(t *testing.T) {
+	f := newFixture(t, nil)
+	f.crowd()
+	page := func() {
+		if a := f.do(f.admin, http.MethodGet, "/v1/leaderboards/global?limit=1000", ""); a.status != http.StatusOK {
+			t.Fatal(a.status)
+		}
+	}
+	page()
+	const pages = 20
+	ofPages, _ := cost(func() {
+		for range pages {
+			page()
+		}
+	})
+	for name, c := range rubbish() {
+		t.Run(name, func(t *testing.T) {
+			var a answer
+			took, allocated := cost(func() { a = f.do(f.admin, c[0], c[1], c[2]) })
+			if a.status != http.StatusUnprocessableEntity && a.status != http.StatusBadRequest {
+				t.Errorf("answer = %d %.200s", a.status, a.body)
+			}
+			var p struct {
+				Detail string
+				Errors []struct{ Field, Message string }
+			}
+			if err := json.Unmarshal(a.body, &p); err != nil || len(p.Errors) == 0 || len(p.Errors) > 100 || len(a.body) > 128<<10 || len(p.Detail) > 2048 {
+				t.Errorf("answer = %d bytes with %d faults, detail of %d (%v)", len(a.body), len(p.Errors), len(p.Detail), err)
+			}
+			t.Logf("%d, %d faults (%.60s): %s of CPU, %d KiB; %s a page", a.status, len(p.Errors), p.Detail, took, allocated>>10, ofPages/pages)
+			// What the test itself sends and reads counts, too.
+			if allocated > 16<<20 {
+				t.Errorf("%d MiB are allocated for a body of %d bytes", allocated>>20, len(c[2]))
+			}
+			if took > 2*ofPages {
+				t.Errorf("takes %s of CPU, %d pages %s", took, pages, ofPages)
+			}
+		})
+	}
+	if a := f.do(f.admin, http.MethodPost, "/v1/xp", `{"updates":`+repeated(`{"userId":"u1","xp":1}`, 1000)+`}`); a.status != http.StatusOK {
+		t.Errorf("a whole batch = %d %.200s", a.status, a.body)
+	}
+}
+
+// Faults are named up to a hundred, each field once, and with them what only values show.
+func TestLimits_faults(t *testing.T) {
+	f := newFixture(t, nil)
+	a := f.do(f.admin, http.MethodPost, "/v1/xp", `{"updates":[{"userId":"u1","xp":1,"zz":[{}]},{"xp":"1"},{"userId":"u2","xp":0},{"userId":"","xp":2}]}`)
+	a.wantProblem(t, 422, "invalid_input", "updates[0].zz")
+	var p struct {
+		Errors []struct{ Field string }
+	}
+	if err := json.Unmarshal(a.body, &p); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range p.Errors {
+		got = append(got, e.Field)
+	}
+	want := "updates[0].zz updates[1].xp updates[1].userId updates[2].xp updates[3].userId"
+	if strings.Join(got, " ") != want {
+		t.Errorf("faults are of %s, want %s", strings.Join(got, " "), want)
+	}
+}
+
+// A body that anybody may send is small, whatever the caller may do, and takes no room of those
+// who write.
+func TestLimits_memberBody(t *testing.T) {
+	f := newFixture(t, nil)
+	f.put("u1")
+	member := f.token("u1", "")
+	for name, body := range map[string]string{
+		"objects": `{"zz":` + repeated(`{"a":1}`, 4000) + `}`,
+		"token":   `{"token":"` + strings.Repeat("x", 8<<10) + `"}`,
+	} {
+		a := f.do(member, http.MethodPost, "/v1/events/ABC/token", body)
+		a.wantProblem(t, 413, "body_too_large", "")
+		if !strings.Contains(string(a.body), "8192") {
+			t.Errorf("%s: %s does not say how much may be sent", name, a.body)
+		}
+	}
+	f.do(member, http.MethodPost, "/v1/events/ABC/token", `{"zz":1}`).wantProblem(t, 422, "invalid_input", "zz")
+}
