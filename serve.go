@@ -64,6 +64,7 @@ type boardFlags struct {
 	Timezone       string `default:"UTC" help:"IANA name of the zone in which days, weeks and months begin, such as America/Merida."`
 	ChangeBaseline string `default:"daily" enum:"daily,weekly,monthly" help:"With what begins that which changes of all-time are measured from: ${enum}."`
 	Ranks          string `default:"ordinal" enum:"ordinal,competition,dense" help:"How equal scores are numbered: 1 2 3 4, 1 2 2 4, or 1 2 2 3."`
+	Friends        string `default:"mutual" enum:"mutual,group,open" help:"When a friendship counts: 'mutual', once both have asked for it; 'group', once one has, among members of one group; 'open', once one has."`
 	Retention      int    `default:"400" help:"Days that closed periods are kept; 0 for ever."`
 }
 
@@ -158,6 +159,7 @@ func (f boardFlags) liveOptions(throttle time.Duration, log *slog.Logger) (live.
 	opts := live.Options{Throttle: throttle, CacheTTL: f.CacheTTL, Top: f.Top, Log: log, Retention: time.Duration(f.Retention) * day}
 	opts.Baseline, _ = live.ParsePeriod(f.ChangeBaseline) // kong has checked them
 	opts.Ranks, _ = rank.ParseNumbering(f.Ranks)
+	opts.Friends, _ = live.ParseFriendsRule(f.Friends)
 	if f.Retention < 0 || f.Retention > maxRetention {
 		return opts, fmt.Errorf("--retention %d is not from 0 to %d days; 0 keeps closed periods for ever", f.Retention, maxRetention)
 	}

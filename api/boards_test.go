@@ -3,6 +3,7 @@ package api_test
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -152,12 +153,41 @@ func TestBoards_pages(t *testing.T) {
 	}
 }
 
+// A friendship counts once both have asked for it; until then neither sees the other, and
+// nothing tells the one who asks whether there is such another user.
 func TestFriends(t *testing.T) {
 	f := newFixture(t, nil)
 	f.put("ana", "leo", "eva")
-	ana := f.token("ana", "")
-	if a := f.do(ana, http.MethodPut, "/v1/users/ana/friends/leo", ""); a.status != http.StatusNoContent {
-		t.Errorf("%d %s", a.status, a.body)
+	f.must(nil, http.MethodPut, "/v1/users/hid", `{"username":"Hidden","hidden":true,"groups":{}}`)
+	ana, leo := f.token("ana", ""), f.token("leo", "")
+	friends := func(of string) string {
+		t.Helper()
+		var p live.PageBody
+		f.must(&p, http.MethodGet, "/v1/leaderboards/friends:"+of, "", "Authorization", "Bearer "+f.token(of, ""))
+		var ids []string
+		for _, e := range p.Entries {
+			ids = append(ids, e.UserID)
+		}
+		slices.Sort(ids)
+		return strings.Join(ids, " ")
+	}
+	ask := func(token, method, path string) {
+		t.Helper()
+		if a := f.do(token, method, path, ""); a.status != http.StatusNoContent || len(a.body) > 0 {
+			t.Errorf("%s %s is answered with %d %q", method, path, a.status, a.body)
+		}
+	}
+	for _, method := range []string{http.MethodPut, http.MethodDelete, http.MethodPut} {
+		for _, other := range []string{"leo", "hid", "nobody", "leo"} {
+			ask(ana, method, "/v1/users/ana/friends/"+other)
+		}
+	}
+	if a, l := friends("ana"), friends("leo"); a != "ana" || l != "leo" {
+		t.Errorf("one has asked, and ana sees %s, leo %s", a, l)
+	}
+	ask(leo, http.MethodPut, "/v1/users/leo/friends/ana")
+	if a, l := friends("ana"), friends("leo"); a != "ana leo" || l != "ana leo" {
+		t.Errorf("both have asked, and ana sees %s, leo %s", a, l)
 	}
 	var u struct{ Ranks map[string]map[string]int }
 	f.must(&u, http.MethodGet, "/v1/users/leo", "")
@@ -166,17 +196,70 @@ func TestFriends(t *testing.T) {
 	}
 	f.do(ana, http.MethodPut, "/v1/users/leo/friends/eva", "").wantProblem(t, http.StatusForbidden, "insufficient_scope", "")
 	f.do(ana, http.MethodPut, "/v1/users/ana/friends/ana", "").wantProblem(t, http.StatusUnprocessableEntity, "own_friend", "other")
-	f.do(ana, http.MethodPut, "/v1/users/ana/friends/nobody", "").wantProblem(t, http.StatusNotFound, "user_not_found", "other")
 	for range 2 { // to end what is not there changes nothing
-		if a := f.do(ana, http.MethodDelete, "/v1/users/ana/friends/leo", ""); a.status != http.StatusNoContent {
-			t.Errorf("%d %s", a.status, a.body)
+		ask(leo, http.MethodDelete, "/v1/users/leo/friends/ana")
+	}
+	if a, l := friends("ana"), friends("leo"); a != "ana" || l != "leo" {
+		t.Errorf("it has ended, and ana sees %s, leo %s", a, l)
+	}
+	ask(f.token("svc", "users:write"), http.MethodPut, "/v1/users/ana/friends/eva")
+	if a, e := friends("ana"), friends("eva"); a != "ana eva" || e != "ana eva" {
+		t.Errorf("users:write has made them friends, and ana sees %s, eva %s", a, e)
+	}
+}
+
+// A user asks for so many friendships and no more, and past that nothing tells who exists.
+func TestFriends_bound(t *testing.T) {
+	f := newFixture(t, nil)
+	const most = 500
+	var list []string
+	for i := range most + 1 {
+		list = append(list, fmt.Sprintf(`{"id":"u%d","username":"u"}`, i))
+	}
+	f.put("ana")
+	f.must(nil, http.MethodPost, "/v1/users", `{"users":[`+strings.Join(list, ",")+`]}`)
+	ana := f.token("ana", "")
+	put := func(other string) answer {
+		return f.do(ana, http.MethodPut, "/v1/users/ana/friends/"+other, "")
+	}
+	for i := range most {
+		if a := put(fmt.Sprint("u", i)); a.status != http.StatusNoContent {
+			t.Fatalf("%d: %d %s", i, a.status, a.body)
 		}
 	}
-	var p live.PageBody
-	f.must(&p, http.MethodGet, "/v1/leaderboards/friends:ana", "", "Authorization", "Bearer "+ana)
-	if len(p.Entries) != 1 || p.Type != "friends" {
-		t.Errorf("page = %+v", p)
+	for _, other := range []string{fmt.Sprint("u", most), "nobody"} {
+		put(other).wantProblem(t, http.StatusUnprocessableEntity, "too_many_friends", "id")
 	}
+	if a := put("u0"); a.status != http.StatusNoContent { // a repetition
+		t.Errorf("%d %s", a.status, a.body)
+	}
+}
+
+// A limit on friends:* limits each of these boards, but for one with a limit of its own.
+func TestLimit_ofKind(t *testing.T) {
+	f := newFixture(t, nil)
+	f.put("ana", "leo", "eva")
+	for other, xp := range map[string]int{"leo": 30, "eva": 20} {
+		f.must(nil, http.MethodPut, "/v1/users/ana/friends/"+other, "")
+		f.must(nil, http.MethodPost, "/v1/users/"+other+"/xp", fmt.Sprintf(`{"xp":%d}`, xp))
+	}
+	ana := f.token("ana", "")
+	want := func(n int) {
+		t.Helper()
+		var p live.PageBody
+		f.must(&p, http.MethodGet, "/v1/leaderboards/friends:ana", "", "Authorization", "Bearer "+ana)
+		if len(p.Entries) != n || p.Me == nil || p.Me.Rank != 3 {
+			t.Errorf("%d entries, want %d; me %+v", len(p.Entries), n, p.Me)
+		}
+	}
+	want(3)
+	f.must(nil, http.MethodPut, "/v1/leaderboards/friends:*/limit", `{"top":1}`)
+	want(1)
+	f.must(nil, http.MethodPut, "/v1/leaderboards/friends:ana/limit", `{"top":2}`)
+	want(2)
+	f.must(nil, http.MethodDelete, "/v1/leaderboards/friends:ana/limit", "")
+	f.must(nil, http.MethodDelete, "/v1/leaderboards/friends:*/limit", "")
+	want(3)
 }
 
 func TestPrivacy(t *testing.T) {

@@ -163,6 +163,7 @@ var statuses = map[live.Code]int{
 	live.NothingToChange: http.StatusUnprocessableEntity,
 	live.OwnFriend:       http.StatusUnprocessableEntity,
 	live.Invalid:         http.StatusUnprocessableEntity,
+	live.TooManyFriends:  http.StatusUnprocessableEntity,
 }
 
 // fail returns the problem that err is. What callers can't help is logged.

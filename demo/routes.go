@@ -48,7 +48,7 @@ func (s *School) token(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, http.StatusInternalServerError, "something went wrong here; it was logged")
 		return
 	}
-	// Now, and not for all at the start, which is to stay quick. What is so already changes nothing.
+	// Now, and not for all at the start, which is to stay quick. What is so already stays.
 	for _, friend := range friendsOf(s.students, slices.IndexFunc(s.students, func(other student) bool { return other.UserID == st.UserID })) {
 		if err := s.live.Befriend(r.Context(), st.UserID, friend, true); err != nil {
 			s.log.Debug("make a visitor's friends", "error", err)

@@ -40,6 +40,9 @@ type board struct {
 	used atomic.Int64 // when it was pinned last, by Service.uses
 }
 
+// allOfKind is behind the kind in the name that stands for all boards of the kind.
+const allOfKind = ":*"
+
 // KindOf returns what a board's name says is its kind, or false for what can't be the
 // name of a board.
 func KindOf(name string) (kind string, ok bool) {

@@ -115,6 +115,7 @@ func TestService_Follow_forbidden(t *testing.T) {
 		member.want("0s: ")
 		admin.want("0s: ")
 		f.in("", "b")
+		synctest.Wait() // it is published by itself
 		f.give("a", 5)
 		time.Sleep(10 * time.Second)
 		member.want("0s: forbidden")

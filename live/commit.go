@@ -2,6 +2,7 @@ package live
 
 import (
 	"context"
+	"slices"
 
 	"marcador/store"
 )
@@ -17,6 +18,10 @@ func (s *Service) committed(c store.Commit) {
 		// What is loaded has c's changes in it; to apply them again, for the ranks
 		// of their answers, changes nothing. Where it fails, a later look tries again.
 		s.logged("load the boards again; pages are out of date until it succeeds", s.load(s.ctx, c.At))
+	}
+
+	if s.opts.Friends == FriendsInGroup && slices.ContainsFunc(c.Changes, func(c store.Change) bool { return c.Limit != nil }) {
+		s.logged("load the boards of friends again", s.loadFriends(s.ctx))
 	}
 
 	s.mu.Lock()
@@ -69,8 +74,10 @@ func (s *Service) apply(c *store.Change) {
 		if s.limits[c.Limit.Board] = c.Limit.Top; c.Limit.Top == 0 {
 			delete(s.limits, c.Limit.Board)
 		}
-		if b := s.boards[c.Limit.Board]; b != nil {
-			b.changeAll()
+		for name, b := range s.boards {
+			if name == c.Limit.Board || b.kind+allOfKind == c.Limit.Board {
+				b.changeAll()
+			}
 		}
 	case c.Badges != nil:
 		s.atOnce = true

@@ -36,6 +36,19 @@ type (
 	Code    = store.Code
 )
 
+// FriendsRule says when a friendship counts.
+type FriendsRule = store.FriendsRule
+
+// See store.FriendsRule.
+const (
+	FriendsMutual  = store.FriendsMutual
+	FriendsInGroup = store.FriendsInGroup
+	FriendsOpen    = store.FriendsOpen
+)
+
+// ParseFriendsRule returns the rule of that name.
+func ParseFriendsRule(name string) (r FriendsRule, ok bool) { return store.ParseFriendsRule(name) }
+
 // ParsePeriod returns the period of that name.
 func ParsePeriod(name string) (p Period, ok bool) { return store.ParsePeriod(name) }
 
@@ -73,6 +86,7 @@ const (
 	NothingToChange = store.NothingToChange
 	OwnFriend       = store.OwnFriend
 	Invalid         = store.Invalid
+	TooManyFriends  = store.TooManyFriends
 )
 
 // Options says how a Service works. The zero value of a field is its default.
@@ -102,6 +116,9 @@ type Options struct {
 
 	// Ranks is how equal scores are numbered. Default rank.Ordinal.
 	Ranks rank.Numbering
+
+	// Friends is when a friendship counts. Default FriendsMutual.
+	Friends FriendsRule
 
 	// Retention is how long closed periods are kept; 0 for ever.
 	Retention time.Duration
@@ -188,7 +205,7 @@ func Open(ctx context.Context, path string, opts Options) (_ *Service, err error
 	}
 	s.due.s, s.due.timers = s, map[*publisher]*time.Timer{}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
-	if s.store, err = store.Open(ctx, path, store.Options{Location: opts.Location, Now: opts.Now, Committed: s.committed, Fault: s.fault}); err != nil {
+	if s.store, err = store.Open(ctx, path, store.Options{Location: opts.Location, Friends: opts.Friends, Now: opts.Now, Committed: s.committed, Fault: s.fault}); err != nil {
 		s.cancel()
 		return nil, err
 	}

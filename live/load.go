@@ -44,7 +44,7 @@ func (s *Service) load(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("load board %q: %w", Global, err)
 	}
-	rosters, err := s.lockWithRosters(ctx, run)
+	rosters, err := s.lockWithRosters(ctx, run, "")
 	if err != nil {
 		return err
 	}
@@ -71,6 +71,38 @@ func (s *Service) load(ctx context.Context, now time.Time) error {
 	}
 	for _, l := range s.loading {
 		l.stale = true
+	}
+	return nil
+}
+
+// loadFriends makes the boards of friends anew: which friendships count has changed for many
+// at once. Where it fails, everything is loaded again with the next commit.
+func (s *Service) loadFriends(ctx context.Context) error {
+	s.mu.RLock()
+	run := s.terms
+	s.mu.RUnlock()
+	rosters, err := s.lockWithRosters(ctx, run, Friends)
+	if err != nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.stale = true
+		return err
+	}
+	defer s.mu.Unlock()
+	for b, ros := range rosters {
+		s.drop(b)
+		clear(b.members)
+		ros.take(s, ros.members)
+		b.rank(ros)
+		b.enter(ros)
+		s.boards[b.name] = b
+		s.places += b.cost()
+		b.changeAll()
+	}
+	for name, l := range s.loading {
+		if kind, _ := KindOf(name); kind == Friends {
+			l.stale = true
+		}
 	}
 	return nil
 }
@@ -144,15 +176,15 @@ func (s *Service) build(all *loaded) {
 
 // lockWithRosters locks mu and returns the members of all boards that are loaded, having
 // let go of those that nobody uses. Where one was loaded while others were read, it goes
-// on. After an error mu is not locked.
-func (s *Service) lockWithRosters(ctx context.Context, run terms) (map[*board]*roster, error) {
+// on. With a kind, only boards of that. After an error mu is not locked.
+func (s *Service) lockWithRosters(ctx context.Context, run terms, kind string) (map[*board]*roster, error) {
 	rosters := map[*board]*roster{}
 	for {
 		s.mu.Lock()
 		var missing []*board
 		for _, b := range s.boards {
 			switch {
-			case b == s.global:
+			case b == s.global || kind != "" && b.kind != kind:
 			case b.pins.Load() == 0:
 				s.drop(b)
 				delete(rosters, b)

@@ -56,6 +56,7 @@ func TestService_model(t *testing.T) {
 				Location: zone, CacheTTL: 1000 * time.Hour,
 				Ranks:    rapid.SampledFrom([]rank.Numbering{rank.Ordinal, rank.Competition, rank.Dense}).Draw(rt, "ranks"),
 				Baseline: rapid.SampledFrom(periods[:3]).Draw(rt, "baseline"),
+				Friends:  rapid.SampledFrom([]live.FriendsRule{live.FriendsMutual, live.FriendsInGroup, live.FriendsOpen}).Draw(rt, "friends"),
 			},
 			people: []string{"ana", "Bea", "carl", "dé", "eva", "fin"},
 			boards: []string{"global", "school:1", "school:2", "class:a:b", "friends:ana", "friends:eva", "club:none"},
@@ -64,10 +65,7 @@ func TestService_model(t *testing.T) {
 		m.now.Store(time.Date(2026, 3, 27, 20, 0, 0, 0, time.UTC).UnixNano())
 		m.opts.Now = m.clock
 		m.open(m.opts)
-		m.oracle, err = verify.Open(t.Context(), path, verify.Options{Location: zone, Baseline: m.opts.Baseline, Numbering: m.opts.Ranks.String()})
-		if err != nil {
-			rt.Fatal(err)
-		}
+		m.consult()
 		defer func() {
 			err := errors.Join(m.oracle.Close(), m.Close())
 			if err == nil {
@@ -85,7 +83,8 @@ func TestService_model(t *testing.T) {
 			"erase":    m.erase,
 			"befriend": m.befriend,
 			"sleep":    m.sleep,
-			"restart":  func(*rapid.T) { m.close(); m.open(m.opts) },
+			"limit":    m.limit,
+			"restart":  m.restart,
 			"":         m.compare,
 		})
 		for _, board := range m.boards {
@@ -164,8 +163,41 @@ func (m *model) erase(*rapid.T) {
 }
 
 func (m *model) befriend(t *rapid.T) {
-	err := m.Befriend(m.fixture.t.Context(), m.somebody(), m.somebody(), rapid.Bool().Draw(t, "on"))
+	var err error
+	if a, b := m.somebody(), m.somebody(); rapid.IntRange(0, 3).Draw(t, "off") == 0 {
+		err = m.Unfriend(m.fixture.t.Context(), a, b)
+	} else {
+		err = m.Befriend(m.fixture.t.Context(), a, b, rapid.Bool().Draw(t, "both"))
+	}
 	m.allow(err, live.UserNotFound, live.OwnFriend)
+}
+
+// limit sets a limit that shows everybody, and so changes friendships alone.
+func (m *model) limit(t *rapid.T) {
+	board := rapid.SampledFrom([]string{"school:1", "school:*", "class:a:b"}).Draw(t, "board")
+	m.allow(m.PutLimit(m.fixture.t.Context(), board, rapid.SampledFrom([]int{0, 1000}).Draw(t, "top")))
+}
+
+// restart goes on with friendships that may count by another rule.
+func (m *model) restart(t *rapid.T) {
+	m.close()
+	m.opts.Friends = rapid.SampledFrom([]live.FriendsRule{live.FriendsMutual, live.FriendsInGroup, live.FriendsOpen}).Draw(t, "friends")
+	m.open(m.opts)
+	if err := m.oracle.Close(); err != nil {
+		t.Fatal(err)
+	}
+	m.consult()
+}
+
+// consult opens the oracle.
+func (m *model) consult() {
+	var err error
+	m.oracle, err = verify.Open(m.fixture.t.Context(), m.path, verify.Options{
+		Location: m.opts.Location, Baseline: m.opts.Baseline, Numbering: m.opts.Ranks.String(), Friends: m.opts.Friends.String(),
+	})
+	if err != nil {
+		m.t.Fatal(err)
+	}
 }
 
 // sleep lets time pass: with the service running, or not.

@@ -144,9 +144,16 @@ func (s *Service) History(ctx context.Context, id string, before int64, limit in
 	return s.store.History(ctx, id, before, limit)
 }
 
-// Befriend makes the two users friends, or ends that. See store.Befriend.
-func (s *Service) Befriend(ctx context.Context, id, other string, on bool) error {
-	return s.store.Befriend(ctx, id, other, on)
+// Befriend has the user ask for a friendship with the other; with both, each of the two
+// asks. See store.Befriend.
+func (s *Service) Befriend(ctx context.Context, id, other string, both bool) error {
+	return s.store.Befriend(ctx, id, other, both)
+}
+
+// Unfriend ends the friendship of the two, and what either has asked for. See
+// store.Unfriend.
+func (s *Service) Unfriend(ctx context.Context, id, other string) error {
+	return s.store.Unfriend(ctx, id, other)
 }
 
 // Badges returns the table of badges, lowest first.
@@ -162,11 +169,21 @@ func (s *Service) PutBadges(ctx context.Context, badges []Badge) error {
 	return s.store.PutBadges(ctx, badges)
 }
 
-// Limit returns how many of a board's best are shown, 0 for all.
+// Limit returns how many of a board's best are shown, 0 for all: by the board's own limit,
+// or else by that of its kind, such as friends:*.
 func (s *Service) Limit(board string) int {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return s.limits[board]
+	return s.limitOf(board)
+}
+
+// limitOf is Limit. It is called with mu held.
+func (s *Service) limitOf(board string) int {
+	if limit, own := s.limits[board]; own {
+		return limit
+	}
+	kind, _ := KindOf(board)
+	return s.limits[kind+allOfKind]
 }
 
 // PutLimit sets how many of a board's best are shown, 0 for all.

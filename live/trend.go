@@ -129,7 +129,7 @@ func (r *ranking) trend(q *TrendQuery) *trend {
 	t.rivals = r.rank.Page(nil, 1, maxRivals)
 	t.whole = len(t.rivals) == r.rank.Len()
 	most := min(q.Limit, len(t.rivals))
-	if limit := s.limits[r.b.name]; limit > 0 && !q.All {
+	if limit := s.limitOf(r.b.name); limit > 0 && !q.All {
 		most = min(most, limit)
 	}
 	for _, e := range t.rivals[:most] {

@@ -39,7 +39,7 @@ type view struct {
 func (r *ranking) slice(q *Query) (key pageKey, err error) {
 	first, last := q.Offset+1, q.Offset+q.Limit
 	most := r.rank.Len()
-	if limit := r.s.limits[r.b.name]; limit > 0 && !q.All {
+	if limit := r.s.limitOf(r.b.name); limit > 0 && !q.All {
 		most = min(most, limit)
 	}
 	if q.Around != "" {

@@ -29,6 +29,7 @@ const (
 	KeyReused       Code = "key_reused"        // an idempotency key came with another body
 	NothingToChange Code = "nothing_to_change" // an update moves neither points nor coins
 	OwnFriend       Code = "own_friend"        // a friendship of a user with themselves
+	TooManyFriends  Code = "too_many_friends"  // a wish for a friendship past MaxWishes
 	BadTime         Code = "bad_time"          // a row's own time is not one that it may have
 	Invalid         Code = "invalid_input"     // a field is missing, or holds too much
 )

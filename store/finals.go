@@ -46,7 +46,7 @@ type NamedFinal struct {
 //
 // O(limit) for the global board, for another one its members.
 func (s *Store) Finals(ctx context.Context, c *Closing, board string, offset, limit int, own string) (me *NamedFinal, finals []NamedFinal, total int, err error) {
-	places, args := placesOf(c, board)
+	places, args := s.placesOf(c, board)
 	total = c.Entries
 	if board != Global {
 		if err := s.read.QueryRowContext(ctx, `SELECT count(*) FROM `+places, args...).Scan(&total); err != nil {
@@ -76,12 +76,12 @@ func (s *Store) Finals(ctx context.Context, c *Closing, board string, offset, li
 const Global = "global"
 
 // placesOf returns a query, in brackets, for the places of a board in a closed period.
-func placesOf(c *Closing, board string) (query string, args []any) {
+func (s *Store) placesOf(c *Closing, board string) (query string, args []any) {
 	if board == Global {
 		return `(SELECT user, position AS place, rank, score, xp, ml_coins, prior FROM finals
 			WHERE closing = ? AND position <= ?)`, []any{c.Number, c.Entries}
 	}
-	members, args := membersOf(c, board)
+	members, args := s.membersOf(c, board)
 	rank := map[string]string{
 		"ordinal":     `row_number() OVER (ORDER BY f.position)`,
 		"competition": `rank() OVER (ORDER BY f.score DESC)`,
@@ -96,7 +96,7 @@ func placesOf(c *Closing, board string) (query string, args []any) {
 }
 
 // membersOf returns a query for the members of a board when the period closed.
-func membersOf(c *Closing, board string) (query string, args []any) {
+func (s *Store) membersOf(c *Closing, board string) (query string, args []any) {
 	if board == Global {
 		return `SELECT number AS user FROM users`, nil
 	}
@@ -105,8 +105,8 @@ func membersOf(c *Closing, board string) (query string, args []any) {
 		WHERE kind = ? AND group_id = ? AND since < ? AND (until IS NULL OR until >= ?)`,
 		[]any{kind, id, c.Ends.UnixMilli(), c.Ends.UnixMilli()}
 	if kind == Friends {
-		members, args = `SELECT friend AS user FROM friends WHERE user = (SELECT number FROM users WHERE id = ?)
-			UNION SELECT number FROM users WHERE id = ?`, []any{id, id}
+		members, args = `SELECT user FROM `+s.opts.Friends.friendsOf(`(SELECT number FROM users WHERE id = :owner)`)+`
+			UNION SELECT number FROM users WHERE id = :owner`, []any{sql.Named("owner", id)}
 	}
 	return members, args
 }
@@ -130,7 +130,7 @@ func (s *Store) finals(ctx context.Context, query string, args ...any) (finals [
 // ownFinal returns the place of one user. One who was hidden has the rank that they
 // would have had, behind those of the same score.
 func (s *Store) ownFinal(ctx context.Context, c *Closing, board, own string) (*NamedFinal, error) {
-	places, args := placesOf(c, board)
+	places, args := s.placesOf(c, board)
 	found, err := s.finals(ctx, `
 		SELECT d.user, u.id, d.place, d.rank, d.score, d.xp, d.ml_coins, d.prior
 		FROM `+places+` d JOIN users u ON u.number = d.user WHERE u.id = ?`, append(args, own)...)
@@ -140,7 +140,7 @@ func (s *Store) ownFinal(ctx context.Context, c *Closing, board, own string) (*N
 	if len(found) == 1 {
 		return &found[0], nil
 	}
-	members, membersArgs := membersOf(c, board)
+	members, membersArgs := s.membersOf(c, board)
 	found, err = s.finals(ctx, `
 		SELECT f.user, u.id, 0, f.rank, f.score, f.xp, f.ml_coins, 0
 		FROM users u JOIN places p ON p.user = u.number AND p.closing = ?
@@ -199,7 +199,7 @@ func (s *Store) priors(ctx context.Context, c *Closing, board string, finals []*
 	if err != nil {
 		return fmt.Errorf("read ranks before: %w", err)
 	}
-	places, args := placesOf(&before, board)
+	places, args := s.placesOf(&before, board)
 	//nolint:gosec // places is one of placesOf's
 	rows, err := s.read.QueryContext(ctx, `
 		SELECT user, rank FROM `+places+` WHERE user IN (SELECT value FROM json_each(?))`, append(args, list)...)

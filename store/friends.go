@@ -2,11 +2,39 @@ package store
 
 import (
 	"context"
+	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 )
+
+// FriendsRule says when a friendship counts. A row of friends is one user's wish for
+// another; a friendship that counts does so for both.
+type FriendsRule uint8
+
+// The rules.
+const (
+	FriendsMutual  FriendsRule = iota // once both have asked for it
+	FriendsInGroup                    // also where one has, and both are in one group whose board has no limit
+	FriendsOpen                       // once one has
+)
+
+var friendsRules = []string{"mutual", "group", "open"}
+
+// String is the rule's name.
+func (r FriendsRule) String() string { return friendsRules[r] }
+
+// ParseFriendsRule returns the rule of that name.
+func ParseFriendsRule(name string) (r FriendsRule, ok bool) {
+	i := slices.Index(friendsRules, name)
+	return FriendsRule(max(i, 0)), i >= 0
+}
+
+// MaxWishes is how many others a user may ask to be friends with. Imports may have more.
+const MaxWishes = 500
 
 // Friendship is one that began or ended.
 type Friendship struct {
@@ -15,17 +43,65 @@ type Friendship struct {
 	On       bool
 }
 
-// Befriend makes the two users friends, or ends that. It changes nothing where it is
-// so already. An *Error with UserNotFound where there is no such user, and with
-// OwnFriend where both are the same.
-func (s *Store) Befriend(ctx context.Context, id, other string, on bool) error {
+// friendsOf returns a query, in brackets, for the friends of a user and since when they
+// are: the friendships that count by the rule. me is an SQL expression for the user's
+// number.
+//
+// Under FriendsInGroup a group whose board has a limit makes no friends: its members would see
+// one by one whom the limit does not show them.
+func (r FriendsRule) friendsOf(me string) string {
+	mutual := `SELECT a.friend AS user, max(a.since, b.since) AS since
+		FROM friends a JOIN friends b ON b.user = a.friend AND b.friend = a.user WHERE a.user = ` + me
+	either := `SELECT friend AS user, since FROM friends WHERE user = ` + me + `
+		UNION ALL SELECT user, since FROM friends WHERE friend = ` + me
+	switch r {
+	case FriendsMutual:
+		return `(` + mutual + `)`
+	case FriendsInGroup:
+		either = mutual + ` UNION ALL
+			SELECT w.user, max(w.since, m.since, n.since) FROM (` + either + `) w
+			JOIN memberships m ON m.user = ` + me + ` AND m.until IS NULL
+			JOIN memberships n ON n.user = w.user AND n.kind = m.kind AND n.group_id = m.group_id AND n.until IS NULL
+			WHERE NOT EXISTS (SELECT 1 FROM limits WHERE board IN (m.kind || ':' || m.group_id, m.kind || ':*'))`
+	}
+	return `(SELECT user, min(since) AS since FROM (` + either + `) GROUP BY user)`
+}
+
+// Befriend has the user ask for a friendship with the other; with both, each of the two
+// asks. It takes as long and answers the same whether or not there is such another user;
+// a wish for nobody is not kept. An *Error with UserNotFound where there is no user with
+// that id, with OwnFriend where both are the same, and with TooManyFriends where a user
+// who asks has MaxWishes already.
+func (s *Store) Befriend(ctx context.Context, id, other string, both bool) error {
 	return s.do(ctx, 1, func(ctx context.Context, t *tx) error {
-		f, err := t.friendship(ctx, id, other, 0)
+		f, err := t.friendship(ctx, id, other)
 		if err != nil {
 			return err
 		}
-		f.On = on
-		return t.befriend(ctx, f, t.at)
+		if err := t.mayWish(ctx, f.A, f.B, "id"); err != nil {
+			return err
+		}
+		if both && f.B != 0 {
+			if err := t.mayWish(ctx, f.B, f.A, "other"); err != nil {
+				return err
+			}
+		}
+		return t.changeFriendship(ctx, f, func() error { return t.wish(ctx, f, both, t.at) })
+	})
+}
+
+// Unfriend ends the wishes of the two users for each other, and the friendship with them.
+// Errors, and the time that it takes, are as of Befriend.
+func (s *Store) Unfriend(ctx context.Context, id, other string) error {
+	return s.do(ctx, 1, func(ctx context.Context, t *tx) error {
+		f, err := t.friendship(ctx, id, other)
+		if err != nil {
+			return err
+		}
+		return t.changeFriendship(ctx, f, func() error {
+			_, err := t.conn.ExecContext(ctx, `DELETE FROM friends WHERE user = ?1 AND friend = ?2 OR user = ?2 AND friend = ?1`, f.A, f.B)
+			return err
+		})
 	})
 }
 
@@ -33,27 +109,33 @@ func (s *Store) Befriend(ctx context.Context, id, other string, on bool) error {
 type Pair struct {
 	ID, Other string
 	Since     time.Time
+	OneSided  bool // only the first has asked for it
 }
 
-// BefriendAll makes the users friends, all or none, as Befriend does. The Index of an
-// *Error is that of the pair.
+// BefriendAll enters the wishes of all pairs, all or none, without a bound on how many a
+// user has. The Index of an *Error is that of the pair.
 func (s *Store) BefriendAll(ctx context.Context, pairs []Pair) error {
 	pairs = slices.Clone(pairs) // the caller may be gone before the writer is done
 	return s.do(ctx, len(pairs), func(ctx context.Context, t *tx) error {
 		all := make([]*Friendship, len(pairs))
 		for i, p := range pairs {
 			var err error
-			if all[i], err = t.friendship(ctx, p.ID, p.Other, i); err != nil {
+			if all[i], err = t.friendship(ctx, p.ID, p.Other); err == nil && all[i].B == 0 {
+				err = refuse(UserNotFound, i, "other", "there is no user %q", p.Other)
+			}
+			if refusal, ok := errors.AsType[*Error](err); ok {
+				refusal.Index = i
+			}
+			if err != nil {
 				return err
 			}
-			all[i].On = true
 		}
 		for i, f := range all {
 			since := t.at
 			if at := pairs[i].Since; !at.IsZero() {
 				since = min(at.UnixMilli(), t.at)
 			}
-			if err := t.befriend(ctx, f, since); err != nil {
+			if err := t.changeFriendship(ctx, f, func() error { return t.wish(ctx, f, !pairs[i].OneSided, since) }); err != nil {
 				return err
 			}
 		}
@@ -61,42 +143,115 @@ func (s *Store) BefriendAll(ctx context.Context, pairs []Pair) error {
 	})
 }
 
-// friendship finds the two users, or refuses the input of that index.
-func (t *tx) friendship(ctx context.Context, id, other string, index int) (*Friendship, error) {
+// friendship finds the two users. The number of the other is 0 where there is no such
+// user.
+func (t *tx) friendship(ctx context.Context, id, other string) (*Friendship, error) {
 	f := &Friendship{AID: id, BID: other}
 	if id == other {
-		return nil, refuse(OwnFriend, index, "other", "nobody can be a friend of themselves; give another user")
+		return nil, refuse(OwnFriend, 0, "other", "nobody can be a friend of themselves; give another user")
 	}
-	for _, u := range []struct {
-		number *uint32
-		id     string
-		field  string
-	}{{&f.A, id, "id"}, {&f.B, other, "other"}} {
-		var err error
-		if *u.number, err = t.numberOf(ctx, u.id, u.field); err != nil {
-			if refusal, ok := errors.AsType[*Error](err); ok {
-				refusal.Index = index
-			}
-			return nil, err
-		}
+	var err error
+	if f.A, err = t.numberOf(ctx, id, "id"); err != nil {
+		return nil, err
+	}
+	err = t.conn.QueryRowContext(ctx, `SELECT number FROM users WHERE id = ?`, other).Scan(&f.B)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return nil, fmt.Errorf("find the other user: %w", err)
 	}
 	return f, nil
 }
 
-func (t *tx) befriend(ctx context.Context, f *Friendship, since int64) error {
-	query := `DELETE FROM friends WHERE user = ?1 AND friend = ?2 OR user = ?2 AND friend = ?1`
-	args := []any{f.A, f.B}
-	if f.On {
-		query = `INSERT OR IGNORE INTO friends (user, friend, since) VALUES (?1, ?2, ?3), (?2, ?1, ?3)`
-		args = append(args, since)
-	}
-	result, err := t.conn.ExecContext(ctx, query, args...)
+// mayWish refuses a wish that is one too many, whether or not the other user exists.
+func (t *tx) mayWish(ctx context.Context, user, other uint32, field string) error {
+	var count int
+	var already bool
+	err := t.conn.QueryRowContext(ctx, `
+		SELECT count(*), coalesce(max(friend = ?2), 0) FROM friends WHERE user = ?1`, user, other).Scan(&count, &already)
 	if err != nil {
-		return fmt.Errorf("befriend: %w", err)
+		return fmt.Errorf("count wishes: %w", err)
 	}
-	if n, err := result.RowsAffected(); err != nil || n == 0 {
+	if count >= MaxWishes && !already {
+		return refuse(TooManyFriends, 0, field, "asks for %d friendships already; end one of them first", MaxWishes)
+	}
+	return nil
+}
+
+// wish enters the wish of the first user, and with both that of the other. It does
+// nothing where there is no other user.
+func (t *tx) wish(ctx context.Context, f *Friendship, both bool, since int64) error {
+	if f.B == 0 {
+		return nil
+	}
+	query := `INSERT OR IGNORE INTO friends (user, friend, since) VALUES (?1, ?2, ?3)`
+	if both {
+		query += `, (?2, ?1, ?3)`
+	}
+	_, err := t.conn.ExecContext(ctx, query, f.A, f.B, since)
+	return err
+}
+
+// changeFriendship runs change and adds a change: of the friendship, where that counts
+// now and did not before or the other way, else an empty one, so that every call takes a
+// number and a commit. Else the time that an answer takes would tell who exists.
+func (t *tx) changeFriendship(ctx context.Context, f *Friendship, change func() error) error {
+	before, err := t.friendsNow(ctx, f.A, f.B)
+	if err == nil {
+		err = change()
+	}
+	var after map[uint32]string
+	if err == nil {
+		after, err = t.friendsNow(ctx, f.A, f.B)
+	}
+	if err != nil {
+		return fmt.Errorf("change friendship: %w", err)
+	}
+	c := Change{}
+	if f.On = len(after) > 0; f.On != (len(before) > 0) {
+		c.Friendship = f
+	}
+	t.add(c)
+	return nil
+}
+
+// friendsNow returns the ids of a user's friends by their numbers: of the one with the
+// number only, or with 0 of all.
+func (t *tx) friendsNow(ctx context.Context, user, only uint32) (friends map[uint32]string, err error) {
+	friends = map[uint32]string{}
+	return friends, each(ctx, t.conn, func(row []driver.Value) error {
+		friends[uint32(number(row[0]))] = text(row[1])
+		return nil
+	}, `
+		SELECT u.number, u.id FROM `+t.s.opts.Friends.friendsOf("?1")+` f JOIN users u ON u.number = f.user
+		WHERE ?2 = 0 OR f.user = ?2`, int64(user), int64(only))
+}
+
+// keepFriends runs change, which writes the edit of a profile, and adds a change for each
+// friendship that begins or ends with the user's groups.
+func (t *tx) keepFriends(ctx context.Context, e *edit, change func() error) error {
+	p := e.become
+	if t.s.opts.Friends != FriendsInGroup || e.isNew || maps.EqualFunc(e.was.Groups, p.Groups, slices.Equal) {
+		return change()
+	}
+	before, err := t.friendsNow(ctx, p.Number, 0)
+	if err == nil {
+		err = change()
+	}
+	var after map[uint32]string
+	if err == nil {
+		after, err = t.friendsNow(ctx, p.Number, 0)
+	}
+	if err != nil {
 		return err
 	}
-	t.add(Change{Friendship: f})
+	for _, list := range []struct {
+		of, without map[uint32]string
+		on          bool
+	}{{before, after, false}, {after, before, true}} {
+		for number, id := range list.of {
+			if _, same := list.without[number]; !same {
+				t.add(Change{Friendship: &Friendship{p.Number, number, p.ID, id, list.on}})
+			}
+		}
+	}
 	return nil
 }

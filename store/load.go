@@ -113,13 +113,13 @@ func (st *Standing) At(p Period, start int64) (xp, reached int64) {
 }
 
 // Members calls yield with every member of a board: of the group that its name has
-// behind its kind, or, of the kind friends, of the user and the friends.
+// behind its kind, or, of the kind friends, of the user and the friends that count.
 func (s *Store) Members(ctx context.Context, board string, yield func(st *Standing) error) error {
 	kind, id, _ := strings.Cut(board, ":")
 	if kind == Friends {
 		return s.standings(ctx, `
 			SELECT u.number, u.hidden, max(u.seen_since, m.since), t.xp, t.reached, `+windows+`
-			FROM (SELECT friend AS user, since FROM friends WHERE user = (SELECT number FROM users WHERE id = ?1)
+			FROM (SELECT user, since FROM `+s.friendsOf+`
 			      UNION ALL SELECT number, 0 FROM users WHERE id = ?1) m
 			JOIN users u ON u.number = m.user JOIN totals t ON t.user = m.user`, yield, id)
 	}

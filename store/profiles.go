@@ -235,13 +235,16 @@ func (t *tx) write(ctx context.Context, e *edit) error {
 	if err != nil {
 		return fmt.Errorf("put user: %w", err)
 	}
-	moved, err := t.writeGroups(ctx, e)
+	err = t.keepFriends(ctx, e, func() error {
+		moved, err := t.writeGroups(ctx, e)
+		if err == nil && (changed || moved) {
+			shown := *p
+			t.add(Change{Profile: &shown})
+		}
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("put memberships: %w", err)
-	}
-	if changed || moved {
-		shown := *p
-		t.add(Change{Profile: &shown})
 	}
 	return nil
 }

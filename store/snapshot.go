@@ -70,13 +70,15 @@ func (s *Snapshot) Users(ctx context.Context, yield func(p *Profile) error) erro
 		FROM users u ORDER BY number`)
 }
 
-// Friends calls yield with each friendship once, in the order of the users.
-func (s *Snapshot) Friends(ctx context.Context, yield func(id, other string, since time.Time) error) error {
+// Friends calls yield with all wishes for friendships, in the order of the users: once for
+// two users who have wished for each other in the same moment.
+func (s *Snapshot) Friends(ctx context.Context, yield func(Pair) error) error {
 	return each(ctx, s.conn, func(row []driver.Value) error {
-		return yield(text(row[0]), text(row[1]), time.UnixMilli(number(row[2])).UTC())
+		return yield(Pair{text(row[0]), text(row[1]), time.UnixMilli(number(row[2])).UTC(), number(row[3]) != 0})
 	}, `
-		SELECT a.id, b.id, f.since FROM friends f CROSS JOIN users a ON a.number = f.user CROSS JOIN users b ON b.number = f.friend
-		WHERE f.user < f.friend ORDER BY f.user, f.friend`)
+		SELECT a.id, b.id, f.since, r.since IS NULL FROM friends f CROSS JOIN users a ON a.number = f.user CROSS JOIN users b ON b.number = f.friend
+		LEFT JOIN friends r ON r.user = f.friend AND r.friend = f.user AND r.since = f.since
+		WHERE f.user < f.friend OR r.since IS NULL ORDER BY f.user, f.friend`)
 }
 
 // Limits calls yield with each board's limit.

@@ -34,6 +34,9 @@ type Options struct {
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
 
+	// Friends is when a friendship counts. Default FriendsMutual.
+	Friends FriendsRule
+
 	// Queue is how many writes may wait, each update and each profile of a batch
 	// counted; past it they get ErrBusy. Default 65,536, which take a second or two.
 	Queue int
@@ -73,6 +76,10 @@ type Change struct {
 type Store struct {
 	opts  Options
 	epoch string
+
+	// friendsOf is a query for the friends of the user with the id ?1. See
+	// FriendsRule.friendsOf.
+	friendsOf string
 
 	write *sql.DB // one connection, the writer's
 	read  *sql.DB // a pool
@@ -124,11 +131,12 @@ func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		opts:  opts,
-		lock:  lock,
-		queue: make(chan *request, opts.Queue),
-		stop:  make(chan struct{}),
-		done:  make(chan struct{}),
+		opts:      opts,
+		friendsOf: opts.Friends.friendsOf(`(SELECT number FROM users WHERE id = ?1)`),
+		lock:      lock,
+		queue:     make(chan *request, opts.Queue),
+		stop:      make(chan struct{}),
+		done:      make(chan struct{}),
 	}
 	w, err := s.openDatabases(ctx, path)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 type User struct {
 	Profile
 	XP, MLCoins int64
-	Friends     int // how many
+	Friends     int // how many that others see
 }
 
 // Erase removes everything about the person: profile, memberships, friendships,
@@ -80,7 +80,7 @@ func (s *Store) Users(ctx context.Context, ids []string) (users []User, err erro
 	rows, err := s.read.QueryContext(ctx, `
 		SELECT u.number, u.id, u.username, u.avatar, u.email, u.pseudonym, u.hidden, t.xp, t.ml_coins,
 		       (SELECT json_group_array(json_array(kind, group_id)) FROM memberships m WHERE m.user = u.number AND until IS NULL),
-		       (SELECT count(*) FROM friends WHERE user = u.number)
+		       (SELECT count(*) FROM `+s.opts.Friends.friendsOf("u.number")+` f JOIN users v ON v.number = f.user AND NOT v.hidden)
 		FROM json_each(?) asked CROSS JOIN users u ON u.id = asked.value JOIN totals t ON t.user = u.number`, list)
 	if err != nil {
 		return nil, fmt.Errorf("read users: %w", err)

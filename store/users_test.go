@@ -303,18 +303,17 @@ func TestStore_Members(t *testing.T) {
 	}
 
 	at(3)
-	befriend := func(a, b string, on bool) error { return s.Befriend(t.Context(), a, b, on) }
 	for range 2 {
-		if err := befriend("u1", "u2", true); err != nil {
+		if err := s.Befriend(t.Context(), "u1", "u2", true); err != nil {
 			t.Fatal(err)
 		}
 	}
 	members("friends:u1", "1:0 2:3")
 	members("friends:u2", "1:3 2:0")
 	members("friends:nobody", "")
-	wantCode(t, befriend("u1", "u1", true), store.OwnFriend, 0)
-	wantCode(t, befriend("u1", "nobody", true), store.UserNotFound, 0)
-	if err := befriend("u2", "u1", false); err != nil {
+	wantCode(t, s.Befriend(t.Context(), "u1", "u1", true), store.OwnFriend, 0)
+	wantCode(t, s.Befriend(t.Context(), "nobody", "u1", true), store.UserNotFound, 0)
+	if err := s.Unfriend(t.Context(), "u2", "u1"); err != nil {
 		t.Fatal(err)
 	}
 	members("friends:u1", "1:0")

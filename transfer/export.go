@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"time"
 
 	"marcador/profile"
 	"marcador/store"
@@ -52,8 +51,8 @@ func Export(ctx context.Context, s *store.Snapshot, w io.Writer, format string, 
 		})
 	}
 	if err == nil {
-		err = s.Friends(ctx, func(id, other string, since time.Time) error {
-			return e.write(&record{Type: friends, UserID: id, OtherID: other, Since: formatTime(since)}, &c.Friendships)
+		err = s.Friends(ctx, func(p store.Pair) error {
+			return e.write(&record{Type: friends, UserID: p.ID, OtherID: p.Other, Since: formatTime(p.Since), OneSided: p.OneSided}, &c.Friendships)
 		})
 	}
 	if err == nil {

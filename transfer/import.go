@@ -206,7 +206,7 @@ func (i *importer) putUsers(ctx context.Context) error {
 func (i *importer) putFriends(ctx context.Context) error {
 	pairs := make([]store.Pair, len(i.pending))
 	for n, p := range i.pending {
-		pairs[n] = store.Pair{ID: p.UserID, Other: p.OtherID, Since: timeOf(p.Since)}
+		pairs[n] = store.Pair{ID: p.UserID, Other: p.OtherID, Since: timeOf(p.Since), OneSided: p.OneSided}
 	}
 	return refused(i.store.BefriendAll(ctx, pairs), i.lineOf, map[string]string{"id": "userId", "other": "otherId"})
 }

@@ -37,6 +37,8 @@ type record struct {
 	OtherID string `json:"otherId,omitzero"`
 	Since   string `json:"since,omitzero"`
 
+	OneSided bool `json:"oneSided,omitzero"` // the other has not asked
+
 	Board string `json:"board,omitzero"`
 	Top   int64  `json:"top,omitzero"`
 
@@ -75,6 +77,7 @@ var fields = []field{
 	textField("userId", friends+points, func(r *record) *string { return &r.UserID }),
 	textField("otherId", friends, func(r *record) *string { return &r.OtherID }),
 	textField("since", friends, func(r *record) *string { return &r.Since }),
+	boolField("oneSided", friends, func(r *record) *bool { return &r.OneSided }),
 	textField("board", limit, func(r *record) *string { return &r.Board }),
 	numberField("top", limit, func(r *record) *int64 { return &r.Top }),
 	numberField("minXp", badge, func(r *record) *int64 { return &r.MinXP }),
@@ -142,6 +145,21 @@ func textField(name, types string, at func(*record) *string) field {
 		there: func(r *record) bool { return *at(r) != "" },
 		get:   func(r *record) string { return *at(r) },
 		set:   func(r *record, s string) string { *at(r) = s; return "" },
+	}
+}
+
+func boolField(name, types string, at func(*record) *bool) field {
+	return field{
+		name: name, types: types,
+		there: func(r *record) bool { return *at(r) },
+		get:   func(r *record) string { return strconv.FormatBool(*at(r)) },
+		set: func(r *record, s string) (wrong string) {
+			var err error
+			if *at(r), err = strconv.ParseBool(strings.ToLower(s)); err != nil {
+				wrong = "has to be true or false"
+			}
+			return wrong
+		},
 	}
 }
 

@@ -105,7 +105,7 @@ func fill(tb testing.TB) (path string) {
 		tb.Fatal(err)
 	}
 	for _, err := range []error{
-		s.Befriend(ctx, "ana", "日本 🐆", true), s.Befriend(ctx, "-5", "'", true),
+		s.Befriend(ctx, "ana", "日本 🐆", true), s.Befriend(ctx, "-5", "'", true), s.Befriend(ctx, "=1+1", "ana", false),
 		s.PutLimit(ctx, store.Limit{Board: "school:42", Top: 5}), s.PutLimit(ctx, store.Limit{Board: "global", Top: 3}),
 		s.PutBadges(ctx, []store.Badge{{Name: "-Ajaw"}, {MinXP: 10, Name: "Ah K'in"}}),
 	} {
@@ -128,7 +128,7 @@ func TestRoundTrip(t *testing.T) {
 		}
 		s, other := open(t)
 		c := load(t, s, text)
-		if c.Users != 6 || c.Points != 8 || c.Friendships != 2 || c.Limits != 2 || c.Badges != 2 || c.Already != 0 {
+		if c.Users != 6 || c.Points != 8 || c.Friendships != 3 || c.Limits != 2 || c.Badges != 2 || c.Already != 0 {
 			t.Errorf("%s: counts = %+v", format, c)
 		}
 		if got := export(t, other, transfer.JSONL); got != want {

@@ -88,8 +88,24 @@ func (m *moment) board(ctx context.Context, board string, period store.Period, n
 				SELECT number, seen_since FROM users
 				WHERE :grouped AND :kind = 'friends' AND id = :group
 				UNION ALL
-				SELECT f.friend, f.since FROM users u JOIN friends f ON f.user = u.number
-				WHERE :grouped AND :kind = 'friends' AND u.id = :group
+				SELECT w.other, CASE
+				           WHEN count(*) = 2 AND :friends = 'mutual' THEN max(w.since)
+				           WHEN :friends = 'open' THEN min(w.since)
+				           ELSE min(iif(count(*) = 2, max(w.since), 9e15), coalesce(max(min(w.since), (
+				               SELECT min(max(a.since, b.since)) FROM memberships a JOIN memberships b USING (kind, group_id)
+				               WHERE a.user = w.me AND b.user = w.other AND a.until IS NULL AND b.until IS NULL
+				                 AND NOT EXISTS (SELECT 1 FROM limits WHERE board = kind || ':' || group_id OR board = kind || ':*')
+				           )), 9e15))
+				       END AS both_since
+				FROM (
+					SELECT u.number AS me, f.friend AS other, f.since FROM users u JOIN friends f ON f.user = u.number
+					WHERE :grouped AND :kind = 'friends' AND u.id = :group
+					UNION ALL
+					SELECT u.number, f.user, f.since FROM users u JOIN friends f ON f.friend = u.number
+					WHERE :grouped AND :kind = 'friends' AND u.id = :group
+				) w
+				GROUP BY w.other
+				HAVING :friends = 'open' OR count(*) = 2 AND :friends = 'mutual' OR :friends = 'group' AND both_since < 9e15
 			)
 			GROUP BY user
 		),
@@ -140,7 +156,7 @@ func (m *moment) board(ctx context.Context, board string, period store.Period, n
 		ORDER BY p.score DESC, p.reached, p.id`,
 		sql.Named("grouped", grouped), sql.Named("kind", kind), sql.Named("group", group),
 		sql.Named("all_time", s.allTime), sql.Named("start", s.start), sql.Named("before", s.before),
-		sql.Named("since", s.since), sql.Named("numbering", m.opts.Numbering), sql.Named("hidden", hidden))
+		sql.Named("since", s.since), sql.Named("numbering", m.opts.Numbering), sql.Named("hidden", hidden), sql.Named("friends", m.opts.Friends))
 	if err != nil {
 		return nil, err
 	}

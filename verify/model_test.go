@@ -19,7 +19,7 @@ type person struct {
 	created, seen     int64
 	hidden            bool
 	groups            map[string]int64 // since, of those that last
-	friends           map[string]int64
+	wishes            map[string]int64
 	score, reached    int64
 	prior, priorReach int64
 	gains, priorGains int
@@ -41,7 +41,7 @@ func population(w *world, r *rand.Rand, now time.Time) []*person {
 	}
 	var people []*person
 	for i := range 3 + r.IntN(10) {
-		p := &person{id: fmt.Sprint("u", i*7%13), created: moment(), hidden: r.IntN(5) == 0, groups: map[string]int64{}, friends: map[string]int64{}}
+		p := &person{id: fmt.Sprint("u", i*7%13), created: moment(), hidden: r.IntN(5) == 0, groups: map[string]int64{}, wishes: map[string]int64{}}
 		if r.IntN(4) > 0 { // else 0, the column's default
 			p.seen = moment()
 		}
@@ -58,9 +58,13 @@ func population(w *world, r *rand.Rand, now time.Time) []*person {
 			}
 		}
 		for j, other := range people[:i] {
-			if since := moment(); r.IntN(3) == 0 {
-				p.friends[other.id], other.friends[p.id] = since, since
-				w.exec(`INSERT INTO friends (user, friend, since) VALUES (?1, ?2, ?3), (?2, ?1, ?3)`, i+1, j+1, since)
+			if r.IntN(3) == 0 {
+				p.wishes[other.id] = moment()
+				w.exec(`INSERT INTO friends (user, friend, since) VALUES (?, ?, ?)`, i+1, j+1, p.wishes[other.id])
+			}
+			if r.IntN(3) == 0 {
+				other.wishes[p.id] = moment()
+				w.exec(`INSERT INTO friends (user, friend, since) VALUES (?, ?, ?)`, j+1, i+1, other.wishes[p.id])
 			}
 		}
 	}
@@ -80,8 +84,35 @@ func population(w *world, r *rand.Rand, now time.Time) []*person {
 	return people
 }
 
+// befriended returns since when the two are friends by the rule.
+func (p *person) befriended(with *person, rule string) (since int64, are bool) {
+	mine, asked := p.wishes[with.id]
+	theirs, askedBack := with.wishes[p.id]
+	if since = math.MaxInt64; asked && askedBack {
+		since = max(mine, theirs)
+	}
+	first := int64(math.MaxInt64)
+	if asked {
+		first = mine
+	}
+	if askedBack {
+		first = min(first, theirs)
+	}
+	switch {
+	case rule == "open":
+		since = first
+	case rule == "group" && (asked || askedBack):
+		for group, at := range p.groups {
+			if other, both := with.groups[group]; both {
+				since = min(since, max(first, at, other))
+			}
+		}
+	}
+	return since, since < math.MaxInt64
+}
+
 // model is the board, worked out one user after the other.
-func model(w *world, people []*person, board string, period, baseline store.Period, numbering string, now time.Time, hidden bool) string {
+func model(w *world, people []*person, board string, period, baseline store.Period, numbering, rule string, now time.Time, hidden bool) string {
 	start, before, until := period.Start(now).UnixMilli(), period.Before(now).UnixMilli(), period.Start(now).UnixMilli()
 	if period == store.AllTime {
 		start, before, until = math.MinInt64, math.MinInt64, baseline.Start(now).UnixMilli()
@@ -90,7 +121,7 @@ func model(w *world, people []*person, board string, period, baseline store.Peri
 	for _, p := range people {
 		since, member := p.seen, board == "global" || board == "friends:"+p.id
 		for _, with := range people {
-			if at, ok := with.friends[p.id]; ok && board == "friends:"+with.id {
+			if at, ok := p.befriended(with, rule); ok && board == "friends:"+with.id {
 				since, member = at, true
 			}
 		}
@@ -191,7 +222,8 @@ func TestDB_Board_model(t *testing.T) {
 		boards := []string{"global", "class:1", "class:2:3", "friends:u0", "friends:u7", "class:9"}
 		for _, numbering := range []string{"ordinal", "competition", "dense"} {
 			baseline := store.Period(r.IntN(store.Ending))
-			d := w.open(verify.Options{Numbering: numbering, Baseline: baseline})
+			rule := []string{"mutual", "group", "open"}[r.IntN(3)]
+			d := w.open(verify.Options{Numbering: numbering, Baseline: baseline, Friends: rule})
 			for _, board := range boards {
 				for period := store.Daily; period <= store.AllTime; period++ {
 					rows, err := d.Board(t.Context(), board, period, now)
@@ -199,10 +231,10 @@ func TestDB_Board_model(t *testing.T) {
 					if err != nil || err2 != nil {
 						t.Fatal(err, err2)
 					}
-					if got, want := words(rows), model(w, people, board, period, baseline, numbering, now, false); got != want {
-						t.Fatalf("seed %d: %s %s, %s since %s: got\n%s\nwant\n%s", seed, board, period, numbering, baseline, got, want)
+					if got, want := words(rows), model(w, people, board, period, baseline, numbering, rule, now, false); got != want {
+						t.Fatalf("seed %d: %s %s, %s since %s, friends %s: got\n%s\nwant\n%s", seed, board, period, numbering, baseline, rule, got, want)
 					}
-					if got, want := words(unseen), model(w, people, board, period, baseline, numbering, now, true); got != want {
+					if got, want := words(unseen), model(w, people, board, period, baseline, numbering, rule, now, true); got != want {
 						t.Fatalf("seed %d: hidden of %s %s, %s: got\n%s\nwant\n%s", seed, board, period, numbering, got, want)
 					}
 				}

@@ -33,7 +33,7 @@ func (m *moment) totals(ctx context.Context) (Difference, error) {
 		{"totals, sums of the ledger", `SELECT count(*) FROM totals`, m.sums},
 		{"totals, starts of the periods", `SELECT count(*) FROM totals`, m.starts},
 		{"memberships", `SELECT count(*) FROM memberships`, m.memberships},
-		{"friendships, both ways", `SELECT count(*) FROM friends`, m.friends},
+		{"friendships", `SELECT count(*) FROM friends`, m.friends},
 		{"closed periods", `SELECT count(*) FROM closings WHERE complete = 1`, m.closings},
 		{"places in closed periods", `SELECT count(*) FROM finals`, m.strayPlaces},
 	} {

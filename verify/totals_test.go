@@ -177,8 +177,7 @@ func TestDB_Totals_damage(t *testing.T) {
 		{"a member twice", `INSERT INTO memberships VALUES (1, 'school', '4:2', 5, NULL)`, []string{`memberships has one of user "ana" in school "4:2"`, "beyond"}},
 		{"a membership that ends early", `UPDATE memberships SET until = since - 1 WHERE user = 1`, []string{`user "ana"`, `ends before it began`}},
 		{"nobody's membership", `INSERT INTO memberships VALUES (99, 'school', '4:2', 5, NULL)`, []string{`memberships refers to a row of users`}},
-		{"one-sided friends", `DELETE FROM friends WHERE user = 3 AND friend = 4`, []string{`friends has user "dan" with friend "cid", and not the other way`}},
-		{"friends of two dates", `UPDATE friends SET since = since + 1 WHERE user = 3 AND friend = 4`, []string{`friends.since of user "cid" with friend "dan"`}},
+		{"a friend of oneself", `UPDATE friends SET friend = 3 WHERE user = 3 AND friend = 4`, []string{`friends has user "cid" as a friend of themselves`}},
 
 		{"a score", `UPDATE finals SET score = 101 WHERE closing = 2 AND position = 1`, []string{`finals.score of closing 2 (monthly, from 2026-02-01T00:00:00-06:00), of user "bea", is 101; the ledger says 100`}},
 		{"a total", `UPDATE finals SET xp = 0 WHERE closing = 3 AND position = 1`, []string{`finals.xp of closing 3`, `"ana"`, `the ledger says 110`}},

@@ -45,6 +45,11 @@ type Options struct {
 	// competition 1 2 2 4; dense 1 2 2 3.
 	Numbering string
 
+	// Friends is when a friendship counts: mutual, the default, once both have asked for
+	// it; group, once one has, among members of one group that has no limit; open, once
+	// one has.
+	Friends string
+
 	// Now is the clock that Compare reads. Default time.Now.
 	Now func() time.Time
 
@@ -74,6 +79,9 @@ func Open(ctx context.Context, path string, opts Options) (_ *DB, err error) {
 	}
 	if opts.Numbering == "" {
 		opts.Numbering = ordinal
+	}
+	if opts.Friends == "" {
+		opts.Friends = "mutual"
 	}
 	if opts.Now == nil {
 		opts.Now = time.Now

@@ -1,0 +1,118 @@
+package store_test
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"marcador/store"
+)
+
+// friendsOf returns whom the board of a user's friends has, but for the user.
+func friendsOf(tb testing.TB, s *store.Store, id string) string {
+	tb.Helper()
+	u, err := s.User(tb.Context(), id)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	var list []string
+	err = s.Members(tb.Context(), "friends:"+id, func(st *store.Standing) error {
+		if st.User != u.Number {
+			list = append(list, fmt.Sprint(st.User))
+		}
+		return nil
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	slices.Sort(list)
+	return strings.Join(list, " ")
+}
+
+// Which friendships count is the rule's to say, and with it changes at a restart.
+func TestStore_Befriend_rules(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "m.db")
+	for _, rule := range []store.FriendsRule{store.FriendsMutual, store.FriendsInGroup, store.FriendsOpen} {
+		s := open(t, path, store.Options{Friends: rule})
+		if rule == store.FriendsMutual {
+			groups := func(class string) map[string][]string {
+				return map[string][]string{"class": {class}}
+			}
+			putAll(t, s, store.Profile{ID: "u1", Username: "x", Groups: groups("7a")}, store.Profile{ID: "u2", Username: "x", Groups: groups("7a")},
+				store.Profile{ID: "u3", Username: "x", Groups: groups("8a")}, store.Profile{ID: "u4", Username: "x", Groups: groups("8a")})
+			for _, other := range []string{"u2", "u3"} { // of the same class, and of another
+				befriend(t, s, "u1", other, false)
+			}
+			befriend(t, s, "u1", "u4", true)
+		}
+		want := map[store.FriendsRule]string{store.FriendsMutual: "4", store.FriendsInGroup: "2 4", store.FriendsOpen: "2 3 4"}[rule]
+		if got := friendsOf(t, s, "u1"); got != want {
+			t.Errorf("%s: u1 has %s, want %s", rule, got, want)
+		}
+		for other, want := range map[string]bool{"u2": rule != store.FriendsMutual, "u3": rule == store.FriendsOpen, "u4": true} {
+			if got := friendsOf(t, s, other) == "1"; got != want {
+				t.Errorf("%s: %s has u1: %v, want %v", rule, other, got, want)
+			}
+		}
+		if rule == store.FriendsInGroup { // what a limit does not show can't be seen one by one
+			for _, board := range []string{"class:7a", "class:*"} {
+				limit(t, s, board, 1)
+				if got := friendsOf(t, s, "u1"); got != "4" {
+					t.Errorf("with a limit on %s u1 has %s", board, got)
+				}
+				limit(t, s, board, 0)
+			}
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A wish takes one commit, whoever it is for: time does not tell who exists.
+func TestStore_Befriend_tellsNothing(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "m.db"), store.Options{})
+	putAll(t, s, store.Profile{ID: "u1", Username: "x"}, store.Profile{ID: "u2", Username: "x"}, store.Profile{ID: "u3", Username: "x", Hidden: true})
+	for range 2 {
+		for _, other := range []string{"u2", "u3", "nobody"} {
+			for _, do := range []func() error{
+				func() error { return s.Befriend(t.Context(), "u1", other, false) },
+				func() error { return s.Unfriend(t.Context(), "u1", other) },
+				func() error { return s.Befriend(t.Context(), "u1", other, false) },
+			} {
+				before := s.Seq()
+				if err := do(); err != nil || s.Seq() != before+1 {
+					t.Errorf("%s: %v, %d numbers", other, err, s.Seq()-before)
+				}
+			}
+		}
+	}
+	// Nor does a friend whom nobody sees.
+	befriend(t, s, "u3", "u1", false)
+	if u, err := s.User(t.Context(), "u1"); err != nil || u.Friends != 0 {
+		t.Errorf("u1 has %d friends (%v), and the only one is hidden", u.Friends, err)
+	}
+}
+
+func putAll(tb testing.TB, s *store.Store, profiles ...store.Profile) {
+	tb.Helper()
+	if _, err := s.PutProfiles(tb.Context(), profiles); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+func befriend(tb testing.TB, s *store.Store, id, other string, both bool) {
+	tb.Helper()
+	if err := s.Befriend(tb.Context(), id, other, both); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+func limit(tb testing.TB, s *store.Store, board string, top int) {
+	tb.Helper()
+	if err := s.PutLimit(tb.Context(), store.Limit{Board: board, Top: top}); err != nil {
+		tb.Fatal(err)
+	}
+}
