@@ -41,7 +41,7 @@ func rankOrNull(r int) *int {
 
 // Idempotency is the header that makes a write repeatable.
 type Idempotency struct {
-	Key string `header:"Idempotency-Key" doc:"Any string of up to 255 characters: the same key again is answered as the first time and changes nothing"`
+	Key string `header:"Idempotency-Key" doc:"Any string of up to 255 characters: the same key again, of the same caller (the user that the token names), is answered as the first time and changes nothing"`
 }
 
 // check finds a header that is there and says nothing, or more than one thing: the caller
@@ -82,7 +82,7 @@ type postXPOutput struct {
 type update struct {
 	UserID string `json:"userId" maxLength:"128"`
 	Points
-	Key string `json:"key,omitempty" minLength:"1" maxLength:"255" doc:"Idempotency key of this update"`
+	Key string `json:"key,omitempty" minLength:"1" maxLength:"255" doc:"Idempotency key of this update; it belongs to the caller"`
 }
 
 type batch struct {
@@ -114,7 +114,7 @@ func (in *postBatchInput) Resolve(ctx huma.Context) []error {
 
 // writes returns what the batch asks for: one write where a header covers all,
 // else one for each update.
-func (in *postBatchInput) writes() []live.Write {
+func (in *postBatchInput) writes(caller string) []live.Write {
 	var writes []live.Write
 	for i, u := range in.Body.Updates {
 		update := live.Update{UserID: u.UserID, XP: u.xp(), MLCoins: u.MLCoins, Reason: u.Reason}
@@ -122,7 +122,7 @@ func (in *postBatchInput) writes() []live.Write {
 			writes[0].Updates = append(writes[0].Updates, update)
 			continue
 		}
-		writes = append(writes, live.Write{Key: in.Key + u.Key, Updates: []live.Update{update}})
+		writes = append(writes, live.Write{Caller: caller, Key: in.Key + u.Key, Updates: []live.Update{update}})
 	}
 	return writes
 }
@@ -141,7 +141,7 @@ func (a *api) pointsRoutes() {
 
 	one := a.operation(http.MethodPost, "/v1/users/{id}/xp", "postXP", "Points", "Give points to a user, or take them away", write)
 	huma.Register(a.huma, one, func(ctx context.Context, in *postXPInput) (*postXPOutput, error) {
-		done, err := a.addPoints(ctx, []live.Write{{Key: in.Key, Updates: []live.Update{
+		done, err := a.addPoints(ctx, []live.Write{{Caller: callerOf(ctx).UserID, Key: in.Key, Updates: []live.Update{
 			{UserID: in.ID, XP: in.Body.xp(), MLCoins: in.Body.MLCoins, Reason: in.Body.Reason},
 		}}}, func(_ int, field string) string {
 			switch field {
@@ -161,8 +161,9 @@ func (a *api) pointsRoutes() {
 	many := a.operation(http.MethodPost, "/v1/xp", "postBatch", "Points", "Give points to many, all or none", write)
 	many.Errors = append(many.Errors, http.StatusNotFound)
 	huma.Register(a.huma, many, func(ctx context.Context, in *postBatchInput) (*postBatchOutput, error) {
-		a.pace.also(callerOf(ctx).UserID, len(in.Body.Updates)-1)
-		done, err := a.addPoints(ctx, in.writes(), func(i int, field string) string {
+		caller := callerOf(ctx).UserID
+		a.pace.also(caller, len(in.Body.Updates)-1)
+		done, err := a.addPoints(ctx, in.writes(caller), func(i int, field string) string {
 			if field == "key" && in.Key != "" {
 				return "Idempotency-Key"
 			}

@@ -150,3 +150,37 @@ func (d *bare) transact(ctx context.Context, from, to int) error {
 	_, err := d.conn.ExecContext(ctx, `COMMIT`)
 	return err
 }
+
+// BenchmarkStore_AddPoints_keyed is one update of a batch of 100, each under a key of its
+// own, as "× bare" of the loop that knows no keys.
+func BenchmarkStore_AddPoints_keyed(b *testing.B) {
+	const batch = 100
+	s := open(b, filepath.Join(b.TempDir(), "m.db"), store.Options{})
+	users := make([]string, benchUsers)
+	for i := range users {
+		users[i] = fmt.Sprintf("u%d", i)
+	}
+	put(b, s, users...)
+	bare := newBare(b, users)
+	var ours, theirs time.Duration
+	b.ReportAllocs()
+	b.ResetTimer()
+	for n := 0; n < b.N; n += batch {
+		writes := make([]store.Write, batch)
+		for i := range writes {
+			id := users[(n+i)%len(users)]
+			writes[i] = store.Write{Caller: "svc", Key: fmt.Sprintf("exercise-%s-%d", id, n), Updates: []store.Update{{UserID: id, XP: 5}}}
+		}
+		begin := time.Now()
+		if _, err := s.AddPoints(b.Context(), writes); err != nil {
+			b.Fatal(err)
+		}
+		ours += time.Since(begin)
+		b.StopTimer()
+		begin = time.Now()
+		bare.give(b, batch)
+		theirs += time.Since(begin)
+		b.StartTimer()
+	}
+	b.ReportMetric(theirs.Seconds()/ours.Seconds(), "×bare")
+}

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"testing"
@@ -134,4 +135,10 @@ func RestoreMeanwhile(ctx context.Context, from, path string, meanwhile func()) 
 	meanwhile()
 	_, err = exchange(part, path, held)
 	return errors.Join(err, part.Discard(), held.release())
+}
+
+// DigestOf is what the database keeps of the updates of a key, in hexadecimal digits.
+func DigestOf(updates []Update) string {
+	d := digestOf(updates)
+	return hex.EncodeToString(d[:])
 }

@@ -30,7 +30,7 @@ type Part struct {
 
 // Imported returns the writes that were made under a key of ImportKey with that from, by to.
 func (s *Store) Imported(ctx context.Context, from string) (parts map[string]Part, err error) {
-	found, err := s.read.QueryContext(ctx, `SELECT key, count, seq + count - 1 FROM keys WHERE key > ?1 AND key < ?2`,
+	found, err := s.read.QueryContext(ctx, `SELECT key, count, seq + count - 1 FROM keys WHERE caller = '' AND key > ?1 AND key < ?2`,
 		ImportKey(from, ""), importMark+from+";") // the character behind the colon
 	if err != nil {
 		return nil, fmt.Errorf("read keys of imports: %w", err)

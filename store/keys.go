@@ -26,18 +26,24 @@ func digestOf(updates []Update) digest {
 	return sha256.Sum256(b)
 }
 
-// repeated returns what w did the first time, or nil where its key is new. It
-// looks in this call, in this transaction and in the database.
+// repeated returns what w did the first time, or nil where its key is new. It looks in this
+// call, in this transaction and in the database, for the caller's own key first.
 func (a *addition) repeated(ctx context.Context, w Write, index int, d digest) ([]*Points, error) {
-	k, ok := a.keyed[w.Key]
-	if !ok {
-		k, ok = a.tx.keyed[w.Key]
-	}
+	k, ok := a.recentKey(keyName{w.Caller, w.Key})
 	if !ok {
 		var err error
-		if k, ok, err = a.storedKey(ctx, w.Key); err != nil || !ok {
+		if k, ok, err = a.storedKey(ctx, w.Caller, w.Key); err != nil {
 			return nil, err
 		}
+	}
+	if !ok && w.Caller != "" {
+		var err error
+		if k, ok, err = a.keyOfNobody(ctx, w.Key); err != nil {
+			return nil, err
+		}
+	}
+	if !ok {
+		return nil, nil
 	}
 	if len(k.points) == 0 {
 		return nil, refuse(UserNotFound, index, "key", "the write of the idempotency key %q had a user who is erased since, so it can't be repeated", w.Key)
@@ -51,12 +57,41 @@ func (a *addition) repeated(ctx context.Context, w Write, index int, d digest) (
 	return k.points, nil
 }
 
+// recentKey finds a key of this call, or of this transaction.
+func (a *addition) recentKey(name keyName) (k keyed, ok bool) {
+	if k, ok = a.keyed[name]; !ok {
+		k, ok = a.tx.keyed[name]
+	}
+	return k, ok
+}
+
+// keyOfNobody finds a key without a caller.
+func (a *addition) keyOfNobody(ctx context.Context, key string) (k keyed, ok bool, err error) {
+	if !a.nobodys {
+		return k, false, nil
+	}
+	if k, ok = a.recentKey(keyName{"", key}); ok {
+		return k, true, nil
+	}
+	return a.storedKey(ctx, "", key)
+}
+
+// findNobodys finds out whether there are keys without a caller. Those of imports count
+// for nobody else.
+func (w *writer) findNobodys(ctx context.Context) error {
+	err := w.conn.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM keys WHERE caller = '' AND key >= ' ')`).Scan(&w.nobodys)
+	if err != nil {
+		return fmt.Errorf("look for keys of nobody: %w", err)
+	}
+	return nil
+}
+
 // storedKey reads a key and what its write did from the database. Where somebody
 // in it was erased since, it has no points.
-func (t *tx) storedKey(ctx context.Context, key string) (k keyed, ok bool, err error) {
+func (t *tx) storedKey(ctx context.Context, caller, key string) (k keyed, ok bool, err error) {
 	var first, count int64
 	var sum []byte
-	err = t.stmt.key.QueryRowContext(ctx, key).Scan(&first, &count, &sum)
+	err = t.stmt.key.QueryRowContext(ctx, caller, key).Scan(&first, &count, &sum)
 	if errors.Is(err, sql.ErrNoRows) {
 		return k, false, nil
 	}

@@ -15,9 +15,12 @@ import (
 //go:embed migrate_2.sql
 var migrate2 string
 
+//go:embed migrate_3.sql
+var migrate3 string
+
 // migrations lead from the version of the schema that is their index, plus 1, to the
 // next. They are only ever added to.
-var migrations = []string{migrate2}
+var migrations = []string{migrate2, migrate3}
 
 // migrate brings a database of an older version up to the present one, in one transaction,
 // or leaves it as it is. Before that it leaves a copy of it, checked, beside the file.

@@ -23,9 +23,15 @@ type Update struct {
 
 // Write is some updates that an idempotency key covers as one.
 type Write struct {
+	// Caller is whose the key is. A key of nobody, with an empty Caller, matches any
+	// caller's: it is from before keys had callers.
+	Caller  string
 	Key     string // empty for none
 	Updates []Update
 }
+
+// keyName names a key.
+type keyName struct{ caller, key string }
 
 // Points is what an Update did.
 type Points struct {
@@ -76,7 +82,7 @@ func (s *Store) AddPoints(ctx context.Context, writes []Write) ([]*Points, error
 }
 
 func (t *tx) addPoints(ctx context.Context, writes []Write) ([]*Points, error) {
-	a := addition{tx: t, users: map[string]*totals{}, keyed: map[string]keyed{}}
+	a := addition{tx: t, users: map[string]*totals{}, keyed: map[keyName]keyed{}}
 	// First everything that can be refused, so that nothing has to be undone.
 	for _, w := range writes {
 		if err := a.plan(ctx, w); err != nil {
@@ -89,12 +95,12 @@ func (t *tx) addPoints(ctx context.Context, writes []Write) ([]*Points, error) {
 		}
 	}
 	maps.Copy(t.written, a.users)
-	for key, k := range a.keyed {
-		if _, err := t.stmt.addKey.ExecContext(ctx, k.points[0].Seq, len(k.points), key, k.digest[:]); err != nil {
+	for name, k := range a.keyed {
+		if _, err := t.stmt.addKey.ExecContext(ctx, k.points[0].Seq, len(k.points), name.caller, name.key, k.digest[:]); err != nil {
 			return nil, fmt.Errorf("add key: %w", err)
 		}
-		if !isImport(key) {
-			t.keyed[key] = k
+		if !isImport(name.key) {
+			t.keyed[name] = k
 		}
 	}
 	return a.result, nil
@@ -109,7 +115,7 @@ type addition struct {
 	times   []int64   // of todo
 	past    past
 	users   map[string]*totals
-	keyed   map[string]keyed
+	keyed   map[keyName]keyed
 }
 
 // plan works out what w does, or refuses it. It only reads.
@@ -145,7 +151,8 @@ func (a *addition) plan(ctx context.Context, w Write) error {
 		a.times = append(a.times, at)
 	}
 	if w.Key != "" {
-		a.keyed[w.Key] = keyed{digest, a.result[first:len(a.result):len(a.result)]}
+		a.nobodys = a.nobodys || w.Caller == "" && !isImport(w.Key)
+		a.keyed[keyName{w.Caller, w.Key}] = keyed{digest, a.result[first:len(a.result):len(a.result)]}
 	}
 	return nil
 }

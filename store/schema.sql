@@ -77,12 +77,14 @@ END;
 
 -- The idempotency keys of writes, so that a repetition is recognised. A batch's
 -- key stays when somebody in it is erased, lest the others be counted twice, and so
--- does any of an imported file.
+-- does any of an imported file. A caller that was erased is replaced by a random text.
 CREATE TABLE keys (
   seq    INTEGER PRIMARY KEY,     -- the write's first in the ledger
   count  INTEGER NOT NULL,        -- how many rows it has there, in a row
-  key    TEXT    NOT NULL UNIQUE,
-  digest BLOB    NOT NULL         -- SHA-256 of what was asked for
+  caller TEXT    NOT NULL,        -- the user that the write's token named; empty matches any
+  key    TEXT    NOT NULL,
+  digest BLOB    NOT NULL,        -- SHA-256 of what was asked for
+  UNIQUE (caller, key)
 ) STRICT;
 
 -- The ranks that keyed writes were answered with, so that a repetition is

@@ -99,8 +99,9 @@ func (s *Snapshot) Badges(ctx context.Context, yield func(Badge) error) error {
 type Entry struct {
 	Update
 
-	Key  string // the idempotency key of the write that begins with it, or empty
-	Rows int    // how many rows that write has; 0 where there is no key
+	Key    string // the idempotency key of the write that begins with it, or empty
+	Caller string // whose key it is, or empty
+	Rows   int    // how many rows that write has; 0 where there is no key
 }
 
 // Ledger calls yield with each row, oldest first. A write whose rows are not all there any
@@ -110,11 +111,12 @@ func (s *Snapshot) Ledger(ctx context.Context, yield func(e *Entry) error) error
 	return each(ctx, s.conn, func(row []driver.Value) error {
 		e.UserID, e.XP, e.MLCoins, e.Reason = text(row[0]), number(row[1]), number(row[2]), text(row[3])
 		e.At, e.Key, e.Rows = time.UnixMilli(number(row[4])).UTC(), text(row[5]), int(number(row[6]))
+		e.Caller = text(row[7])
 		return yield(&e)
 	}, `
-		SELECT u.id, l.xp, l.ml_coins, l.reason, l.at, k.key, k.count
+		SELECT u.id, l.xp, l.ml_coins, l.reason, l.at, k.key, k.count, k.caller
 		FROM ledger l CROSS JOIN users u ON u.number = l.user
-		LEFT JOIN keys k ON k.seq = l.seq AND substr(k.key, 1, 1) <> char(31)
+		LEFT JOIN keys k ON k.seq = l.seq AND substr(k.key, 1, 1) <> char(31) AND substr(k.caller, 1, 1) <> char(31)
 		     AND (k.count = 1 OR k.count = (SELECT count(*) FROM ledger WHERE seq >= k.seq AND seq < k.seq + k.count))
 		ORDER BY l.seq`)
 }

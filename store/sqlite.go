@@ -20,7 +20,7 @@ var schema string
 
 const (
 	applicationID = 0x4d617263 // "Marc"; https://www.sqlite.org/pragma.html#pragma_application_id
-	schemaVersion = 2          // PRAGMA user_version of what schema.sql makes
+	schemaVersion = 3          // PRAGMA user_version of what schema.sql makes
 	readers       = 4          // connections that read
 
 	// lockTimeout is how long a transaction waits for another program's lock. A write may

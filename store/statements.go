@@ -48,13 +48,13 @@ func (s *statements) prepare(ctx context.Context, conn *sql.Conn) error {
 		{&s.totals, readTotals},
 		{&s.addRow, addRow},
 		{&s.saveTotals, saveTotals},
-		{&s.key, `SELECT seq, count, digest FROM keys WHERE key = ?`},
+		{&s.key, `SELECT seq, count, digest FROM keys WHERE caller = ? AND key = ?`},
 		{&s.keyedRows, `
 			SELECT l.seq, l.user, l.xp, l.ml_coins, l.xp_after, l.ml_coins_after,
 			       coalesce(a.old_rank, 0), coalesce(a.new_rank, 0)
 			FROM ledger l LEFT JOIN answers a USING (seq)
 			WHERE l.seq >= ? AND l.seq < ? ORDER BY l.seq`},
-		{&s.addKey, `INSERT INTO keys (seq, count, key, digest) VALUES (?, ?, ?, ?)`},
+		{&s.addKey, `INSERT INTO keys (seq, count, caller, key, digest) VALUES (?, ?, ?, ?, ?)`},
 		// The row may be gone with a person who was erased since.
 		{&s.addAnswer, `
 			INSERT OR IGNORE INTO answers (seq, old_rank, new_rank)

@@ -29,6 +29,8 @@ func (s *Store) Erase(ctx context.Context, id string) error {
 		for _, query := range []string{
 			// An import's key stays, lest the file's other rows be counted again.
 			`DELETE FROM keys WHERE count = 1 AND substr(key, 1, 1) <> char(31) AND seq IN (SELECT seq FROM ledger WHERE user = ?)`,
+			// The keys of the person's own writes stay for the others in them, and match nobody.
+			`UPDATE keys SET caller = char(31) || hex(randomblob(8)) WHERE caller = (SELECT id FROM users WHERE number = ?)`,
 			`DELETE FROM finals WHERE (closing, position) IN (
 			   SELECT closing, position FROM places WHERE user = ? AND closing IN (SELECT number FROM closings))`,
 			`DELETE FROM places WHERE user = ? AND closing IN (SELECT number FROM closings)`,

@@ -40,7 +40,9 @@ type writer struct {
 
 	// answers are what keyed writes of the last transaction were answered with;
 	// the next transaction stores them. Bounded by what one can write.
-	answers map[string]keyed
+	answers map[keyName]keyed
+
+	nobodys bool // there may be keys without a caller; new databases have none, which spares each keyed write a look
 
 	remnants bool // the write-ahead log may hold something that was erased
 
@@ -64,7 +66,7 @@ type tx struct {
 	periods  [Ending]int64 // see starts, as of tomorrow
 	tomorrow int64
 	changes  []Change
-	keyed    map[string]keyed   // this transaction's, by key
+	keyed    map[keyName]keyed  // this transaction's
 	written  map[string]*totals // as this transaction leaves them; as known
 	version  int64              // what PRAGMA data_version is
 }
@@ -82,6 +84,9 @@ func newWriter(ctx context.Context, s *Store) (*writer, error) {
 			SELECT epoch, max(seq, (SELECT coalesce(max(seq), 0) FROM ledger)), at,
 			       (SELECT coalesce(max(number), 0) FROM users), data_version
 			FROM state, pragma_data_version`).Scan(&s.epoch, &w.seq, &w.at, &w.lastNumber, &w.version)
+	}
+	if err == nil {
+		err = w.findNobodys(ctx)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open database: %w", err), conn.Close())
@@ -219,7 +224,7 @@ func (w *writer) transact(ctx context.Context, batch []*request, outcomes []erro
 		}
 	}()
 	// Time in the ledger never goes back, whatever the machine's clock does.
-	t = &tx{writer: w, seq: w.seq, at: max(w.s.opts.Now().UnixMilli(), w.at), version: w.version, keyed: map[string]keyed{}, written: map[string]*totals{}}
+	t = &tx{writer: w, seq: w.seq, at: max(w.s.opts.Now().UnixMilli(), w.at), version: w.version, keyed: map[keyName]keyed{}, written: map[string]*totals{}}
 	if err := t.noticeForeign(ctx); err != nil {
 		return nil, err
 	}
@@ -298,6 +303,9 @@ func (t *tx) noticeForeign(ctx context.Context) error {
 		return nil
 	}
 	t.known.Purge()
+	if err := t.findNobodys(ctx); err != nil {
+		return err
+	}
 	var seq int64 // it may have taken numbers too
 	if err := t.conn.QueryRowContext(ctx, `
 		SELECT max(seq, (SELECT coalesce(max(seq), 0) FROM ledger)) FROM state`).Scan(&seq); err != nil {

@@ -60,7 +60,7 @@ func Export(ctx context.Context, s *store.Snapshot, w io.Writer, format string, 
 		err = s.Ledger(ctx, func(l *store.Entry) error {
 			r = record{Type: points, UserID: l.UserID, XP: l.XP, MLCoins: l.MLCoins, Reason: l.Reason, At: formatTime(l.At)}
 			if l.Rows >= 1 && l.Rows <= maxRows {
-				r.Key = l.Key
+				r.Key, r.Caller = l.Key, l.Caller
 			}
 			if r.Key != "" && l.Rows > 1 {
 				r.Rows = int64(l.Rows)

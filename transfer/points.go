@@ -44,8 +44,8 @@ type batch struct {
 	there  int64 // rows without a key that are there already, between the writes
 }
 
-func (b *batch) add(key string, rows []pending) {
-	w := store.Write{Key: key}
+func (b *batch) add(caller, key string, rows []pending) {
+	w := store.Write{Caller: caller, Key: key}
 	for n := range rows {
 		w.Updates = append(w.Updates, rows[n].update())
 		b.lines = append(b.lines, rows[n].line)
@@ -60,7 +60,7 @@ func (i *importer) addPoints(ctx context.Context) error {
 	for rows := i.pending; len(rows) > 0; {
 		n := run(rows)
 		if rows[0].Key != "" {
-			b.add(rows[0].Key, rows[:n])
+			b.add(rows[0].Caller, rows[0].Key, rows[:n])
 		} else if err := i.addUnkeyed(ctx, rows[:n], &b); err != nil {
 			return err
 		}
@@ -137,7 +137,7 @@ func (i *importer) addUnkeyed(ctx context.Context, rows []pending, b *batch) err
 				return err
 			}
 			there = len(rows)
-			b.add(store.ImportKey(i.mark.String(), marks[there-1].String()), rows)
+			b.add("", store.ImportKey(i.mark.String(), marks[there-1].String()), rows)
 		}
 		i.mark, rows, marks = marks[there-1], rows[there:], marks[there:]
 	}

@@ -50,7 +50,8 @@ type record struct {
 	Reason  string `json:"reason,omitzero"`
 	At      string `json:"at,omitzero"`
 	Key     string `json:"key,omitzero"`
-	Rows    int64  `json:"rows,omitzero"` // how many records the key covers: this and the next
+	Caller  string `json:"caller,omitzero"` // whose the key is
+	Rows    int64  `json:"rows,omitzero"`   // how many records the key covers: this and the next
 }
 
 // field is one of a record, and a column of CSV.
@@ -87,6 +88,7 @@ var fields = []field{
 	textField("reason", points, func(r *record) *string { return &r.Reason }),
 	textField("at", points, func(r *record) *string { return &r.At }),
 	textField("key", points, func(r *record) *string { return &r.Key }),
+	textField("caller", points, func(r *record) *string { return &r.Caller }),
 	numberField("rows", points, func(r *record) *int64 { return &r.Rows }),
 }
 
@@ -290,6 +292,10 @@ func (r *record) checkPoints(add func(field, message string)) {
 	add("reason", rules.Text(r.Reason, rules.MaxReason))
 	add("at", checkTime(r.At))
 	add("key", rules.Text(r.Key, rules.MaxKey))
+	add("caller", rules.Text(r.Caller, rules.MaxID))
+	if r.Caller != "" && r.Key == "" {
+		add("caller", "is whose the key is, and there is no key; give a key, or take it out")
+	}
 	if r.Rows < 0 || r.Rows > maxRows || r.Rows > 0 && r.Key == "" {
 		add("rows", fmt.Sprintf("has to be from 1 to %d, beside a key", maxRows))
 	}

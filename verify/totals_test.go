@@ -59,7 +59,7 @@ func sound(tb testing.TB) *world {
 	w.give("2026-03-14 10:00", "out", 2, 0)
 	w.give("2026-03-14 10:00", "mia", 3, 0)
 	w.closed(7, "daily", "2026-03-14 00:00", "2026-03-15 00:00", "dense", 3, "mia 1", "out 2", "hal 3")
-	w.exec(`INSERT INTO keys (seq, count, key, digest) VALUES (1, 1, 'one', x''), (2, 2, 'two', x''), (?, 3, 'three', x'')`, w.seq-2)
+	w.exec(`INSERT INTO keys (seq, count, caller, key, digest) VALUES (1, 1, '', 'one', x''), (2, 2, 'ana', 'two', x''), (?, 3, 'ana', 'three', x'')`, w.seq-2)
 	w.exec(`INSERT INTO answers (seq, old_rank, new_rank) VALUES (1, 0, 1), (2, 2, 2), (3, 3, 3), (?1 - 2, 1, 1), (?1, 2, 2)`, w.seq)
 	w.exec(`DELETE FROM totals`)
 	w.addUp()
@@ -163,7 +163,7 @@ func TestDB_Totals_damage(t *testing.T) {
 
 		{"no state", `DELETE FROM state`, []string{"state has no row"}},
 		{"seq", `UPDATE state SET seq = 5`, []string{`state.seq is 5`}},
-		{"seq below a key's", `INSERT INTO keys (seq, count, key, digest) VALUES (1000, 2, 'k', x'')`, []string{`state.seq is`, `up to 1001`}},
+		{"seq below a key's", `INSERT INTO keys (seq, count, caller, key, digest) VALUES (1000, 2, '', 'k', x'')`, []string{`state.seq is`, `up to 1001`}},
 		{"at", `UPDATE state SET at = at - 1`, []string{`state.at is`}},
 		{"answered", `UPDATE state SET answered = seq + 1`, []string{`state.answered is`}},
 		{"a key's row", `UPDATE keys SET seq = 1000 WHERE key = 'one'; UPDATE state SET seq = 1000; DELETE FROM answers WHERE seq = 1`, []string{`keys.seq of key "one" is 1000`}},

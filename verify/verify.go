@@ -20,7 +20,7 @@ import (
 
 const (
 	applicationID = 0x4d617263 // PRAGMA application_id of Marcador's databases
-	schemaVersion = 2          // PRAGMA user_version that these checks are of
+	schemaVersion = 3          // PRAGMA user_version that these checks are of
 	connections   = 4
 )
 

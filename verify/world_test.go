@@ -36,7 +36,7 @@ func newWorld(tb testing.TB, zone string) *world {
 	w := &world{tb: tb, path: filepath.Join(tb.TempDir(), "a b?#.db"), in: in, rows: map[string][]given{}}
 	w.connect()
 	w.exec(string(schema))
-	w.exec(`PRAGMA application_id = 0x4d617263; PRAGMA user_version = 2`)
+	w.exec(`PRAGMA application_id = 0x4d617263; PRAGMA user_version = 3`)
 	w.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF`)
 	w.exec(`INSERT INTO state (id, epoch, seq, at, answered, zone) VALUES (1, 'e', 0, 0, 0, '')`)
 	return w

@@ -1,0 +1,57 @@
+package transfer_test
+
+import (
+	"testing"
+
+	"marcador/store"
+)
+
+// A caller's retry is known after a move to another database. Keys of other callers do not
+// meet there either.
+func TestImport_callers(t *testing.T) {
+	week := func(caller string, xp int64) store.Write {
+		return store.Write{Caller: caller, Key: "week-1", Updates: []store.Update{{UserID: "a", XP: xp}}}
+	}
+	for _, format := range []string{"jsonl", "csv"} {
+		s, path := open(t)
+		load(t, s, `{"id":"a","username":"A"}`)
+		for _, w := range []store.Write{week("maths", 5), week("music", 5), week("=sport", 7)} {
+			if _, err := s.AddPoints(t.Context(), []store.Write{w}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		file := export(t, path, format)
+		moved, to := open(t)
+		if c := load(t, moved, file); c.Points != 3 {
+			t.Errorf("%s: counts = %+v", format, c)
+		}
+		if got := export(t, to, format); got != file {
+			t.Errorf("export = %s, want %s", got, file)
+		}
+		for _, w := range []store.Write{week("maths", 5), week("music", 5), week("=sport", 7), week("arts", 1)} {
+			if _, err := moved.AddPoints(t.Context(), []store.Write{w}); err != nil {
+				t.Error(err)
+			}
+		}
+		if got := totals(t, moved, "a"); got[0] != 18 {
+			t.Errorf("xp = %d, want 18", got[0])
+		}
+	}
+}
+
+// The keys of a file that names no caller, as one from before, match any caller's.
+func TestImport_keysOfNobody(t *testing.T) {
+	const file = `{"id":"a","username":"A"}` + "\n" + `{"userId":"a","xp":5,"key":"week-1"}` + "\n"
+	s, _ := open(t)
+	load(t, s, file)
+	if c := load(t, s, file); c.Points != 0 || c.Already != 1 {
+		t.Errorf("again: counts = %+v", c)
+	}
+	retry := store.Write{Caller: "maths", Key: "week-1", Updates: []store.Update{{UserID: "a", XP: 5}}}
+	if _, err := s.AddPoints(t.Context(), []store.Write{retry}); err != nil {
+		t.Fatal(err)
+	}
+	if got := totals(t, s, "a"); got[0] != 5 {
+		t.Errorf("xp = %d, want 5", got[0])
+	}
+}
