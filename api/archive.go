@@ -46,6 +46,7 @@ type finalPage struct {
 	Entries      []live.Entry `json:"entries" nullable:"false"`
 	TotalEntries int          `json:"totalEntries" doc:"How many places there were; those of who was erased or hidden since are left out"`
 	Me           *live.Entry  `json:"me" doc:"The caller's own entry; null for who was not on the board"`
+	Ranks        string       `json:"ranks" enum:"ordinal,competition,dense" doc:"How equal scores were numbered"`
 }
 
 func closedOf(p live.ClosedPeriod) closedPeriod {
@@ -94,7 +95,7 @@ func (a *api) archive(ctx context.Context, in *archiveInput) (*archiveOutput, er
 	kind, _ := live.KindOf(in.Board)
 	return &archiveOutput{finalPage{
 		Type: kind, Board: in.Board, closedPeriod: closedOf(page.ClosedPeriod),
-		Entries: page.Entries, TotalEntries: page.TotalEntries, Me: page.Me,
+		Entries: page.Entries, TotalEntries: page.TotalEntries, Me: page.Me, Ranks: page.Ranks,
 	}}, nil
 }
 

@@ -62,6 +62,11 @@ func (a *api) boardRoutes() {
 		},
 	}}
 	orNull(schemas, "PageBody", "me")
+	for _, name := range []string{"rank", "score"} {
+		property := schemas.Map()["OwnEntry"].Properties[name]
+		property.Nullable = true
+		property.Description += "; null for a caller without a score in the period"
+	}
 	huma.Register(a.huma, page, func(ctx context.Context, in *pageInput) (*pageOutput, error) {
 		if _, err := a.admit(ctx, in.Board); err != nil {
 			return nil, a.fail(ctx, err)

@@ -114,6 +114,7 @@ type greeting struct {
 	SocketID  string   `json:"socketId"`
 	Recovered bool     `json:"recovered"`
 	Boards    []string `json:"boards"` // each once, in whatever number of periods
+	Ranks     string   `json:"ranks"`  // how equal scores are numbered
 }
 
 func (a *api) eventRoutes() {
@@ -226,7 +227,7 @@ func (a *api) events(ctx context.Context, in *eventsInput) (*huma.StreamResponse
 }
 
 func (a *api) greet(caller auth.Caller, socketID string, boards []string, recovered bool) []byte {
-	hello := greeting{Success: true, SocketID: socketID, Recovered: recovered, Boards: boards}
+	hello := greeting{Success: true, SocketID: socketID, Recovered: recovered, Boards: boards, Ranks: a.Live.Ranks()}
 	if !caller.Anonymous() {
 		hello.UserID = &caller.UserID
 	}

@@ -41,6 +41,7 @@ type FinalPage struct {
 	Entries      []Entry
 	TotalEntries int // places; those of who was erased or hidden since are left out of Entries
 	Me           *Entry
+	Ranks        string // how equal scores were numbered when it closed
 }
 
 // Final returns a page of the closed period in which the moment lies. Errors are
@@ -78,7 +79,7 @@ func (s *Service) Final(ctx context.Context, q Query, moment time.Time) (page Fi
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	page = FinalPage{ClosedPeriod: ClosedPeriod{q.Period.String(), c.Start.UTC(), c.Ends.UTC()}, TotalEntries: total, Entries: []Entry{}}
+	page = FinalPage{ClosedPeriod: ClosedPeriod{q.Period.String(), c.Start.UTC(), c.Ends.UTC()}, TotalEntries: total, Entries: []Entry{}, Ranks: c.Ranks}
 	for i := range finals {
 		page.Entries = append(page.Entries, s.finalEntry(&finals[i], shown, q.Caller))
 	}

@@ -1,7 +1,9 @@
 package live_test
 
 import (
+	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -10,6 +12,7 @@ import (
 	"time"
 
 	"marcador/live"
+	"marcador/rank"
 )
 
 func TestService_AddPoints(t *testing.T) {
@@ -206,6 +209,62 @@ func TestService_Page(t *testing.T) {
 			t.Errorf("rank %d after as many points, want 2", r.NewRank)
 		}
 	})
+}
+
+// A member without points in the period is told how many take them onto the board, and to
+// which rank.
+func TestService_Page_withoutPoints(t *testing.T) {
+	for ranks, want := range map[rank.Numbering]string{
+		rank.Ordinal: "51 4", rank.Competition: "50 4", rank.Dense: "50 3",
+	} {
+		inBubble(t, live.Options{Ranks: ranks}, func(t *testing.T, f *fixture) {
+			f.put("a", "b", "c", "d", "e")
+			me := func(who string) string {
+				var raw struct{ Me map[string]any }
+				body, err := f.Page(t.Context(), live.Query{Board: live.Global, Period: live.Daily, Limit: 10, Caller: who})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := json.Unmarshal(body, &raw); err != nil {
+					t.Fatal(err)
+				}
+				rank, hasRank := raw.Me["rank"]
+				score, hasScore := raw.Me["score"]
+				if raw.Me == nil || !hasRank || !hasScore || rank != nil || score != nil || raw.Me["userId"] != who || raw.Me["isCurrentUser"] != true {
+					t.Fatalf("me = %v, want rank and score null", raw.Me)
+				}
+				return fmt.Sprint(raw.Me["pointsToNext"], " ", raw.Me["nextRank"])
+			}
+			if got := me("e"); got != "1 1" {
+				t.Errorf("%v, nobody has points: %s", ranks, got)
+			}
+			f.give("a", 110)
+			f.give("b", 80)
+			f.give("c", 80)
+			f.give("d", 50)
+			if got := me("e"); got != want {
+				t.Errorf("%v: %s points and rank, want %s", ranks, got, want)
+			}
+			f.hide("e", true)
+			if got := me("e"); got != want {
+				t.Errorf("%v: hidden, %s points and rank, want %s", ranks, got, want)
+			}
+			points := *f.daily("e").PointsToNext
+			f.give("e", points)
+			if got := f.daily("e"); fmt.Sprint(points, " ", got.Rank) != want || got.Score != points || got.NextRank != nil {
+				t.Errorf("%v: after %d points me = %+v, want %s", ranks, points, got, want)
+			}
+			if p := f.page(0, 1, "nobody"); p.Me != nil || p.Ranks != ranks.String() {
+				t.Errorf("%v: a user who does not exist is told %+v; ranks = %q", ranks, p.Me, p.Ranks)
+			}
+		})
+	}
+}
+
+// daily is what today's page of everybody says of a user.
+func (f *fixture) daily(who string) *live.OwnEntry {
+	f.t.Helper()
+	return f.ask(live.Query{Board: live.Global, Period: live.Daily, Limit: 1, Caller: who}).Me
 }
 
 // A page is never older than the asker's own last write.

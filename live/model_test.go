@@ -1,6 +1,7 @@
 package live_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -249,12 +250,15 @@ func (m *model) compareBoard(board string, period live.Period) {
 	for _, row := range append(want, hidden...) {
 		ranks[row.UserID] = row.Rank
 	}
+	members := m.members(board)
 	for _, who := range m.people {
 		q := live.Query{Board: board, Period: period, Caller: who, Around: who, Neighbours: 1}
 		p := m.ask(q)
 		switch rank := ranks[who]; {
-		case (p.Me == nil) != (rank == 0), rank != 0 && p.Me.Rank != rank:
+		case (p.Me == nil) != (rank == 0 && !members[who]), p.Me != nil && p.Me.Rank != rank:
 			t.Fatalf("%s %s: me of %s = %+v, want rank %d", board, period, who, p.Me, rank)
+		case p.Me != nil && rank == 0 && *p.Me.NextRank > len(want)+1:
+			t.Fatalf("%s %s: %s would have rank %d of %d", board, period, who, *p.Me.NextRank, len(want)+1)
 		case rank == 0 && len(p.Entries) > 0:
 			t.Fatalf("%s %s: around %s, who is not there: %s", board, period, who, said(p.Entries))
 		case rank != 0 && m.visible(want, who) != slices.ContainsFunc(p.Entries, func(e live.Entry) bool { return e.UserID == who && e.Rank == rank && e.IsCurrentUser }):
@@ -265,6 +269,22 @@ func (m *model) compareBoard(board string, period live.Period) {
 	if u, err := m.User(ctx, who); err == nil && m.shows(board, u) && u.Ranks[board][period.String()] != ranks[who] {
 		t.Fatalf("%s %s: user %s has %v, want %d", board, period, who, u.Ranks, ranks[who])
 	}
+}
+
+// members are the users on a board, with a score in the period or without one.
+func (m *model) members(board string) map[string]bool {
+	m.t.Helper()
+	members := map[string]bool{}
+	for _, read := range []func(context.Context, string, live.Period, time.Time) ([]verify.Row, error){m.oracle.Board, m.oracle.Hidden} {
+		rows, err := read(m.fixture.t.Context(), board, live.AllTime, m.clock())
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		for _, row := range rows {
+			members[row.UserID] = true
+		}
+	}
+	return members
 }
 
 func (m *model) visible(rows []verify.Row, who string) bool {

@@ -193,12 +193,27 @@ type Entry struct {
 	IsCurrentUser bool   `json:"isCurrentUser" doc:"Whether this is the caller; always false in a broadcast"` // last, for encode
 }
 
-// OwnEntry is what a page says of who asked for it.
+// OwnEntry is what a page says of the user who asked for it. Without a score in the period
+// Rank is 0, and rank and score are null in JSON.
 type OwnEntry struct {
 	Entry
 
 	Percentile   float64 `json:"percentile" doc:"Share of the board that the caller is ahead of, in percent with one decimal"`
 	PointsToNext *int64  `json:"pointsToNext" doc:"Points that would take the caller to a better rank; null at the top"`
+	NextRank     *int    `json:"nextRank,omitempty" doc:"Only of a caller without a score in the period: the rank that pointsToNext would give"`
+}
+
+// MarshalJSON implements json.Marshaler.
+func (e OwnEntry) MarshalJSON() ([]byte, error) {
+	type plain OwnEntry // without this method
+	if e.Rank != 0 {
+		return json.Marshal(plain(e))
+	}
+	return json.Marshal(struct {
+		Rank *int `json:"rank"` // hides the one below, as does Score
+		plain
+		Score *int64 `json:"score"`
+	}{plain: plain(e)})
 }
 
 // PageBody is a page, as Service.Page encodes it.
@@ -208,7 +223,8 @@ type PageBody struct {
 	Period       string     `json:"period" enum:"daily,weekly,monthly,all-time"`
 	Entries      []Entry    `json:"entries" nullable:"false"`
 	TotalEntries int        `json:"totalEntries" doc:"Users on the board"`
-	Me           *OwnEntry  `json:"me" doc:"The caller's own entry; null for who is not on the board"`
+	Me           *OwnEntry  `json:"me" doc:"The caller's own entry; null for callers who are not on the board"`
+	Ranks        string     `json:"ranks" enum:"ordinal,competition,dense" doc:"How equal scores are numbered"`
 	LastUpdated  time.Time  `json:"lastUpdated" doc:"When the last update that the page contains was committed"`
 	Version      int64      `json:"version" doc:"Sequence number of an update, up to which all are in the page"`
 	ResetsAt     *time.Time `json:"resetsAt" doc:"When the period ends; null for all-time"`

@@ -137,16 +137,20 @@ func (r *ranking) line(e rank.Entry) line {
 	return l
 }
 
+// rankless is the entry of a user who has no score in the period.
+func rankless(user uint32) rank.Entry { return rank.Entry{User: user} }
+
 // ownLine is the caller's line with what only the caller is told.
 type ownLine struct {
 	line
 
 	percentile   float64
 	pointsToNext *int64 // nil at the top
+	nextRank     *int   // of who has no score: the rank that pointsToNext would give
 }
 
-// ownLine returns nil where there is no such user on the board. It is called with
-// s.mu held.
+// ownLine returns nil for a user who is not on the board. A member without a score in the
+// period has the rank 0. It is called with s.mu held.
 func (r *ranking) ownLine(userID string) *ownLine {
 	number, ok := r.s.people.number(userID)
 	if !ok || !r.b.has(number) {
@@ -154,7 +158,8 @@ func (r *ranking) ownLine(userID string) *ownLine {
 	}
 	e, ok := r.rank.Entry(number)
 	if !ok {
-		return nil
+		points, rank := r.rank.ToEnter()
+		return &ownLine{line: r.line(rankless(number)), pointsToNext: &points, nextRank: &rank}
 	}
 	o := &ownLine{line: r.line(e)}
 	if total := r.rank.Len(); total > 0 {

@@ -194,6 +194,9 @@ func (s *Service) PutLimit(ctx context.Context, board string, top int) error {
 // Location is where days begin.
 func (s *Service) Location() *time.Location { return s.opts.Location }
 
+// Ranks says how equal scores are numbered: "ordinal", "competition" or "dense".
+func (s *Service) Ranks() string { return s.opts.Ranks.String() }
+
 // IsMember reports whether the user may see the board by being on it: everybody the
 // global one, members that of their group, and the user that of their friends.
 func (s *Service) IsMember(ctx context.Context, board, user string) (bool, error) {
@@ -231,6 +234,7 @@ func (s *Service) Page(ctx context.Context, q Query) ([]byte, error) {
 	body = v.appendEntries(append(body, `,"entries":`...), v.own)
 	body = appendField(body, "totalEntries", int64(v.total))
 	body = append(append(body, `,"me":`...), v.me...)
+	body = append(append(body, `,"ranks":`...), quote(s.Ranks())...)
 	body = appendTime(append(body, `,"lastUpdated":`...), v.stamp.at)
 	body = appendField(body, "version", v.version)
 	if body = append(body, `,"resetsAt":`...); v.ends == nil {

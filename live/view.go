@@ -133,7 +133,7 @@ func (r *ranking) tryView(ctx context.Context, q *Query, meanwhile func()) (v vi
 		}
 	}
 	if own != nil {
-		v.me = marshal(OwnEntry{own.entry(shown, true), own.percentile, own.pointsToNext})
+		v.me = marshal(OwnEntry{own.entry(shown, true), own.percentile, own.pointsToNext, own.nextRank})
 		v.own = own.id
 	}
 	return v, whole, nil

@@ -233,6 +233,21 @@ func (b *Board) ToNext(user uint32) (points int64, ok bool) {
 	return 0, false
 }
 
+// ToEnter returns the least points, at least 1, that take a user who has no score past
+// the last on the board, or beside them where equal scores have equal ranks; and the
+// rank that these points give. O(log n).
+func (b *Board) ToEnter() (points int64, rank int) {
+	points = 1
+	for keys := range b.index.from(b.Len()) {
+		last := keys[0].score
+		if b.numbering == Ordinal {
+			last++ // whoever reached an equal score first goes first
+		}
+		points = max(points, last)
+	}
+	return points, b.rank(Item{Score: points, Seq: math.MaxInt64})
+}
+
 // Behind counts those who have a worse rank than the user, 0 for one who is not on the
 // board. O(log n).
 func (b *Board) Behind(user uint32) int {

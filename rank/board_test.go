@@ -2,6 +2,7 @@ package rank_test
 
 import (
 	"maps"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -226,6 +227,7 @@ func TestBoard_model(t *testing.T) {
 				for user := range uint32(users) {
 					checkUser(t, board, m, user, high-low)
 				}
+				checkEnter(t, board, m, high-low)
 			},
 		})
 	})
@@ -268,6 +270,22 @@ func checkUser(t *rapid.T, board *rank.Board, m *model, user uint32, spread int6
 	wantPoints, wantOK := m.toNext(user, spread)
 	if points, ok := board.ToNext(user); points != wantPoints || ok != wantOK {
 		t.Fatalf("ToNext(%d) = %d, %t, want %d, %t", user, points, ok, wantPoints, wantOK)
+	}
+}
+
+// checkEnter compares what a user without a score needs with trying one score after the
+// other.
+func checkEnter(t *rapid.T, board *rank.Board, m *model, spread int64) {
+	bottom := func(score int64) int { return m.rank(m.now, rank.Item{Score: score, Seq: math.MaxInt64}) }
+	want := int64(1)
+	if len(m.now) > 0 {
+		last := slices.MaxFunc(slices.Collect(maps.Values(m.now)), compare)
+		for want <= spread && (want < last.Score || m.numbering == rank.Ordinal && want == last.Score) {
+			want++
+		}
+	}
+	if points, got := board.ToEnter(); points != want || got != bottom(want) {
+		t.Fatalf("ToEnter() = %d, %d, want %d, %d", points, got, want, bottom(want))
 	}
 }
 

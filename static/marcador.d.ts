@@ -20,13 +20,26 @@ export interface Entry {
   readonly isCurrentUser: boolean;
 }
 
-/** The current user's own place, on the page or far below it. */
-export interface Me extends Entry {
+/** The current user's own place, on the page or far below it; without points in the period, the way to one. */
+export type Me = RankedMe | UnrankedMe;
+
+export interface RankedMe extends Entry {
   /** Share of the board that stands below, 0 to 100, with one decimal. */
   readonly percentile: number;
   /** Points that would take the next place; null at the top. */
   readonly pointsToNext: number | null;
 }
+
+/** Who is on the board and has no points in the period yet. */
+export interface UnrankedMe extends Omit<RankedMe, "rank" | "score"> {
+  readonly rank: null;
+  readonly score: null;
+  /** The place that `pointsToNext` would give. */
+  readonly nextRank: number | null;
+}
+
+/** How equal scores are numbered: 1 2 3 4, 1 2 2 4, or 1 2 2 3. */
+export type Ranks = "ordinal" | "competition" | "dense";
 
 /**
  * - `connecting`: no data yet, a first answer is awaited
@@ -55,6 +68,7 @@ export interface Page {
   readonly totalEntries: number;
   readonly version: number;
   readonly lastUpdated: string | null;
+  readonly ranks: Ranks;
   readonly me: Me | null;
 }
 

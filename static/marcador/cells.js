@@ -20,7 +20,7 @@ export function say(element, text) {
 /**
  * How somebody moved: an arrow and a figure, and the same in words.
  * @param {HTMLElement} cell
- * @param {Entry} entry
+ * @param {Pick<Entry, "change" | "changeType">} entry
  * @param {Pick<Voice, "words" | "figure">} voice
  */
 export function fillChange(cell, { change, changeType }, { words, figure }) {

@@ -1,5 +1,5 @@
 // @ts-check
-/** @import { Entry, Me, Page, Problem, RankChanged } from "../marcador.d.ts" */
+/** @import { Entry, Me, Page, Problem, RankChanged, Ranks } from "../marcador.d.ts" */
 /** @import { State } from "./connection.js" */
 
 /**
@@ -7,12 +7,13 @@
  * typed object, or throws a TypeError that names the first field that is wrong.
  *
  * @typedef {{ entries: readonly Entry[], totalEntries: number, version: number, lastUpdated: string | null }} Standing
- * @typedef {{ userId: string | null, socketId: string, recovered: boolean }} Authenticated
+ * @typedef {{ userId: string | null, socketId: string, recovered: boolean, ranks: Ranks }} Authenticated
  * @typedef {{ userId: string, oldRank: number | null, newRank: number | null, entry: Entry | null }} Change
  * @typedef {Omit<Standing, "entries"> & { from: number, changes: Change[] }} Difference
  */
 
 const CHANGE_TYPES = ["up", "down", "same", "new"];
+const RANKS = /** @type {const} */ (["ordinal", "competition", "dense"]);
 
 /**
  * @param {unknown} value
@@ -86,16 +87,24 @@ export function entry(value) {
  * @param {unknown} value
  * @param {string} name
  * @param {number} totalEntries
+ * @param {boolean} [fromTop] whether they begin with the best
  */
-function entries(value, name, totalEntries) {
+function entries(value, name, totalEntries, fromTop = true) {
   if (!Array.isArray(value)) throw new TypeError(`${name} is not a list`);
   const list = value.map(entry);
   if (list.length > totalEntries) throw new TypeError(`${name} is longer than totalEntries`);
-  if (list.length === 0 && totalEntries > 0) throw new TypeError(`${name} is empty`);
+  if (list.length === 0 && totalEntries > 0 && fromTop) throw new TypeError(`${name} is empty`);
   if (new Set(list.map((one) => one.userId)).size < list.length) {
     throw new TypeError(`${name} has a user twice`);
   }
   return list;
+}
+
+/** How equal scores are numbered; a service of before does not say it. @param {unknown} value @returns {Ranks} */
+function ranksOf(value = "ordinal") {
+  const known = RANKS.find((one) => one === value);
+  if (known === undefined) throw new TypeError(`ranks is not one of ${RANKS.join(", ")}`);
+  return known;
 }
 
 /** @param {Record<string, unknown>} from @param {string} board @param {string} period */
@@ -176,10 +185,11 @@ export function page(value, board, period) {
   followed(from, board, period);
   const totalEntries = integer(from, "totalEntries", 0);
   return {
-    entries: entries(from.entries, "entries", totalEntries),
+    entries: entries(from.entries, "entries", totalEntries, false),
     totalEntries,
     version: integer(from, "version", 0),
     lastUpdated: time(from, "lastUpdated"),
+    ranks: ranksOf(from.ranks),
     me: from.me === null ? null : me(from.me),
   };
 }
@@ -195,7 +205,10 @@ function me(value) {
     throw new TypeError("percentile is not a number from 0 to 100");
   }
   const pointsToNext = from.pointsToNext === null ? null : integer(from, "pointsToNext", 0);
-  return { ...entry(from), isCurrentUser: true, percentile, pointsToNext };
+  const own = { isCurrentUser: true, percentile, pointsToNext };
+  if (from.rank !== null) return { ...entry(from), ...own };
+  const nextRank = from.nextRank === null ? null : integer(from, "nextRank", 1);
+  return { ...entry({ ...from, rank: 1, score: 0 }), ...own, rank: null, score: null, nextRank };
 }
 
 /**
@@ -212,6 +225,7 @@ export function authenticated(value) {
     userId: userId || null,
     socketId: string(from, "socketId"),
     recovered: from.recovered,
+    ranks: ranksOf(from.ranks),
   };
 }
 
@@ -279,6 +293,7 @@ export function state(value) {
     status: known,
     userId,
     error: from.error === null ? null : problem(from.error),
+    ...(from.ranks === undefined ? {} : { ranks: ranksOf(from.ranks) }),
   });
 }
 

@@ -1,5 +1,5 @@
 // @ts-check
-/** @import { Problem, RankChanged } from "../marcador.d.ts" */
+/** @import { Problem, RankChanged, Ranks } from "../marcador.d.ts" */
 /** @import { Held } from "./held.js" */
 /** @import { Service } from "./http.js" */
 /** @import { StreamEvent } from "./sse.js" */
@@ -36,6 +36,7 @@ const LONGEST_TIMER = 24 * 60 * 60 * 1000;
  * @property {"waiting" | "live" | "offline" | "readonly" | "held" | "replaced"} status
  * @property {string | null} userId whom the last stream was for
  * @property {Problem | null} error
+ * @property {Ranks} [ranks] how equal scores are numbered, once the service has said it
  */
 
 /**
@@ -232,14 +233,14 @@ export class Connection {
   }
 
   /** @param {check.Authenticated} hello */
-  #welcome({ userId, socketId, recovered }) {
+  #welcome({ userId, socketId, recovered, ranks }) {
     clearTimeout(this.#grace);
     this.#failures = 0;
     this.#welcomedAt = Date.now();
     if (recovered) this.#newsCame();
     else this.#awaitNews();
     this.#held.begin(recovered);
-    this.#set({ status: "live", error: null, userId });
+    this.#set({ status: "live", error: null, userId, ranks });
     this.#renewLater(socketId);
   }
 

@@ -1,33 +1,44 @@
 // @ts-check
-/** @import { Me } from "../marcador.d.ts" */
+/** @import { Me, RankedMe } from "../marcador.d.ts" */
 /** @import { Voice } from "./words.js" */
 
 import { fillChange } from "./cells.js";
 import { make, portrait } from "./element-rows.js";
 
-/**
- * The reader's own place, for the line under the rows: all of it where their row is not above, else only how far
- * it is to the next. Both are as high, so that nothing moves.
- * @param {Me} me
- * @param {boolean} above
- * @param {Voice} voice
- */
-export function ownPlace(me, above, voice) {
-  const { words, figure, percent } = voice;
-  const { pointsToNext: more, percentile } = me;
+/** How far it is to the next place. @param {RankedMe} me @param {Voice} voice */
+function wayOn({ pointsToNext: more, percentile }, { words, figure, percent }) {
   const rest = make("div", "rest", more === null ? words.first : words.toNext(more, figure(more)));
   const ahead = document.createElement("span");
   ahead.className = "ahead";
   ahead.textContent = ` · ${words.ahead(percent(percentile))}`;
   rest.append(ahead);
+  return rest;
+}
+
+/**
+ * The reader's own place, for the line under the rows: all of it where their row is not above, else only how far
+ * it is to the next. Both are as high, so that nothing moves.
+ * @param {Me} me
+ * @param {string} period
+ * @param {boolean} above
+ * @param {Voice} voice
+ */
+export function ownPlace(me, period, above, voice) {
+  const { words, figure, without } = voice;
+  const ranked = me.rank !== null;
+  const rest = ranked ? wayOn(me, voice) : make("div", "rest");
+  if (!ranked) {
+    const { none, enter } = without(period, me);
+    rest.textContent = `${none} ${enter}`;
+  }
   if (above) return rest;
 
-  const rank = make("div", "rank", make("span", "", figure(me.rank)));
+  const rank = make("div", "rank", make("span", "", ranked ? figure(me.rank) : "–"));
   const change = make("div", "change");
-  fillChange(change, me, voice);
+  if (ranked) fillChange(change, me, voice);
   const name = make("span", "name", me.username);
   name.title = me.username;
-  const points = make("span", "points", make("span", "", figure(me.score)));
+  const points = make("span", "points", make("span", "", ranked ? figure(me.score) : "–"));
   const line = make("div", "", name, make("span", "you", words.you), points);
   const names = make("div", "", line, rest);
   names.className = "names";

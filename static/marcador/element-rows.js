@@ -26,7 +26,7 @@ export function make(tag, name, ...children) {
   return element;
 }
 
-/** @param {Entry} entry */
+/** @param {Pick<Entry, "userId" | "username" | "avatar">} entry */
 export function portrait({ userId, username, avatar: address }) {
   const picture = avatar(userId, username, address);
   picture.setAttribute("part", "avatar");

@@ -187,7 +187,7 @@ export class View {
     const above = rows.some(({ userId }) => userId === me.userId);
     this.#own.className = above ? "me" : "me own";
     this.#own.setAttribute("part", this.#own.className);
-    this.#own.replaceChildren(ownPlace(me, above, this.#voice));
+    this.#own.replaceChildren(ownPlace(me, this.#settings.period, above, this.#voice));
   }
 
   /** Says why there is nothing to see, and what helps. @param {Problem} problem */

@@ -1,5 +1,5 @@
 // @ts-check
-/** @import { Entry, Page, RankChanged, Snapshot } from "../marcador.d.ts" */
+/** @import { Entry, Me, Page, RankChanged, Ranks, Snapshot } from "../marcador.d.ts" */
 /** @import { Standing } from "./check.js" */
 /** @import { State } from "./connection.js" */
 /** @import { complete } from "./options.js" */
@@ -32,6 +32,11 @@ export class Following {
   #all = /** @type {readonly Entry[]} */ ([]);
   /** The epoch that `snapshot.version` counts in; null where it is not known. */
   #epoch = /** @type {string | null} */ (null);
+
+  /** How equal scores are numbered; null until the service has said it. */
+  #ranks = /** @type {Ranks | null} */ (null);
+  /** Whether the rows tell the user's own place. */
+  #told = false;
 
   #listeners = /** @type {Set<() => void>} */ (new Set());
   #watchers = /** @type {Set<(move: RankChanged) => void>} */ (new Set());
@@ -167,21 +172,29 @@ export class Following {
   }
 
   /** The stream stands otherwise. @param {State} state */
-  #stand({ status: how, userId, error }) {
+  #stand({ status: how, userId, error, ranks }) {
     const { version } = this.snapshot;
     const before = this.#how;
     this.#how = how;
+    this.#ranks = ranks ?? this.#ranks;
     const status = this.#statusOf(how);
     if (userId === this.snapshot.userId || how !== "live") {
       this.#set({ status, error });
     } else {
       this.#all = mark(this.#all, userId);
-      const me = placeIn(this.#all, userId, this.snapshot.totalEntries);
+      const me = this.#placeOf(userId, this.snapshot.totalEntries);
       this.#set({ status, error, userId, me, entries: this.#shown() });
       if (version !== null) this.#wantMe();
     }
     if (!this.#polls) clearTimeout(this.#polling);
     else if (how !== before) this.#poll();
+  }
+
+  /** The user's own place as the rows tell it, null where they don't. @param {string | null} userId @param {number} totalEntries */
+  #placeOf(userId, totalEntries) {
+    const me = placeIn(this.#all, userId, totalEntries, this.#ranks);
+    this.#told = me !== null;
+    return me;
   }
 
   /** Whether pages are read because no stream brings them. */
@@ -216,19 +229,19 @@ export class Following {
     const same = (epoch ?? this.#epoch ?? "") === this.#epoch;
     if (same && version !== null && standing.version < version) return;
     this.#epoch = epoch ?? this.#epoch ?? "";
-    this.#apply(standing, userId, me);
+    this.#apply(standing, userId, (told) => told ?? me);
     this.#wantMe();
   }
 
   /**
    * @param {Standing} standing
    * @param {string | null} userId
-   * @param {Snapshot["me"]} elsewhere the user's place where it is not among the rows
+   * @param {(told: Me | null) => Me | null} choose gives the user's place, from what the rows tell of it
    */
-  #apply({ entries, totalEntries, version, lastUpdated }, userId, elsewhere) {
+  #apply({ entries, totalEntries, version, lastUpdated }, userId, choose) {
     const old = this.snapshot;
     this.#all = mark(entries, userId);
-    const me = placeIn(this.#all, userId, totalEntries) ?? elsewhere;
+    const me = choose(this.#placeOf(userId, totalEntries));
     this.#set({
       entries: this.#shown(),
       totalEntries,
@@ -272,7 +285,8 @@ export class Following {
         this.#epoch = null;
       }
       const reader = page.me?.userId ?? (status === "readonly" ? null : userId);
-      this.#apply(page, reader, page.me && Object.freeze(page.me));
+      this.#ranks = page.ranks;
+      this.#apply(page, reader, () => page.me && Object.freeze(page.me));
     } catch (cause) {
       this.#set({ error: refusalFrom(cause).problem });
     }
@@ -318,7 +332,7 @@ export class Following {
    */
   #wantMe(soon = true) {
     const { userId, me } = this.snapshot;
-    this.#meWanted = userId !== null && !this.#all.some((one) => one.userId === userId);
+    this.#meWanted = userId !== null && !this.#told;
     if (this.#meReading || (this.#meSoon && this.#meWanted)) return;
     clearTimeout(this.#meTimer);
     this.#meTimer = undefined;
@@ -337,9 +351,9 @@ export class Following {
       const asked = visible() && this.snapshot.status === "live";
       const me = asked ? (await this.#getPage({ limit: "1" })).me : this.snapshot.me;
       const { userId } = this.snapshot;
-      const among = this.#all.some((one) => one.userId === userId);
       const own = me === null || me.userId === userId;
-      if (!among && own && !same(me, this.snapshot.me)) this.#set({ me: me && Object.freeze(me) });
+      if (!this.#told && own && !same(me, this.snapshot.me))
+        this.#set({ me: me && Object.freeze(me) });
     } catch {
       // The next update asks again.
     }

@@ -1,5 +1,5 @@
 // @ts-check
-/** @import { Entry, Me } from "../marcador.d.ts" */
+/** @import { Entry, Me, Ranks } from "../marcador.d.ts" */
 
 /** What came of a row the last time: the same object again tells whoever draws it that nothing is new. */
 const marked = /** @type {WeakMap<Entry, Entry>} */ (new WeakMap());
@@ -25,19 +25,21 @@ export function mark(entries, userId) {
 }
 
 /**
- * The user's own place as far as the rows can tell it, null where the user is not among them.
+ * The user's own place, null where the rows can't tell it: the page of the service does.
  * @param {readonly Entry[]} entries from the top of the board
  * @param {string | null} userId
  * @param {number} totalEntries
+ * @param {Ranks | null} ranks null where the service has not said it yet
  * @returns {Me | null}
  */
-export function placeIn(entries, userId, totalEntries) {
-  const index = entries.findIndex((one) => one.userId === userId);
-  if (index < 0) return null;
-  const own = entries[index];
-  const better = [...entries].reverse().find((one) => one.rank < own.rank);
+export function placeIn(entries, userId, totalEntries, ranks) {
+  const own = entries.find((one) => one.userId === userId);
+  if (own === undefined || ranks === null) return null;
+  const better = entries.findLast((one) => one.rank < own.rank);
   const behind = totalEntries - entries.filter((one) => one.rank <= own.rank).length;
-  const shared = entries.some((one, i) => i > 0 && one.rank === entries[i - 1].rank);
+  const shared = ranks !== "ordinal";
+  // The last rank may go on below the rows.
+  if (shared && behind > 0 && entries[entries.length - 1].rank === own.rank) return null;
   return Object.freeze({
     ...own,
     isCurrentUser: true,

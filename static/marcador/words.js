@@ -1,4 +1,7 @@
 // @ts-check
+/** @import { UnrankedMe } from "../marcador.d.ts" */
+
+import { PERIODS } from "./options.js";
 
 /** What a board says, on the page and in a `<marcador-board>`. Functions take a number and its text: plurals hang on the one, people read the other. */
 const es = {
@@ -61,7 +64,23 @@ const es = {
       : `Te faltan ${text} puntos para el siguiente lugar`,
   /** @param {string} percent */
   ahead: (percent) => `Por delante del ${percent}`,
+  /** In the order of the periods. */
+  noPoints: [
+    "Aún no tienes puntos.",
+    "Aún no tienes puntos hoy.",
+    "Aún no tienes puntos esta semana.",
+    "Aún no tienes puntos este mes.",
+  ],
+  /** @param {number} n @param {string} text @param {string} place */
+  enter: (n, text, place) =>
+    n === 1 ? `Con 1 punto entras en ${place}` : `Con ${text} entras en ${place}`,
 };
+
+const SUFFIXES = { one: "st", two: "nd", few: "rd", other: "th", zero: "th", many: "th" };
+const englishOrdinals = late(() => new Intl.PluralRules("en", { type: "ordinal" }));
+
+/** "7th". @param {number} n @param {string} text */
+export const english = (n, text) => text + SUFFIXES[englishOrdinals().select(n)];
 
 /** @type {typeof es} */
 const en = {
@@ -115,6 +134,14 @@ const en = {
   people: (n, text) => (n === 1 ? "1 participant" : `${text} participants`),
   toNext: (n, text) => (n === 1 ? "1 point to the next place" : `${text} points to the next place`),
   ahead: (percent) => `Ahead of ${percent}`,
+  noPoints: [
+    "You have no points yet.",
+    "You have no points today yet.",
+    "You have no points this week yet.",
+    "You have no points this month yet.",
+  ],
+  enter: (n, text, place) =>
+    `${n === 1 ? "1 point takes" : `${text} points take`} you to ${place} place`,
 };
 
 /** @typedef {ReturnType<typeof voice>} Voice words, and figures as they are written with them */
@@ -178,6 +205,19 @@ function voice(locale) {
     figure: (n) => figures.format(n),
     /** @param {number} n from 0 to 100 */
     percent: (n) => percents().format(n / 100),
+    /**
+     * What is said to a reader who has no points in the period: that, and how many lead to which place.
+     * @param {string} period
+     * @param {UnrankedMe} me
+     */
+    without: (period, { pointsToNext: more, nextRank: rank }) => {
+      const periods = /** @type {readonly string[]} */ (PERIODS);
+      const none = words.noPoints[Math.max(0, periods.indexOf(period))];
+      if (more === null || rank === null) return { none, enter: "" };
+      const text = figures.format(rank);
+      const place = language === "en" ? english(rank, text) : `${text}.º`;
+      return { none, enter: words.enter(more, figures.format(more), place) };
+    },
     /** @param {string} time */
     moment: (time) => moments().format(new Date(time)),
     /** "hace 2 min", in steps of ten seconds below a minute. @param {string} time @param {number} now milliseconds */

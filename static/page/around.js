@@ -1,5 +1,5 @@
 // @ts-check
-/** @import { Board, Snapshot } from "../marcador.d.ts" */
+/** @import { Board, Ranks, Snapshot } from "../marcador.d.ts" */
 
 import { say } from "../marcador/cells.js";
 import { find } from "./find.js";
@@ -49,7 +49,7 @@ export class Around {
 
   /** @param {Snapshot} snapshot */
   show({ me, entries, version }) {
-    if (me === null || entries.some((one) => one.userId === me.userId)) {
+    if (me === null || me.rank === null || entries.some((one) => one.userId === me.userId)) {
       if (!this.#rows.empty) this.clear();
       return;
     }
@@ -58,6 +58,14 @@ export class Around {
     this.#seen = now;
     const wait = Math.max(0, this.#readAt + LEAST - Date.now());
     this.#timer = setTimeout(() => this.#read(), wait);
+  }
+
+  /** @param {number} skipped ranks between the two @param {Ranks} ranks */
+  #showGap(skipped, ranks) {
+    this.#gap.hidden = skipped <= 0;
+    // Where equal scores share a rank, ranks do not say how many people lie between.
+    const text = ranks === "ordinal" ? words.skipped(skipped, figure(skipped)) : words.someSkipped;
+    say(this.#gapText, text);
   }
 
   async #read() {
@@ -72,9 +80,8 @@ export class Around {
       const below = page.entries.filter((one) => !top.has(one.userId));
       if (me === null || top.has(me.userId) || below.length === 0) return;
       this.#rows.show(below);
-      const skipped = below[0].rank - entries.length - 1;
-      this.#gap.hidden = skipped <= 0;
-      say(this.#gapText, words.skipped(skipped, figure(skipped)));
+      const overlaps = below.length < page.entries.length;
+      this.#showGap(overlaps ? 0 : below[0].rank - (entries.at(-1)?.rank ?? 0) - 1, page.ranks);
       this.#changed();
     } catch (cause) {
       console.warn("marcador: the places around are not known:", cause);

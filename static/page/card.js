@@ -4,11 +4,11 @@
 import { say } from "../marcador/cells.js";
 import { badgeMark } from "../marcador/drawing.js";
 import { find } from "./find.js";
-import { figure, percent, words } from "./words.js";
+import { figure, percent, without, words } from "./words.js";
 
 /** @typedef {{ minXp: number, name: string }} Badge */
 
-/** How long a place is waited for, in milliseconds: who has no points has none. */
+/** How long a place is waited for, in milliseconds: a reader who is not on the board has none. */
 const WAIT = 3_000;
 
 /** What the reader has come to: rank, badge, and the way to the next one. */
@@ -25,7 +25,7 @@ export class Card {
   #badges = /** @type {Promise<Badge[]> | null} */ (null);
 
   /** @param {Board} board @param {Snapshot} snapshot */
-  show(board, { me, userId }) {
+  show(board, { me, userId, period }) {
     if (me === null) {
       if (this.#shown !== null || userId === null) this.#waitFor(userId !== null);
       else if (this.#waiting === undefined) this.#waitFor(true);
@@ -38,7 +38,7 @@ export class Card {
     this.#waiting = undefined;
     this.#card.hidden = false;
     this.#card.classList.remove("waiting");
-    this.#fill(board, me);
+    this.#fill(board, me, period);
   }
 
   /** Keeps the room for a while, of stone. @param {boolean} coming */
@@ -50,11 +50,11 @@ export class Card {
     if (coming) this.#waiting = setTimeout(() => (this.#card.hidden = true), WAIT);
   }
 
-  /** @param {Board} board @param {Me} me */
-  async #fill(board, me) {
-    say(this.#rank, figure(me.rank));
+  /** @param {Board} board @param {Me} me @param {string} period */
+  async #fill(board, me, period) {
+    say(this.#rank, me.rank === null ? "–" : figure(me.rank));
     this.#badge.replaceChildren(badgeMark(me.rankBadge) ?? "", me.rankBadge);
-    say(this.#line, me.pointsToNext === null ? words.first : words.ahead(percent(me.percentile)));
+    say(this.#line, lineOf(me, period));
     try {
       this.#badges ??= board.read("/v1/badges").then(badgesOf);
       const badges = await this.#badges;
@@ -76,6 +76,12 @@ export class Card {
     this.#way.value = (100 * (xp - from)) / (next.minXp - from);
     say(this.#wayText, words.toBadge(next.minXp - xp, figure(next.minXp - xp), next.name));
   }
+}
+
+/** @param {Me} me @param {string} period */
+function lineOf(me, period) {
+  if (me.rank === null) return without(period, me).enter;
+  return me.pointsToNext === null ? words.first : words.ahead(percent(me.percentile));
 }
 
 /** @param {unknown} answer of `GET /v1/badges` @returns {Badge[]} */

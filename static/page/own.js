@@ -1,9 +1,10 @@
 // @ts-check
 /** @import { Snapshot } from "../marcador.d.ts" */
 
+import { say } from "../marcador/cells.js";
 import { still } from "../marcador/motion.js";
 import { find } from "./find.js";
-import { figure, percent, words } from "./words.js";
+import { figure, percent, without, words } from "./words.js";
 
 /** The reader's own place, docked at the bottom edge while their row is not in view. */
 export class Own {
@@ -32,9 +33,17 @@ export class Own {
   }
 
   /** @param {Snapshot} snapshot */
-  show({ me }) {
+  show({ me, period }) {
     this.#known = me !== null;
     if (me === null) {
+      this.#watch(null);
+      return;
+    }
+    if (me.rank === null) {
+      const { none, enter } = without(period, me);
+      say(this.#rank, "–");
+      say(this.#next, none);
+      say(this.#line, enter);
       this.#watch(null);
       return;
     }

@@ -143,19 +143,38 @@ function racePlot(entries, labels, strong) {
       axes: [axis({ size: AXIS, splits: () => steps, values }), { show: false }],
       series: [{}, ...series],
     },
-    [steps, ...entries.map(({ ranks }) => ranks)],
+    [steps, ...heights(entries)],
   ];
+}
+
+/**
+ * How low each line runs, time by time: at its rank, and where several share one, each below the other as in the
+ * list of names, which the lines end at.
+ * @param {Course[]} entries
+ */
+function heights(entries) {
+  const lines = entries.map(({ ranks }) => [...ranks]);
+  for (let time = 0; time < (lines[0]?.length ?? 0); time++) {
+    let last = 0;
+    // The sort is stable: equal ranks stay in the order of the names.
+    const there = lines.filter((line) => line[time] !== null);
+    for (const line of there.sort((one, other) => Number(one[time]) - Number(other[time]))) {
+      last = Math.max(Number(line[time]), last + 1);
+      line[time] = last;
+    }
+  }
+  return lines;
 }
 
 /** A name at the end of its line. @param {Course} course @param {number} index @param {string | null} userId */
 function nameOf({ userId: whose, username, ranks }, index, userId) {
   const item = document.createElement("li");
   const [number, name] = [document.createElement("span"), document.createElement("bdi")];
-  number.textContent = figure(index + 1);
+  number.textContent = figure(ranks[ranks.length - 1] ?? index + 1);
   name.textContent = username;
   name.title = username;
   item.append(number, name);
-  item.classList.toggle("first", index === 0);
+  item.classList.toggle("first", (ranks[ranks.length - 1] ?? index + 1) === 1);
   item.classList.toggle("own", whose === userId);
   // What the line shows, for who does not see it.
   const then = ranks.find((rank) => rank !== null);

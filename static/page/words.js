@@ -1,6 +1,6 @@
 // @ts-check
 
-import { late, speak } from "../marcador/words.js";
+import { english, late, speak } from "../marcador/words.js";
 
 /**
  * What the page says besides, in Spanish and in English. Plain texts are strings; what carries a number is a
@@ -50,6 +50,7 @@ const es = {
     n === 1 ? `Te falta 1 punto para ser ${badge}` : `Te faltan ${text} puntos para ser ${badge}`,
   /** @param {number} n @param {string} text */
   skipped: (n, text) => (n === 1 ? "1 lugar más" : `${text} lugares más`),
+  someSkipped: "Más lugares",
   /** @param {string} from @param {string} to */
   moved: (from, to) => `del ${from} al ${to} lugar`,
   /** Before "lugar": 1.er, 2.º, 3.er, 11.º, 13.er, 21.er. @param {number} n @param {string} text */
@@ -58,9 +59,6 @@ const es = {
     return text + (short ? ".er" : ".º");
   },
 };
-
-const SUFFIXES = { one: "st", two: "nd", few: "rd", other: "th", zero: "th", many: "th" };
-const englishOrdinals = late(() => new Intl.PluralRules("en", { type: "ordinal" }));
 
 /** @type {typeof es} */
 const en = {
@@ -101,13 +99,14 @@ const en = {
   fell: (place) => `You are now ${place}`,
   toBadge: (n, text, badge) => (n === 1 ? `1 point to ${badge}` : `${text} points to ${badge}`),
   skipped: (n, text) => (n === 1 ? "1 more place" : `${text} more places`),
+  someSkipped: "More places",
   moved: (from, to) => `from ${from} to ${to}`,
-  ordinal: (n, text) => text + SUFFIXES[englishOrdinals().select(n)],
+  ordinal: english,
 };
 
 const voice = speak([...(globalThis.navigator?.languages ?? [])]);
 
-export const { language, figure, percent, moment, ago, nameOf } = voice;
+export const { language, figure, percent, moment, ago, nameOf, without } = voice;
 
 export const words = { ...voice.words, ...(language === "en" ? en : es) };
 

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as check from "../marcador/check.js";
+import { speak } from "../marcador/words.js";
 import { entry, page, update } from "./service.js";
 
 /** @param {unknown} data */
@@ -15,6 +16,39 @@ test("a correct update and page pass", () => {
   const me = { ...entry(150), percentile: 25, pointsToNext: 11 };
   const got = check.page(page(7, { me }), "global", "all-time");
   assert.deepEqual(got.me, { ...me, isCurrentUser: true });
+});
+
+test("a reader without points is told how many lead to which place", () => {
+  /** @param {Record<string, unknown>} fields */
+  const meOf = (fields) => {
+    const me = { ...entry(1), rank: null, score: null, percentile: 0, pointsToNext: 51, ...fields };
+    return check.page(page(7, { me }), "global", "all-time").me;
+  };
+  const me = meOf({ nextRank: 6 });
+  assert.deepEqual(me, {
+    ...entry(1),
+    rank: null,
+    score: null,
+    isCurrentUser: true,
+    percentile: 0,
+    pointsToNext: 51,
+    nextRank: 6,
+  });
+  assert.equal(meOf({ pointsToNext: null, nextRank: null })?.pointsToNext, null);
+  assert.throws(() => meOf({}), /nextRank/);
+  assert.throws(() => meOf({ nextRank: 0 }), /nextRank/);
+  const { none, enter } = speak(["es-MX"]).without("daily", /** @type {any} */ (me));
+  assert.equal(`${none} ${enter}`, "Aún no tienes puntos hoy. Con 51 entras en 6.º");
+  const english = speak(["en"]).without("weekly", /** @type {any} */ (meOf({ nextRank: 22 })));
+  assert.equal(english.enter, "51 points take you to 22nd place");
+});
+
+test("a page says how equal scores are numbered", () => {
+  /** @param {unknown} [ranks] */
+  const ranksOf = (ranks) => check.page({ ...page(7), ranks }, "global", "all-time").ranks;
+  assert.equal(ranksOf("dense"), "dense");
+  assert.equal(ranksOf(), "ordinal"); // of a service that does not say it
+  assert.throws(() => ranksOf("olympic"), TypeError);
 });
 
 test("unknown fields are dropped", () => {

@@ -131,6 +131,18 @@ test("around reads the rows near the user's own", async () => {
   await assert.rejects(board.around(), { status: 0, code: "malformed" });
 });
 
+test("a page's own place goes before what the rows would say", async () => {
+  given.service.userId = "u2";
+  const board = follow();
+  await untilVersion(board, 5);
+  const me = { ...entry(2), isCurrentUser: true, percentile: 12.5, pointsToNext: 777 };
+  given.service.onPage = (_, response) =>
+    response.end(JSON.stringify(page(6, { me, ranks: "dense" })));
+  await board.refresh();
+  // A live stream is the newer source of rows, but the same version may be read.
+  assert.equal(board.getSnapshot().me?.pointsToNext, 777);
+});
+
 test("read gives JSON with the board's token, or an error with status and code", async () => {
   const board = follow({ getToken: async () => "t1" });
   await untilVersion(board, 5);

@@ -1,5 +1,5 @@
 // @ts-check
-/** @import { Entry } from "../marcador.d.ts" */
+/** @import { Entry, Ranks } from "../marcador.d.ts" */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -23,14 +23,25 @@ function board(rows) {
   }));
 }
 
-/** @param {Entry[]} entries @param {string} userId */
-function told(entries, userId) {
-  const me = placeIn(entries, userId, 10);
+/** @param {Entry[]} entries @param {string} userId @param {Ranks | null} ranks @param {number} [total] */
+function told(entries, userId, ranks, total = 10) {
+  const me = placeIn(entries, userId, total, ranks);
   return me && [me.rank, me.percentile, me.pointsToNext];
 }
 
-test("who is not among the rows has no place in them", () => {
-  assert.equal(told(board([["a", 1, 9]]), "b"), null);
+test("a user who is not among the rows has no place in them", () => {
+  assert.equal(told(board([["a", 1, 9]]), "b", "ordinal"), null);
+});
+
+test("nothing is guessed of how equal scores are numbered", () => {
+  const entries = board([
+    ["a", 1, 100],
+    ["b", 2, 60],
+  ]);
+  assert.equal(told(entries, "b", null), null);
+  assert.deepEqual(told(entries, "b", "ordinal", 2), [2, 0, 41]);
+  assert.deepEqual(told(entries, "b", "competition", 2), [2, 0, 40]);
+  assert.deepEqual(told(entries, "b", "dense", 2), [2, 0, 40]);
 });
 
 test("equal scores in the order in which they were reached", () => {
@@ -39,9 +50,9 @@ test("equal scores in the order in which they were reached", () => {
     ["b", 2, 7],
     ["c", 3, 7],
   ]);
-  assert.deepEqual(told(entries, "a"), [1, 90, null]);
-  assert.deepEqual(told(entries, "b"), [2, 80, 3]);
-  assert.deepEqual(told(entries, "c"), [3, 70, 1]);
+  assert.deepEqual(told(entries, "a", "ordinal"), [1, 90, null]);
+  assert.deepEqual(told(entries, "b", "ordinal"), [2, 80, 3]);
+  assert.deepEqual(told(entries, "c", "ordinal"), [3, 70, 1]);
 });
 
 test("equal scores that share a rank", () => {
@@ -51,7 +62,9 @@ test("equal scores that share a rank", () => {
     ["c", 2, 7],
     ["d", 4, 5],
   ]);
-  assert.deepEqual(told(entries, "b"), [2, 70, 2]);
-  assert.deepEqual(told(entries, "c"), [2, 70, 2]);
-  assert.deepEqual(told(entries, "d"), [4, 60, 2]);
+  assert.deepEqual(told(entries, "b", "competition"), [2, 70, 2]);
+  assert.deepEqual(told(entries, "c", "competition"), [2, 70, 2]);
+  assert.deepEqual(told(entries, "d", "competition", 4), [4, 0, 2]);
+  // Others may have the last row's rank too, below the rows.
+  assert.equal(told(entries, "d", "competition", 10), null);
 });
