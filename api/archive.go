@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"reflect"
 	"time"
@@ -55,8 +56,8 @@ func closedOf(p live.ClosedPeriod) closedPeriod {
 
 func (a *api) archiveRoutes() {
 	op := a.operation(http.MethodGet, "/v1/leaderboards/{board}/archive", "getArchive", "Boards", "Closed periods, and their final pages", access{public: true})
-	op.Description = membersOnly + " Without start it is the list of closed periods, with start the final page of one. " +
-		"A group's is of those who were members when the period closed."
+	op.Description = "The closed periods of a group are for those who were members when they closed, those of friends for their owner; the scope `admin` reads all. " +
+		"Without start it is the list of closed periods, with start the final page of one. Places are final: hiding or erasing somebody later leaves a gap."
 	op.RejectUnknownQueryParameters = true
 	schemas := a.huma.OpenAPI().Components.Schemas
 	op.Responses = map[string]*huma.Response{"200": {
@@ -70,12 +71,13 @@ func (a *api) archiveRoutes() {
 }
 
 func (a *api) archive(ctx context.Context, in *archiveInput) (*archiveOutput, error) {
-	if _, err := a.admit(ctx, in.Board); err != nil {
+	asMember, err := a.admitThen(ctx, in.Board)
+	if err != nil {
 		return nil, a.fail(ctx, err)
 	}
 	period, _ := live.ParsePeriod(in.Period) // huma has checked it
 	if in.Start == "" {
-		return a.closedPeriods(ctx, in, period)
+		return a.closedPeriods(ctx, in, period, asMember)
 	}
 	moment, err := time.Parse(time.RFC3339, in.Start)
 	if err != nil {
@@ -87,10 +89,10 @@ func (a *api) archive(ctx context.Context, in *archiveInput) (*archiveOutput, er
 	caller := callerOf(ctx)
 	page, err := a.Live.Final(ctx, live.Query{
 		Board: in.Board, Period: period, Offset: in.Offset, Limit: in.Limit,
-		Caller: caller.UserID, All: caller.May(auth.ScopeAdmin),
+		Caller: caller.UserID, All: caller.May(auth.ScopeAdmin), AsMember: asMember,
 	}, moment)
 	if err != nil {
-		return nil, a.fail(ctx, err)
+		return nil, a.failThen(ctx, err)
 	}
 	kind, _ := live.KindOf(in.Board)
 	return &archiveOutput{finalPage{
@@ -99,14 +101,38 @@ func (a *api) archive(ctx context.Context, in *archiveInput) (*archiveOutput, er
 	}}, nil
 }
 
-func (a *api) closedPeriods(ctx context.Context, in *archiveInput, period live.Period) (*archiveOutput, error) {
+// admitThen is admit for the past: a group's closed period is for the members that it had
+// at its end, which is not known here. It reports whether that has to be looked at.
+func (a *api) admitThen(ctx context.Context, board string) (asMember bool, err error) {
+	if kind, _ := live.KindOf(board); kind == live.Friends {
+		_, err = a.admit(ctx, board)
+		return false, err
+	}
+	return a.restricted(ctx, board)
+}
+
+// failThen is fail for the past.
+func (a *api) failThen(ctx context.Context, err error) error {
+	if !errors.Is(err, live.ErrNotMember) {
+		return a.fail(ctx, err)
+	}
+	return notMemberAs("board: the period is for those who were members when it closed; use a token of one, or with the scope admin")
+}
+
+func (a *api) closedPeriods(ctx context.Context, in *archiveInput, period live.Period, asMember bool) (*archiveOutput, error) {
 	before := in.Before
 	if before.IsZero() {
 		before = time.UnixMilli(1 << 52) // later than any
 	}
-	closed, err := a.Live.Closed(ctx, period, before, in.Limit)
+	var closed []live.ClosedPeriod
+	var err error
+	if asMember {
+		closed, err = a.Live.ClosedTo(ctx, in.Board, callerOf(ctx).UserID, period, before, in.Limit)
+	} else {
+		closed, err = a.Live.Closed(ctx, period, before, in.Limit)
+	}
 	if err != nil {
-		return nil, a.fail(ctx, err)
+		return nil, a.failThen(ctx, err)
 	}
 	list := closedPeriods{Board: in.Board, Periods: []closedPeriod{}}
 	for _, p := range closed {

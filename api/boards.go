@@ -151,6 +151,19 @@ const membersOnly = "The board of a group is for its members, that of friends fo
 // admit reports whether the caller may read the board by being a member of it and not
 // otherwise, or returns the problem that they may not read it.
 func (a *api) admit(ctx context.Context, board string) (asMember bool, err error) {
+	if asMember, err = a.restricted(ctx, board); err != nil || !asMember {
+		return false, err
+	}
+	is, err := a.Live.IsMember(ctx, board, callerOf(ctx).UserID)
+	if err == nil && !is {
+		err = notMember()
+	}
+	return is, err
+}
+
+// restricted reports whether only members may read the board as far as the caller goes, or
+// returns the problem that the caller may not read it, whoever is a member.
+func (a *api) restricted(ctx context.Context, board string) (bool, error) {
 	caller := callerOf(ctx)
 	switch {
 	case !rules.Board(board):
@@ -160,11 +173,7 @@ func (a *api) admit(ctx context.Context, board string) (asMember bool, err error
 	case caller.Anonymous():
 		return false, tokenMissing()
 	}
-	is, err := a.Live.IsMember(ctx, board, caller.UserID)
-	if err == nil && !is {
-		err = notMember()
-	}
-	return is, err
+	return true, nil
 }
 
 func tokenMissing() error {
@@ -172,7 +181,10 @@ func tokenMissing() error {
 }
 
 func notMember() error {
-	p := problemOf(http.StatusForbidden, "not_a_member",
-		"board: it is for its members; be one, or use a token with the scope admin", fault{"board", "is for its members"})
+	return notMemberAs("board: it is for its members; be one, or use a token with the scope admin")
+}
+
+func notMemberAs(detail string) error {
+	p := problemOf(http.StatusForbidden, "not_a_member", detail, fault{"board", "is for its members"})
 	return huma.ErrorWithHeaders(p, http.Header{"WWW-Authenticate": {realm + `, error="insufficient_scope", scope="admin"`}})
 }

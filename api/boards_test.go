@@ -1,6 +1,8 @@
 package api_test
 
 import (
+	"database/sql"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -16,6 +18,19 @@ func (f *fixture) school(id string, members ...string) {
 	f.t.Helper()
 	for _, m := range members {
 		f.must(nil, http.MethodPut, "/v1/users/"+m, fmt.Sprintf(`{"username":"name of %s","groups":{"school":[%q]}}`, m, id))
+	}
+}
+
+// execute changes the database as another program would.
+func (f *fixture) execute(query string) {
+	f.t.Helper()
+	db, err := sql.Open("sqlite", "file:"+f.db+"?_pragma=busy_timeout(5000)")
+	if err == nil {
+		_, err = db.ExecContext(f.t.Context(), query)
+		err = errors.Join(err, db.Close())
+	}
+	if err != nil {
+		f.t.Fatal(err)
 	}
 }
 
@@ -67,6 +82,49 @@ func TestBoards_access(t *testing.T) {
 	f.school("42", "leo")
 	if a := f.do(tokens["leo"], http.MethodGet, "/v1/leaderboards/school:42", ""); a.status != http.StatusOK {
 		t.Errorf("after the move: %d %s", a.status, a.body)
+	}
+}
+
+// A pupil who has moved reads the closed periods of the class in which they were, as
+// themselves, and none that ended before they came or after they left.
+func TestArchive_moved(t *testing.T) {
+	f := newFixture(t, nil)
+	f.school("7a", "ana", "leo")
+	f.school("8a", "ana", "eva")
+	f.execute(`
+		INSERT INTO closings VALUES (1, 'daily', 1000, 2000, 'ordinal', 2, 1), (2, 'daily', 2000, 3000, 'ordinal', 2, 1);
+		INSERT INTO finals SELECT number, 1, 1, 1, 0, 9, 9, 0 FROM closings UNION ALL SELECT number, 2, 2, 2, 0, 5, 5, 0 FROM closings;
+		INSERT INTO places SELECT number, 1, 1 FROM closings UNION ALL SELECT number, 2, 2 FROM closings;
+		UPDATE memberships SET since = 0, until = iif(until IS NULL, NULL, 2500) WHERE group_id = '7a';
+		UPDATE memberships SET since = 2500 WHERE group_id = '8a'`)
+	for _, c := range []struct {
+		who, board, start string
+		status            int
+	}{
+		{"ana", "school:7a", "1970-01-01T00:00:01Z", http.StatusOK},
+		{"ana", "school:7a", "1970-01-01T00:00:02Z", http.StatusForbidden},
+		{"ana", "school:8a", "1970-01-01T00:00:01Z", http.StatusForbidden},
+		{"ana", "school:8a", "1970-01-01T00:00:02Z", http.StatusOK},
+		{"leo", "school:7a", "1970-01-01T00:00:02Z", http.StatusOK},
+		{"eva", "school:7a", "1970-01-01T00:00:01Z", http.StatusForbidden},
+		{"eva", "school:7a", "1970-01-01T00:01:00Z", http.StatusForbidden}, // no period is closed there
+		{"ana", "school:7a", "1970-01-01T00:01:00Z", http.StatusNotFound},
+	} {
+		a := f.do(f.token(c.who, ""), http.MethodGet, "/v1/leaderboards/"+c.board+"/archive?start="+c.start, "")
+		if a.status != c.status {
+			t.Errorf("%s reads %s from %s: %d %s, want %d", c.who, c.board, c.start, a.status, a.body, c.status)
+		}
+		if c.status == http.StatusOK && !strings.Contains(string(a.body), `"me":{"rank":`) {
+			t.Errorf("%s is nobody on %s: %s", c.who, c.board, a.body)
+		}
+	}
+	for who, want := range map[string]int{"ana": 1, "leo": 2, "eva": -1} {
+		a := f.do(f.token(who, ""), http.MethodGet, "/v1/leaderboards/school:7a/archive", "")
+		if want < 0 {
+			a.wantProblem(t, http.StatusForbidden, "not_a_member", "board")
+		} else if n := strings.Count(string(a.body), `"period":`); n != want {
+			t.Errorf("%s is told of %d periods, want %d: %s", who, n, want, a.body)
+		}
 	}
 }
 

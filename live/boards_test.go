@@ -212,7 +212,7 @@ func TestService_Final(t *testing.T) {
 			{live.Global, 0, "2 c:70 3 a:50 ", 3}, // the first is erased, who was hidden had no place
 			{live.Global, 1, "1 b:7 1 a:7 ", 2},
 			{live.Global, 2, "", 0},
-			{"school:1", 0, "1 a:50 ", 1},
+			{"school:1", 0, "2 a:50 ", 2}, // as there
 			{"school:2", 0, "1 c:70 ", 1},
 			{"school:2", 1, "1 b:7 ", 1}, // whose move was still on that day
 			{"friends:a", 0, "1 a:50 ", 1},
@@ -227,8 +227,8 @@ func TestService_Final(t *testing.T) {
 		if _, me, _ := final("school:2", 0, "shy"); me == nil || me.Rank != 2 {
 			t.Errorf("who was hidden had %+v, want rank 2", me)
 		}
-		if _, me, _ := final("school:1", 1, "a"); me == nil || me.Rank != 1 || me.Change != 0 || me.ChangeType != "same" || me.XP != 57 {
-			t.Errorf("a had %+v, want the first place again", me)
+		if _, me, _ := final("school:1", 1, "a"); me == nil || me.Rank != 1 || me.Change != 1 || me.ChangeType != "up" || me.XP != 57 {
+			t.Errorf("a had %+v, want the first place after the second", me)
 		}
 		closed, err := f.Closed(t.Context(), live.Daily, time.Now(), 10)
 		if err != nil || len(closed) != 4 || !closed[3].Start.Equal(began) || !closed[0].End.Equal(began.AddDate(0, 0, 4)) {

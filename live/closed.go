@@ -23,14 +23,75 @@ type ClosedPeriod struct {
 // at most limit.
 func (s *Service) Closed(ctx context.Context, p Period, before time.Time, limit int) ([]ClosedPeriod, error) {
 	closings, err := s.store.Closings(ctx, p, before, limit)
+	return closedPeriods(closings, p), err
+}
+
+// ClosedTo is Closed for those periods of a group's board that the user may read: at
+// whose end the user was a member. ErrNotMember for a user who is no member now and was
+// none then.
+func (s *Service) ClosedTo(ctx context.Context, board, user string, p Period, before time.Time, limit int) ([]ClosedPeriod, error) {
+	closings, err := s.store.ClosingsOf(ctx, p, before, limit, board, user)
 	if err != nil {
 		return nil, err
 	}
+	if len(closings) == 0 { // before that time; later ones may be theirs
+		if err := s.checkMember(ctx, board, user, p); err != nil {
+			return nil, err
+		}
+	}
+	return closedPeriods(closings, p), nil
+}
+
+// lastOfTime is later than any period.
+var lastOfTime = time.UnixMilli(1 << 52)
+
+// checkMember returns ErrNotMember for a user who is not a member of the group, and was
+// none at the end of any closed period of the kind.
+func (s *Service) checkMember(ctx context.Context, board, user string, p Period) error {
+	is, err := s.store.IsMember(ctx, board, user)
+	if err != nil || is {
+		return err
+	}
+	closings, err := s.store.ClosingsOf(ctx, p, lastOfTime, 1, board, user)
+	if err == nil && len(closings) == 0 {
+		err = fmt.Errorf("%w of %q", ErrNotMember, board)
+	}
+	return err
+}
+
+// closing returns the closed period in which the moment lies. To a member it must be one at
+// whose end they were a member. Errors are ErrNotClosed and ErrNotMember.
+func (s *Service) closing(ctx context.Context, q *Query, moment time.Time) (*store.Closing, error) {
+	behind := moment.Add(time.Millisecond)
+	closings, err := s.store.Closings(ctx, q.Period, behind, 1)
+	if err != nil {
+		return nil, err
+	}
+	is := len(closings) > 0 && moment.Before(closings[0].Ends)
+	if q.AsMember && !is {
+		err = s.checkMember(ctx, q.Board, q.Caller, q.Period)
+	} else if q.AsMember {
+		var theirs []store.Closing
+		theirs, err = s.store.ClosingsOf(ctx, q.Period, behind, 1, q.Board, q.Caller)
+		if err == nil && (len(theirs) == 0 || theirs[0].Number != closings[0].Number) {
+			err = fmt.Errorf("%w of %q then", ErrNotMember, q.Board)
+		}
+	}
+	if err == nil && !is {
+		err = fmt.Errorf("%w: %s %s", ErrNotClosed, q.Period, moment)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &closings[0], nil
+}
+
+func closedPeriods(closings []store.Closing, p Period) []ClosedPeriod {
 	list := make([]ClosedPeriod, len(closings))
 	for i, c := range closings {
 		list[i] = ClosedPeriod{p.String(), c.Start.UTC(), c.Ends.UTC()}
 	}
-	return list, nil
+	return list
 }
 
 // FinalPage is a page of a board as it was when a period closed. Names and badges are
@@ -45,19 +106,15 @@ type FinalPage struct {
 }
 
 // Final returns a page of the closed period in which the moment lies. Errors are
-// ErrUnknownBoard and ErrNotClosed.
+// ErrUnknownBoard, ErrNotClosed, and ErrNotMember.
 func (s *Service) Final(ctx context.Context, q Query, moment time.Time) (page FinalPage, err error) {
 	if _, ok := KindOf(q.Board); !ok {
 		return page, fmt.Errorf("%w: %q", ErrUnknownBoard, q.Board)
 	}
-	closings, err := s.store.Closings(ctx, q.Period, moment.Add(time.Millisecond), 1)
+	c, err := s.closing(ctx, &q, moment)
 	if err != nil {
 		return page, err
 	}
-	if len(closings) == 0 || !moment.Before(closings[0].Ends) {
-		return page, fmt.Errorf("%w: %s %s", ErrNotClosed, q.Period, moment)
-	}
-	c := &closings[0]
 	limit := q.Limit
 	if most := s.Limit(q.Board); most > 0 && !q.All {
 		limit = max(min(limit, most-q.Offset), 0)

@@ -24,6 +24,8 @@ type Query struct {
 
 	Caller string // a user's id, or empty
 	All    bool   // also those past the board's limit
+
+	AsMember bool // of a closed period: for who was a member of the group at its end
 }
 
 // view is a page and, where it was asked for by a user on the board, what they

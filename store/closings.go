@@ -272,6 +272,7 @@ func (s *Store) removeClosing(ctx context.Context, number int64) error {
 			removed := int64(0)
 			for _, query := range []string{
 				`DELETE FROM finals WHERE closing = ?1 AND position IN (SELECT position FROM finals WHERE closing = ?1 LIMIT ?2)`,
+				`DELETE FROM gaps WHERE closing = ?1 AND (kind, group_id, position) IN (SELECT kind, group_id, position FROM gaps WHERE closing = ?1 LIMIT ?2)`,
 				`DELETE FROM places WHERE closing = ?1 AND user IN (SELECT user FROM places WHERE closing = ?1 LIMIT ?2)`,
 			} {
 				result, err := t.conn.ExecContext(ctx, query, number, atOnce)

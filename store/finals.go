@@ -13,9 +13,25 @@ import (
 // Closings returns the closed periods of a kind that began before a time, newest first,
 // at most limit.
 func (s *Store) Closings(ctx context.Context, p Period, before time.Time, limit int) (list []Closing, err error) {
+	return s.closings(ctx, p, before, limit, ``)
+}
+
+// ClosingsOf is Closings for the periods at whose end the user was a member of the group
+// that the board's name has behind its kind.
+func (s *Store) ClosingsOf(ctx context.Context, p Period, before time.Time, limit int, board, userID string) (list []Closing, err error) {
+	kind, id, _ := strings.Cut(board, ":")
+	return s.closings(ctx, p, before, limit, `AND EXISTS (
+		SELECT 1 FROM memberships WHERE user = (SELECT number FROM users WHERE id = ?) AND kind = ? AND group_id = ?
+		AND since < ends AND (until IS NULL OR until >= ends))`, userID, kind, id)
+}
+
+// closings is Closings with one more condition.
+func (s *Store) closings(ctx context.Context, p Period, before time.Time, limit int, and string, args ...any) (list []Closing, err error) {
+	//nolint:gosec // the condition is one of those above
 	rows, err := s.read.QueryContext(ctx, `
 		SELECT number, start, ends, ranks, entries FROM closings
-		WHERE period = ? AND start < ? AND complete ORDER BY start DESC LIMIT ?`, p.String(), before.UnixMilli(), limit)
+		WHERE period = ? AND start < ? AND complete `+and+` ORDER BY start DESC LIMIT ?`,
+		append(append([]any{p.String(), before.UnixMilli()}, args...), limit)...)
 	if err != nil {
 		return nil, fmt.Errorf("read closings: %w", err)
 	}
@@ -40,9 +56,10 @@ type NamedFinal struct {
 }
 
 // Finals returns the places of a board in a closed period that have more than offset
-// others in front of them, at most limit, of those who are not hidden now; and how many
-// there are. A board's members are those of when the period closed; of friends, those of
-// now. The first is that of the user with the id own, hidden or not, or nil.
+// others in front of them, at most limit, and how many there are. Places keep the numbers
+// that they had when it closed: those of users who are hidden or erased since are left out.
+// A board's members are those of when the period closed; of friends, those of now. The
+// first result is the place of the user with the id own, hidden or not, or nil.
 //
 // O(limit) for the global board, for another one its members.
 func (s *Store) Finals(ctx context.Context, c *Closing, board string, offset, limit int, own string) (me *NamedFinal, finals []NamedFinal, total int, err error) {
@@ -75,24 +92,30 @@ func (s *Store) Finals(ctx context.Context, c *Closing, board string, offset, li
 // Global is the board of everybody.
 const Global = "global"
 
-// placesOf returns a query, in brackets, for the places of a board in a closed period.
+// placesOf returns a query, in brackets, for the places of a board in a closed period, in
+// the numbers that they had when it closed, of users who are hidden since too. A place
+// whose user was erased has the user null, or is missing from the global board. The
+// standing is the rank among everybody.
 func (s *Store) placesOf(c *Closing, board string) (query string, args []any) {
 	if board == Global {
-		return `(SELECT user, position AS place, rank, score, xp, ml_coins, prior FROM finals
+		return `(SELECT user, position AS place, rank, rank AS standing, score, xp, ml_coins, prior FROM finals
 			WHERE closing = ? AND position <= ?)`, []any{c.Number, c.Entries}
 	}
 	members, args := s.membersOf(c, board)
+	// Of two users, one had more points if its standing is better: so gaps need no points.
 	rank := map[string]string{
-		"ordinal":     `row_number() OVER (ORDER BY f.position)`,
-		"competition": `rank() OVER (ORDER BY f.score DESC)`,
-		"dense":       `dense_rank() OVER (ORDER BY f.score DESC)`,
+		"ordinal":     `row_number() OVER (ORDER BY position)`,
+		"competition": `rank() OVER (ORDER BY standing)`,
+		"dense":       `dense_rank() OVER (ORDER BY standing)`,
 	}[c.Ranks]
-	return `(SELECT f.user, row_number() OVER (ORDER BY f.position) AS place, ` + rank + ` AS rank,
-			f.score, f.xp, f.ml_coins, 0 AS prior
-		FROM (` + members + `) m JOIN users u ON u.number = m.user AND NOT u.hidden
-		JOIN places p ON p.user = m.user AND p.closing = ?
-		JOIN finals f ON f.closing = p.closing AND f.position = p.position WHERE f.position <= ?)`,
-		append(args, c.Number, c.Entries)
+	kind, id, _ := strings.Cut(board, ":")
+	return `(SELECT user, row_number() OVER (ORDER BY position) AS place, ` + rank + ` AS rank, standing, score, xp, ml_coins, 0 AS prior
+		FROM (SELECT f.user, f.position, f.rank AS standing, f.score, f.xp, f.ml_coins
+		      FROM (` + members + `) m JOIN places p ON p.user = m.user AND p.closing = ?
+		      JOIN finals f ON f.closing = p.closing AND f.position = p.position WHERE f.position <= ?
+		      UNION ALL
+		      SELECT NULL, position, rank, 0, 0, 0 FROM gaps WHERE closing = ? AND kind = ? AND group_id = ?))`,
+		append(args, c.Number, c.Entries, c.Number, kind, id)
 }
 
 // membersOf returns a query for the members of a board when the period closed.
@@ -127,35 +150,31 @@ func (s *Store) finals(ctx context.Context, query string, args ...any) (finals [
 	return finals, rows.Err()
 }
 
-// ownFinal returns the place of one user. One who was hidden has the rank that they
-// would have had, behind those of the same score.
+// ownFinal returns the place of one user. A user who was hidden when the period closed has
+// no place, and is given the rank that they would have had.
 func (s *Store) ownFinal(ctx context.Context, c *Closing, board, own string) (*NamedFinal, error) {
 	places, args := s.placesOf(c, board)
 	found, err := s.finals(ctx, `
 		SELECT d.user, u.id, d.place, d.rank, d.score, d.xp, d.ml_coins, d.prior
 		FROM `+places+` d JOIN users u ON u.number = d.user WHERE u.id = ?`, append(args, own)...)
-	if err != nil {
-		return nil, err
-	}
-	if len(found) == 1 {
-		return &found[0], nil
+	if err != nil || len(found) == 1 {
+		return first(found), err
 	}
 	members, membersArgs := s.membersOf(c, board)
 	found, err = s.finals(ctx, `
 		SELECT f.user, u.id, 0, f.rank, f.score, f.xp, f.ml_coins, 0
 		FROM users u JOIN places p ON p.user = u.number AND p.closing = ?
 		JOIN finals f ON f.closing = p.closing AND f.position = p.position
-		WHERE u.id = ? AND (f.position > ? OR u.hidden) AND u.number IN (`+members+`)`, append([]any{c.Number, own, c.Entries}, membersArgs...)...)
+		WHERE u.id = ? AND f.position > ? AND u.number IN (`+members+`)`, append([]any{c.Number, own, c.Entries}, membersArgs...)...)
 	if err != nil || len(found) == 0 || board == Global {
 		return first(found), err
 	}
-	count := map[string]string{
-		"ordinal":     `count(*) FILTER (WHERE score >= ?)`,
-		"competition": `count(*) FILTER (WHERE score > ?)`,
-		"dense":       `count(DISTINCT score) FILTER (WHERE score > ?)`,
-	}[c.Ranks]
+	ahead := `count(*)`
+	if c.Ranks == "dense" {
+		ahead = `count(DISTINCT standing)`
+	}
 	me := &found[0]
-	if err := s.read.QueryRowContext(ctx, `SELECT 1 + `+count+` FROM `+places, append([]any{me.Score}, args...)...).Scan(&me.Rank); err != nil {
+	if err := s.read.QueryRowContext(ctx, `SELECT 1 + `+ahead+` FROM `+places+` WHERE standing < ?`, append(args, me.Rank)...).Scan(&me.Rank); err != nil {
 		return nil, fmt.Errorf("read own final: %w", err)
 	}
 	return me, nil

@@ -11,7 +11,9 @@ CREATE TABLE state (
   seq      INTEGER NOT NULL,                   -- the last number given
   at       INTEGER NOT NULL,                   -- when it was given; never goes back
   answered INTEGER NOT NULL,                   -- up to this seq, answers is complete
-  zone     TEXT    NOT NULL                    -- the time zone of the periods in totals
+  zone     TEXT    NOT NULL,                   -- the time zone of the periods in totals
+  seen     INTEGER NOT NULL,                   -- the last seq of a change, other than of points, that others can see
+  seen_at  INTEGER NOT NULL                    -- when it was given
 ) STRICT;
 
 CREATE TABLE users (
@@ -157,6 +159,18 @@ CREATE TABLE places (
   user     INTEGER NOT NULL,
   position INTEGER NOT NULL,
   PRIMARY KEY (closing, user)
+) STRICT, WITHOUT ROWID;
+
+-- The places of a closed period whose user was erased since, on the boards of groups and
+-- friends that the user was on: with them the numbers of the others stay. They do not say
+-- who it was. In finals, where everybody is, an erased place is just missing.
+CREATE TABLE gaps (
+  closing  INTEGER NOT NULL,
+  kind     TEXT    NOT NULL, -- of the board, friends among them
+  group_id TEXT    NOT NULL, -- of friends, the id of the user whose friends they are
+  position INTEGER NOT NULL, -- as in finals
+  rank     INTEGER NOT NULL, -- likewise
+  PRIMARY KEY (closing, kind, group_id, position)
 ) STRICT, WITHOUT ROWID;
 
 -- The rank that a total earns: the last row whose min_xp it reaches.

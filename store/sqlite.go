@@ -196,7 +196,7 @@ func createDatabase(ctx context.Context, db *sql.DB, path string, now time.Time)
 	if _, err = t.ExecContext(ctx, schema); err != nil {
 		return err
 	}
-	if _, err = t.ExecContext(ctx, `INSERT INTO state (id, epoch, seq, at, answered, zone) VALUES (1, ?, 0, ?, 0, '')`,
+	if _, err = t.ExecContext(ctx, `INSERT INTO state (id, epoch, seq, at, answered, zone, seen, seen_at) VALUES (1, ?1, 0, ?2, 0, '', 0, ?2)`,
 		newEpoch(), now.UnixMilli()); err != nil {
 		return err
 	}

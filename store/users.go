@@ -16,10 +16,10 @@ type User struct {
 	Friends     int // how many that others see
 }
 
-// Erase removes everything about the person: profile, memberships, friendships,
-// totals, ledger, and places in closed periods. What held it is overwritten in the
-// file, and the write-ahead log emptied as soon as no reader needs it. An *Error with
-// UserNotFound where there is no such user.
+// Erase removes everything about the person: profile, memberships, friendships, totals,
+// ledger, and places in closed periods, of which only gaps remain that do not say whose
+// they were. What held it is overwritten in the file, and the write-ahead log emptied as
+// soon as no reader needs it. An *Error with UserNotFound where there is no such user.
 func (s *Store) Erase(ctx context.Context, id string) error {
 	return s.do(ctx, 1, func(ctx context.Context, t *tx) error {
 		number, err := t.numberOf(ctx, id, "id")
@@ -31,6 +31,15 @@ func (s *Store) Erase(ctx context.Context, id string) error {
 			`DELETE FROM keys WHERE count = 1 AND substr(key, 1, 1) <> char(31) AND seq IN (SELECT seq FROM ledger WHERE user = ?)`,
 			// The keys of the person's own writes stay for the others in them, and match nobody.
 			`UPDATE keys SET caller = char(31) || hex(randomblob(8)) WHERE caller = (SELECT id FROM users WHERE number = ?)`,
+			`INSERT OR IGNORE INTO gaps (closing, kind, group_id, position, rank)
+			   SELECT c.number, m.kind, m.group_id, f.position, f.rank
+			   FROM closings c JOIN places p ON p.closing = c.number AND p.user = ?1
+			   JOIN finals f ON f.closing = p.closing AND f.position = p.position AND f.position <= c.entries
+			   JOIN (SELECT kind, group_id, since, until FROM memberships WHERE user = ?1
+			         UNION ALL SELECT 'friends', u.id, 0, NULL FROM ` + s.opts.Friends.friendsOf("?1") + ` w JOIN users u ON u.number = w.user) m
+			     ON m.since < c.ends AND (m.until IS NULL OR m.until >= c.ends)`,
+			`DELETE FROM gaps WHERE closing IN (SELECT number FROM closings) AND kind = 'friends'
+			   AND group_id = (SELECT id FROM users WHERE number = ?1)`,
 			`DELETE FROM finals WHERE (closing, position) IN (
 			   SELECT closing, position FROM places WHERE user = ? AND closing IN (SELECT number FROM closings))`,
 			`DELETE FROM places WHERE user = ? AND closing IN (SELECT number FROM closings)`,

@@ -47,7 +47,7 @@ func (m *moment) closings(ctx context.Context) (Difference, error) {
 			return "", err
 		}
 		for _, find := range []func(context.Context, *closing) (Difference, error){
-			m.mirror, m.placesWithoutPoints, m.scores, m.order,
+			m.mirror, m.gaps, m.placesWithoutPoints, m.scores, m.order,
 		} {
 			if found, err := find(ctx, c); found != "" || err != nil {
 				return found, err
@@ -115,6 +115,29 @@ func (m *moment) mirror(ctx context.Context, c *closing) (Difference, error) {
 		return "", err
 	}
 	return Difference(fmt.Sprintf("places of %s has user number %d at position %d; finals does not", m.name(c), user, position)), nil
+}
+
+// gaps looks for a gap that is none: where somebody has the place, or there was no place,
+// or of another rank than that position has.
+func (m *moment) gaps(ctx context.Context, c *closing) (Difference, error) {
+	var kind, group string
+	var position, rank int64
+	var taken bool
+	found, err := m.first(ctx, `
+		SELECT g.kind, g.group_id, g.position, g.rank, f.user IS NOT NULL
+		FROM gaps g LEFT JOIN finals f ON f.closing = g.closing AND f.position = g.position
+		WHERE g.closing = :closing AND (
+			f.user IS NOT NULL OR g.position NOT BETWEEN 1 AND :entries
+			OR g.rank NOT BETWEEN 1 AND g.position OR :ranks = 'ordinal' AND g.rank <> g.position)
+		ORDER BY g.position LIMIT 1`, c.args(), &kind, &group, &position, &rank, &taken)
+	switch {
+	case !found:
+		return "", err
+	case taken:
+		return Difference(fmt.Sprintf("gaps of %s says that position %d on %s:%s is an erased user's; finals has somebody there", m.name(c), position, kind, group)), nil
+	}
+	return Difference(fmt.Sprintf("gaps of %s has position %d with rank %d on %s:%s; there are %d places, numbered %s",
+		m.name(c), position, rank, kind, group, c.entries, c.ranks)), nil
 }
 
 // placesWithoutPoints looks for a place of somebody whose points did not change in
@@ -233,6 +256,8 @@ func (m *moment) strayPlaces(ctx context.Context) (Difference, error) {
 			SELECT 'finals' AS t, closing FROM finals
 			UNION ALL
 			SELECT 'places', closing FROM places
+			UNION ALL
+			SELECT 'gaps', closing FROM gaps
 		)
 		WHERE closing NOT IN (SELECT number FROM closings)
 		LIMIT 1`, nil, &table, &number)

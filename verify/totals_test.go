@@ -196,6 +196,9 @@ func TestDB_Totals_damage(t *testing.T) {
 		{"a place of another", `UPDATE places SET position = 1 WHERE closing = 2 AND user = 3`, []string{`finals of closing 2`, "position 2", "places says 1"}},
 		{"a place without finals", `INSERT INTO places VALUES (2, 4, 9)`, []string{`places of closing 2`, "user number 4 at position 9"}},
 		{"places in no closing", `DELETE FROM closings WHERE number = 1`, []string{"finals has places in closing 1"}},
+		{"a gap where somebody is", `INSERT INTO gaps VALUES (2, 'school', '4:2', 2, 2)`, []string{"gaps of closing 2", "position 2 on school:4:2", "finals has somebody there"}},
+		{"a gap behind the last place", `INSERT INTO gaps VALUES (2, 'school', '4:2', 99, 99)`, []string{"gaps of closing 2", "position 99 with rank 99"}},
+		{"a gap in no closing", `INSERT INTO gaps VALUES (99, 'school', '4:2', 1, 1)`, []string{"gaps has places in closing 99"}},
 		{"another start", `UPDATE closings SET start = start - 86400000 WHERE number = 4`, []string{`finals.score of closing 4`, `"cid", is 5; the ledger says 65`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
