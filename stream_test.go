@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -169,7 +170,7 @@ func TestStream(t *testing.T) {
 	}
 
 	p.stop()
-	if m := next(t, heard, "goodbye"); m.data != `{"reason":"shutdown"}` {
+	if m := next(t, heard, "goodbye"); !regexp.MustCompile(`^\{"reason":"shutdown","retryAfter":[1-9]\d{3}\}$`).MatchString(m.data) {
 		t.Errorf("goodbye = %s", m.data)
 	}
 	if m, ok := <-heard; ok {

@@ -42,42 +42,68 @@ type Format uint8
 const (
 	Diff    Format = 1 << iota // differences between states, where it can be; else whole states
 	MsgPack                    // data as base64 (RFC 4648, section 4) of MessagePack; else as JSON
-	Gzip                       // the stream is one gzip file (RFC 1952) that does not end
+	Gzip                       // the stream is one gzip file (RFC 1952)
 
 	formats = 1 << iota // how many there are
 )
 
-// encode appends the event as it is written to a client. An empty id is none.
-func (f Format) encode(dst []byte, e Event, id string) []byte {
-	data := e.Data
-	if f&MsgPack != 0 {
-		packed, err := msgpack.FromJSON(nil, data)
-		if err != nil {
-			panic("sse: data that is not JSON: " + err.Error())
-		}
-		data = base64.StdEncoding.AppendEncode(nil, packed)
-	}
-	if f&Gzip != 0 {
-		return appendDeflated(dst, appendEvent(make([]byte, 0, len(data)+128), e.Name, data, id))
-	}
-	return appendEvent(dst, e.Name, data, id)
+// frame returns the event as it is written to all clients of the format.
+func (f Format) frame(e Event, id string) frame { return f.pack(f.text(e, id), "", true) }
+
+// own returns an event that goes to one client alone. It is not compressed: a few dozen
+// bytes are not worth that for each.
+func (f Format) own(e Event, id string) frame { return f.pack(f.text(e, id), "", false) }
+
+// greeting returns what a stream begins with: when to come back should it break, and the
+// first event.
+func (f Format) greeting(retry time.Duration, data []byte) frame {
+	text := f.textAfterRetry(retry, Event{Name: "authenticated", Data: data})
+	return f.pack(text, gzipHeader, false)
 }
 
-// encodeOwn returns an event that goes to one client alone. It is not compressed: a
-// few dozen bytes are not worth that for each.
-func (f Format) encodeOwn(e Event, id string) []byte {
-	plain := (f &^ Gzip).encode(nil, e, id)
-	if f&Gzip == 0 {
-		return plain
-	}
-	return appendStored(make([]byte, 0, len(plain)+16), plain)
+// last returns the event that a stream ends with.
+func (f Format) last(retry time.Duration, name string, data any) frame {
+	return f.pack(f.textAfterRetry(retry, Event{Name: name, Data: marshal(data)}), "", false)
 }
 
-// appendEvent appends an event. Line breaks in the data, of any of the three
-// kinds that a parser knows, become lines of it.
-func appendEvent(dst []byte, name string, data []byte, id string) []byte {
-	dst = append(dst, "event: "...)
-	dst = append(dst, name...)
+// ping returns the event that only says that the stream is alive.
+func (f Format) ping() frame { return pings[f] }
+
+// pings are made once for each format.
+var pings = func() (all [formats]frame) {
+	for f := range Format(formats) {
+		all[f] = f.frame(Event{Name: "ping", Data: []byte("{}")}, "")
+	}
+	return all
+}()
+
+// text returns room for the size of a chunk, and behind it the event in plain text.
+func (f Format) text(e Event, id string) []byte {
+	return f.appendEvent(make([]byte, sizeRoom, sizeRoom+len(e.Data)+len(e.Data)/1000+128), e, id)
+}
+
+// textAfterRetry is text with a line before the event that says when to come back.
+func (f Format) textAfterRetry(retry time.Duration, e Event) []byte {
+	b := append(make([]byte, sizeRoom, sizeRoom+len(e.Data)+128), "retry: "...)
+	return f.appendEvent(append(strconv.AppendInt(b, retry.Milliseconds(), 10), '\n'), e, "")
+}
+
+// appendEvent appends the event in plain text.
+func (f Format) appendEvent(dst []byte, e Event, id string) []byte {
+	if f&MsgPack == 0 {
+		return appendEvent(dst, e.Name, e.Data, cutJSON, id)
+	}
+	packed, err := msgpack.FromJSON(nil, e.Data)
+	if err != nil {
+		panic("sse: data that is not JSON: " + err.Error())
+	}
+	return appendEvent(dst, e.Name, base64.StdEncoding.AppendEncode(nil, packed), cutBase64, id)
+}
+
+// appendEvent appends an event. Line breaks in the data, of any of the three kinds that a
+// parser knows, become lines of it. cut says how much of what is left fits into a line.
+func appendEvent(dst []byte, name string, data []byte, cut func([]byte) int, id string) []byte {
+	dst = append(append(dst, "event: "...), name...)
 	for more := true; more; {
 		line, rest := data, []byte(nil)
 		i := bytes.IndexAny(data, "\r\n")
@@ -87,44 +113,15 @@ func appendEvent(dst []byte, name string, data []byte, id string) []byte {
 				rest = rest[1:]
 			}
 		}
-		dst = append(dst, "\ndata: "...)
-		dst = append(dst, line...)
+		for n := cut(line); n < len(line); n = cut(line) {
+			dst = append(append(dst, dataField...), line[:n]...)
+			line = line[n:]
+		}
+		dst = append(append(dst, dataField...), line...)
 		data = rest
 	}
 	if id != "" {
-		dst = append(dst, "\nid: "...)
-		dst = append(dst, id...)
+		dst = append(append(dst, "\nid: "...), id...)
 	}
 	return append(dst, "\n\n"...)
-}
-
-// greeting returns what a stream begins with: when to come back should it break,
-// and the first event.
-func (f Format) greeting(retry time.Duration, data []byte) []byte {
-	return append(f.prefix(), f.encodeAfterRetry(retry, Event{Name: "authenticated", Data: data})...)
-}
-
-// ping returns the event that only says that the stream is alive.
-func (f Format) ping() []byte { return pings[f] }
-
-// pings are made once for each format.
-var pings = func() (all [formats][]byte) {
-	for f := range Format(formats) {
-		all[f] = f.encode(nil, Event{Name: "ping", Data: []byte("{}")}, "")
-	}
-	return all
-}()
-
-// last returns what a stream ends with.
-func (f Format) last(retry time.Duration, name string, data any) []byte {
-	return f.encodeAfterRetry(retry, Event{Name: name, Data: marshal(data)})
-}
-
-// encodeAfterRetry returns the event after a line that says when to come back.
-func (f Format) encodeAfterRetry(retry time.Duration, e Event) []byte {
-	line := append(strconv.AppendInt([]byte("retry: "), retry.Milliseconds(), 10), '\n')
-	if f&Gzip == 0 {
-		return f.encode(line, e, "")
-	}
-	return appendStored(nil, (f&^Gzip).encode(line, e, ""))
 }

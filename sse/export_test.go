@@ -1,7 +1,7 @@
 package sse
 
 // Frame is the state as it is written to a client that holds from, -1 for nothing.
-func Frame(t *Topic, s *State, from int64, f Format) []byte { return s.frame(t, from, f, true) }
+func Frame(t *Topic, s *State, from int64, f Format) []byte { return s.frame(t, from, f, true).plain() }
 
 // Len is the number of subscribers.
 func (t *Topic) Len() int {
@@ -31,4 +31,4 @@ func (c *Client) Update() [][]byte {
 }
 
 // Encode is an event as it is written to a client.
-func Encode(f Format, e Event, id string) []byte { return f.encode(nil, e, id) }
+func Encode(f Format, e Event, id string) []byte { return f.frame(e, id).plain() }

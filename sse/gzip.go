@@ -7,7 +7,7 @@ import (
 	"sync"
 )
 
-// A client's gzip stream is a header, then deflate blocks (RFC 1951) without end.
+// A client's gzip stream is a header, then deflate blocks (RFC 1951), then a trailer.
 // Each event is deflated once, for everybody, with an empty window, and ends on a
 // byte boundary with an empty stored block, as zlib's sync flush does. So its
 // bytes continue any client's stream, whatever events that got before.
@@ -32,12 +32,12 @@ var deflaters = sync.Pool{New: func() any {
 	return w
 }}
 
-// prefix returns what comes before the first event.
-func (f Format) prefix() []byte {
-	if f&Gzip != 0 {
-		return []byte(gzipHeader)
-	}
-	return nil
+// appendTrailer appends what ends a gzip stream of that content: an empty block that says it
+// is the last one, and the checksum.
+func appendTrailer(dst []byte, of checksum) []byte {
+	dst = append(dst, "\x01\x00\x00\xff\xff"...)
+	dst = binary.LittleEndian.AppendUint32(dst, of.crc)
+	return binary.LittleEndian.AppendUint32(dst, of.size)
 }
 
 // appendDeflated appends plain, an event, as blocks.

@@ -26,8 +26,9 @@ type raw struct {
 	blocked    time.Duration // since when rest waits
 	rest       [][]byte      // of the last batch, what the client has not taken yet; nil if it takes more
 	last       bool          // after rest the stream ends
-	ended      bool
-	why        reason // it ends
+	ended      bool          // only the socket is left, if that
+	resets     bool          // however the socket is closed, the client sees a reset
+	why        reason        // it ends
 }
 
 // shards are the goroutines that write to sockets, one a core.
@@ -58,17 +59,22 @@ func (s *Server) serveRaw(w http.ResponseWriter, r *http.Request, stream Stream)
 	}
 	st := &raw{fd: fd, generation: sh.generation.Add(1)}
 	s.counts.streams[transportRaw].Add(1)
+	if st.chunked = r.ProtoAtLeast(1, 1); !st.chunked {
+		st.reset(true)
+	}
 	begin := st.open(s, stream)
 	// The first words are written here, so that connecting costs the shard little.
-	n, rest, err := send(st.fd, append([][]byte{rawHead(w.Header())}, begin...))
+	n, rest, err := send(st.fd, append([][]byte{rawHead(w.Header(), st.chunked)}, begin...))
 	s.counts.bytes.Add(n)
 	if len(rest) > 0 {
 		st.rest = rest
 	}
 	if err != nil {
-		st.release(clientGone)
+		st.leave(clientGone)
+		st.hangUp()
 	} else if !sh.post(func() { sh.add(st) }) {
-		st.release(shutdown)
+		st.leave(shutdown)
+		st.hangUp()
 	}
 	panic(http.ErrAbortHandler)
 }
@@ -91,29 +97,60 @@ func duplicate(conn *net.TCPConn) (fd int32, err error) {
 	return int32(own), nil
 }
 
-// rawHead returns the head of the response. Without a length, and not chunked,
-// the body goes on until the connection is closed (RFC 9112, section 6.3): so
-// that all are sent the same bytes, in as few packets as it takes.
-func rawHead(h http.Header) []byte {
+// rawHead returns the head of the response. In chunks or not, the body ends the connection,
+// which is not net/http's any more. HTTP/1.0 knows no chunks.
+func rawHead(h http.Header, chunked bool) []byte {
 	var b bytes.Buffer
 	b.Grow(512)
 	b.WriteString("HTTP/1.1 200 OK\r\nConnection: close\r\nDate: ")
 	b.WriteString(time.Now().UTC().Format(http.TimeFormat))
 	b.WriteString("\r\n")
+	if chunked {
+		b.WriteString("Transfer-Encoding: chunked\r\n")
+	}
 	_ = h.Write(&b) // a buffer takes all
 	b.WriteString("\r\n")
 	return b.Bytes()
 }
 
-// release closes the socket and gives back what the stream holds.
-func (s *raw) release(why reason) {
+// leave gives back what the stream holds but for the socket.
+func (s *raw) leave(why reason) {
 	s.server.counts.streams[transportRaw].Add(-1)
 	s.server.counts.disconnects[why].Add(1)
 	if why == tooSlow { // the kernel would keep what it does not take, for as long as it likes
-		_ = unix.SetsockoptLinger(int(s.fd), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+		s.reset(true)
 	}
-	_ = unix.Close(int(s.fd)) // what was sent still arrives
 	s.close()
+}
+
+// reset has the kernel reset the connection when the socket is closed, also by the end of
+// the process, or not. Without chunks a client can't tell otherwise that a stream was cut off.
+func (s *raw) reset(on bool) {
+	if on == s.resets {
+		return
+	}
+	linger := unix.Linger{}
+	if s.resets = on; on {
+		linger.Onoff = 1
+	}
+	_ = unix.SetsockoptLinger(int(s.fd), unix.SOL_SOCKET, unix.SO_LINGER, &linger) // else the end looks regular
+}
+
+// farewell tells the client that nothing more comes, and leaves the socket open for what may
+// still come from it: to close a socket that has bytes to read, or is sent some afterwards,
+// resets the connection, and the client may lose the last it was sent.
+func (s *raw) farewell() {
+	s.reset(false)
+	_ = unix.Shutdown(int(s.fd), unix.SHUT_WR) // it may have gone meanwhile
+	discard(s.fd)
+}
+
+// hangUp closes the socket. What was sent still arrives, unless it resets.
+func (s *raw) hangUp() {
+	if !s.resets {
+		discard(s.fd)
+	}
+	_ = unix.Close(int(s.fd))
 }
 
 // shard returns the one that the next stream goes to.
@@ -155,7 +192,7 @@ func (a *shards) drain() {
 func (a *shards) stop() {
 	a.once.Do(func() {
 		for _, sh := range a.list {
-			sh.post(func() { sh.stopped = true })
+			sh.post(sh.stop)
 		}
 		a.done.Wait()
 	})

@@ -35,7 +35,7 @@ type shard struct {
 	closed bool         // guarded by mu: run has ended
 
 	views    map[*Topic]*shardView
-	streams  map[int32]*raw // by descriptor
+	streams  map[int32]*raw // by descriptor, those included that have ended and linger
 	alarms   alarms
 	draining bool
 	stopped  bool
@@ -119,7 +119,7 @@ func (sh *shard) run() {
 	defer close(sh.done)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	for !sh.stopped {
+	for !sh.stopped || len(sh.streams) > 0 {
 		select {
 		case <-sh.woken:
 			sh.turn()
@@ -144,7 +144,10 @@ func (sh *shard) run() {
 		task()
 	}
 	for _, st := range sh.streams {
-		sh.end(st, shutdown)
+		if !st.ended {
+			sh.leave(st, shutdown)
+		}
+		sh.hangUp(st)
 	}
 }
 
@@ -244,7 +247,7 @@ func (sh *shard) late(st *raw) {
 			since = f.view.since
 		}
 	}
-	if !st.over { // else there is nothing that it could have been late for
+	if !since.IsZero() { // else it has ended meanwhile
 		sh.server.counts.delivered(1, time.Since(since))
 	}
 }
@@ -284,7 +287,7 @@ func (sh *shard) add(st *raw) {
 	case err != nil:
 		sh.end(st, clientGone)
 	case st.over && st.rest == nil:
-		sh.end(st, forbidden)
+		sh.finish(st, forbidden)
 	case st.over:
 		st.last, st.why = true, forbidden // when it has taken what it was sent
 	case sh.draining:
@@ -326,7 +329,7 @@ func (sh *shard) write(st *raw, batch [][]byte) {
 	st.wrote = sh.now
 	if len(rest) == 0 {
 		if st.rest = nil; st.last {
-			sh.end(st, st.why)
+			sh.finish(st, st.why)
 		}
 		return
 	}
@@ -356,6 +359,8 @@ func (sh *shard) handle(e *unix.EpollEvent) {
 	st := sh.streams[e.Fd]
 	switch {
 	case st == nil || st.generation != e.Pad: // it has ended meanwhile
+	case e.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 && st.ended:
+		sh.hangUp(st)
 	case e.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0:
 		sh.end(st, clientGone)
 	case st.rest != nil:
@@ -373,6 +378,9 @@ func (sh *shard) handle(e *unix.EpollEvent) {
 // due is when the stream needs something next: to be given up, if it does not
 // take what it was sent, a ping, or its end.
 func (sh *shard) due(st *raw) time.Duration {
+	if st.ended {
+		return st.wrote + lingering
+	}
 	if st.rest != nil {
 		return st.blocked + sh.server.opts.WriteTimeout
 	}
@@ -391,14 +399,14 @@ func (sh *shard) ring() {
 			sh.alarms.delay(st, due)
 			continue
 		}
-		if st.rest != nil {
+		if st.ended {
+			sh.hangUp(st)
+		} else if st.rest != nil {
 			sh.end(st, tooSlow)
-			continue
-		}
-		if _, is := st.expired(sh.now); is {
+		} else if _, is := st.expired(sh.now); is {
 			sh.last(st, tokenExpired, st.tokenExpired())
 		} else {
-			sh.write(st, [][]byte{st.format.ping()})
+			sh.write(st, [][]byte{st.wire(st.format.ping())})
 		}
 	}
 }
@@ -408,40 +416,5 @@ func (sh *shard) drain() {
 	sh.draining = true
 	for _, st := range sh.streams {
 		sh.last(st, shutdown, st.goodbye())
-	}
-}
-
-// end ends a stream. Not twice, and then it is in none of the shard's lists.
-func (sh *shard) end(st *raw, why reason) {
-	if st.ended {
-		return
-	}
-	st.ended = true
-	delete(sh.streams, st.fd)
-	sh.alarms.remove(st)
-	for i := range st.follows {
-		if f := &st.follows[i]; f.stage == following {
-			sh.detach(f)
-		}
-	}
-	st.release(why)
-}
-
-// detach takes the stream's follow out of its topic's followers.
-func (sh *shard) detach(f *follow) {
-	v := sh.views[f.topic]
-	tail := len(v.followers) - 1
-	moved := v.followers[tail]
-	v.followers[f.place] = moved
-	v.followers[tail] = nil
-	v.followers = v.followers[:tail]
-	for i := range moved.follows {
-		if moved.follows[i].topic == f.topic {
-			moved.follows[i].place = f.place
-		}
-	}
-	if tail == 0 {
-		delete(sh.views, f.topic)
-		f.topic.leave(v)
 	}
 }

@@ -127,6 +127,8 @@ type client struct {
 	tb     testing.TB
 	conn   *net.TCPConn
 	header http.Header
+	coding []string // Transfer-Encoding
+	closes bool     // the head says that the connection ends with the stream
 	body   *bufio.Reader
 }
 
@@ -156,7 +158,7 @@ func (s *site) connect(query string, headers ...string) *client {
 	if err != nil {
 		s.tb.Fatal(err)
 	}
-	c := &client{tb: s.tb, conn: conn, header: res.Header, body: bufio.NewReader(res.Body)}
+	c := &client{tb: s.tb, conn: conn, header: res.Header, coding: res.TransferEncoding, closes: res.Close, body: bufio.NewReader(res.Body)}
 	if res.Header.Get("Content-Encoding") == "gzip" {
 		unzipped, err := gzip.NewReader(res.Body)
 		if err != nil {

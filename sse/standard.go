@@ -88,7 +88,7 @@ func (s *standard) run(ctx context.Context, begin [][]byte) reason {
 		case <-s.woken:
 			err = s.update()
 		case <-s.heartbeat.C:
-			err = s.write(s.format.ping())
+			err = s.write(s.wire(s.format.ping()))
 		case <-expiry:
 			left, is := s.expired(s.server.now())
 			if is {

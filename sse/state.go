@@ -39,7 +39,7 @@ type State struct {
 // needed. There are as many as there are states that are kept and formats.
 type frames struct {
 	mu   sync.Mutex
-	made map[frameKey][]byte // guarded by mu
+	made map[frameKey]frame // guarded by mu
 }
 
 type frameKey struct {
@@ -63,22 +63,22 @@ func NewState(version int64, content Content) *State {
 func (s *State) Content() Content { return s.content }
 
 // forget drops the frames; who asks for one after all has it made again.
-func (s *State) forget() { s.frames.Store(&frames{made: map[frameKey][]byte{}}) }
+func (s *State) forget() { s.frames.Store(&frames{made: map[frameKey]frame{}}) }
 
-// frame returns the bytes that take a client to s: from the state of its topic
+// frame returns what takes a client to s: from the state of its topic
 // that it holds, as far as that is kept, where it takes differences, else
 // whatever it holds. With id, the event carries its id.
-func (s *State) frame(t *Topic, from int64, f Format, id bool) []byte {
+func (s *State) frame(t *Topic, from int64, f Format, id bool) frame {
 	if f&Diff == 0 {
 		from = noVersion
 	}
 	made := s.frames.Load()
 	key := frameKey{from, f, id}
 	made.mu.Lock()
-	frame, ok := made.made[key]
+	known, ok := made.made[key]
 	made.mu.Unlock()
 	if ok {
-		return frame
+		return known
 	}
 	var held *State
 	if from != noVersion {
@@ -86,8 +86,8 @@ func (s *State) frame(t *Topic, from int64, f Format, id bool) []byte {
 	}
 	made.mu.Lock()
 	defer made.mu.Unlock()
-	if frame, ok := made.made[key]; ok {
-		return frame // another was quicker
+	if known, ok := made.made[key]; ok {
+		return known // another was quicker
 	}
 	var event Event
 	if held != nil {
@@ -99,7 +99,6 @@ func (s *State) frame(t *Topic, from int64, f Format, id bool) []byte {
 	if id {
 		name = t.hub.ID(s.version)
 	}
-	frame = f.encode(nil, event, name)
-	made.made[key] = frame
-	return frame
+	made.made[key] = f.frame(event, name)
+	return made.made[key]
 }

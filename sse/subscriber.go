@@ -24,6 +24,8 @@ type subscriber struct {
 	id      string // the socket's
 	user    string // empty for an anonymous one
 	format  Format
+	chunked bool     // the body is sent in chunks that are made here
+	sum     checksum // of all it was sent, with Gzip
 	follows []follow
 	one     [1]follow    // of most streams the follows
 	lastID  int64        // the version that the last id names, noVersion for none
@@ -83,7 +85,7 @@ func (s *subscriber) news(batch [][]byte) [][]byte {
 		if f.own != nil && f.view.notes != nil {
 			e := f.own.News(f.view.notes, due)
 			if e.ends {
-				batch = append(batch, s.format.encodeOwn(e, ""))
+				batch = s.put(batch, s.format.own(e, ""))
 				s.end(f.topic.name)
 			} else if e.Name != "" {
 				own = append(own, ownEvent{e, f})
@@ -109,12 +111,15 @@ func (s *subscriber) news(batch [][]byte) [][]byte {
 		batch = s.appendOwn(batch, own, "")
 	}
 	for i, f := range states {
-		batch = append(batch, f.view.frame(f.topic, f.sent, s.format, !ownLast && i == len(states)-1))
+		batch = s.put(batch, f.view.frame(f.topic, f.sent, s.format, !ownLast && i == len(states)-1))
 		s.tell(f)
 	}
 	if ownLast {
 		s.lastID = max(s.lastID, told)
 		batch = s.appendOwn(batch, own, s.server.hub.ID(s.lastID))
+	}
+	if s.over {
+		batch = append(batch, s.ending())
 	}
 	return batch
 }
@@ -123,9 +128,9 @@ func (s *subscriber) news(batch [][]byte) [][]byte {
 func (s *subscriber) appendOwn(batch [][]byte, own []ownEvent, id string) [][]byte {
 	for i, e := range own {
 		if i < len(own)-1 {
-			batch = append(batch, s.format.encodeOwn(e.Event, ""))
+			batch = s.put(batch, s.format.own(e.Event, ""))
 		} else {
-			batch = append(batch, s.format.encodeOwn(e.Event, id))
+			batch = s.put(batch, s.format.own(e.Event, id))
 		}
 	}
 	return batch
@@ -203,7 +208,7 @@ func (s *subscriber) open(server *Server, stream Stream) (begin [][]byte) {
 			}
 		}
 	}
-	begin = append(begin, s.format.greeting(server.retry(), stream.Greeting(recovered)))
+	begin = s.put(begin, s.format.greeting(server.retry(), stream.Greeting(recovered)))
 	views := server.hub.now(topics)
 	for i, from := range stream.Follows {
 		f, v := &s.follows[i], &views[i]
@@ -214,7 +219,7 @@ func (s *subscriber) open(server *Server, stream Stream) (begin [][]byte) {
 		f.turn = -1 // it is told, also where nothing was published yet
 		if f.own != nil {
 			if e := f.own.News(nil, true); e.Name != "" {
-				begin = append(begin, s.format.encodeOwn(e, ""))
+				begin = s.put(begin, s.format.own(e, ""))
 			}
 		}
 	}
@@ -248,15 +253,22 @@ func (s *subscriber) expired(now time.Duration) (left time.Duration, is bool) {
 	return at - now, at != 0 && at <= now
 }
 
-// goodbye is the last event of a stream that ends because the server does.
+// goodbye is the end of a stream that ends because the server does.
 func (s *subscriber) goodbye() []byte {
-	return s.format.last(s.server.retryDraining(), "goodbye", map[string]string{"reason": "shutdown"})
+	retry := s.server.retryDraining()
+	return s.last(s.format.last(retry, "goodbye", struct {
+		Reason     string `json:"reason"`
+		RetryAfter int64  `json:"retryAfter"` // an EventSource can't see `retry:`
+	}{"shutdown", retry.Milliseconds()}))
 }
 
-// tokenExpired is the last event of a stream whose right has ended.
+// tokenExpired is the end of a stream whose right has ended.
 func (s *subscriber) tokenExpired() []byte {
-	return s.format.last(s.server.retry(), "error", map[string]string{
+	return s.last(s.format.last(s.server.retry(), "error", map[string]string{
 		"code":    "token_expired",
 		"message": "The token has expired; connect again with a fresh one.",
-	})
+	}))
 }
+
+// last returns the last event of the stream, and its end.
+func (s *subscriber) last(f frame) []byte { return append(slices.Clone(s.wire(f)), s.ending()...) }

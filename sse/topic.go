@@ -70,11 +70,11 @@ type view struct {
 // memo spares those who ask for the same frame one after the other the search.
 type memo [formats][2]struct {
 	from  int64
-	frame []byte
+	frame frame
 }
 
 // frame is newest.frame.
-func (v *view) frame(t *Topic, from int64, f Format, id bool) []byte {
+func (v *view) frame(t *Topic, from int64, f Format, id bool) frame {
 	if v.memo == nil {
 		return v.newest.frame(t, from, f, id)
 	}
@@ -82,7 +82,7 @@ func (v *view) frame(t *Topic, from int64, f Format, id bool) []byte {
 	if id {
 		m = &v.memo[f][1]
 	}
-	if m.frame == nil || m.from != from {
+	if m.frame.chunk == nil || m.from != from {
 		m.from, m.frame = from, v.newest.frame(t, from, f, id)
 	}
 	return m.frame

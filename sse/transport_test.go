@@ -136,6 +136,9 @@ func TestServer_expiry(t *testing.T) {
 		if now := time.Now(); now.Before(until.Add(500 * time.Millisecond)) {
 			t.Error("a fresh token did not help")
 		}
+		for range 2 {
+			<-s.left // the client sees the end before it is counted
+		}
 		if got := s.streams.Stats().Disconnects["token_expired"]; got != 2 {
 			t.Errorf("%d have expired", got)
 		}
@@ -303,8 +306,9 @@ func TestServer_drainSpreads(t *testing.T) {
 		var back []int
 		for _, c := range all {
 			rest, err := io.ReadAll(c.body)
-			var ms int
-			if _, scanErr := fmt.Sscanf(string(rest), "retry: %d\n", &ms); err != nil || scanErr != nil {
+			var ms, after int
+			_, scanErr := fmt.Sscanf(string(rest), "retry: %d\nevent: goodbye\ndata: {\"reason\":\"shutdown\",\"retryAfter\":%d}\n\n", &ms, &after)
+			if err != nil || scanErr != nil || after != ms {
 				t.Fatalf("%q: %v %v", rest, err, scanErr)
 			}
 			back = append(back, ms)

@@ -1,0 +1,123 @@
+package sse
+
+import (
+	"bytes"
+	"hash/crc32"
+	"strconv"
+)
+
+// frame is a part of a stream's body. Many clients share it, so it never changes. It is kept
+// as a chunk of HTTP/1.1 (RFC 9112, section 7.1): the size, a line end, the bytes, a line end.
+// Without the first line and the last line end it is the same for clients that get no chunks.
+type frame struct {
+	chunk []byte
+	sum   checksum // of what gzip packs
+	shift uint32   // x to the power of 8 sum.size; see checksum.add
+}
+
+// sizeRoom is room for the size of a chunk, eight hexadecimal digits at most, and its line end.
+const sizeRoom = 8 + 2
+
+// lastChunk ends a body that is sent in chunks.
+const lastChunk = "0\r\n\r\n"
+
+// pack returns text, behind room for the size of a chunk, as a frame. With Gzip prefix stands
+// before the packed text, which is deflated or just stored.
+func (f Format) pack(text []byte, prefix string, deflate bool) frame {
+	if f&Gzip == 0 {
+		return frame{chunk: chunkOf(text)}
+	}
+	plain := text[sizeRoom:]
+	packed := append(make([]byte, sizeRoom, sizeRoom+len(prefix)+len(plain)/4+256), prefix...)
+	if deflate {
+		packed = appendDeflated(packed, plain)
+	} else {
+		packed = appendStored(packed, plain)
+	}
+	sum := checksum{crc32.ChecksumIEEE(plain), uint32(len(plain))} //nolint:gosec // frames are far below 4 GB
+	return frame{chunk: chunkOf(packed), sum: sum, shift: power(8 * uint64(sum.size))}
+}
+
+// chunkOf returns the bytes of b behind sizeRoom as a chunk, in place. No leading zeros: there
+// are clients that take them for the last chunk.
+func chunkOf(b []byte) []byte {
+	var room [sizeRoom]byte
+	size := append(strconv.AppendInt(room[:0], int64(len(b)-sizeRoom), 16), "\r\n"...)
+	from := sizeRoom - len(size)
+	copy(b[from:], size)
+	return append(b, "\r\n"...)[from:]
+}
+
+// plain returns the frame's bytes for a body that is not sent in chunks.
+func (f frame) plain() []byte {
+	return f.chunk[bytes.IndexByte(f.chunk, '\n')+1 : len(f.chunk)-2]
+}
+
+// checksum is what the end of a gzip file says of its content.
+type checksum struct {
+	crc  uint32 // CRC-32
+	size uint32 // modulo 2^32
+}
+
+// add makes c the checksum of what it was of and the frame's content behind it, without
+// looking at either. A CRC is the remainder of a polynomial over GF(2): content of n bytes
+// behind it multiplies it by x to the power of 8n. O(1), some 50 ns.
+func (c *checksum) add(f frame) {
+	c.crc = multiply(f.shift, c.crc) ^ f.sum.crc
+	c.size += f.sum.size
+}
+
+// multiply is the product of two polynomials modulo that of CRC-32. The highest bit is the
+// coefficient of x to the power of 0.
+func multiply(a, b uint32) (product uint32) {
+	for ; a != 0; a <<= 1 {
+		if a>>31 != 0 {
+			product ^= b
+		}
+		b = b>>1 ^ b&1*crc32.IEEE
+	}
+	return product
+}
+
+// power is x to the power of n, modulo that of CRC-32.
+func power(n uint64) uint32 {
+	result, square := uint32(1)<<31, uint32(1)<<30
+	for ; n > 0; n >>= 1 {
+		if n&1 != 0 {
+			result = multiply(square, result)
+		}
+		square = multiply(square, square)
+	}
+	return result
+}
+
+// put appends the frame to batch, as the client gets it. All that is put has to be sent, in
+// that order.
+func (s *subscriber) put(batch [][]byte, f frame) [][]byte { return append(batch, s.wire(f)) }
+
+// wire returns the frame as the client gets it, and notes that it does.
+func (s *subscriber) wire(f frame) []byte {
+	if s.format&Gzip != 0 {
+		s.sum.add(f)
+	}
+	if s.chunked {
+		return f.chunk
+	}
+	return f.plain()
+}
+
+// ending returns what tells the client that the stream has ended and was not cut off. Nothing
+// may be sent after it.
+func (s *subscriber) ending() (end []byte) {
+	if s.format&Gzip != 0 {
+		trailer := frame{chunk: chunkOf(appendTrailer(make([]byte, sizeRoom), s.sum))}
+		end = trailer.plain()
+		if s.chunked {
+			end = trailer.chunk
+		}
+	}
+	if s.chunked {
+		end = append(end, lastChunk...)
+	}
+	return end
+}
