@@ -31,6 +31,7 @@ type eventsInput struct {
 	Mode        string   `query:"mode" enum:"snapshot,diff" default:"snapshot" doc:"What a broadcast carries: the whole page, or what has changed in it"`
 	Format      string   `query:"format" enum:"json,msgpack" default:"json" doc:"What data is: JSON, or base64 of MessagePack"`
 	Seen        string   `query:"last_event_id" doc:"As the header Last-Event-ID, which goes before, for clients that can't send it"`
+	SeenLater   string   `query:"lastEventId" doc:"As last_event_id, which it goes before: the name that event-source-polyfill uses"`
 	AccessToken string   `query:"access_token" doc:"Token, where the service allows it here"`
 	LastEventID string   `header:"Last-Event-ID" doc:"Id of the last event that was seen; the stream goes on from it where it can"`
 
@@ -82,11 +83,8 @@ func (in *eventsInput) follows() ([]boardPeriod, *problem) {
 
 // seen is the version that the client says it has seen, -1 for none of ours.
 func (in *eventsInput) seen(hub *sse.Hub) int64 {
-	id := in.LastEventID
-	if id == "" {
-		id = in.Seen
-	}
-	if version, ok := hub.Version(id); ok {
+	// A polyfill appends its parameter to an address that may have had the other one from the start.
+	if version, ok := hub.Version(cmp.Or(in.LastEventID, in.SeenLater, in.Seen)); ok {
 		return version
 	}
 	return -1

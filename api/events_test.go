@@ -132,6 +132,12 @@ func TestEvents_parameters(t *testing.T) {
 			t.Errorf("after ?%s and Last-Event-ID %q: %v", query, header, hello)
 		}
 	}
+	// event-source-polyfill's name for it goes before what the address had at first.
+	for _, query := range []string{"lastEventId=" + id, "last_event_id=nonsense&lastEventId=" + id} {
+		if hello, _, _ := f.open(f.token("u2", ""), query); hello["recovered"] != true {
+			t.Errorf("after ?%s: %v", query, hello)
+		}
+	}
 	for _, id := range []string{"nonsense", "x-1", strings.Repeat("9", 1000), "-1"} {
 		if hello, _, _ := f.open(u1, "last_event_id="+id); hello["recovered"] != false {
 			t.Errorf("after last_event_id=%s: %v", id, hello)
