@@ -21,7 +21,7 @@ func serveR3labs(frame []byte) error {
 		case "event":
 			event.Event = value
 		case "data":
-			event.Data = value
+			event.Data = append(event.Data, value...) // it would not make lines of it
 		case "id":
 			event.ID = value
 		}
