@@ -86,3 +86,10 @@ func Snapshot(tb testing.TB, s *Service) Shown {
 
 func (s Shown) Whole() []byte              { return s.p.Snapshot().Data }
 func (s Shown) Since(earlier Shown) []byte { return s.p.Since(earlier.p).Data }
+
+// Loaded returns how many boards are in memory.
+func Loaded(s *Service) int {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return len(s.boards)
+}

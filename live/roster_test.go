@@ -1,0 +1,60 @@
+package live_test
+
+import (
+	"fmt"
+	"testing"
+
+	"marcador/live"
+	"marcador/profile"
+)
+
+// rosterOf is n new profiles from a number on, each in a school of 1,000 and a classroom
+// of 30.
+func rosterOf(from, n int) []live.Patch {
+	patches := make([]live.Patch, n)
+	for i := range patches {
+		number := from + i
+		patches[i] = live.Patch{ID: fmt.Sprintf("new-%d", number), Patch: profile.Patch{
+			Username: profile.Given("Ana"),
+			Groups:   profile.Given(map[string][]string{"school": {fmt.Sprint(number / 1000)}, "classroom": {fmt.Sprint(number / 30)}}),
+		}}
+	}
+	return patches
+}
+
+// An upload of profiles loads no board, whatever groups it names, and answers all the same.
+func TestService_Users_loadsNoBoard(t *testing.T) {
+	inBubble(t, live.Options{}, func(t *testing.T, f *fixture) {
+		var ids []string
+		roster := rosterOf(0, 100)
+		for _, p := range roster {
+			ids = append(ids, p.ID)
+		}
+		if _, err := f.PatchProfiles(t.Context(), roster); err != nil {
+			t.Fatal(err)
+		}
+		users, err := f.Users(t.Context(), append(ids, "nobody"))
+		if err != nil || len(users) != len(roster) {
+			t.Fatalf("Users() = %d, %v", len(users), err)
+		}
+		for i, u := range users {
+			if u.ID != ids[i] || u.RankBadge != "Ajaw" || len(u.Groups) != 2 || u.Ranks != nil {
+				t.Errorf("user %d = %+v", i, u)
+			}
+		}
+		if got := live.Loaded(f.Service); got != 1 {
+			t.Errorf("%d boards are loaded, want the global one alone", got)
+		}
+	})
+}
+
+// BenchmarkService_PatchProfiles is an upload of 1,000 new profiles.
+func BenchmarkService_PatchProfiles(b *testing.B) {
+	s := filled(b, 1000)
+	b.ReportAllocs()
+	for turn := 0; b.Loop(); turn++ {
+		if _, err := s.PatchProfiles(b.Context(), rosterOf(turn*1000, 1000)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
