@@ -53,7 +53,7 @@ func takeLock(path string) (*lock, error) {
 	l := &lock{info: info}
 	if l.file, err = openToLock(path); err != nil {
 		// SQLite can't write to it either, and says why.
-		return l, nil //nolint:nilerr // see above
+		return l, nil
 	}
 	if err := lockFile(l.file); err != nil {
 		err = errors.Join(err, l.file.Close())

@@ -190,10 +190,11 @@ func (w *writer) commit(ctx context.Context, batch []*request) (begun bool) {
 	if err == nil {
 		w.committed(t)
 	}
-	if err != nil {
+	rehearsed := errors.Is(err, errRehearsed) // it was undone on purpose
+	if err != nil && !rehearsed {
 		err = fmt.Errorf("%w: %w", ErrUnavailable, w.s.noteDamage(err))
 	}
-	if reason := reasonOf(err); reason != w.fault { //nolint:errorlint // the same value, or another
+	if reason := reasonOf(err); reason != w.fault && !rehearsed { //nolint:errorlint // the same value, or another
 		w.fault = reason
 		w.s.opts.Fault(err)
 	}
