@@ -295,5 +295,5 @@ func TestExport(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(folder, "bad.csv"), []byte("id,username\nu9,Nine\nu8,\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	refuses(t, `bad.csv": line 3: username: is empty; give one`, "import", filepath.Join(folder, "bad.csv"), "--db", copied)
+	refuses(t, `bad.csv": line 3: username: is missing; give it`, "import", filepath.Join(folder, "bad.csv"), "--db", copied)
 }

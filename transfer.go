@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -102,14 +103,14 @@ func (c *importCommand) Run(ctx context.Context, out output) (err error) {
 	if err != nil {
 		return fmt.Errorf("import: %w", err)
 	}
-	in := io.Reader(os.Stdin)
+	in, name := io.Reader(os.Stdin), "the standard input"
 	if c.File != "-" {
 		f, err := os.Open(c.File)
 		if err != nil {
 			return fmt.Errorf("import: %w", err)
 		}
 		defer func() { _ = f.Close() }() // it was only read
-		in = f
+		in, name = f, strconv.Quote(c.File)
 	}
 	s, err := store.Open(ctx, c.DB, store.Options{Location: location, Bulk: true})
 	if err != nil {
@@ -117,16 +118,41 @@ func (c *importCommand) Run(ctx context.Context, out output) (err error) {
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
 	progress := &progress{to: out.stderr, began: time.Now()}
-	counts, err := transfer.Import(ctx, s, in, c.of(c.File), progress.say)
+	counts, err := transfer.Import(ctx, s, in, transfer.Options{
+		Format: c.of(c.File), Folder: filepath.Dir(c.DB),
+		Progress: func(counts transfer.Counts, written bool) {
+			if progress.doing = "checked"; written {
+				progress.doing = "imported"
+			}
+			progress.say(counts)
+		},
+		Notice: func(what string) { fmt.Fprintf(out.stderr, "%s %s\n", name, what) },
+	})
+	if faults, ok := errors.AsType[*transfer.Faults](err); ok {
+		for _, fault := range faults.Named {
+			fmt.Fprintln(out.stderr, fault)
+		}
+		if faults.More > 0 {
+			fmt.Fprintf(out.stderr, "and %d more\n", faults.More)
+		}
+	}
 	if err != nil {
 		stays := ""
 		if counts.All() > 0 {
 			stays = fmt.Sprintf(" (what was imported stays: %s; the same file again goes on from there)", count(counts))
+		} else if isFault(err) {
+			stays = "; nothing was imported"
 		}
-		return fmt.Errorf("import %q: %w%s", c.File, err, stays)
+		return fmt.Errorf("import %s: %w%s", name, err, stays)
 	}
 	fmt.Fprintf(out.stdout, "imported: %s\n", count(counts))
 	return nil
+}
+
+// isFault reports whether the error is about what the file says.
+func isFault(err error) bool {
+	_, ok := errors.AsType[*transfer.InputError](err)
+	return ok
 }
 
 // location is the time zone of the periods.
@@ -148,6 +174,7 @@ func (c *importCommand) location(ctx context.Context) (*time.Location, error) {
 // progress says how far something is, every second from the second on.
 type progress struct {
 	to          io.Writer
+	doing       string // where it is not plain
 	began, said time.Time
 }
 
@@ -157,7 +184,11 @@ func (p *progress) say(c transfer.Counts) {
 		return
 	}
 	p.said = now
-	fmt.Fprintf(p.to, "%d records, %.0f a second\n", c.All(), float64(c.All())/now.Sub(p.began).Seconds())
+	records := "records"
+	if p.doing != "" {
+		records = "records " + p.doing
+	}
+	fmt.Fprintf(p.to, "%d %s, %.0f a second\n", c.All(), records, float64(c.All())/now.Sub(p.began).Seconds())
 }
 
 func count(c transfer.Counts) string {

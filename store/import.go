@@ -17,9 +17,25 @@ const importMark = "\x1f"
 // to stand for all rows before them, and for those and them; both have the same length.
 func ImportKey(from, to string) string { return importMark + from + ":" + to }
 
-// isImport reports whether the key is one of ImportKey. Nobody repeats such a write but an
+// IsImportKey reports whether the key is one of ImportKey. Nobody repeats such a write but an
 // import, to which it makes no difference what ranks there were: no answer is kept.
-func isImport(key string) bool { return strings.HasPrefix(key, importMark) }
+func IsImportKey(key string) bool { return strings.HasPrefix(key, importMark) }
+
+// Unknown returns the index of each id that no user has.
+func (s *Store) Unknown(ctx context.Context, ids []string) (indexes []int, err error) {
+	err = s.do(ctx, 1, func(ctx context.Context, t *tx) error {
+		for i, id := range ids {
+			_, err := t.numberOf(ctx, id, "id")
+			if _, refused := errors.AsType[*Error](err); refused {
+				indexes = append(indexes, i)
+			} else if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return indexes, err
+}
 
 // Part is a write that was made under a key of ImportKey. Rows of persons erased since
 // count.

@@ -99,7 +99,7 @@ func (t *tx) addPoints(ctx context.Context, writes []Write) ([]*Points, error) {
 		if _, err := t.stmt.addKey.ExecContext(ctx, k.points[0].Seq, len(k.points), name.caller, name.key, k.digest[:]); err != nil {
 			return nil, fmt.Errorf("add key: %w", err)
 		}
-		if !isImport(name.key) {
+		if !IsImportKey(name.key) {
 			t.keyed[name] = k
 		}
 	}
@@ -151,7 +151,7 @@ func (a *addition) plan(ctx context.Context, w Write) error {
 		a.times = append(a.times, at)
 	}
 	if w.Key != "" {
-		a.nobodys = a.nobodys || w.Caller == "" && !isImport(w.Key)
+		a.nobodys = a.nobodys || w.Caller == "" && !IsImportKey(w.Key)
 		a.keyed[keyName{w.Caller, w.Key}] = keyed{digest, a.result[first:len(a.result):len(a.result)]}
 	}
 	return nil

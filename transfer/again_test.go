@@ -79,7 +79,7 @@ func TestImport_own(t *testing.T) {
 			}
 			was := [2][2]int64{totals(t, s, "a"), totals(t, s, "b")}
 			file := export(t, path, transfer.JSONL)
-			_, err := transfer.Import(t.Context(), s, strings.NewReader(file), "", nil)
+			_, err := transfer.Import(t.Context(), s, strings.NewReader(file), transfer.Options{})
 			if c.line == "" && err != nil || c.line != "" && (err == nil || !strings.HasPrefix(err.Error(), c.line)) {
 				t.Errorf("err = %v, want %q\n%s", err, c.line, file)
 			}
@@ -124,7 +124,7 @@ func TestImport_counts(t *testing.T) {
 	} {
 		s, _ := open(t)
 		load(t, s, rows(1))
-		c, err := transfer.Import(t.Context(), s, strings.NewReader(in), "", nil)
+		c, err := transfer.Import(t.Context(), s, strings.NewReader(in), transfer.Options{})
 		if err == nil {
 			t.Errorf("%s: no error", in)
 		}
@@ -176,9 +176,9 @@ func TestImport_large(t *testing.T) {
 // A cell of groups is JSON by the same rules as a line of it.
 func TestImport_csvGroups(t *testing.T) {
 	s, _ := open(t)
-	for _, cell := range []string{`{"school":["1"],"school":["2"]}`, "{\"school\":[\"\xff\"]}", `{"school":["1"]} {}`} {
+	for _, cell := range []string{`{"school":["1"],"school":["2"]}`, `{"school":[1]}`, `{"school":["1"]} {}`} {
 		in := "id,username,groups\nu,U,\"" + strings.ReplaceAll(cell, `"`, `""`) + "\"\n"
-		_, err := transfer.Import(t.Context(), s, strings.NewReader(in), transfer.CSV, nil)
+		_, err := transfer.Import(t.Context(), s, strings.NewReader(in), transfer.Options{Format: transfer.CSV})
 		if err == nil || !strings.HasPrefix(err.Error(), "line 2: groups: has to be") {
 			t.Errorf("%q: %v", cell, err)
 		}
@@ -190,7 +190,7 @@ func TestImport_pipe(t *testing.T) {
 	for _, in := range []string{"username;id\nA;a\n", "username,id\nA;B,a\n"} {
 		for _, half := range []func(io.Reader) io.Reader{iotest.OneByteReader, iotest.HalfReader, iotest.DataErrReader} {
 			s, _ := open(t)
-			if _, err := transfer.Import(t.Context(), s, half(strings.NewReader(in)), transfer.CSV, nil); err != nil {
+			if _, err := transfer.Import(t.Context(), s, half(strings.NewReader(in)), transfer.Options{Format: transfer.CSV}); err != nil {
 				t.Errorf("%q: %v", in, err)
 			}
 		}

@@ -22,7 +22,7 @@ func Benchmark(b *testing.B) {
 				b.StopTimer()
 				s, _ := open(b)
 				b.StartTimer()
-				if _, err := transfer.Import(b.Context(), s, strings.NewReader(text), format, nil); err != nil {
+				if _, err := transfer.Import(b.Context(), s, strings.NewReader(text), transfer.Options{Format: format}); err != nil {
 					b.Fatal(err)
 				}
 			}

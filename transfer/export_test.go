@@ -32,21 +32,24 @@ func Rewrite(in, format, to string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	r, err := newReader(strings.NewReader(in), format)
+	src, err := newSource(strings.NewReader(in), "")
 	if err != nil {
 		return "", err
 	}
-	for {
+	t, err := look(src, Options{Format: format, Notice: func(string) {}})
+	if err != nil {
+		return "", err
+	}
+	r, wrong, err := t.again()
+	for err == nil && len(wrong) == 0 {
 		var record record
-		line, err := r.next(&record)
+		var line int
+		line, wrong, err = r.next(&record)
 		if errors.Is(err, io.EOF) {
 			err = out.flush()
 			return b.String(), err
 		}
-		if err == nil {
-			err = record.check(line)
-		}
-		if err == nil {
+		if wrong = merge(wrong, record.check(line)); err == nil && len(wrong) == 0 {
 			if record.Type == user { // as an export does: a cell of CSV can't be absent
 				for _, f := range []*profile.Field[string]{&record.Avatar, &record.Email, &record.Pseudonym} {
 					f.Given = true
@@ -54,8 +57,26 @@ func Rewrite(in, format, to string) (string, error) {
 			}
 			err = out.write(&record)
 		}
-		if err != nil {
-			return "", err
-		}
 	}
+	if end, ok := errors.AsType[stop](err); ok {
+		return "", end.fault
+	}
+	if err == nil {
+		err = wrong[0]
+	}
+	return "", err
 }
+
+// MaxSpool bounds what can't be read twice until the test ends.
+func MaxSpool(tb testing.TB, n int64) {
+	tb.Helper()
+	was := maxSpool
+	maxSpool = n
+	tb.Cleanup(func() { maxSpool = was })
+}
+
+// What a cell of a text holds, and back.
+var (
+	Escape   = escape
+	Unescape = unescape
+)

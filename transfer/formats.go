@@ -3,13 +3,10 @@ package transfer
 import (
 	"bufio"
 	"bytes"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
 	"reflect"
-	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -25,38 +22,42 @@ const (
 // maxLine bounds a line of JSON, and a row of CSV, in bytes.
 const maxLine = 2 << 20
 
-var bom = []byte("\ufeff")
-
 // reader reads records.
 type reader interface {
-	// next reads the next record and returns the line that it is on, or io.EOF.
-	next(r *record) (line int, err error)
+	// next reads the next record and returns the line that it is on, and what is wrong with
+	// that; or io.EOF. Other errors end the input.
+	next(r *record) (line int, wrong []*InputError, err error)
 }
 
-// newReader returns the reader of the format; where that is empty, of the one that the
-// input looks like.
-func newReader(r io.Reader, format string) (reader, error) {
+// newReader returns the reader of the format, and what is wrong with the first line where
+// that names columns. The input is UTF-8, with line feeds. lossy says that U+FFFD stands for
+// what could not be read.
+func newReader(r io.Reader, format string, lossy bool) (reader, []*InputError, error) {
 	in := bufio.NewReaderSize(r, 64<<10)
-	if start, err := in.Peek(len(bom)); err == nil && bytes.Equal(start, bom) {
-		_, _ = in.Discard(len(bom)) // they are there
+	before := 0
+	start, err := in.Peek(1)
+	for err == nil && bytes.Equal(start, []byte("\n")) {
+		before++
+		_, _ = in.Discard(1)
+		start, err = in.Peek(1)
 	}
-	if format == "" {
-		start, err := in.Peek(1)
-		for err == nil && strings.Contains(" \t\r\n", string(start)) {
-			_, _ = in.Discard(1)
-			start, err = in.Peek(1)
-		}
-		if err != nil && !errors.Is(err, io.EOF) {
-			return nil, err
-		}
-		if format = CSV; bytes.Equal(start, []byte("{")) {
-			format = JSONL
-		}
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, nil, err
 	}
 	if format == CSV {
-		return newCSVReader(in)
+		c, wrong, err := newCSVReader(in, before)
+		c.lossy = lossy
+		return c, wrong, err
 	}
-	return &jsonReader{in: in}, nil
+	return &jsonReader{in: in, line: before}, nil, nil
+}
+
+// formatOf is the one that the beginning of an input looks like.
+func formatOf(start []byte) string {
+	if bytes.HasPrefix(bytes.TrimLeft(start, " \t\r\n"), []byte("{")) {
+		return JSONL
+	}
+	return CSV
 }
 
 // jsonReader reads JSON Lines.
@@ -66,49 +67,54 @@ type jsonReader struct {
 	long []byte // a line that is longer than in's buffer
 }
 
-func (j *jsonReader) next(r *record) (int, error) {
+func (j *jsonReader) next(r *record) (line int, wrong []*InputError, err error) {
 	for {
 		b, err := j.readLine()
+		*r = record{}
+		if errors.Is(err, errLongLine) {
+			r.unread = true
+			return j.line, []*InputError{{j.line, "", fmt.Sprintf("is longer than %d bytes; one record goes on each line", maxLine)}}, nil
+		}
 		if err != nil {
-			return j.line, err
+			return j.line, nil, err
 		}
 		if b = bytes.TrimSpace(b); len(b) == 0 {
 			continue
 		}
-		*r = record{}
 		if err := json.Unmarshal(b, r, json.RejectUnknownMembers(true)); err != nil {
-			return j.line, jsonError(j.line, err)
+			*r = record{unread: true}
+			return j.line, []*InputError{jsonError(j.line, err)}, nil
 		}
-		return j.line, nil
+		return j.line, nil, nil
 	}
 }
 
-// readLine returns the next line, which is j's until the next call.
+var errLongLine = errors.New("a line is too long")
+
+// readLine returns the next line, which is j's until the next call, or errLongLine for one
+// that it leaves out.
 func (j *jsonReader) readLine() ([]byte, error) {
 	j.line++
 	j.long = j.long[:0]
-	for {
+	for length := 0; ; {
 		b, err := j.in.ReadSlice('\n')
-		if len(j.long)+len(b) > maxLine {
-			return nil, &InputError{j.line, "", fmt.Sprintf("is longer than %d bytes; one record goes on each line", maxLine)}
+		if length += len(b); length <= maxLine {
+			j.long = append(j.long, b...)
 		}
 		switch {
 		case errors.Is(err, bufio.ErrBufferFull):
-			j.long = append(j.long, b...)
 			continue
-		case errors.Is(err, io.EOF) && len(j.long)+len(b) > 0:
-			err = nil
+		case err != nil && (!errors.Is(err, io.EOF) || length == 0):
+			return nil, err
+		case length > maxLine:
+			return nil, errLongLine
 		}
-		if err != nil || len(j.long) == 0 {
-			return b, err
-		}
-		j.long = append(j.long, b...)
 		return j.long, nil
 	}
 }
 
 // jsonError words what is wrong with a line.
-func jsonError(line int, err error) error {
+func jsonError(line int, err error) *InputError {
 	if semantic, ok := errors.AsType[*json.SemanticError](err); ok {
 		name := strings.ReplaceAll(strings.TrimPrefix(string(semantic.JSONPointer), "/"), "/", ".")
 		if errors.Is(err, json.ErrUnknownName) {
@@ -139,161 +145,6 @@ func expected(t reflect.Type) string {
 	return `has to be an object of lists of texts, as in {"school":["42"]}`
 }
 
-// csvReader reads CSV.
-type csvReader struct {
-	in      *csv.Reader
-	limited *rowLimit
-	columns []*field // nil for the type
-	line    int      // on which the last row began
-}
-
-func newCSVReader(in *bufio.Reader) (*csvReader, error) {
-	limited := &rowLimit{in: in}
-	c := &csvReader{in: csv.NewReader(limited), limited: limited}
-	c.in.ReuseRecord = true
-	// In much of the world spreadsheets put semicolons.
-	if start := firstLine(in); !bytes.Contains(start, []byte(",")) && bytes.Contains(start, []byte(";")) {
-		c.in.Comma = ';'
-	}
-	header, line, err := c.row()
-	if err != nil {
-		return c, err
-	}
-	for _, name := range header {
-		name = strings.TrimSpace(name)
-		if name == "type" {
-			c.columns = append(c.columns, nil)
-			continue
-		}
-		i := slices.IndexFunc(fields, func(f field) bool { return f.name == name })
-		if i < 0 {
-			return c, &InputError{line, strings.Trim(strconv.Quote(name), `"`), "is not the name of a column; the first line has to name them, and there are " + names()}
-		}
-		if slices.Contains(c.columns, &fields[i]) {
-			return c, &InputError{line, name, "is there twice; give each column once"}
-		}
-		c.columns = append(c.columns, &fields[i])
-	}
-	return c, nil
-}
-
-// firstLine returns the first line, or as much of it as in's buffer has room for. It is
-// read on only when more is needed: a pipe may give it in parts.
-func firstLine(in *bufio.Reader) []byte {
-	for n := 1; ; n = in.Buffered() + 1 {
-		start, err := in.Peek(n)
-		if err == nil {
-			start, _ = in.Peek(in.Buffered()) // it is there
-		}
-		if line, _, whole := bytes.Cut(start, []byte("\n")); whole || err != nil {
-			return line
-		}
-	}
-}
-
-func (c *csvReader) next(r *record) (int, error) {
-	for {
-		row, line, err := c.row()
-		if err != nil {
-			return line, err
-		}
-		*r = record{}
-		empty := true
-		for i, cell := range row {
-			if cell == "" {
-				continue
-			}
-			empty = false
-			f := c.columns[i]
-			if f == nil {
-				r.Type = cell
-				continue
-			}
-			if f.text {
-				cell = unescape(strings.Clone(cell)) // else it keeps the whole row
-			}
-			if wrong := f.set(r, cell); wrong != "" {
-				at, _ := c.in.FieldPos(i)
-				return at, &InputError{at, f.name, wrong}
-			}
-		}
-		if !empty {
-			c.setEmpty(r, row)
-			return line, nil
-		}
-	}
-}
-
-// setEmpty gives a user the values of empty cells. Other records have nothing in the columns
-// of a user.
-func (c *csvReader) setEmpty(r *record, row []string) {
-	if r.Type != user && (r.Type != "" || r.ID == "") {
-		return
-	}
-	for i, cell := range row {
-		if f := c.columns[i]; cell == "" && f != nil && f.empty != nil {
-			f.empty(r)
-		}
-	}
-}
-
-// row reads a row, which is c's until the next call.
-func (c *csvReader) row() (row []string, line int, err error) {
-	c.limited.since = 0
-	row, err = c.in.Read()
-	if parse, ok := errors.AsType[*csv.ParseError](err); ok {
-		message := "is not CSV: " + parse.Err.Error()
-		if errors.Is(err, csv.ErrFieldCount) {
-			message = "has another number of columns than the first line"
-		}
-		return nil, parse.Line, &InputError{parse.StartLine, "", message}
-	}
-	if errors.Is(err, errLongRow) {
-		return nil, c.line, &InputError{c.line + 1, "", fmt.Sprintf("or one behind it begins a row longer than %d bytes; is a quote not closed?", maxLine)}
-	}
-	if err != nil {
-		return nil, 0, err
-	}
-	c.line, _ = c.in.FieldPos(0)
-	return row, c.line, nil
-}
-
-var errLongRow = errors.New("a row is too long")
-
-// rowLimit ends the input where a row is longer than maxLine.
-type rowLimit struct {
-	in    io.Reader
-	since int // bytes since the row began, or a little more
-}
-
-func (l *rowLimit) Read(p []byte) (int, error) {
-	if l.since > maxLine {
-		return 0, errLongRow
-	}
-	n, err := l.in.Read(p)
-	l.since += n
-	return n, err
-}
-
-// formulas are what spreadsheets take the beginning of a formula for. A text that begins
-// with one of them is written with a quote in front, and so is one that begins with a
-// quote, so that it can be told when it is read.
-const formulas = "=+-@'"
-
-func escape(s string) string {
-	if s != "" && strings.IndexByte(formulas, s[0]) >= 0 {
-		return "'" + s
-	}
-	return s
-}
-
-func unescape(s string) string {
-	if len(s) > 1 && s[0] == '\'' && strings.IndexByte(formulas, s[1]) >= 0 {
-		return s[1:]
-	}
-	return s
-}
-
 // recordWriter writes records.
 type recordWriter interface {
 	write(r *record) error
@@ -302,14 +153,10 @@ type recordWriter interface {
 
 func newWriter(w io.Writer, format string) (recordWriter, error) {
 	out := bufio.NewWriterSize(w, 64<<10)
-	if format != CSV {
-		return &jsonWriter{out}, nil
+	if format == CSV {
+		return newCSVWriter(out)
 	}
-	c := &csvWriter{out: csv.NewWriter(out), row: []string{"type"}}
-	for i := range fields {
-		c.row = append(c.row, fields[i].name)
-	}
-	return c, c.out.Write(c.row)
+	return &jsonWriter{out}, nil
 }
 
 type jsonWriter struct{ out *bufio.Writer }
@@ -324,28 +171,3 @@ func (j *jsonWriter) write(r *record) error {
 }
 
 func (j *jsonWriter) flush() error { return j.out.Flush() }
-
-type csvWriter struct {
-	out *csv.Writer
-	row []string // of the last record
-}
-
-func (c *csvWriter) write(r *record) error {
-	c.row[0] = r.Type
-	for i := range fields {
-		f, cell := &fields[i], ""
-		if f.there(r) {
-			if cell = f.get(r); f.text {
-				cell = escape(cell)
-			}
-		}
-		c.row[i+1] = cell
-	}
-	return c.out.Write(c.row)
-}
-
-// flush has to reach through the two buffers.
-func (c *csvWriter) flush() error {
-	c.out.Flush()
-	return c.out.Error()
-}

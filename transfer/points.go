@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"marcador/store"
@@ -66,16 +68,55 @@ func (i *importer) addPoints(ctx context.Context) error {
 		}
 		rows = rows[n:]
 	}
-	return i.write(ctx, &b)
+	return i.writePoints(ctx, &b)
 }
 
-// write writes the batch, which is empty then, and counts it.
-func (i *importer) write(ctx context.Context, b *batch) error {
+// drop takes the write with the update out of the batch; of an import's own, which has no
+// key in the input, the update alone.
+func (b *batch) drop(update int) {
+	first := 0
+	for n := range b.writes {
+		w := &b.writes[n]
+		next := first + len(w.Updates)
+		if update >= next {
+			first = next
+			continue
+		}
+		if store.IsImportKey(w.Key) && len(w.Updates) > 1 {
+			w.Updates = slices.Delete(w.Updates, update-first, update-first+1)
+			b.lines = slices.Delete(b.lines, update, update+1)
+			return
+		}
+		b.writes = slices.Delete(b.writes, n, n+1)
+		b.lines = slices.Delete(b.lines, first, next)
+		return
+	}
+}
+
+// try adds the points of the batch, in a check without those that are refused.
+func (i *importer) try(ctx context.Context, b *batch) ([]*store.Points, error) {
+	for {
+		done, err := i.store.AddPoints(ctx, b.writes)
+		refusal, ok := errors.AsType[*store.Error](err)
+		if err = refused(err, b.lines, nil); !ok || i.checking == nil {
+			return done, err
+		}
+		if err := i.checking.note(err); err != nil {
+			return nil, err
+		}
+		if b.drop(refusal.Index); len(b.writes) == 0 || i.checking.faults.full() {
+			return nil, nil
+		}
+	}
+}
+
+// writePoints writes the batch, which is empty then, and counts it.
+func (i *importer) writePoints(ctx context.Context, b *batch) error {
 	if len(b.writes) > 0 {
 		last := i.store.Seq()
-		done, err := i.store.AddPoints(ctx, b.writes)
+		done, err := i.try(ctx, b)
 		if err != nil {
-			return refused(err, func(index int) int { return b.lines[index] }, nil)
+			return err
 		}
 		for _, p := range done {
 			if p.Seq > last {
@@ -94,13 +135,15 @@ func (i *importer) write(ctx context.Context, b *batch) error {
 	return nil
 }
 
-// run returns how many of the rows, from the first, are one write, or have no key.
+// run returns how many of the rows, from the first, are one write, or have no key. Where rows
+// of a key are missing, which the check has said, there are fewer.
 func run(rows []pending) int {
+	most := len(rows)
 	if rows[0].Key != "" {
-		return int(max(rows[0].Rows, 1))
+		most = min(int(max(rows[0].Rows, 1)), most)
 	}
 	n := 1
-	for n < len(rows) && rows[n].Key == "" {
+	for n < most && rows[n].Key == "" {
 		n++
 	}
 	return n
@@ -155,7 +198,7 @@ func (i *importer) follow(ctx context.Context, rows []pending, b *batch) error {
 		if i.known >= i.before.seq || timeOf(rows[n].At).After(i.before.at) {
 			return nil
 		}
-		if err := i.write(ctx, b); err != nil { // the last that was there may have a key, and stand before
+		if err := i.writePoints(ctx, b); err != nil { // the last that was there may have a key, and stand before
 			return err
 		}
 		if i.known < i.before.seq && timeOf(rows[n].At).Equal(i.before.at) {

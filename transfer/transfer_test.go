@@ -2,6 +2,7 @@ package transfer_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -45,7 +46,7 @@ func openWith(tb testing.TB, opts store.Options) (s *store.Store, path string) {
 
 func load(tb testing.TB, s *store.Store, in string) transfer.Counts {
 	tb.Helper()
-	c, err := transfer.Import(tb.Context(), s, strings.NewReader(in), "", nil)
+	c, err := transfer.Import(tb.Context(), s, strings.NewReader(in), transfer.Options{})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -170,12 +171,21 @@ func rows(n int) string {
 func TestImport_again(t *testing.T) {
 	transfer.PerWrite(t, 1000)
 	s, _ := open(t)
-	failing := errors.New("the disk is gone")
 	long := rows(2700)
-	// Cut off in the third thousand, by an error of the file's.
-	cut := long[:strings.Index(long, `"2222"`)]
-	c, err := transfer.Import(t.Context(), s, &failingReader{strings.NewReader(cut), failing}, "", nil)
-	if !errors.Is(err, failing) || c.Points != 2000 {
+	// An input that can't be read to its end is not imported.
+	failing := errors.New("the disk is gone")
+	c, err := transfer.Import(t.Context(), s, &failingReader{strings.NewReader(long), failing}, transfer.Options{})
+	if !errors.Is(err, failing) || c.All() != 0 {
+		t.Fatalf("counts = %+v, err = %v", c, err)
+	}
+	// Cut off after the second thousand.
+	ctx, cancel := context.WithCancel(t.Context())
+	c, err = transfer.Import(ctx, s, strings.NewReader(long), transfer.Options{Progress: func(c transfer.Counts, written bool) {
+		if written && c.Points == 2000 {
+			cancel()
+		}
+	}})
+	if !errors.Is(err, context.Canceled) || c.Points != 2000 {
 		t.Fatalf("counts = %+v, err = %v", c, err)
 	}
 	if c := load(t, s, long); c.Points != 700 || c.Already != 2000 {
@@ -196,7 +206,7 @@ func TestImport_again(t *testing.T) {
 	}
 	// What was changed in the middle is not taken for new.
 	before := s.Seq()
-	_, err = transfer.Import(t.Context(), s, strings.NewReader(strings.Replace(longer, `"reason":"1500"`, `"reason":"other"`, 1)), "", nil)
+	_, err = transfer.Import(t.Context(), s, strings.NewReader(strings.Replace(longer, `"reason":"1500"`, `"reason":"other"`, 1)), transfer.Options{})
 	if input, ok := errors.AsType[*transfer.InputError](err); !ok || input.Line != 1003 {
 		t.Errorf("changed: %v", err)
 	}
@@ -233,7 +243,7 @@ func TestImport_keys(t *testing.T) {
 	if got := totals(t, s, "a"); got != [2]int64{13} {
 		t.Errorf("a has %v", got)
 	}
-	_, err := transfer.Import(t.Context(), s, strings.NewReader("key,userId,xp\nk9,a,1\nk2,b,3\n"), "", nil)
+	_, err := transfer.Import(t.Context(), s, strings.NewReader("key,userId,xp\nk9,a,1\nk2,b,3\n"), transfer.Options{})
 	if err == nil || !strings.Contains(err.Error(), `line 3: key: the idempotency key "k2" was used for another write`) {
 		t.Errorf("err = %v", err)
 	}
@@ -265,7 +275,7 @@ func TestImport_times(t *testing.T) {
 	refuses := func(row, want string) {
 		t.Helper()
 		before := s.Seq()
-		_, err := transfer.Import(t.Context(), s, strings.NewReader("userId,xp,at\na,1,"+row), "", nil)
+		_, err := transfer.Import(t.Context(), s, strings.NewReader("userId,xp,at\na,1,"+row), transfer.Options{})
 		if err == nil || !strings.Contains(err.Error(), want) || s.Seq() != before {
 			t.Errorf("%q: %v", row, err)
 		}
@@ -327,7 +337,7 @@ func TestImport_refuses(t *testing.T) {
 		{`{"userId":"a","xp":1,"key":"\u001f00"}`, "line 1: key: has a control character"},
 		{`{"userId":"a","xp":1,"reason":"` + strings.Repeat("x", 501) + `"}`, "line 1: reason: is longer than 500"},
 		{`{"userId":"` + strings.Repeat("x", 2<<20) + `"}`, "line 1: is longer than 2097152 bytes"},
-		{"userId,xp\na,1,2\n", "line 2: has another number of columns"},
+		{"userId,xp\na,1,2\n", "line 2: has something in column 3, which the first line does not name"},
 		{"userId,xp\na,\"1\n", "line 2: is not CSV"},
 		{"userId,xp\n\"a\nb\",1\n", "line 2: userId: has a control character"},
 		{"userId,xp\n\n\"a\",\n", "line 3: xp: is missing"},
@@ -339,7 +349,7 @@ func TestImport_refuses(t *testing.T) {
 		{"id,username,groups\nu,U,school:1\n", "line 2: groups: has to be a JSON object"},
 		{"userId,xp\n\"a" + strings.Repeat("x\n", 2<<20), "line 2: or one behind it begins a row longer"},
 	} {
-		_, err := transfer.Import(t.Context(), s, strings.NewReader(c.in), "", nil)
+		_, err := transfer.Import(t.Context(), s, strings.NewReader(c.in), transfer.Options{})
 		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%.80q: %v; want %q", c.in, err, c.want)
 		}

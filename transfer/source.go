@@ -1,0 +1,123 @@
+package transfer
+
+import (
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"io"
+	"os"
+)
+
+// blockSize is how much of an input has a sum of its own.
+const blockSize = 64 << 10
+
+// maxSpool bounds an input that can't be read twice, and is kept in a temporary file. Tests
+// have less.
+var maxSpool int64 = 8 << 30
+
+// errChanged says that an input is not what it was when it was first read.
+var errChanged = errors.New("it was changed while it was being imported; import it again when nothing writes to it")
+
+// source is an input that is read several times. A sum of each block tells whether it is
+// still the same, before any of the block is used: 8 bytes of memory for 64 KiB of input.
+type source struct {
+	in    io.ReadSeeker
+	start int64 // where the input begins
+	temp  *os.File
+	seed  maphash.Seed
+	sums  []uint64 // of the blocks, by the first reading
+	size  int64
+}
+
+// newSource makes a source of the input. One that can't be read twice is copied to a
+// temporary file in the folder, which nobody else may read; close removes it.
+func newSource(in io.Reader, folder string) (*source, error) {
+	s := &source{seed: maphash.MakeSeed()}
+	if seeker, ok := in.(io.ReadSeeker); ok {
+		if start, err := seeker.Seek(0, io.SeekCurrent); err == nil { // a pipe says that it can't
+			s.in, s.start = seeker, start
+			return s, nil
+		}
+	}
+	temp, err := os.CreateTemp(folder, "marcador-import-*")
+	if err != nil {
+		return nil, fmt.Errorf("keep the input in a temporary file, to read it twice: %w", err)
+	}
+	s.in, s.temp = temp, temp
+	n, err := io.Copy(temp, io.LimitReader(in, maxSpool+1))
+	if err == nil && n > maxSpool {
+		err = fmt.Errorf("the input is larger than %d bytes; put it into a file, and import that", maxSpool)
+	}
+	if err == nil {
+		_, err = temp.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	return s, nil
+}
+
+func (s *source) close() error {
+	if s.temp == nil {
+		return nil
+	}
+	return errors.Join(s.temp.Close(), os.Remove(s.temp.Name()))
+}
+
+// look reads all of the input for the first time and hands its blocks on.
+func (s *source) look(block func([]byte)) error {
+	b := make([]byte, blockSize)
+	for {
+		n, err := io.ReadFull(s.in, b)
+		if n > 0 {
+			s.sums = append(s.sums, maphash.Bytes(s.seed, b[:n]))
+			s.size += int64(n)
+			block(b[:n])
+		}
+		switch {
+		case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+			return nil
+		case err != nil:
+			return fmt.Errorf("read the input: %w", err)
+		}
+	}
+}
+
+// again returns a reader of the input from its beginning. It returns errChanged where the
+// input is not the same as by the first reading.
+func (s *source) again() (io.Reader, error) {
+	if end, err := s.in.Seek(0, io.SeekEnd); err != nil || end-s.start != s.size {
+		return nil, errors.Join(errChanged, err)
+	}
+	if _, err := s.in.Seek(s.start, io.SeekStart); err != nil {
+		return nil, fmt.Errorf("read the input again: %w", err)
+	}
+	return &sameAgain{source: s, block: make([]byte, blockSize)}, nil
+}
+
+// sameAgain reads a source again.
+type sameAgain struct {
+	*source
+
+	block []byte
+	left  []byte // of the block
+	next  int    // the number of the next block
+}
+
+func (a *sameAgain) Read(p []byte) (int, error) {
+	if len(a.left) == 0 {
+		n, err := io.ReadFull(a.in, a.block)
+		switch {
+		case n == 0 && errors.Is(err, io.EOF) && a.next == len(a.sums):
+			return 0, io.EOF
+		case err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
+			return 0, fmt.Errorf("read the input again: %w", err)
+		case a.next == len(a.sums) || maphash.Bytes(a.seed, a.block[:n]) != a.sums[a.next]:
+			return 0, errChanged
+		}
+		a.left, a.next = a.block[:n], a.next+1
+	}
+	n := copy(p, a.left)
+	a.left = a.left[n:]
+	return n, nil
+}
