@@ -2,7 +2,7 @@
 /** @import { Me, RankedMe } from "../marcador.d.ts" */
 /** @import { Voice } from "./words.js" */
 
-import { fillChange } from "./cells.js";
+import { breakable, fillChange } from "./cells.js";
 import { make, portrait } from "./element-rows.js";
 
 /** How far it is to the next place. @param {RankedMe} me @param {Voice} voice */
@@ -38,7 +38,11 @@ export function ownPlace(me, period, above, voice) {
   if (ranked) fillChange(change, me, voice);
   const name = make("span", "name", me.username);
   name.title = me.username;
-  const points = make("span", "points", make("span", "", ranked ? figure(me.score) : "–"));
+  const points = make(
+    "span",
+    "points",
+    make("span", "", ranked ? breakable(figure(me.score)) : "–"),
+  );
   const line = make("div", "", name, make("span", "you", words.you), points);
   const names = make("div", "", line, rest);
   names.className = "names";

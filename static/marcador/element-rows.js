@@ -3,7 +3,7 @@
 /** @import { Voice } from "./words.js" */
 
 import { avatar } from "./avatar.js";
-import { fillChange, say } from "./cells.js";
+import { breakable, fillChange, say } from "./cells.js";
 import { badgeMark } from "./drawing.js";
 import { Count } from "./motion.js";
 import { MovingRow, MovingRows } from "./moving.js";
@@ -53,7 +53,7 @@ class Row extends MovingRow {
     wash.className = "wash";
     super(make("tr", "row"), wash);
     this.#voice = voice;
-    this.#count = new Count(this.#points, voice.figure);
+    this.#count = new Count(this.#points, (n) => breakable(voice.figure(n)));
     const names = make("div", "", this.#name, this.#line);
     names.className = "names";
     this.#person.append(names);
@@ -77,7 +77,7 @@ class Row extends MovingRow {
     this.#entry = entry;
     const { figure } = this.#voice;
     say(this.#rank, figure(entry.rank));
-    say(this.#coins, figure(entry.mlCoins));
+    say(this.#coins, breakable(figure(entry.mlCoins)));
     this.#fillMarks(entry);
     if (old?.change !== entry.change || old.changeType !== entry.changeType)
       fillChange(this.#change, entry, this.#voice);

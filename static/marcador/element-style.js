@@ -200,6 +200,7 @@ tr > .coins, tr > .points { text-align: end; }
 thead .rank span { display: inline; font-size: 0.8em; font-weight: 400; letter-spacing: normal; }
 .points > span { font-size: 1.125em; font-weight: 500; }
 thead .points span { font-size: 0.8em; font-weight: 400; }
+.long .points > span { display: inline-block; font-size: 0.9em; line-height: 1.15; text-wrap: balance; }
 .coins { color: var(--quiet); }
 .change > span { color: var(--quiet); font-size: 0.8em; white-space: nowrap; }
 .change[data-change="up"] > span { color: var(--accent); }
@@ -335,6 +336,8 @@ tr.own > :first-child { box-shadow: inset 0.25em 0 var(--accent); }
   .rank span { font-size: 1.25em; }
   .points > span { font-size: 1em; }
   .c-points { width: calc(var(--score, 7ch) + 0.25em + var(--edge)); }
+  .long .points > span { font-size: 0.8em; }
+  .long .c-points { width: calc(var(--score, 7ch) * 0.8 + 0.25em + var(--edge)); }
   .person { gap: 0.5em; }
   .total:has(+ .updated:not([hidden])) { display: none; }
   .footer .total:not(:empty) + .updated:not([hidden])::before { content: none; }

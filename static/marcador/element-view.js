@@ -3,7 +3,7 @@
 /** @import { Settings } from "./element-settings.js" */
 /** @import { Voice } from "./words.js" */
 
-import { say } from "./cells.js";
+import { fitScores, say } from "./cells.js";
 import { ownPlace } from "./element-own.js";
 import { make, Rows } from "./element-rows.js";
 
@@ -169,8 +169,7 @@ export class View {
     const { words, figure } = this.#voice;
     const shown = entries.slice(0, this.#settings.rows);
     this.#rows.show(shown);
-    const widest = shown.reduce((most, one) => Math.max(most, figure(one.score).length), 5);
-    this.#table.style.setProperty("--score", `${widest}ch`);
+    fitScores(this.#table, shown, 5, figure);
     this.#table.classList.toggle("poor", !shown.some((one) => one.mlCoins > 0));
     if (shown.length === 0) this.#say(words.empty, words.emptyHelp);
     else this.#unsay();

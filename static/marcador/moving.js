@@ -30,13 +30,33 @@ export class MovingRow {
   /** Stands at another place of the table. @param {number} _index from 0 */
   stand(_index) {}
 
+  /** How the row is laid out. Between two layouts it does not glide: its new shape would sweep over the others. */
+  get layout() {
+    return "";
+  }
+
+  /** What moves when the row does. */
+  get mover() {
+    return /** @type {HTMLElement} */ (this.element);
+  }
+
   /** Lets the row come from where it stood, so many pixels away. @param {number} x @param {number} y positive from below */
   glide(x, y) {
-    const { element } = this;
     // Whoever rises passes above those who make room.
-    element.style.zIndex = y > 0 ? "1" : "";
-    const from = { transform: `translate(${x}px, ${y}px)` };
-    const glide = element.animate([from, { transform: "none" }], { ...GLIDE, id: "glide" });
+    this.element.style.zIndex = y > 0 ? "1" : "";
+    this.#come({ transform: `translate(${x}px, ${y}px)` }, "glide");
+  }
+
+  /** Lets the row come up where it stands, in another layout than before. */
+  enter() {
+    this.#come({ opacity: 0, transform: "scale(0.9)" }, "enter");
+  }
+
+  /** @param {Keyframe} from @param {string} id */
+  #come(from, id) {
+    const to = { opacity: 1, transform: "none" };
+    const keyframes = "opacity" in from ? [from, to] : [from, { transform: to.transform }];
+    const glide = this.mover.animate(keyframes, { ...GLIDE, id });
     this.#glide = glide;
     glide.onfinish = () => this.rest();
   }
@@ -154,8 +174,11 @@ export class MovingRows {
     this.#fill(entries, moving, places !== null);
     if (places === null) return;
     // All are measured before the first is moved.
-    const ways = [...places].map(([row, from]) => ({ row, ...way(from, row) }));
-    for (const { row, x, y } of ways) if (x !== 0 || y !== 0) row.glide(x, y);
+    const ways = [...places].map(([row, { layout, from }]) => ({ row, layout, ...way(from, row) }));
+    for (const { row, layout, x, y } of ways) {
+      if (row.layout !== layout) row.enter();
+      else if (x !== 0 || y !== 0) row.glide(x, y);
+    }
   }
 
   /** Fills an empty table, the first so many rows now and the others portion by portion. @param {readonly Entry[]} entries @param {number} count */
@@ -185,12 +208,12 @@ export class MovingRows {
    * @param {readonly Entry[]} entries
    */
   #measure(before, entries) {
-    /** @type {Map<R, DOMRect>} */
+    /** @type {Map<R, { layout: string, from: DOMRect }>} */
     const places = new Map();
     for (const [index, { userId }] of entries.entries()) {
       const row = this.#rows.get(userId);
       if (row === undefined || (before[index]?.userId === userId && !row.gliding)) continue;
-      places.set(row, row.element.getBoundingClientRect());
+      places.set(row, { layout: row.layout, from: row.mover.getBoundingClientRect() });
     }
     for (const row of places.keys()) row.rest();
     return places;
@@ -217,9 +240,10 @@ export class MovingRows {
 
 /** How far it is from a place in the window to a row's, 0 where nobody sees either. @param {DOMRect} from @param {MovingRow} row */
 function way(from, row) {
-  const to = row.element.getBoundingClientRect();
+  const to = row.mover.getBoundingClientRect();
   if (!inWindow(from) && !inWindow(to)) return { x: 0, y: 0 };
-  const [x, y] = [from.left - to.left, from.top - to.top];
+  // From middle to middle: the columns of the podium are not all as wide.
+  const [x, y] = [(from.left + from.right - to.left - to.right) / 2, from.top - to.top];
   return { x: Math.abs(x) < 1 ? 0 : x, y: Math.abs(y) < 1 ? 0 : y };
 }
 

@@ -2,7 +2,7 @@
 /** @import { Board, Problem, Snapshot } from "../marcador.d.ts" */
 /** @import { View } from "./tabs.js" */
 
-import { say } from "../marcador/cells.js";
+import { fitScores, say } from "../marcador/cells.js";
 import { connect } from "../marcador/connect.js";
 import { NEVER } from "../marcador/connection.js";
 import { MOST_ROWS } from "../marcador/options.js";
@@ -128,8 +128,7 @@ function renderTable(snapshot) {
     say(noticeText, words.emptyText);
     noticeRetry.hidden = true;
   }
-  const widest = entries.reduce((most, one) => Math.max(most, figure(one.score).length), 7);
-  table.style.setProperty("--score", `${widest}ch`);
+  fitScores(table, entries, 7, figure);
   const lowest = Math.max(snapshot.me?.rank ?? 0, entries.at(-1)?.rank ?? 0);
   document.documentElement.style.setProperty(
     "--digits",

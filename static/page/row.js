@@ -2,7 +2,7 @@
 /** @import { Entry } from "../marcador.d.ts" */
 
 import { avatar } from "../marcador/avatar.js";
-import { fillChange, say } from "../marcador/cells.js";
+import { breakable, fillChange, say } from "../marcador/cells.js";
 import { badgeMark, medal } from "../marcador/drawing.js";
 import { Count } from "../marcador/motion.js";
 import { MovingRow } from "../marcador/moving.js";
@@ -20,6 +20,7 @@ export class Row extends MovingRow {
   /** @type {Entry} */
   entry;
 
+  #who;
   #rank;
   #change;
   #name;
@@ -39,13 +40,14 @@ export class Row extends MovingRow {
     super(element, part(element, "wash"));
     this.#podium = podium;
     this.element.dataset.userId = entry.userId;
+    this.#who = part(element, "who");
     this.#rank = part(element, "rank");
     this.#change = part(element, "change");
     this.#name = part(element, "name");
     this.#you = part(element, "you");
     this.#badge = part(element, "badge");
     this.#coins = part(element, "coins");
-    this.#count = new Count(part(element, "points"), figure);
+    this.#count = new Count(part(element, "points"), (n) => breakable(figure(n)));
     this.#you.textContent = words.you;
     this.entry = entry;
     this.#fill(null);
@@ -60,6 +62,16 @@ export class Row extends MovingRow {
     this.#fill(old);
     if (old.score !== entry.score) this.#count.run(old.score, entry.score, moving);
     if (moving && old.rank !== entry.rank) this.wash(entry.rank < old.rank ? "up" : "down");
+  }
+
+  /** @override */
+  get layout() {
+    return this.#step > 0 ? "podium" : "row";
+  }
+
+  /** On the podium the person moves, the stone stays. @override */
+  get mover() {
+    return this.#step > 0 ? this.#who : this.element;
   }
 
   /** On the podium or below it. @override @param {number} index */
@@ -85,7 +97,7 @@ export class Row extends MovingRow {
     if (old?.rank !== entry.rank) this.#fillMedal();
     this.element.classList.toggle("own", entry.isCurrentUser);
     this.#you.hidden = !entry.isCurrentUser;
-    say(this.#coins, figure(entry.mlCoins));
+    say(this.#coins, breakable(figure(entry.mlCoins)));
     if (old?.change !== entry.change || old.changeType !== entry.changeType)
       fillChange(this.#change, entry, { words, figure });
     if (old?.rankBadge !== entry.rankBadge) {
@@ -97,7 +109,7 @@ export class Row extends MovingRow {
       say(this.#name, entry.username);
       this.#name.title = entry.username;
       this.element.querySelector(".avatar")?.remove();
-      part(this.element, "who").prepend(avatar(entry.userId, entry.username, entry.avatar));
+      this.#who.prepend(avatar(entry.userId, entry.username, entry.avatar));
       this.#fillMedal();
     }
   }
