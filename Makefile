@@ -5,13 +5,14 @@
 # make bench  benchmarks, into bench/go.txt, bench/streams.md, bench/writes.md and bench/page.md
 # make soak   an hour of everything at once, into bench/soak.md, after a thousand kills and the attacks
 # make fuzz   each fuzz target for FUZZTIME
+# make vulnerabilities  looks for code with a known vulnerability that the program calls
 # make tools  the Go tools of tools/go.mod, into .tools
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: run test lint fmt bench soak fuzz tools need gofmt page vet golangci cross node race
+.PHONY: run test lint fmt bench soak fuzz tools need gofmt page vet golangci cross node race vulnerabilities
 
 # The program has no cgo; only the race detector needs it. One setting for all else shares one build cache.
 export CGO_ENABLED := 0
@@ -28,7 +29,7 @@ SOAKTIME ?= 1h
 run:
 	go run . demo
 
-test: need gofmt page node vet golangci cross race
+test: need gofmt page node vet golangci cross vulnerabilities race
 
 lint: gofmt page vet golangci
 
@@ -59,6 +60,10 @@ vet:
 golangci: $(TOOLS)/golangci-lint
 	@echo "== golangci-lint"
 	@$(FAST) $(TOOLS)/golangci-lint run
+
+vulnerabilities: tools
+	@echo "== govulncheck"
+	@$(FAST) tools/vulnerabilities.sh $(TOOLS)/govulncheck ./...
 
 # Two of three are not optimised: they only have to compile, and that takes two thirds of the time.
 cross:

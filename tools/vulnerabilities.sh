@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# tools/vulnerabilities.sh GOVULNCHECK [PACKAGE…]
+#
+# Fails where the program calls code with a known vulnerability. Where the database of
+# vulnerabilities can't be reached, it says so in one line and does not fail: then nothing is known.
+set -euo pipefail
+
+govulncheck=$1
+shift
+limit=${VULNERABILITIES_LIMIT:-300} # seconds
+
+said=$(mktemp)
+trap 'rm -f "$said"' EXIT
+
+"$govulncheck" "${@:-./...}" >"$said" 2>&1 &
+checker=$!
+(
+  trap 'kill "$sleeper" 2>/dev/null' TERM
+  sleep "$limit" &
+  sleeper=$!
+  wait "$sleeper" && kill "$checker" 2>/dev/null
+) &
+watch=$!
+code=0
+wait "$checker" 2>/dev/null || code=$?
+kill "$watch" 2>/dev/null || true
+wait "$watch" 2>/dev/null || true
+
+not_known() {
+  echo "NOT CHECKED for known vulnerabilities: $1" >&2
+}
+case $code in
+  0) ;;
+  143) not_known "govulncheck was not done after $limit s" ;;
+  1)
+    # These are its own words for it, whatever keeps the database away.
+    if why=$(grep -m1 '^govulncheck: fetching vulnerabilities: ' "$said"); then
+      not_known "${why#govulncheck: fetching vulnerabilities: }"
+    else
+      cat "$said" >&2
+      exit 1
+    fi
+    ;;
+  *)
+    cat "$said" >&2
+    exit "$code"
+    ;;
+esac
