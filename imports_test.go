@@ -10,10 +10,11 @@ import (
 // Imports run one way; see ARCHITECTURE.md.
 func TestImports(t *testing.T) {
 	may := map[string][]string{
-		"marcador":               {"api", "auth", "demo", "guard", "live", "newfile", "rank", "sse", "store", "transfer", "verify", "watch"},
-		"marcador/api":           {"auth", "guard", "live", "msgpack", "rules", "sse", "static"},
+		"marcador":               {"api", "auth", "demo", "forwarded", "guard", "live", "newfile", "rank", "sse", "store", "transfer", "verify", "watch"},
+		"marcador/api":           {"auth", "forwarded", "guard", "live", "msgpack", "rules", "sse", "static"},
 		"marcador/demo":          {"auth", "live"},
-		"marcador/guard":         nil,
+		"marcador/forwarded":     nil,
+		"marcador/guard":         {"forwarded"},
 		"marcador/live":          {"rank", "sse", "store"},
 		"marcador/auth":          {"rules"},
 		"marcador/auth/authtest": nil,

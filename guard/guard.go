@@ -11,6 +11,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"marcador/forwarded"
 )
 
 // Options says how a Guard works.
@@ -306,11 +308,5 @@ func clientOf(addr net.Addr) netip.Prefix {
 	if !ok {
 		return netip.Prefix{}
 	}
-	ip := tcp.AddrPort().Addr().Unmap().WithZone("")
-	bits := ip.BitLen()
-	if ip.Is6() {
-		bits /= 2
-	}
-	prefix, _ := ip.Prefix(bits) // as many as it has
-	return prefix
+	return forwarded.Client(tcp.AddrPort().Addr())
 }
