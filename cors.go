@@ -5,11 +5,26 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"marcador/forwarded"
 )
 
 // corsFlags say which other sites' pages may call the API.
 type corsFlags struct {
 	CORSOrigins []string `name:"cors-origins" help:"Origins of other sites whose pages may call the API, such as https://school.example, with commas between them."`
+}
+
+// proxyFlags say whose word counts on where a request comes from.
+type proxyFlags struct {
+	TrustProxy []string `default:"loopback" help:"Addresses and prefixes of proxies whose Forwarded, X-Forwarded-For, X-Forwarded-Proto and X-Forwarded-Host count, with commas between them: such as 10.0.0.7 or 10.0.0.0/8; 'loopback' is this machine, 'none' trusts nobody."`
+}
+
+func (f proxyFlags) proxies() (forwarded.Proxies, error) {
+	proxies, err := forwarded.Parse(f.TrustProxy)
+	if err != nil {
+		return proxies, fmt.Errorf("--trust-proxy: %w", err)
+	}
+	return proxies, nil
 }
 
 // origins returns the flag's as browsers write them.

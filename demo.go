@@ -23,6 +23,7 @@ type demoCommand struct {
 	Throttle time.Duration `default:"5s" help:"Least time between two broadcasts of one board; 0 for none."`
 
 	corsFlags
+	proxyFlags
 	boardFlags
 	logFlags
 }
@@ -41,6 +42,10 @@ func (c *demoCommand) Run(ctx context.Context, out output) (err error) {
 		return err
 	}
 	origins, err := c.origins()
+	if err != nil {
+		return err
+	}
+	proxies, err := c.proxies()
 	if err != nil {
 		return err
 	}
@@ -81,7 +86,7 @@ func (c *demoCommand) Run(ctx context.Context, out output) (err error) {
 	streams := c.streams(service.Hub(), log)
 	handler := api.New(api.Options{
 		Live: service, Streams: streams, Verifier: verifier, Log: log,
-		Version: version, Public: true, Origins: origins, Demo: school.Handler(),
+		Version: version, Public: true, Origins: origins, Proxies: proxies, Demo: school.Handler(),
 	})
 	fmt.Fprintf(out.stdout, "Open %s in two windows, pick a student in each, and complete an exercise.\nCtrl-C ends the demo; nothing is kept.\n", urlOf(listener))
 	return serve(ctx, listener, c.server(handler, streams, log), streams, nil, service, log)

@@ -127,8 +127,8 @@ var (
 
 	transports    = []string{"raw", "standard"}
 	results       = []string{"current", "difference", "snapshot"}
-	endReasons    = []string{"client_gone", "too_slow", "token_expired", "forbidden", "shutdown"}
-	refuseReasons = []string{"max_streams", "max_streams_per_user", "shutting_down"}
+	endReasons    = []string{"client_gone", "too_slow", "token_expired", "forbidden", "replaced", "signed_out", "shutdown"}
+	refuseReasons = []string{"max_streams", "max_anonymous_streams", "max_streams_per_address", "max_streams_per_user", "shutting_down"}
 )
 
 func metric(name, help, label string) *prometheus.Desc {

@@ -58,8 +58,8 @@ type boardFlags struct {
 	Heartbeat    time.Duration `default:"15s" help:"Longest silence on a stream, at most 30s."`
 	WriteTimeout time.Duration `default:"5s" help:"A client that takes longer to take one write is let go."`
 
-	MaxStreams        int `default:"50000" help:"Streams that may be open at once; past it they get a 503."`
-	MaxStreamsPerUser int `default:"8" help:"Streams that one user may have open at once; past it they get a 429."`
+	MaxStreams        int `default:"50000" help:"Streams that may be open at once; past it they get a 503. Without a token they take half of them at most, and a tenth from one address."`
+	MaxStreamsPerUser int `default:"8" help:"Streams that one user may have open at once; past it the newest ends the oldest."`
 
 	Timezone       string `default:"UTC" help:"IANA name of the zone in which days, weeks and months begin, such as America/Merida."`
 	ChangeBaseline string `default:"daily" enum:"daily,weekly,monthly" help:"With what begins that which changes of all-time are measured from: ${enum}."`
@@ -79,6 +79,7 @@ type serveCommand struct {
 	MetricsAddr     string        `help:"A second, private address for /metrics and /debug/pprof/."`
 
 	corsFlags
+	proxyFlags
 	tlsFlags
 	tokenFlags
 	keyFlags
@@ -114,6 +115,10 @@ func (c *serveCommand) Run(ctx context.Context, out output) error {
 	if err != nil {
 		return err
 	}
+	proxies, err := c.proxies()
+	if err != nil {
+		return err
+	}
 	cert, err := c.certificate(log)
 	if err != nil {
 		return err
@@ -138,7 +143,7 @@ func (c *serveCommand) Run(ctx context.Context, out output) error {
 	}
 	handler := api.New(api.Options{
 		Live: service, Streams: streams, Verifier: verifier, Log: log,
-		Version: version, Public: c.Public, AllowQueryToken: c.AllowQueryToken, Origins: origins,
+		Version: version, Public: c.Public, AllowQueryToken: c.AllowQueryToken, Origins: origins, Proxies: proxies,
 		Limits: api.Limits{WriteRate: c.WriteRate},
 	})
 	log.Info("listening", "url", urlOf(listener), "database", c.DB, "metrics", private.url())

@@ -15,6 +15,7 @@ import (
 	"github.com/rs/cors"
 
 	"marcador/auth"
+	"marcador/forwarded"
 	"marcador/live"
 	"marcador/sse"
 	"marcador/static"
@@ -27,11 +28,12 @@ type Options struct {
 	Verifier *auth.Verifier
 	Log      *slog.Logger // told of errors that callers are not shown
 
-	Version         string       // the program's, for the OpenAPI document
-	Public          bool         // anyone may read and follow the global board
-	AllowQueryToken bool         // streams may carry their token in access_token
-	Origins         []string     // of other sites' pages that may call the API, as browsers write them
-	Demo            http.Handler // serves /demo/, where there is one
+	Version         string            // the program's, for the OpenAPI document
+	Public          bool              // anyone may read and follow the global board
+	AllowQueryToken bool              // streams may carry their token in access_token
+	Proxies         forwarded.Proxies // whose word on where a request comes from counts
+	Origins         []string          // of other sites' pages that may call the API, as browsers write them
+	Demo            http.Handler      // serves /demo/, where there is one
 	Limits          Limits
 }
 

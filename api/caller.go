@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -30,12 +29,21 @@ const accessKey = "access"
 // realm begins each challenge.
 const realm = `Bearer realm="marcador"`
 
-type callerKey struct{}
+type (
+	callerKey  struct{}
+	sessionKey struct{}
+)
 
 // callerOf returns who calls.
 func callerOf(ctx context.Context) auth.Caller {
 	c, _ := ctx.Value(callerKey{}).(auth.Caller)
 	return c
+}
+
+// sessionIn returns the session that the request belongs to, 0 for none.
+func sessionIn(ctx context.Context) uint64 {
+	name, _ := ctx.Value(sessionKey{}).(uint64)
+	return name
 }
 
 // authorize lets through who may call the operation, and says to all others
@@ -62,7 +70,11 @@ func (a *api) authorize(ctx huma.Context, next func(huma.Context)) {
 		_ = huma.WriteErr(a.huma, ctx, p.Status, p.Detail, p) // huma reports it
 		return
 	}
-	next(huma.WithValue(ctx, callerKey{}, caller))
+	ctx = huma.WithValue(ctx, callerKey{}, caller)
+	if token, from, _ := auth.TokenOf(r, false); from == auth.FromCookie {
+		ctx = huma.WithValue(ctx, sessionKey{}, sessionOf(token))
+	}
+	next(ctx)
 }
 
 // identify returns who calls, or what is wrong with the token they show.
@@ -106,8 +118,22 @@ func invalidToken(err error) string {
 
 // sameOrigin returns what is wrong with a write that another site's page made a
 // browser send along with the session cookie.
+//
+// A browser says itself how the page is related to the site (Sec-Fetch-Site), or else whose
+// page it is (Origin), for which the host has to be known: a proxy may have put its own in
+// its place. If that proxy does not say which it was, the page is the site's own if the
+// session began with one of the same origin, since that needs a token that others don't have.
 func (a *api) sameOrigin(r *http.Request) *problem {
-	if _, from, _ := auth.TokenOf(r, false); from != auth.FromCookie || a.crossOrigin.Check(r) == nil {
+	token, from, _ := auth.TokenOf(r, false)
+	if from != auth.FromCookie {
+		return nil
+	}
+	seen := r.WithContext(r.Context())
+	seen.Host = a.Proxies.Of(r).Host
+	if a.crossOrigin.Check(seen) == nil {
+		return nil
+	}
+	if r.Header.Get("Sec-Fetch-Site") == "" && auth.BegunAt(r, token, r.Header.Get("Origin")) {
 		return nil
 	}
 	return problemOf(http.StatusForbidden, "cross_origin",
@@ -125,10 +151,4 @@ func permit(caller auth.Caller, may access, id string) (p *problem, challenge st
 	}
 	return problemOf(http.StatusForbidden, "insufficient_scope", fmt.Sprintf("this needs a token with the scope %s", need)),
 		fmt.Sprintf(`, error="insufficient_scope", scope=%q`, need)
-}
-
-// secure reports whether the caller's side of the connection is encrypted, here
-// or by a proxy.
-func secure(r *http.Request) bool {
-	return r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https")
 }

@@ -46,7 +46,7 @@ func TestOrigins(t *testing.T) {
 	var streams *sse.Server
 	f := newFixture(t, func(o *api.Options) {
 		ofSites(o)
-		o.Streams = sse.NewServer(o.Live.Hub(), sse.Options{MaxStreamsPerUser: 1})
+		o.Streams = sse.NewServer(o.Live.Hub(), sse.Options{MaxStreams: 1})
 		streams = o.Streams
 	})
 	f.put("u1")
@@ -66,7 +66,7 @@ func TestOrigins(t *testing.T) {
 		"empty part":       {f.admin, http.MethodGet, "/v1//users", "", 422},
 		"method":           {f.admin, http.MethodPut, "/v1/xp", "", 405},
 		"bad input":        {f.admin, http.MethodPost, "/v1/users/u1/xp", `{"xp":0}`, 422},
-		"too many streams": {f.token("u1", ""), http.MethodGet, "/v1/events", "", 429},
+		"too many streams": {f.token("u1", ""), http.MethodGet, "/v1/events", "", 503},
 		"alive":            {"", http.MethodGet, "/healthz", "", 200},
 		"OpenAPI":          {"", http.MethodGet, "/openapi.json", "", 200},
 	} {

@@ -16,6 +16,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"marcador/auth"
+	"marcador/forwarded"
 	"marcador/guard"
 	"marcador/live"
 	"marcador/sse"
@@ -35,12 +36,14 @@ type eventsInput struct {
 	AccessToken string   `query:"access_token" doc:"Token, where the service allows it here"`
 	LastEventID string   `header:"Last-Event-ID" doc:"Id of the last event that was seen; the stream goes on from it where it can"`
 
-	gzip bool
+	gzip    bool
+	request *http.Request
 }
 
 // Resolve implements huma.Resolver.
 func (in *eventsInput) Resolve(ctx huma.Context) []error {
 	r, _ := humago.Unwrap(ctx)
+	in.request = r
 	in.gzip = static.AcceptsGzip(r.Header.Values("Accept-Encoding"))
 	return nil
 }
@@ -81,13 +84,16 @@ func (in *eventsInput) follows() ([]boardPeriod, *problem) {
 	return follows, nil
 }
 
-// seen is the version that the client says it has seen, -1 for none of ours.
-func (in *eventsInput) seen(hub *sse.Hub) int64 {
+// seen is the version that the client says it has seen, -1 for none of ours, and whether it
+// was told last that a newer stream took its place.
+func (in *eventsInput) seen(hub *sse.Hub) (version int64, replaced bool) {
 	// A polyfill appends its parameter to an address that may have had the other one from the start.
-	if version, ok := hub.Version(cmp.Or(in.LastEventID, in.SeenLater, in.Seen)); ok {
-		return version
+	id, replaced := sse.CutReplaced(cmp.Or(in.LastEventID, in.SeenLater, in.Seen))
+	version, ok := hub.Version(id)
+	if !ok {
+		return -1, replaced
 	}
-	return -1
+	return version, replaced
 }
 
 // format is how the client wants its events.
@@ -122,13 +128,14 @@ func (a *api) eventRoutes() {
 		Description: "Server-Sent Events: authenticated; leaderboard:updated at once, and for each broadcast that or, with mode=diff, position_change; " +
 			"rank_changed when one's own rank has moved; ping; error and goodbye. " +
 			"An error with board, such as forbidden after a membership has ended, ends that board in all its periods, and the stream when it was the last. " +
-			"One without board (token_expired), and goodbye, come before the server ends the stream",
+			"One without board (token_expired, or replaced by a newer stream of the same user), and goodbye, come before the server ends the stream",
 		Content: map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{Type: huma.TypeString}}},
 	}}
 	huma.Register(a.huma, events, a.events)
 
 	extend := a.operation(http.MethodPost, "/v1/events/{socketId}/token", "postStreamToken", "Boards", "Hand a live stream a fresh token", access{unpaced: true})
-	extend.Description = "The stream then goes on until the fresh token expires: that of the body, or else the one that the request itself carries."
+	extend.Description = "The stream then goes on until the fresh token expires: that of the body, or else the one that the request itself carries. " +
+		"Boards that it may not follow end with the event error, forbidden. A token that expires sooner than the stream makes it no shorter, and gives it no more rights."
 	huma.Register(a.huma, extend, a.extend)
 }
 
@@ -164,10 +171,41 @@ func (a *api) extend(ctx context.Context, in *extendInput) (*extendOutput, error
 		}
 		caller = fresh
 	}
-	if err := a.Streams.Extend(in.SocketID, caller.UserID, caller.StreamUntil(time.Now())); err != nil {
+	renewal, err := a.renewal(ctx, in.SocketID, caller)
+	if err == nil {
+		err = a.Streams.Renew(in.SocketID, caller.UserID, renewal)
+	}
+	if err != nil {
 		return nil, a.fail(ctx, err)
 	}
 	return &extendOutput{extended{in.SocketID, caller.Expires.UTC().Format(live.TimeFormat)}}, nil
+}
+
+// renewal returns what a fresh token of the caller changes of their stream: each of its
+// boards is looked at as if it began now.
+func (a *api) renewal(ctx context.Context, socketID string, caller auth.Caller) (sse.Renewal, error) {
+	boards, err := a.Streams.Followed(socketID, caller.UserID)
+	if err != nil {
+		return sse.Renewal{}, err //nolint:wrapcheck // fail knows it
+	}
+	r := sse.Renewal{
+		Until: caller.StreamUntil(time.Now()), Session: sessionIn(ctx),
+		Forbidden: map[string]string{}, Rights: map[string]any{},
+	}
+	ctx = context.WithValue(ctx, callerKey{}, caller)
+	for _, board := range boards {
+		asMember, err := a.admit(ctx, board)
+		p, refused := errors.AsType[*problem](err)
+		switch {
+		case refused && p.Status == http.StatusForbidden:
+			r.Forbidden[board] = "The fresh token may not follow the board " + board + "; use one that may."
+		case err != nil:
+			return r, err
+		default:
+			r.Rights[board] = live.AsMember(asMember)
+		}
+	}
+	return r, nil
 }
 
 func (a *api) events(ctx context.Context, in *eventsInput) (*huma.StreamResponse, error) {
@@ -186,18 +224,27 @@ func (a *api) events(ctx context.Context, in *eventsInput) (*huma.StreamResponse
 			return nil, a.fail(ctx, err)
 		}
 	}
-	if err := a.Streams.Check(caller.UserID); err != nil { // before work is done for it
+	stream := sse.Stream{
+		ID:      rand.Text(),
+		UserID:  caller.UserID,
+		Address: forwarded.Client(a.Proxies.Of(in.request).Addr),
+		Session: sessionIn(ctx),
+		Format:  in.format(),
+		Expires: caller.StreamUntil(time.Now()),
+	}
+	stream.Resume, stream.Waits = in.seen(a.Live.Hub())
+	err := a.Streams.Check(stream) // before work is done for it
+	if errors.Is(err, sse.ErrReplaced) {
+		return &huma.StreamResponse{Body: func(ctx huma.Context) {
+			r, w := humago.Unwrap(ctx)
+			a.Streams.Replaced(w, r, stream)
+		}}, nil
+	}
+	if err != nil {
 		return nil, a.fail(ctx, err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, a.Limits.Answer)
 	defer cancel()
-	stream := sse.Stream{
-		ID:      rand.Text(),
-		UserID:  caller.UserID,
-		Format:  in.format(),
-		Resume:  in.seen(a.Live.Hub()),
-		Expires: caller.StreamUntil(time.Now()),
-	}
 	boards := slices.Sorted(maps.Keys(asMember))
 	stream.Greeting = func(recovered bool) []byte { return a.greet(caller, stream.ID, boards, recovered) }
 	for _, f := range follows {

@@ -14,6 +14,7 @@ import (
 
 	"marcador/api"
 	"marcador/auth"
+	"marcador/forwarded"
 	"marcador/sse"
 )
 
@@ -49,38 +50,70 @@ func (f *fixture) open(token, query string, headers ...string) (hello map[string
 	return hello, res.Header, func() { cancel(); _ = res.Body.Close() }
 }
 
+// Past the bounds a client is told when to come back, and that a token helps.
 func TestEvents_limits(t *testing.T) {
 	f := newFixture(t, func(o *api.Options) {
-		o.Streams = sse.NewServer(o.Live.Hub(), sse.Options{MaxStreams: 3, MaxStreamsPerUser: 2})
+		o.Public = true
+		o.Streams = sse.NewServer(o.Live.Hub(), sse.Options{MaxStreams: 10, MaxStreamsPerUser: 10})
 	})
-	u1, u2 := f.token("u1", ""), f.token("u2", "")
-	f.open(u1, "")
-	f.open(u1, "")
-	wait := func(a answer, least, most int) {
+	from := func(address string) *follower { return f.follow("", "", "X-Forwarded-For", address) }
+	refused := func(token, address string, status int, code string, least, most int) {
 		t.Helper()
+		a := f.do(token, http.MethodGet, "/v1/events", "", "X-Forwarded-For", address)
+		a.wantProblem(t, status, code, "")
 		if n, err := strconv.Atoi(a.header.Get("Retry-After")); err != nil || n < least || n > most {
-			t.Errorf("Retry-After = %q", a.header.Get("Retry-After"))
+			t.Errorf("%s: Retry-After = %q", code, a.header.Get("Retry-After"))
+		}
+		if token == "" && !bytes.Contains(a.body, []byte("show a token")) {
+			t.Errorf("the remedy is not named: %s", a.body)
 		}
 	}
-	a := f.do(u1, http.MethodGet, "/v1/events", "")
-	a.wantProblem(t, http.StatusTooManyRequests, "too_many_streams_of_user", "")
-	wait(a, 5, 30)
-	_, _, end := f.open(u2, "")
-	a = f.do(u2, http.MethodGet, "/v1/events", "")
-	a.wantProblem(t, http.StatusServiceUnavailable, "too_many_streams", "")
-	wait(a, 5, 15)
+	for i := range 5 {
+		from(fmt.Sprint("2001:db8:0:", i, "::1")).until("authenticated")
+	}
+	refused("", "2001:db8:0:6::1", http.StatusServiceUnavailable, "too_many_streams", 5, 15)
+	u1 := f.token("u1", "")
+	var open []*follower
+	for range 5 {
+		s := f.follow(u1, "")
+		s.until("authenticated")
+		open = append(open, s)
+	}
+	refused(u1, "", http.StatusServiceUnavailable, "too_many_streams", 5, 15)
 	different := map[string]bool{} // all who are refused at once don't return at once
 	for range 50 {
-		different[f.do(u2, http.MethodGet, "/v1/events", "").header.Get("Retry-After")] = true
+		different[f.do(u1, http.MethodGet, "/v1/events", "").header.Get("Retry-After")] = true
 	}
 	if len(different) < 3 {
 		t.Errorf("Retry-After is one of %v", different)
 	}
-	end()
-	for f.streams.Streams() > 2 {
-		time.Sleep(time.Millisecond) // the server hears of it
+	open[0].end()
+	f.untilStreams(9)
+	f.follow(u1, "").until("authenticated")
+}
+
+// One address is one client, of IPv6 its first half, and what a client says of its own
+// address counts for nothing.
+func TestEvents_limitsOfAddress(t *testing.T) {
+	fill := func(proxies ...string) *fixture {
+		return newFixture(t, func(o *api.Options) {
+			var err error
+			if o.Proxies, err = forwarded.Parse(proxies); err != nil {
+				t.Fatal(err)
+			}
+			o.Public = true
+			o.Streams = sse.NewServer(o.Live.Hub(), sse.Options{MaxStreams: 20})
+		})
 	}
-	f.open(u2, "")
+	f := fill("loopback")
+	f.follow("", "", "X-Forwarded-For", "2001:db8::1").until("authenticated")
+	f.follow("", "", "X-Forwarded-For", "2001:db8::2").until("authenticated")
+	f.do("", http.MethodGet, "/v1/events", "", "X-Forwarded-For", "2001:db8::3").wantProblem(t, 429, "too_many_streams_of_address", "")
+	f.follow("", "", "Forwarded", `for="[2001:db8:0:1::1]"`).until("authenticated")
+	f = fill("none")
+	f.follow("", "", "X-Forwarded-For", "203.0.113.1").until("authenticated")
+	f.follow("", "", "X-Forwarded-For", "203.0.113.2").until("authenticated")
+	f.do("", http.MethodGet, "/v1/events", "", "X-Forwarded-For", "203.0.113.3").wantProblem(t, 429, "too_many_streams_of_address", "")
 }
 
 func TestEvents_freshToken(t *testing.T) {

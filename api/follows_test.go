@@ -6,12 +6,14 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"marcador/api"
+	"marcador/auth"
 	"marcador/sse"
 )
 
@@ -31,6 +33,7 @@ type follower struct {
 	header http.Header
 	lines  *bufio.Scanner
 	retry  string // the last one that came
+	id     string // likewise
 	end    func()
 }
 
@@ -68,6 +71,8 @@ func (s *follower) next() (e heard) {
 		switch {
 		case field == "retry":
 			s.retry = value
+		case field == "id":
+			s.id = value
 		case field == "event":
 			e = heard{name: value}
 		case field == "data" && e.name != "ping":
@@ -147,29 +152,144 @@ func TestEvents_periods(t *testing.T) {
 // Somebody who leaves a group loses its board in all its periods, and keeps the stream's
 // other boards.
 func TestEvents_forbiddenBoard(t *testing.T) {
+	onBothTransports(t, sse.Options{}, func(t *testing.T, f *fixture) {
+		f.school("42", "ana", "leo")
+		s := f.follow(f.token("ana", ""), "board=school:42&board=school:42&board=global&period=daily&period=weekly&period=all-time")
+		for range 3 {
+			s.until("leaderboard:updated")
+		}
+		f.school("7", "ana")
+		if e := s.until("error"); e.Code != "forbidden" || e.Board != "school:42" || !strings.Contains(e.Message, "school:42") {
+			t.Errorf("error = %+v", e)
+		}
+		f.must(nil, http.MethodPost, "/v1/users/leo/xp", `{"xp":5}`)
+		for e := s.next(); ; e = s.next() {
+			if e.name == "error" || e.Board == "school:42" || e.name == "" {
+				t.Fatalf("then came %+v", e)
+			}
+			if e.name == "leaderboard:updated" && e.Entries[0].UserID == "leo" {
+				break
+			}
+		}
+	})
+}
+
+// untilStreams waits until that many streams are open.
+func (f *fixture) untilStreams(n int) {
+	f.t.Helper()
+	for began := time.Now(); f.streams.Streams() != n; time.Sleep(time.Millisecond) {
+		if time.Since(began) > 10*time.Second {
+			f.t.Fatalf("%d streams are open, want %d", f.streams.Streams(), n)
+		}
+	}
+}
+
+// onBothTransports runs a test with streams on sockets, and through net/http.
+func onBothTransports(t *testing.T, opts sse.Options, test func(t *testing.T, f *fixture)) {
+	t.Helper()
 	for name, standard := range map[string]bool{"raw": false, "standard": true} {
 		t.Run(name, func(t *testing.T) {
-			f := newFixture(t, func(o *api.Options) {
-				o.Streams = sse.NewServer(o.Live.Hub(), sse.Options{Standard: standard})
-			})
-			f.school("42", "ana", "leo")
-			s := f.follow(f.token("ana", ""), "board=school:42&board=school:42&board=global&period=daily&period=weekly&period=all-time")
-			for range 3 {
-				s.until("leaderboard:updated")
-			}
-			f.school("7", "ana")
-			if e := s.until("error"); e.Code != "forbidden" || e.Board != "school:42" || !strings.Contains(e.Message, "school:42") {
-				t.Errorf("error = %+v", e)
-			}
-			f.must(nil, http.MethodPost, "/v1/users/leo/xp", `{"xp":5}`)
-			for e := s.next(); ; e = s.next() {
-				if e.name == "error" || e.Board == "school:42" || e.name == "" {
-					t.Fatalf("then came %+v", e)
-				}
-				if e.name == "leaderboard:updated" && e.Entries[0].UserID == "leo" {
-					break
-				}
-			}
+			opts.Standard = standard
+			test(t, newFixture(t, func(o *api.Options) {
+				o.Public = true
+				o.Streams = sse.NewServer(o.Live.Hub(), opts)
+			}))
 		})
 	}
+}
+
+// With each token the rights are looked at again. Boards that the fresh one may not follow
+// end, in all their periods, and the others go on.
+func TestEvents_freshTokenWithoutTheRight(t *testing.T) {
+	onBothTransports(t, sse.Options{}, func(t *testing.T, f *fixture) {
+		f.school("1", "ana", "mal")
+		f.school("2", "leo")
+		f.school("3", "eva")
+		query := "board=global&board=school:1&board=school:2&board=school:2&board=school:3&period=daily&period=daily&period=daily&period=weekly&period=daily"
+		s := f.follow(f.token("mal", "admin"), query)
+		path := "/v1/events/" + s.until("authenticated").SocketID + "/token"
+		for range 5 {
+			s.until("leaderboard:updated")
+		}
+		if a := f.do(f.token("mal", ""), http.MethodPost, path, ""); a.status != http.StatusOK {
+			t.Fatalf("POST = %d %s", a.status, a.body)
+		}
+		for _, board := range []string{"school:2", "school:3"} {
+			if e := s.next(); e.name != "error" || e.Code != "forbidden" || e.Board != board {
+				t.Fatalf("event = %+v, want that %s is forbidden", e, board)
+			}
+		}
+		f.must(nil, http.MethodPost, "/v1/users/leo/xp", `{"xp":5}`)
+		f.must(nil, http.MethodPost, "/v1/users/ana/xp", `{"xp":7}`)
+		for e := s.next(); e.Board != "school:1"; e = s.next() {
+			if e.name == "" || e.name == "error" || e.Board != "global" {
+				t.Fatalf("then came %+v", e)
+			}
+		}
+		// The admin's right is gone for good: now it is membership that allows the board.
+		f.school("2", "mal")
+		if e := s.until("error"); e.Code != "forbidden" || e.Board != "school:1" {
+			t.Errorf("error = %+v", e)
+		}
+	})
+}
+
+// A token that is good for less long gives no more than there was, and a stream without any
+// board left ends.
+func TestEvents_olderToken(t *testing.T) {
+	onBothTransports(t, sse.Options{}, func(t *testing.T, f *fixture) {
+		f.school("1", "ana", "mal")
+		short := func(scopes ...string) string {
+			token, err := f.verifier.Sign(auth.Caller{UserID: "mal", Scopes: scopes}, time.Minute)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return token
+		}
+		s := f.follow(f.token("mal", ""), "board=school:1")
+		path := "/v1/events/" + s.until("authenticated").SocketID + "/token"
+		if a := f.do(short("admin"), http.MethodPost, path, ""); a.status != http.StatusOK {
+			t.Fatalf("POST = %d %s", a.status, a.body)
+		}
+		f.school("2", "mal") // the admin's token would let the stream go on, after it has expired
+		if e := s.until("error"); e.Code != "forbidden" || e.Board != "school:1" {
+			t.Errorf("error = %+v", e)
+		}
+		if e := s.next(); e.name != "" {
+			t.Errorf("then came %+v", e)
+		}
+		admin := f.follow(f.token("mal", "admin"), "board=school:1")
+		path = "/v1/events/" + admin.until("authenticated").SocketID + "/token"
+		f.do(short(), http.MethodPost, path, "")
+		if e := admin.until("error"); e.Code != "forbidden" || e.Board != "school:1" {
+			t.Errorf("error = %+v", e)
+		}
+		f.untilStreams(0)
+	})
+}
+
+// A page that somebody loads again and again is let in, and the oldest stream is told so.
+func TestEvents_replaced(t *testing.T) {
+	onBothTransports(t, sse.Options{}, func(t *testing.T, f *fixture) {
+		ana := f.token("ana", "")
+		first := f.follow(ana, "")
+		first.until("leaderboard:updated")
+		for range 10 {
+			if s := f.follow(ana, ""); s.status != http.StatusOK || s.next().name != "authenticated" {
+				t.Fatalf("a page loaded again is answered with %d", s.status)
+			}
+		}
+		if e := first.until("error"); e.Code != "replaced" || e.Board != "" || first.retry != "60000" {
+			t.Errorf("error = %+v, retry %s", e, first.retry)
+		}
+		back := f.follow(ana, "", "Last-Event-ID", first.id)
+		if e := back.next(); back.status != http.StatusOK || e.Code != "replaced" || back.retry != "60000" {
+			t.Errorf("a stream that comes back by itself: %d %+v, retry %s", back.status, e, back.retry)
+		}
+		again := f.follow(ana, "last_event_id="+url.QueryEscape(first.id))
+		if e := again.next(); e.Code != "replaced" {
+			t.Errorf("a stream that comes back by itself: %d %+v", again.status, e)
+		}
+		f.untilStreams(8)
+	})
 }

@@ -203,9 +203,12 @@ func (a *api) failAt(ctx context.Context, err error, field func(int, string) str
 	case errors.Is(err, sse.ErrFull):
 		return retryAfter(problemOf(http.StatusServiceUnavailable, "too_many_streams",
 			"the service holds as many streams as it may; try again later, or have its operator raise --max-streams"), 5, 15)
-	case errors.Is(err, sse.ErrFullForUser):
-		return retryAfter(problemOf(http.StatusTooManyRequests, "too_many_streams_of_user",
-			"this user has as many streams as one may; close another, or follow several boards in one"), 5, 30)
+	case errors.Is(err, sse.ErrFullForAnonymous):
+		return retryAfter(problemOf(http.StatusServiceUnavailable, "too_many_streams",
+			"the service holds as many streams without a token as it may; show a token, try again later, or have its operator raise --max-streams"), 5, 15)
+	case errors.Is(err, sse.ErrFullForAddress):
+		return retryAfter(problemOf(http.StatusTooManyRequests, "too_many_streams_of_address",
+			"this address has as many streams without a token as one may; show a token, close another, or follow several boards in one"), 5, 30)
 	case errors.Is(err, sse.ErrNoStream):
 		return problemOf(http.StatusNotFound, "unknown_stream", "socketId: the caller has no such stream; connect anew", fault{"socketId", "unknown stream"})
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):

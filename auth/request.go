@@ -1,7 +1,11 @@
 package auth
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -50,6 +54,29 @@ func TokenOf(r *http.Request, query bool) (token string, from Source, err error)
 	return "", None, nil
 }
 
+// OriginCookie is the name of the cookie that says from which origin's page a session began.
+const OriginCookie = "marcador_origin"
+
+// ofOrigin is what OriginCookie has for a session of that token. Whoever can set cookies for
+// the site but does not know the token, as a page of a neighbouring host, can't make one.
+func ofOrigin(token, origin string) string {
+	mac := hmac.New(sha256.New, []byte(token))
+	_, _ = io.WriteString(mac, origin) // a hash takes all
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+}
+
+// BegunAt reports whether the session of the token, which is in the request's cookie, began
+// with a page of that origin.
+func BegunAt(r *http.Request, token, origin string) bool {
+	want := []byte(ofOrigin(token, origin))
+	for _, c := range r.CookiesNamed(OriginCookie) {
+		if hmac.Equal([]byte(c.Value), want) {
+			return true
+		}
+	}
+	return false
+}
+
 // named reports whether Cookie headers name a cookie, whatever its value.
 func named(headers []string, name string) bool {
 	for _, header := range headers {
@@ -62,19 +89,36 @@ func named(headers []string, name string) bool {
 	return false
 }
 
+// MaxCookie is how long a cookie's name and value may be together, in bytes: browsers drop
+// longer ones without a word.
+const MaxCookie = 4096
+
 // SessionCookie returns the cookie that carries the token until it expires; an
 // empty token clears it.
 func SessionCookie(token string, expires time.Time, secure bool) *http.Cookie {
+	return cookie(Cookie, token, expires, secure)
+}
+
+// SessionOrigin returns the cookie that says that the session of the token began with a page
+// of that origin; an empty token clears it.
+func SessionOrigin(token, origin string, expires time.Time, secure bool) *http.Cookie {
+	if token == "" {
+		return cookie(OriginCookie, "", expires, secure)
+	}
+	return cookie(OriginCookie, ofOrigin(token, origin), expires, secure)
+}
+
+func cookie(name, value string, expires time.Time, secure bool) *http.Cookie {
 	c := &http.Cookie{ //nolint:gosec // Secure is the caller's to say: without TLS the cookie would be lost
-		Name:     Cookie,
-		Value:    token,
+		Name:     name,
+		Value:    value,
 		Path:     "/",
 		Expires:  expires,
 		HttpOnly: true,
 		Secure:   secure,
 		SameSite: http.SameSiteLaxMode,
 	}
-	if token == "" {
+	if value == "" {
 		c.MaxAge = -1
 	}
 	return c

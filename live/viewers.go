@@ -207,7 +207,7 @@ type follower struct {
 	viewers  *viewers
 	viewer   *viewer // nil for an anonymous one
 	slot     int     // the viewer's, here to be at hand
-	asMember bool    // it ends when the user is no member any more
+	asMember bool    // the board ends when the user is no member any more
 	version  int64   // of what it was told last
 	told     place   // then
 	before   *place  // where the user stood by the event id that the stream began with, if it is known
@@ -269,6 +269,16 @@ func (f *follower) News(published any, with bool) sse.Event {
 	before := f.told
 	f.version, f.told = n.version, now
 	return f.moved(before, f.told)
+}
+
+// AsMember is the right to follow a board: by being a member of it, and not otherwise.
+type AsMember bool
+
+// Renew implements sse.Own: the right is an AsMember. Who may follow the board without being
+// a member of it may do so no longer than the token that says so is good.
+func (f *follower) Renew(right any, lasts bool) {
+	asMember := bool(right.(AsMember)) //nolint:errcheck // api gives no other
+	f.asMember = asMember || f.asMember && !lasts
 }
 
 func (f *follower) moved(from, to place) sse.Event {

@@ -57,13 +57,13 @@ func (f Format) own(e Event, id string) frame { return f.pack(f.text(e, id), "",
 // greeting returns what a stream begins with: when to come back should it break, and the
 // first event.
 func (f Format) greeting(retry time.Duration, data []byte) frame {
-	text := f.textAfterRetry(retry, Event{Name: "authenticated", Data: data})
+	text := f.textAfterRetry(retry, Event{Name: "authenticated", Data: data}, "")
 	return f.pack(text, gzipHeader, false)
 }
 
 // last returns the event that a stream ends with.
 func (f Format) last(retry time.Duration, name string, data any) frame {
-	return f.pack(f.textAfterRetry(retry, Event{Name: name, Data: marshal(data)}), "", false)
+	return f.pack(f.textAfterRetry(retry, Event{Name: name, Data: marshal(data)}, ""), "", false)
 }
 
 // ping returns the event that only says that the stream is alive.
@@ -83,9 +83,9 @@ func (f Format) text(e Event, id string) []byte {
 }
 
 // textAfterRetry is text with a line before the event that says when to come back.
-func (f Format) textAfterRetry(retry time.Duration, e Event) []byte {
+func (f Format) textAfterRetry(retry time.Duration, e Event, id string) []byte {
 	b := append(make([]byte, sizeRoom, sizeRoom+len(e.Data)+128), "retry: "...)
-	return f.appendEvent(append(strconv.AppendInt(b, retry.Milliseconds(), 10), '\n'), e, "")
+	return f.appendEvent(append(strconv.AppendInt(b, retry.Milliseconds(), 10), '\n'), e, id)
 }
 
 // appendEvent appends the event in plain text.

@@ -16,6 +16,7 @@ type Client struct{ standard }
 // Connect begins the stream and returns what it is sent.
 func Connect(s *Server, stream Stream) (*Client, [][]byte) {
 	c := &Client{}
+	c.out = &c.standard
 	begin := c.open(s, stream)
 	c.views = make([]view, len(c.follows))
 	for i := range c.follows {
@@ -32,3 +33,13 @@ func (c *Client) Update() [][]byte {
 
 // Encode is an event as it is written to a client.
 func Encode(f Format, e Event, id string) []byte { return f.frame(e, id).plain() }
+
+// Stalled is how many streams of the user are known not to be read.
+func (s *Server) Stalled(userID string) (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.mostStalled(s.users[userID]) != nil {
+		n++
+	}
+	return n
+}

@@ -18,6 +18,8 @@ import (
 type raw struct {
 	subscriber
 
+	shard      *shard
+	added      bool // the shard knows it
 	fd         int32
 	generation int32         // tells it from another stream that had the descriptor before
 	alarm      int           // its place in the shard's alarms
@@ -42,7 +44,7 @@ type shards struct {
 // serveRaw takes the connection over, begins the stream, and leaves it to a
 // shard. Then it does not return: see Serve. It returns, and has done nothing,
 // where the connection is not a bare one.
-func (s *Server) serveRaw(w http.ResponseWriter, r *http.Request, stream Stream) {
+func (s *Server) serveRaw(w http.ResponseWriter, r *http.Request, stream Stream, at *address) {
 	conn, bare := r.Context().Value(connKey{}).(*net.TCPConn)
 	// Of a body that has not come yet net/http would go on reading, on its own
 	// descriptor, and keep the connection open when the stream has ended.
@@ -57,7 +59,8 @@ func (s *Server) serveRaw(w http.ResponseWriter, r *http.Request, stream Stream)
 	if err != nil {
 		return // likewise
 	}
-	st := &raw{fd: fd, generation: sh.generation.Add(1)}
+	st := &raw{shard: sh, fd: fd, generation: sh.generation.Add(1)}
+	st.out, st.address = st, at
 	s.counts.streams[transportRaw].Add(1)
 	if st.chunked = r.ProtoAtLeast(1, 1); !st.chunked {
 		st.reset(true)
@@ -77,6 +80,45 @@ func (s *Server) serveRaw(w http.ResponseWriter, r *http.Request, stream Stream)
 		st.hangUp()
 	}
 	panic(http.ErrAbortHandler)
+}
+
+// poke implements pen.
+func (s *raw) poke() { s.shard.post(s.tend) }
+
+// tend does the stream's errands, once the shard has it.
+func (s *raw) tend() {
+	if s.added && !s.ended && !s.last {
+		s.attend()
+	}
+}
+
+// tell implements pen.
+func (s *raw) tell(batch [][]byte) {
+	s.shed(s.shard.detach)
+	if s.ended || s.last {
+		return
+	}
+	if s.over {
+		s.last, s.why = true, forbidden
+	}
+	if s.rest != nil {
+		s.rest = append(s.rest, batch...)
+		return
+	}
+	s.shard.write(s, batch)
+}
+
+// finish implements pen.
+func (s *raw) finish(why reason, end []byte) {
+	if s.ended {
+		return
+	}
+	if why == replaced && s.rest != nil {
+		s.reset(true) // nobody reads it
+		s.shard.end(s, replaced)
+		return
+	}
+	s.shard.last(s, why, end)
 }
 
 // duplicate returns another descriptor of the connection's socket, one that is not

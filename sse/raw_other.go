@@ -11,7 +11,7 @@ import (
 // shards write to sockets where the system has epoll.
 type shards struct{}
 
-func (s *Server) serveRaw(http.ResponseWriter, *http.Request, Stream) {}
+func (s *Server) serveRaw(http.ResponseWriter, *http.Request, Stream, *address) {}
 
 func (*shards) drain() {}
 func (*shards) stop()  {}

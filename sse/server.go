@@ -7,23 +7,13 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// Why Serve does not begin a stream. It has written nothing then.
-var (
-	ErrDraining    = errors.New("sse: shutting down")
-	ErrFull        = errors.New("sse: too many streams")
-	ErrFullForUser = errors.New("sse: too many streams of one user")
-)
-
-// refusalNames name the errors above in Stats.
-var refusalNames = [...]string{"shutting_down", "max_streams", "max_streams_per_user"}
-
-// ErrNoStream is returned by Extend where there is no such stream, or it is
-// another user's.
+// ErrNoStream is returned if there is no such stream, or it is another user's.
 var ErrNoStream = errors.New("sse: no such stream")
 
 // Options says how a Server works. The zero value of a field is its default.
@@ -34,12 +24,12 @@ type Options struct {
 	// WriteTimeout is how long one write to a client may take. Default 5 s.
 	WriteTimeout time.Duration
 
-	// MaxStreams is how many there may be at once; past it Serve returns ErrFull.
-	// Default 50,000.
+	// MaxStreams is how many there may be at once; past it Serve returns ErrFull. Streams
+	// without a user may take half of them, and a tenth from one address. Default 50,000.
 	MaxStreams int
 
-	// MaxStreamsPerUser is how many of them may be one user's; past it Serve
-	// returns ErrFullForUser. Anonymous streams count as nobody's. Default 8.
+	// MaxStreamsPerUser is how many of them may be one user's. The user's next stream ends
+	// the oldest, which is told `replaced`; one that is not read goes before. Default 8.
 	MaxStreamsPerUser int
 
 	// Standard has all streams written through net/http, also those that could be
@@ -59,13 +49,17 @@ type Server struct {
 	began  time.Time
 	counts counts
 
-	mu       sync.Mutex
-	byID     map[string]*subscriber // guarded by mu
-	streams  int                    // guarded by mu
-	ofUser   map[string]int         // guarded by mu: their streams; none has an entry of 0
-	shards   *shards                // guarded by mu: made with the first raw stream
-	draining chan struct{}          // closed by Drain
-	empty    chan struct{}          // closed when it drains and no stream is left
+	mu      sync.Mutex
+	byID    map[string]*subscriber // guarded by mu
+	streams int                    // guarded by mu
+	users   map[string]*streamsOf  // guarded by mu: by user; none is empty
+	shards  *shards                // guarded by mu: made with the first raw stream
+
+	anonymous int                       // guarded by mu: streams without a user
+	addresses map[netip.Prefix]*address // guarded by mu: where these come from; none is empty
+
+	draining chan struct{} // closed by Drain
+	empty    chan struct{} // closed when it drains and no stream is left
 
 	leaving int          // streams when Drain began; set before draining is closed
 	left    atomic.Int64 // of them, how many have been told when to come back
@@ -88,7 +82,7 @@ func NewServer(hub *Hub, opts Options) *Server {
 	}
 	return &Server{
 		hub: hub, opts: opts, began: time.Now(),
-		byID: map[string]*subscriber{}, ofUser: map[string]int{},
+		byID: map[string]*subscriber{}, users: map[string]*streamsOf{}, addresses: map[netip.Prefix]*address{},
 		draining: make(chan struct{}), empty: make(chan struct{}),
 	}
 }
@@ -100,6 +94,17 @@ type Stream struct {
 
 	// UserID is whose it is, empty for an anonymous client's.
 	UserID string
+
+	// Address is where an anonymous client calls from: the part that is one client's.
+	Address netip.Prefix
+
+	// Session names the session that the stream began with and ends with, 0 for none. See
+	// EndSession.
+	Session uint64
+
+	// Waits says that the stream comes back by itself after another took its place. Then
+	// it takes no place of a stream that is read. See CutReplaced.
+	Waits bool
 
 	// Greeting returns the data of the first event, `authenticated`. recovered says
 	// whether the stream goes on from the state that Resume names.
@@ -139,7 +144,8 @@ type Follow struct {
 
 // Serve answers the request with a stream and returns when that has ended: the
 // client has gone or takes too long, its right has expired, or the server drains.
-// Those are not errors; ErrDraining, ErrFull and ErrFullForUser are. See Start.
+// Those are not errors; the errors above are. A stream that has to wait is answered as
+// Replaced does. See Start.
 func (s *Server) Serve(w http.ResponseWriter, r *http.Request, stream Stream) error {
 	run, err := s.Start(w, r, stream)
 	if err == nil {
@@ -158,30 +164,50 @@ func (s *Server) Serve(w http.ResponseWriter, r *http.Request, stream Stream) er
 // leave those, and a new one, to the garbage collector: 12 of the 16 KB that a
 // stream's beginning costs.
 func (s *Server) Start(w http.ResponseWriter, r *http.Request, stream Stream) (run func(), err error) {
-	if err := s.enter(stream.UserID); err != nil {
+	at, err := s.enter(stream)
+	if errors.Is(err, ErrReplaced) {
+		abandon(stream)
+		return func() { s.Replaced(w, r, stream) }, nil
+	}
+	if err != nil {
 		abandon(stream)
 		return nil, err
 	}
-	h := w.Header()
+	setHead(w.Header(), stream.Format)
+	if r.Method == http.MethodHead {
+		w.WriteHeader(http.StatusOK)
+		abandon(stream)
+		s.exit(nil, at)
+		return func() {}, nil
+	}
+	if !s.opts.Standard {
+		s.serveRaw(w, r, stream, at)
+	}
+	s.counts.streams[transportStandard].Add(1)
+	run = s.serveStandard(w, r, stream, at)
+	return run, nil
+}
+
+// Replaced answers the request with a stream that ends at once: it is told `replaced`, as it
+// was before, and when to come back. A refusal would end a browser's EventSource for good.
+func (s *Server) Replaced(w http.ResponseWriter, r *http.Request, stream Stream) {
+	setHead(w.Header(), stream.Format)
+	w.WriteHeader(http.StatusOK)
+	if r.Method == http.MethodHead {
+		return
+	}
+	sub := &subscriber{server: s, format: stream.Format, lastID: stream.Resume}
+	_, _ = w.Write(sub.last(sub.format.pack(sub.replacedText(), gzipHeader, false))) // the client may have gone
+}
+
+func setHead(h http.Header, format Format) {
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store, no-transform")
 	h.Set("X-Accel-Buffering", "no")
 	h.Set("Vary", "Accept-Encoding, Origin")
-	if stream.Format&Gzip != 0 {
+	if format&Gzip != 0 {
 		h.Set("Content-Encoding", "gzip")
 	}
-	if r.Method == http.MethodHead {
-		w.WriteHeader(http.StatusOK)
-		abandon(stream)
-		s.exit(nil, stream.UserID)
-		return func() {}, nil
-	}
-	if !s.opts.Standard {
-		s.serveRaw(w, r, stream)
-	}
-	s.counts.streams[transportStandard].Add(1)
-	run = s.serveStandard(w, r, stream)
-	return run, nil
 }
 
 func abandon(stream Stream) {
@@ -201,36 +227,11 @@ func ConnContext(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, c)
 }
 
-// Check returns the error that a stream of the user's would be refused with now,
-// if any: before work is done for it.
-func (s *Server) Check(userID string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.refusal(userID)
-}
-
 // Streams is the number of streams that are open.
 func (s *Server) Streams() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.streams
-}
-
-// Extend lets the user's stream of that id go on until then, if that is later
-// than it would end anyway. It returns ErrNoStream where there is none, also for
-// one of another user.
-func (s *Server) Extend(id, userID string, until time.Time) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	sub, ok := s.byID[id]
-	if !ok || sub.user != userID {
-		return ErrNoStream
-	}
-	at := s.at(until)
-	if now := sub.expires.Load(); now != 0 && (at == 0 || at > now) {
-		sub.expires.Store(at)
-	}
-	return nil
 }
 
 // Drain ends all streams with a `goodbye` that spreads their return, lets none
@@ -275,59 +276,6 @@ func (s *Server) isDraining() bool {
 		return true
 	default:
 		return false
-	}
-}
-
-// enter makes room for a stream, or says why there is none.
-func (s *Server) enter(userID string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := s.refusal(userID); err != nil {
-		return err
-	}
-	s.streams++
-	if userID != "" {
-		s.ofUser[userID]++
-	}
-	return nil
-}
-
-// refusal says why there is no room for a stream, if there is none, and counts it.
-// It is called with mu held.
-func (s *Server) refusal(userID string) error {
-	switch {
-	case s.isDraining():
-		s.counts.refused[0].Add(1)
-		return ErrDraining
-	case s.streams >= s.opts.MaxStreams:
-		s.counts.refused[1].Add(1)
-		return ErrFull
-	case userID != "" && s.ofUser[userID] >= s.opts.MaxStreamsPerUser:
-		s.counts.refused[2].Add(1)
-		return ErrFullForUser
-	}
-	return nil
-}
-
-// register has the stream be found by its id.
-func (s *Server) register(sub *subscriber) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.byID[sub.id] = sub
-}
-
-// exit gives back what enter took. sub is nil for one that was not registered.
-func (s *Server) exit(sub *subscriber, userID string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if sub != nil {
-		delete(s.byID, sub.id)
-	}
-	if s.ofUser[userID]--; s.ofUser[userID] <= 0 {
-		delete(s.ofUser, userID)
-	}
-	if s.streams--; s.streams == 0 && s.isDraining() {
-		close(s.empty)
 	}
 }
 

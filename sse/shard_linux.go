@@ -263,6 +263,9 @@ func (sh *shard) account() {
 // add takes a new stream in.
 func (sh *shard) add(st *raw) {
 	st.blocked, st.wrote = sh.now, sh.now
+	if st.rest != nil {
+		st.stalled.Store(int64(sh.now))
+	}
 	for i := range st.follows {
 		f := &st.follows[i]
 		if f.stage != following {
@@ -278,7 +281,7 @@ func (sh *shard) add(st *raw) {
 		f.view, f.place = &v.view, int32(len(v.followers))
 		v.followers = append(v.followers, st)
 	}
-	sh.streams[st.fd] = st
+	sh.streams[st.fd], st.added = st, true
 	sh.alarms.add(st, sh.due(st))
 	err := unix.EpollCtl(sh.epfd, unix.EPOLL_CTL_ADD, int(st.fd), &unix.EpollEvent{
 		Events: unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET, Fd: st.fd, Pad: st.generation,
@@ -295,6 +298,7 @@ func (sh *shard) add(st *raw) {
 	default:
 		sh.fresh = append(sh.fresh, st)
 	}
+	st.tend()
 }
 
 // tell sends the stream what it lacks, unless it has not taken yet what it was
@@ -328,7 +332,9 @@ func (sh *shard) write(st *raw, batch [][]byte) {
 	}
 	st.wrote = sh.now
 	if len(rest) == 0 {
-		if st.rest = nil; st.last {
+		st.rest = nil
+		st.stalled.Store(0)
+		if st.last {
 			sh.finish(st, st.why)
 		}
 		return
@@ -336,6 +342,7 @@ func (sh *shard) write(st *raw, batch [][]byte) {
 	if st.rest == nil {
 		rest = slices.Clone(rest) // batch is used again
 		st.blocked = sh.now
+		st.stalled.Store(int64(sh.now))
 	}
 	st.rest = rest
 	sh.alarms.hurry(st, sh.due(st))

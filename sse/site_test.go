@@ -2,6 +2,7 @@ package sse_test
 
 import (
 	"bufio"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"errors"
@@ -9,6 +10,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -74,7 +77,11 @@ func newSite(tb testing.TB, opts sse.Options) *site {
 				stream.Format |= flag
 			}
 		}
-		if version, ok := hub.Version(r.Header.Get("Last-Event-ID")); ok {
+		stream.Address = netip.MustParsePrefix(cmp.Or(q.Get("from"), "192.0.2.1/32"))
+		stream.Session, _ = strconv.ParseUint(q.Get("session"), 10, 64) // 0 for none
+		var id string
+		id, stream.Waits = sse.CutReplaced(r.Header.Get("Last-Event-ID"))
+		if version, ok := hub.Version(id); ok {
 			stream.Resume = version
 		}
 		return stream

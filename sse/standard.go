@@ -21,11 +21,13 @@ type standard struct {
 	batch [][]byte      // kept for its room
 
 	heartbeat *time.Timer // fires after a silence
+	failed    error       // an errand has ended the stream
 }
 
 // serveStandard begins the stream and returns what writes it until it is over.
-func (s *Server) serveStandard(w http.ResponseWriter, r *http.Request, stream Stream) (run func()) {
+func (s *Server) serveStandard(w http.ResponseWriter, r *http.Request, stream Stream, at *address) (run func()) {
 	st := &standard{w: w, rc: http.NewResponseController(w), woken: make(chan struct{}, 1)}
+	st.out, st.address = st, at
 	if r.ProtoMajor == 1 && r.Body != http.NoBody {
 		// net/http would wait for the body, before the head is sent and at the end.
 		_ = st.rc.EnableFullDuplex()
@@ -62,6 +64,28 @@ func (s *standard) wake(*Topic) {
 	select {
 	case s.woken <- struct{}{}:
 	default:
+	}
+}
+
+// poke implements pen.
+func (s *standard) poke() { s.wake(nil) }
+
+// tell implements pen.
+func (s *standard) tell(batch [][]byte) {
+	s.shed(s.detach)
+	if s.failed == nil {
+		s.failed = s.write(batch...)
+	}
+	if s.failed == nil && s.over {
+		s.failed = endError(forbidden)
+	}
+}
+
+// finish implements pen.
+func (s *standard) finish(why reason, end []byte) {
+	if s.failed == nil {
+		_ = s.write(end) // the client may be gone: then nobody is told
+		s.failed = endError(why)
 	}
 }
 
@@ -115,6 +139,9 @@ func (s *standard) detach(f *follow) { f.topic.leave(s) }
 
 // update sends what the client lacks of what there is now.
 func (s *standard) update() error {
+	if s.attend(); s.failed != nil {
+		return s.failed
+	}
 	s.refresh()
 	behind := make([]int64, len(s.follows))
 	for i := range s.follows {
@@ -129,7 +156,7 @@ func (s *standard) update() error {
 		}
 	}
 	if s.over {
-		return errForbidden
+		return endError(forbidden)
 	}
 	var since time.Time
 	for i := range s.follows {
@@ -161,6 +188,8 @@ func (s *standard) refresh() {
 // write sends the frames and waits until the kernel has them, at most for the
 // timeout. After an error the connection is of no more use.
 func (s *standard) write(frames ...[]byte) (err error) {
+	s.stalled.Store(int64(s.server.now()))
+	defer s.stalled.Store(0)
 	deadline := time.Now().Add(s.server.opts.WriteTimeout)
 	if err := s.rc.SetWriteDeadline(deadline); err != nil {
 		return fmt.Errorf("set write deadline: %w", err)
@@ -192,16 +221,19 @@ func (s *standard) write(frames ...[]byte) (err error) {
 // errTooSlow is joined to the error of a write that took too long.
 var errTooSlow = errors.New("sse: too slow")
 
-// errForbidden ends a stream that was told that it is forbidden.
-var errForbidden = errors.New("sse: forbidden")
+// endError ends a stream that was told so.
+type endError reason
+
+// Error implements error.
+func (e endError) Error() string { return "sse: " + reasonNames[e] }
 
 // reasonOf says why a stream ends that the error ends.
 func reasonOf(err error) reason {
-	switch {
-	case errors.Is(err, errTooSlow):
+	if end, ok := errors.AsType[endError](err); ok {
+		return reason(end)
+	}
+	if errors.Is(err, errTooSlow) {
 		return tooSlow
-	case errors.Is(err, errForbidden):
-		return forbidden
 	}
 	return clientGone
 }

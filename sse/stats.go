@@ -12,8 +12,8 @@ type Stats struct {
 	Bytes       uint64            // written to clients, compressed where they are
 	Skipped     uint64            // states that a client was not sent because it was sent a later one
 	Recoveries  map[string]uint64 // connections that named an event id, by result: current, difference, snapshot
-	Disconnects map[string]uint64 // streams that ended, by reason: client_gone, too_slow, token_expired, forbidden, shutdown
-	Refused     map[string]uint64 // streams that could not begin, by reason: max_streams, max_streams_per_user, shutting_down
+	Disconnects map[string]uint64 // streams that ended, by reason: client_gone, too_slow, token_expired, forbidden, replaced, signed_out, shutdown
+	Refused     map[string]uint64 // streams that could not begin, by reason: the bound that was met, or shutting_down
 	Freshness   Histogram         // from commit to written to the socket
 }
 
@@ -33,10 +33,12 @@ const (
 	tooSlow
 	tokenExpired
 	forbidden
+	replaced
+	signedOut
 	shutdown
 )
 
-var reasonNames = [...]string{"client_gone", "too_slow", "token_expired", "forbidden", "shutdown"}
+var reasonNames = [...]string{"client_gone", "too_slow", "token_expired", "forbidden", "replaced", "signed_out", "shutdown"}
 
 // What became of a client that named an event id.
 const (
@@ -70,7 +72,7 @@ type counts struct {
 	skipped     atomic.Int64
 	recoveries  [len(resultNames)]atomic.Int64
 	disconnects [len(reasonNames)]atomic.Int64
-	refused     [len(refusalNames)]atomic.Int64
+	refused     [len(refusals)]atomic.Int64
 	freshness   [len(freshnessBounds) + 1]atomic.Int64
 	age         atomic.Int64 // sum of what freshness counts, in nanoseconds
 }
@@ -97,11 +99,14 @@ func (s *Server) Stats() Stats {
 		Skipped:     uint64(c.skipped.Load()),
 		Recoveries:  named(resultNames[:], c.recoveries[:]),
 		Disconnects: named(reasonNames[:], c.disconnects[:]),
-		Refused:     named(refusalNames[:], c.refused[:]),
+		Refused:     map[string]uint64{},
 		Freshness:   Histogram{Sum: time.Duration(c.age.Load()).Seconds()},
 	}
 	for i, name := range transportNames {
 		stats.Streams[name] = int(c.streams[i].Load())
+	}
+	for i, r := range refusals {
+		stats.Refused[r.name] = uint64(c.refused[i].Load())
 	}
 	for _, b := range freshnessBounds {
 		stats.Freshness.Bounds = append(stats.Freshness.Bounds, b.Seconds())

@@ -15,10 +15,15 @@ type Own interface {
 	// to tell. It is asked with nil notes when the stream begins. with says that the
 	// follower is sent a state of the topic along with it.
 	News(notes any, with bool) Event
+
+	// Renew says what right the follower has to the topic from now on: what
+	// Renewal.Rights has of it. Unless it lasts as long as the rights before, those must
+	// not become more by it.
+	Renew(right any, lasts bool)
 }
 
 // subscriber is one client's stream, as far as it does not matter how it is
-// written. It belongs to the goroutine that writes; expires may be set by others.
+// written. It belongs to the goroutine that writes, but for what is said to be others'.
 type subscriber struct {
 	server  *Server
 	id      string // the socket's
@@ -31,7 +36,16 @@ type subscriber struct {
 	lastID  int64        // the version that the last id names, noVersion for none
 	over    bool         // it has been told that each of its topics has ended
 	sheds   bool         // some of the follows are to be given back; see shed
-	expires atomic.Int64 // on the server's clock; 0 for never
+	expires atomic.Int64 // on the server's clock; 0 for never; set by others
+
+	out     pen
+	errands atomic.Pointer[errand] // set by others
+	stalled atomic.Int64           // read by others: since when a write waits for the client, on the server's clock; 0 for none
+
+	address      *address    // nil but for an anonymous one
+	older, newer *subscriber // guarded by server.mu: the user's
+	session      uint64      // guarded by server.mu; 0 for none
+	replaced     bool        // guarded by server.mu
 }
 
 // follow is a topic as one client knows it.
@@ -136,16 +150,18 @@ func (s *subscriber) appendOwn(batch [][]byte, own []ownEvent, id string) [][]by
 	return batch
 }
 
-// end notes that the client was told of the end of all topics of that name.
-func (s *subscriber) end(name string) {
+// end notes that the client is told of the end of all topics of that name, and reports
+// whether it follows any.
+func (s *subscriber) end(name string) (any bool) {
 	s.over = true
 	for i := range s.follows {
 		f := &s.follows[i]
 		if f.stage == following && f.topic.name == name {
-			f.stage, s.sheds = ending, true
+			f.stage, s.sheds, any = ending, true, true
 		}
 		s.over = s.over && f.stage != following
 	}
+	return any
 }
 
 // shed gives back the follows that have ended. detach is called with each of them before.
@@ -197,7 +213,7 @@ func (s *subscriber) open(server *Server, stream Stream) (begin [][]byte) {
 		topics[i] = f.Topic
 		f.Topic.fanout.count(1)
 	}
-	server.register(s)
+	server.register(s, stream)
 	recovered := false
 	if stream.Resume != noVersion {
 		var held []int64
@@ -243,7 +259,7 @@ func (s *subscriber) close() {
 	for i := range s.follows {
 		s.follows[i].giveBack()
 	}
-	s.server.exit(s, s.user)
+	s.server.exit(s, s.address)
 }
 
 // expired reports whether the right to read has ended by now, on the server's
@@ -268,6 +284,31 @@ func (s *subscriber) tokenExpired() []byte {
 		"code":    "token_expired",
 		"message": "The token has expired; connect again with a fresh one.",
 	}))
+}
+
+// signedOut is the end of a stream whose session has ended. To the client it is as if the
+// token had expired: a page that may be read without one is read on.
+func (s *subscriber) signedOut() []byte {
+	return s.last(s.format.last(s.server.retry(), "error", map[string]string{
+		"code":    "token_expired",
+		"message": "The session has ended; sign in to connect again.",
+	}))
+}
+
+// replacedEnd is the end of a stream whose place a newer one of the user has.
+func (s *subscriber) replacedEnd() []byte {
+	return s.last(s.format.pack(s.replacedText(), "", false))
+}
+
+func (s *subscriber) replacedText() []byte {
+	id := replacedMark
+	if s.lastID != noVersion {
+		id = s.server.hub.ID(s.lastID) + id
+	}
+	return s.format.textAfterRetry(comeBackReplaced, Event{Name: "error", Data: marshal(map[string]string{
+		"code":    "replaced",
+		"message": "A newer stream of the same user took this one's place; come back in a minute.",
+	})}, id)
 }
 
 // last returns the last event of the stream, and its end.

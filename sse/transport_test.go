@@ -117,15 +117,15 @@ func TestServer_expiry(t *testing.T) {
 			return stream
 		}
 		one, two := s.connect("user=u"), s.connect("user=v")
-		if err := s.streams.Extend("s2", "v", until.Add(500*time.Millisecond)); err != nil {
+		if err := s.streams.Renew("s2", "v", sse.Renewal{Until: until.Add(500 * time.Millisecond)}); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.streams.Extend("s2", "v", until.Add(-time.Hour)); err != nil { // it is not made shorter
+		if err := s.streams.Renew("s2", "v", sse.Renewal{Until: until.Add(-time.Hour)}); err != nil { // it is not made shorter
 			t.Fatal(err)
 		}
 		for _, c := range [][2]string{{"s1", "v"}, {"s3", "u"}, {"", ""}} {
-			if err := s.streams.Extend(c[0], c[1], until); !errors.Is(err, sse.ErrNoStream) {
-				t.Errorf("Extend(%q, %q) = %v", c[0], c[1], err)
+			if err := s.streams.Renew(c[0], c[1], sse.Renewal{Until: until}); !errors.Is(err, sse.ErrNoStream) {
+				t.Errorf("Renew(%q, %q) = %v", c[0], c[1], err)
 			}
 		}
 		one.want(hello, `news {"v":1} e-1`, "error", "")
@@ -141,41 +141,6 @@ func TestServer_expiry(t *testing.T) {
 		}
 		if got := s.streams.Stats().Disconnects["token_expired"]; got != 2 {
 			t.Errorf("%d have expired", got)
-		}
-	})
-}
-
-func TestServer_limits(t *testing.T) {
-	onBoth(t, sse.Options{MaxStreams: 3, MaxStreamsPerUser: 2}, func(t *testing.T, s *site) {
-		status := func(query string) string {
-			c := s.connect(query)
-			line, err := c.body.ReadString('\n')
-			if err != nil {
-				t.Fatal(err)
-			}
-			return strings.TrimSpace(line)
-		}
-		first := s.connect("user=u")
-		first.want(hello)
-		s.connect("user=u").want(hello)
-		if got := status("user=u"); got != sse.ErrFullForUser.Error() {
-			t.Errorf("the third of a user: %s", got)
-		}
-		s.connect("").want(hello)
-		if got := status(""); got != sse.ErrFull.Error() {
-			t.Errorf("the fourth of all: %s", got)
-		}
-		_ = first.conn.Close()
-		for range 3 {
-			<-s.left // two that were refused, and the one that has gone
-		}
-		for s.streams.Streams() > 2 {
-			time.Sleep(time.Millisecond) // the place is given back right after
-		}
-		s.connect("user=u").want(hello)
-		got := s.streams.Stats().Refused
-		if got["max_streams"] != 1 || got["max_streams_per_user"] != 1 {
-			t.Errorf("refused = %v", got)
 		}
 	})
 }

@@ -1,0 +1,255 @@
+package sse_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"marcador/sse"
+)
+
+// refused asks for a stream and returns the words with which it is refused.
+func (s *site) refused(query string, headers ...string) string {
+	s.tb.Helper()
+	line, err := s.connect(query, headers...).body.ReadString('\n')
+	if err != nil {
+		s.tb.Fatal(err)
+	}
+	return strings.TrimSpace(line)
+}
+
+// until waits for what the server hears of a little later.
+func (s *site) until(what string, is func() bool) {
+	s.tb.Helper()
+	for began := time.Now(); !is(); time.Sleep(time.Millisecond) {
+		if time.Since(began) > patient {
+			s.tb.Fatalf("waited in vain: %s", what)
+		}
+	}
+}
+
+// replaced reads the event that ends a stream which was replaced, and returns its id.
+func (c *client) replaced() (id string) {
+	c.tb.Helper()
+	e := c.read()
+	if e.name != "error" || !strings.Contains(e.data, `"code":"replaced"`) || strings.Contains(e.data, "board") {
+		c.tb.Fatalf("event = %+v, want replaced", e)
+	}
+	if end := c.read(); end.name != "" {
+		c.tb.Fatalf("then came %+v", end)
+	}
+	return e.id
+}
+
+// begins reads what a stream begins with.
+func (c *client) begins() *client {
+	c.tb.Helper()
+	c.want(hello, `news {"v":1} e-1`)
+	return c
+}
+
+// Streams without a user take half of the places, and a tenth from one address. Users find
+// room whatever those do.
+func TestServer_anonymousBounds(t *testing.T) {
+	onBoth(t, sse.Options{MaxStreams: 20}, func(t *testing.T, s *site) {
+		for i := range 5 {
+			from := fmt.Sprintf("from=192.0.2.%d/32", i)
+			s.connect(from).begins()
+			s.connect(from).begins()
+			if got := s.refused(from); got != sse.ErrFullForAddress.Error() && i < 4 {
+				t.Errorf("the third of one address: %s", got)
+			}
+		}
+		if got := s.refused("from=198.51.100.1/32"); got != sse.ErrFullForAnonymous.Error() {
+			t.Errorf("the eleventh without a user: %s", got)
+		}
+		for i := range 10 {
+			s.connect(fmt.Sprint("user=u", i)).begins()
+		}
+		if got := s.refused("user=v"); got != sse.ErrFull.Error() {
+			t.Errorf("the twenty-first: %s", got)
+		}
+		got := s.streams.Stats().Refused
+		if got["max_streams"] != 1 || got["max_anonymous_streams"] != 2 || got["max_streams_per_address"] != 4 {
+			t.Errorf("refused = %v", got)
+		}
+	})
+}
+
+// What one address had, it has again.
+func TestServer_anonymousPlaceIsGivenBack(t *testing.T) {
+	onBoth(t, sse.Options{MaxStreams: 10}, func(t *testing.T, s *site) {
+		for range 3 {
+			c := s.connect("").begins()
+			if got := s.refused(""); got != sse.ErrFullForAddress.Error() {
+				t.Errorf("the second: %s", got)
+			}
+			_ = c.conn.Close()
+			s.until("the place is given back", func() bool { return s.streams.Streams() == 0 })
+		}
+	})
+}
+
+// A user's newest stream ends the oldest, which is told when to come back.
+func TestServer_replaced(t *testing.T) {
+	onBoth(t, sse.Options{MaxStreamsPerUser: 2}, func(t *testing.T, s *site) {
+		first, gzip := s.connect("user=u").begins(), s.connect("user=u&gzip").begins()
+		other := s.connect("user=v").begins()
+		third := s.connect("user=u").begins()
+		if id := first.replaced(); id != "e-1!replaced" {
+			t.Errorf("id = %s", id)
+		}
+		s.connect("user=u").begins()
+		gzip.replaced()
+		s.publish(2)
+		third.want(`news {"v":2} e-2`)
+		other.want(`news {"v":2} e-2`)
+		s.until("two were replaced, three are open", func() bool {
+			return s.streams.Stats().Disconnects["replaced"] == 2 && s.streams.Streams() == 3
+		})
+	})
+}
+
+// Somebody who reloads a page again and again is let in each time, though the streams before
+// seem to go on, as behind a proxy that holds them.
+func TestServer_reloads(t *testing.T) {
+	onBoth(t, sse.Options{MaxStreamsPerUser: 3}, func(t *testing.T, s *site) {
+		for range 40 {
+			s.connect("user=u").begins() // and not closed
+		}
+		s.until("the others have ended", func() bool { return s.streams.Streams() == 3 })
+	})
+}
+
+// A request for the head of a stream ends none.
+func TestServer_headReplacesNothing(t *testing.T) {
+	onBoth(t, sse.Options{MaxStreamsPerUser: 1}, func(t *testing.T, s *site) {
+		c := s.connect("user=u").begins()
+		for range 3 {
+			res, err := http.Head("http://" + s.addr + "/?user=u")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := res.Body.Close(); err != nil || res.StatusCode != http.StatusOK {
+				t.Errorf("HEAD = %d %v", res.StatusCode, err)
+			}
+		}
+		s.publish(2)
+		c.want(`news {"v":2} e-2`)
+	})
+}
+
+// More devices than there are places do not take turns for ever: a client that comes back by
+// itself after it was replaced waits, is not refused, and gets the next free place.
+func TestServer_replacedWaits(t *testing.T) {
+	onBoth(t, sse.Options{MaxStreamsPerUser: 2}, func(t *testing.T, s *site) {
+		first := s.connect("user=u").begins()
+		live := []*client{s.connect("user=u").begins(), s.connect("user=u").begins()}
+		id := first.replaced()
+		for range 5 { // minutes, to a browser
+			back := s.connect("user=u", "Last-Event-ID: "+id)
+			if kind := back.header.Get("Content-Type"); kind != "text/event-stream" {
+				t.Fatalf("it is answered with %s", kind)
+			}
+			id = back.replaced()
+		}
+		zipped := s.connect("user=u&gzip", "Last-Event-ID: "+id)
+		zipped.replaced()
+		s.publish(2)
+		for _, c := range live {
+			c.want(`news {"v":2} e-2`)
+		}
+		if n := s.streams.Stats().Refused["max_streams_per_user"]; n != 6 {
+			t.Errorf("%d had to wait, want 6", n)
+		}
+		_ = live[0].conn.Close()
+		s.until("one has gone", func() bool { return s.streams.Streams() == 1 })
+		s.connect("diff&user=u", "Last-Event-ID: "+id).want(recovered, `since {"from":1,"v":2} e-2`)
+	})
+}
+
+// Of a user's streams one that is not read goes first, also for a client that waits.
+func TestServer_replacesStalled(t *testing.T) {
+	onBoth(t, sse.Options{MaxStreamsPerUser: 2, WriteTimeout: 10 * time.Second}, func(t *testing.T, s *site) {
+		first := s.connect("user=u").begins()
+		stalled := s.connect("user=u")
+		if err := stalled.conn.SetReadBuffer(4 << 10); err != nil {
+			t.Fatal(err)
+		}
+		big := literal(`"` + strings.Repeat("x", 500_000) + `"`)
+		s.hub.Publish(sse.Publication{Topic: s.topic, State: sse.NewState(2, big)})
+		if e := first.read(); e.id != "e-2" {
+			t.Fatalf("event = %s", e.id)
+		}
+		s.until("it is known to be stalled", func() bool { return s.streams.Stalled("u") == 1 })
+		s.connect("user=u", "Last-Event-ID: !replaced").want(hello)
+		s.hub.Publish(sse.Publication{Topic: s.topic, State: state(3)})
+		first.want(`news {"v":3} e-3`)
+	})
+}
+
+// A fresh token that allows less ends what it does not allow, at once, and nothing else.
+func TestServer_renew(t *testing.T) {
+	onBoth(t, sse.Options{}, func(t *testing.T, s *site) {
+		other := s.hub.NewTopic("other")
+		next, rights := s.next, make(chan string, 10)
+		s.next = func(r *http.Request) sse.Stream {
+			stream := next(r)
+			stream.Expires = time.Now().Add(time.Hour)
+			stream.Follows[0].Own = &own{user: "u", rights: rights}
+			stream.Follows = append(stream.Follows, sse.Follow{Topic: other, From: other.Keep(state(1)), Own: &own{user: "u", rights: rights}})
+			return stream
+		}
+		c := s.connect("user=u")
+		c.want(hello, `own {"to":"u","of":null}`, `own {"to":"u","of":null}`, `news {"v":1}`, `news {"v":1} e-1`)
+		if names, err := s.streams.Followed("s1", "u"); err != nil || fmt.Sprint(names) != "[board other]" {
+			t.Errorf("it follows %v, %v", names, err)
+		}
+		renew := func(r sse.Renewal) {
+			t.Helper()
+			if err := s.streams.Renew("s1", "u", r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		both := map[string]any{"board": "a", "other": "b"}
+		renew(sse.Renewal{Until: time.Now().Add(2 * time.Hour), Rights: both})
+		renew(sse.Renewal{Until: time.Now().Add(time.Minute), Rights: both}) // an older one
+		for _, want := range []string{"a true", "b true", "a false", "b false"} {
+			if got := <-rights; got != want {
+				t.Errorf("right = %s, want %s", got, want)
+			}
+		}
+		renew(sse.Renewal{Until: time.Now().Add(2 * time.Hour), Forbidden: map[string]string{"board": "no more"}})
+		c.want("error")
+		<-s.left
+		s.publish(2)
+		s.hub.Publish(sse.Publication{Topic: other, State: state(3)})
+		c.want(`news {"v":3} e-3`)
+		renew(sse.Renewal{Until: time.Now().Add(2 * time.Hour), Forbidden: map[string]string{"board": "no more", "other": "no more"}})
+		c.want("error", "")
+	})
+}
+
+// With a session its streams end, and no others of the user.
+func TestServer_EndSession(t *testing.T) {
+	onBoth(t, sse.Options{}, func(t *testing.T, s *site) {
+		one, same, moved := s.connect("user=u&session=7").begins(), s.connect("user=u&session=7").begins(), s.connect("user=u&session=6").begins()
+		others := []*client{s.connect("user=u&session=8").begins(), s.connect("user=u").begins(), s.connect("user=v&session=7").begins()}
+		s.streams.MoveSession("u", 6, 7)
+		s.streams.EndSession("u", 0)
+		s.streams.EndSession("u", 7)
+		for _, c := range []*client{one, same, moved} {
+			if e := c.read(); e.name != "error" || !strings.Contains(e.data, "token_expired") {
+				t.Errorf("event = %+v", e)
+			}
+			c.want("")
+		}
+		s.publish(2)
+		for _, c := range others {
+			c.want(`news {"v":2} e-2`)
+		}
+		s.until("three ended", func() bool { return s.streams.Stats().Disconnects["signed_out"] == 3 })
+	})
+}
