@@ -11,7 +11,7 @@ import (
 func TestImports(t *testing.T) {
 	may := map[string][]string{
 		"marcador":               {"api", "auth", "demo", "forwarded", "guard", "live", "newfile", "rank", "sse", "store", "transfer", "verify", "watch"},
-		"marcador/api":           {"auth", "forwarded", "guard", "live", "msgpack", "rules", "sse", "static"},
+		"marcador/api":           {"auth", "forwarded", "guard", "live", "msgpack", "profile", "rules", "sse", "static"},
 		"marcador/demo":          {"auth", "live"},
 		"marcador/forwarded":     nil,
 		"marcador/guard":         {"forwarded"},
@@ -21,12 +21,13 @@ func TestImports(t *testing.T) {
 		"marcador/bench":         {"auth"},
 		"marcador/msgpack":       nil,
 		"marcador/newfile":       nil,
+		"marcador/profile":       nil,
 		"marcador/rank":          nil,
-		"marcador/rules":         nil,
+		"marcador/rules":         {"profile"},
 		"marcador/sse":           {"msgpack"},
 		"marcador/static":        nil,
-		"marcador/store":         {"newfile"},
-		"marcador/transfer":      {"newfile", "rules", "store"},
+		"marcador/store":         {"newfile", "profile"},
+		"marcador/transfer":      {"newfile", "profile", "rules", "store"},
 		"marcador/verify":        {"store"},
 		"marcador/watch":         nil,
 	}
