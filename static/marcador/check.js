@@ -12,6 +12,8 @@
  * @typedef {Omit<Standing, "entries"> & { from: number, changes: Change[] }} Difference
  */
 
+/** No tab shows as many. */
+const MOST_WANTED = 1000;
 const CHANGE_TYPES = ["up", "down", "same", "new"];
 const RANKS = /** @type {const} */ (["ordinal", "competition", "dense"]);
 
@@ -105,6 +107,12 @@ function ranksOf(value = "ordinal") {
   const known = RANKS.find((one) => one === value);
   if (known === undefined) throw new TypeError(`ranks is not one of ${RANKS.join(", ")}`);
   return known;
+}
+
+/** Which board an event is about. @param {unknown} value */
+export function subject(value) {
+  const from = object(value, "data");
+  return { board: string(from, "board"), period: string(from, "period") };
 }
 
 /** @param {Record<string, unknown>} from @param {string} board @param {string} period */
@@ -261,7 +269,9 @@ function rank(from, name) {
  */
 export function failure(value) {
   const from = object(value, "data");
-  return { code: string(from, "code"), message: string(from, "message") };
+  // Without a board the whole stream ends.
+  const board = from.board === undefined || from.board === null ? null : string(from, "board");
+  return { code: string(from, "code"), message: string(from, "message"), board };
 }
 
 /**
@@ -275,26 +285,46 @@ export function goodbye(value) {
   return { reason: string(from, "reason"), retryAfter };
 }
 
-/** A stream that was refused is not shared. */
-const SHARED = new Set(["waiting", "live", "offline", "held", "replaced"]);
+const STATUSES = /** @type {const} */ ([
+  "waiting",
+  "live",
+  "offline",
+  "readonly",
+  "held",
+  "replaced",
+]);
 
 /**
- * How a tab's stream stands.
+ * How a tab's boards stand, by their keys.
  * @param {unknown} value
- * @returns {State}
+ * @returns {Map<string, State>}
  */
-export function state(value) {
-  const from = object(value, "state");
-  const { status } = from;
-  if (typeof status !== "string" || !SHARED.has(status)) throw new TypeError("status is unknown");
-  const userId = from.userId === null ? null : string(from, "userId");
-  const known = /** @type {State["status"]} */ (status);
-  return Object.freeze({
-    status: known,
-    userId,
-    error: from.error === null ? null : problem(from.error),
-    ...(from.ranks === undefined ? {} : { ranks: ranksOf(from.ranks) }),
-  });
+export function states(value) {
+  if (!Array.isArray(value)) throw new TypeError("states is not a list");
+  return new Map(
+    value.map((one) => {
+      const [key, state] = Array.isArray(one) ? one : [];
+      if (typeof key !== "string") throw new TypeError("a state has no key");
+      const from = object(state, "state");
+      const status = STATUSES.find((known) => known === from.status);
+      if (status === undefined) throw new TypeError("status is unknown");
+      const userId = from.userId === null ? null : string(from, "userId");
+      const error = from.error === null ? null : problem(from.error);
+      const ranks = from.ranks === undefined ? {} : { ranks: ranksOf(from.ranks) };
+      return [key, Object.freeze({ status, userId, error, ...ranks })];
+    }),
+  );
+}
+
+/**
+ * What a tab wants of the one that has the stream.
+ * @param {Record<string, unknown>} from
+ */
+export function wants(from) {
+  if (!Array.isArray(from.boards) || from.boards.length > MOST_WANTED) {
+    throw new TypeError("boards is not a list, or too long");
+  }
+  return { tab: string(from, "tab"), boards: from.boards.map(subject) };
 }
 
 /** @param {unknown} value @returns {Problem} */

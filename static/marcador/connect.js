@@ -1,12 +1,21 @@
 // @ts-check
 /** @import { Board, ConnectOptions } from "../marcador.d.ts" */
+/** @import { SharedStream } from "./shared.js" */
 
 import { Following } from "./following.js";
 import { complete } from "./options.js";
 
+/** What this page follows, by whom it speaks for. @type {Map<string, SharedStream>} */
+const streams = new Map();
+
 /** @param {ConnectOptions} [options] @returns {Board} */
 export function connect(options = {}) {
-  const following = new Following(complete(options));
+  return boardOf(options, streams);
+}
+
+/** @param {ConnectOptions} options @param {Map<string, SharedStream>} page the streams of a page, by name @returns {Board} */
+export function boardOf(options, page) {
+  const following = new Following(complete(options), page);
   return {
     subscribe: (listener) => following.subscribe(listener),
     getSnapshot: () => following.snapshot,

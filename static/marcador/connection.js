@@ -1,19 +1,25 @@
 // @ts-check
 /** @import { Problem, RankChanged, Ranks } from "../marcador.d.ts" */
+/** @import { What } from "./boards.js" */
 /** @import { Held } from "./held.js" */
 /** @import { Service } from "./http.js" */
 /** @import { StreamEvent } from "./sse.js" */
 
+import { keyOf, pageOf, streamOf } from "./boards.js";
 import * as check from "./check.js";
 import { Gap } from "./held.js";
 import { Refusal, refusalFrom } from "./http.js";
+import { aMinute, Refused } from "./refused.js";
+import { Renewal } from "./renewal.js";
 import { SILENCE, Stream } from "./stream.js";
 
 const TRIES = 5;
-/** After that many, or where trying soon is of no use, there is one try in about this time. */
-const QUIET = 60_000;
 /** The board does not exist, or the request is wrong: trying again soon would bring the same answer. */
 export const NEVER = new Set([400, 404, 422]);
+/** Of several boards, one may be why the stream of all is refused. */
+const REFUSED = new Set([...NEVER, 401, 403]);
+/** How long a page may take to come, in milliseconds. */
+const PATIENCE = 30_000;
 const FIRST_DELAY = 1_000;
 const LONGEST_DELAY = 30_000;
 /** A stream that lived this long has nothing to do with what was before it. */
@@ -22,16 +28,16 @@ const SETTLED = 10_000;
 const GRACE = 2_000;
 /** A stream that brings nothing for this long is held back on its way, and pages are read meanwhile. */
 const HELD = 5_000;
-/** A fresh token is asked for at most this long before the old one expires, and not in the last moment. */
-const EARLY = 60_000;
-const LATE = 2_000;
-/** Longer timers than 24 days fire at once. */
-const LONGEST_TIMER = 24 * 60 * 60 * 1000;
+/** Boards that come within this time of each other join a live stream together. */
+const TOGETHER = 100;
+/** A stream may bring boards that nobody wants any more for this long. */
+const SURPLUS = 30_000;
 
 /** @typedef {ReturnType<typeof setTimeout> | undefined} Timer */
 
 /**
- * How a stream stands. No status is final: each has a timer or an event that leads to the next try.
+ * How a board's stream stands. No status is final: each has a timer or an event that leads to the
+ * next try.
  * @typedef {object} State
  * @property {"waiting" | "live" | "offline" | "readonly" | "held" | "replaced"} status
  * @property {string | null} userId whom the last stream was for
@@ -40,37 +46,44 @@ const LONGEST_TIMER = 24 * 60 * 60 * 1000;
  */
 
 /**
- * Who is told of what a stream brings.
+ * Who is told of what a stream brings. A board is named by its key.
  * @typedef {object} Sink
- * @property {(state: State) => void} state
- * @property {(standing: check.Standing, epoch: string | null) => void} standing
- * @property {(move: RankChanged) => void} move
+ * @property {() => void} stood `stateOf` may say otherwise now
+ * @property {(key: string) => void} standing a board has moved
+ * @property {(key: string, move: RankChanged) => void} move
+ * @property {() => void} heard the stream was heard of
  */
 
 /**
- * One board's stream over time: when it is opened, when it is tried again, and what it brings.
+ * One stream of several boards over time: when it is opened, when it is tried again, and what it brings.
  *
  *     waiting ──authenticated──▶ live        live ──ends──▶ waiting, tries after 1, 2, 4, 8, 16 s
  *     waiting ──five tries failed, or 400, 404, 422──▶ offline
  *     waiting, live ──401, 403, no token──▶ readonly
  *     waiting, live ──open, but brings nothing for 5 s──▶ held     held ──an event comes──▶ live
  *     live ──error "replaced"──▶ replaced
+ *     live ──other boards are wanted──▶ live, with a second stream; it takes the place of the first
+ *                                       when it has begun
  *
  * From offline, readonly and held there is one quiet try a minute, for ever. It changes the status
  * only when it succeeds. A replaced stream waits until somebody looks at the page, so that many
  * devices of one user do not replace each other for ever. `retry` tries at once from anywhere.
+ *
+ * A board that alone is refused is left out of the stream, and asked about once a minute.
  */
 export class Connection {
-  /** @type {State} */
+  /** @type {State} How the stream stands; `stateOf` says it of each board. */
   state = { status: "waiting", userId: null, error: null };
 
-  #service;
-  #what;
-  #held;
+  /** Whose token speaks. */
+  service;
+
+  /** What streams have brought. */
+  held;
   #sink;
-  /** Called whenever the stream is heard of. */
-  #heard;
-  #closed = false;
+  #closing = new AbortController();
+  #opened = false;
+  #wanted = /** @type {What[]} */ ([]);
 
   /** The stream under way; one that is not this one any more has no say. */
   #stream = /** @type {Stream | null} */ (null);
@@ -93,21 +106,45 @@ export class Connection {
   #welcomedAt = Number.POSITIVE_INFINITY;
   /** A fresh token was asked for and no stream has settled since. */
   #renewed = false;
-  #renewal = /** @type {Timer} */ (undefined);
+  #renewal = new Renewal();
+
+  /** The stream that is to take the other's place, with other boards. */
+  #next = /** @type {Stream | null} */ (null);
+  #joining = /** @type {Timer} */ (undefined);
+  #joinFailures = 0;
+  /** How boards stand that a live stream does not bring yet. @type {Pick<State, "status" | "error">} */
+  #outside = { status: "waiting", error: null };
+  /** The boards of the last try. */
+  #tried = /** @type {Set<string>} */ (new Set());
+  #refused = new Refused(
+    (what) => this.#ask(what),
+    () => this.#rearrange(),
+  );
 
   /**
    * @param {Service} service
-   * @param {{ board: string, period: string }} what
    * @param {Held} held what earlier streams have brought; from now on this connection's
    * @param {Sink} sink
-   * @param {() => void} heard
    */
-  constructor(service, what, held, sink, heard) {
-    this.#service = service;
-    this.#what = what;
-    this.#held = held;
+  constructor(service, held, sink) {
+    this.service = service;
+    this.held = held;
     this.#sink = sink;
-    this.#heard = heard;
+  }
+
+  /** @param {string} key @returns {State} */
+  stateOf(key) {
+    const refused = this.#refused.stateOf(key);
+    if (refused !== null) return { ...this.state, ...refused };
+    if (this.state.status !== "live" || this.#stream?.keys.has(key)) return this.state;
+    return { ...this.state, ...this.#outside };
+  }
+
+  /** Follows these boards from now on. @param {What[]} boards */
+  follow(boards) {
+    this.#wanted = boards;
+    this.#refused.keep(new Set(boards.map(keyOf)));
+    if (this.#opened) this.#rearrange();
   }
 
   /**
@@ -115,36 +152,39 @@ export class Connection {
    * @param {"said" | "soon" | "quietly"} [how] whether the status says so at once, in a moment, or
    *   only when the try succeeds
    */
-  async open(how = "said") {
-    if (this.#closed) return;
+  open(how = "said") {
+    if (this.#closing.signal.aborted) return;
     this.#stop();
+    this.#opened = true;
+    this.#tried = new Set();
     this.#welcomedAt = Number.POSITIVE_INFINITY;
+    const boards = this.#allowed();
+    if (boards.length === 0) return;
     if (how === "soon") this.#grace = setTimeout(() => this.#set({ status: "waiting" }), GRACE);
     else if (how === "said") this.#set({ status: "waiting" });
-    const stream = new Stream(this.#service, (event, retry) => this.#take(event, retry));
-    this.#stream = stream;
     this.#awaitNews();
-    const query = new URLSearchParams({ ...this.#what, mode: "diff" });
-    const wary = this.#breaks > 0 || how === "quietly";
-    const ending = await stream.run(`/v1/events?${query}`, this.#held.id, wary);
-    if (this.#stream !== stream) return;
-    this.#stop();
-    this.#ended(ending, { silent: stream.fellSilent, quiet: how === "quietly" });
+    this.#stream = this.#begin(boards);
+    this.#tried = this.#stream.keys;
+    const id = this.held.covers([...this.#stream.keys]) ? this.held.id : "";
+    this.#run(this.#stream, boards, id, how === "quietly");
   }
 
   /** Tries at once, with all tries ahead, where the stream is not live. */
   retry() {
     this.#hope();
     this.#renewed = false;
-    if (this.state.status !== "live") this.open();
+    this.#refused.clear();
+    if (this.state.status === "readonly") this.service.forgetToken();
+    if (this.state.status === "live") this.#rearrange();
+    else this.open();
   }
 
   /** Something changed for the better: the page is seen again, or the network is back. */
   wake() {
-    if (this.state.status === "readonly") return;
+    const { status } = this.state;
+    if (status === "readonly") return;
     this.#hope();
     this.#silences = 0;
-    const { status } = this.state;
     const how = status === "held" || status === "replaced" ? "quietly" : "said";
     if (this.#stream === null) {
       if (Date.now() >= this.#notBefore) this.open(how);
@@ -160,7 +200,8 @@ export class Connection {
   }
 
   close() {
-    this.#closed = true;
+    this.#closing.abort(new Refusal(0, "closed", "the stream was closed"));
+    this.#refused.clear();
     this.#stop();
   }
 
@@ -170,16 +211,45 @@ export class Connection {
     this.#breaks = 0;
   }
 
+  /** The boards that a stream is asked for. */
+  #allowed() {
+    return this.#wanted.filter((what) => !this.#refused.has(keyOf(what)));
+  }
+
   #stop() {
     this.#stream?.stop();
     this.#stream = null;
+    this.#leaveNext();
     this.#due = Number.POSITIVE_INFINITY;
-    for (const timer of [this.#timer, this.#grace, this.#holding, this.#renewal]) {
-      clearTimeout(timer);
+    this.#renewal.end();
+    for (const timer of [this.#timer, this.#grace, this.#holding]) clearTimeout(timer);
+  }
+
+  /** @param {What[]} boards */
+  #begin(boards) {
+    const stream = new Stream(this.service, boards.map(keyOf), (event, retry) =>
+      this.#take(stream, event, retry),
+    );
+    return stream;
+  }
+
+  /** @param {Stream} stream @param {What[]} boards @param {string} id @param {boolean} quiet */
+  async #run(stream, boards, id, quiet) {
+    const ending = await stream.run(streamOf(boards), id, this.#breaks > 0 || quiet);
+    if (stream === this.#next) {
+      this.#joinFailed(ending, boards);
+    } else if (stream === this.#stream) {
+      // At the bound of a user's streams the own next one may have replaced it.
+      if (ending.code === "replaced" && this.#next !== null) return;
+      this.#stop();
+      const found = boards.length > 1 && this.#maybeOne(ending) && (await this.#leaveOut(boards));
+      if (this.#stream !== null || this.#closing.signal.aborted) return;
+      if (found) this.open(quiet ? "quietly" : "soon");
+      else this.#ended(ending, { silent: stream.fellSilent, quiet });
     }
   }
 
-  /** The first page has to come soon, or else something holds the stream back. */
+  /** The first pages have to come soon, or else something holds the stream back. */
   #awaitNews() {
     clearTimeout(this.#holding);
     this.#holding = setTimeout(() => this.#set({ status: "held" }), HELD);
@@ -191,88 +261,91 @@ export class Connection {
     if (this.state.status === "held") this.#set({ status: "live", error: null });
   }
 
-  /** Takes an event in; throws a Refusal where it ends the stream. @param {StreamEvent} event @param {number | null} retry */
-  #take({ type, data, id }, retry) {
-    const { board, period } = this.#what;
+  /** Takes an event in; throws a Refusal where it ends the stream. @param {Stream} stream @param {StreamEvent} event @param {number | null} retry */
+  #take(stream, event, retry) {
     let ending = null;
-    this.#heard();
+    this.#sink.heard();
     try {
-      if (type === "authenticated") {
-        this.#welcome(check.authenticated(JSON.parse(data)));
-      } else if (type === "leaderboard:updated") {
-        this.#held.put(check.update(JSON.parse(data), board, period), id);
-        this.#newsCame();
-        this.#show();
-      } else if (type === "position_change") {
-        this.#held.apply(check.difference(JSON.parse(data), board, period), id);
-        this.#show();
-      } else if (type === "rank_changed") {
-        const move = check.move(JSON.parse(data), board, period);
-        this.#held.reach(id);
-        this.#sink.move(move);
-      } else if (type === "error") {
-        const { code, message } = check.failure(JSON.parse(data));
-        ending = new Refusal(code === "forbidden" ? 403 : 0, code, message);
-      } else if (type === "goodbye") {
-        const { reason, retryAfter } = check.goodbye(JSON.parse(data));
-        ending = new Refusal(0, "closed", reason, retryAfter ?? retry);
-      }
+      ending = this.#learn(stream, event, retry);
     } catch (cause) {
-      console.warn(`marcador: ${type} ignored:`, refusalFrom(cause).message);
+      console.warn(`marcador: ${event.type} ignored:`, refusalFrom(cause).message);
       if (cause instanceof Gap) {
-        this.#held.begin(false);
+        this.held.begin([...stream.keys], false);
         ending = new Refusal(0, "gap", refusalFrom(cause).message);
       }
     }
     if (ending !== null) throw ending;
   }
 
-  #show() {
-    const { standing, epoch } = this.#held;
-    if (standing !== null) this.#sink.standing(standing, epoch);
+  /**
+   * Gives the Refusal by which an event ends the stream. Throws what is wrong with the event.
+   * @param {Stream} stream @param {StreamEvent} event @param {number | null} retry
+   */
+  #learn(stream, { type, data, id }, retry) {
+    if (type === "authenticated") {
+      this.#welcome(stream, check.authenticated(JSON.parse(data)));
+    } else if (type === "leaderboard:updated" || type === "position_change") {
+      const from = JSON.parse(data);
+      const what = check.subject(from);
+      const key = this.#keyOn(stream, what);
+      if (type === "leaderboard:updated") {
+        this.held.put(key, check.update(from, what.board, what.period), id);
+      } else {
+        this.held.apply(key, check.difference(from, what.board, what.period), id);
+      }
+      if ([...stream.keys].every((one) => this.held.standing(one) !== null)) this.#newsCame();
+      this.#sink.standing(key);
+    } else if (type === "rank_changed") {
+      const from = JSON.parse(data);
+      const what = check.subject(from);
+      const move = check.move(from, what.board, what.period);
+      const key = this.#keyOn(stream, what);
+      this.held.reach(id);
+      this.#sink.move(key, move);
+    } else if (type === "error") {
+      const { code, message, board } = check.failure(JSON.parse(data));
+      if (board === null) return new Refusal(code === "forbidden" ? 403 : 0, code, message);
+      const boards = this.#allowed().filter((what) => what.board === board);
+      const refusal = new Refusal(code === "forbidden" ? 403 : 404, code, message);
+      for (const what of boards) {
+        this.#refused.add(what, refusal);
+        stream.keys.delete(keyOf(what));
+      }
+      this.#sink.stood();
+      if (this.#allowed().length === 0) return refusal;
+    } else if (type === "goodbye") {
+      const { reason, retryAfter } = check.goodbye(JSON.parse(data));
+      return new Refusal(0, "closed", reason, retryAfter ?? retry);
+    }
+    return null;
   }
 
-  /** @param {check.Authenticated} hello */
-  #welcome({ userId, socketId, recovered, ranks }) {
+  /** @param {Stream} stream @param {What} what */
+  #keyOn(stream, what) {
+    const key = keyOf(what);
+    if (!stream.keys.has(key)) throw new TypeError("board or period is not one that is followed");
+    return key;
+  }
+
+  /** @param {Stream} stream @param {check.Authenticated} hello */
+  #welcome(stream, { userId, socketId, recovered, ranks }) {
+    if (stream === this.#next) {
+      this.#stream?.stop();
+      this.#stream = stream;
+      this.#next = null;
+      this.#tried = stream.keys;
+    }
     clearTimeout(this.#grace);
     this.#failures = 0;
+    this.#joinFailures = 0;
+    this.#outside = { status: "waiting", error: null };
     this.#welcomedAt = Date.now();
+    this.held.begin([...stream.keys], recovered);
     if (recovered) this.#newsCame();
     else this.#awaitNews();
-    this.#held.begin(recovered);
     this.#set({ status: "live", error: null, userId, ranks });
-    this.#renewLater(socketId);
-  }
-
-  /** Has the stream go on when its token does not. @param {string} socketId */
-  #renewLater(socketId) {
-    clearTimeout(this.#renewal);
-    const life = this.#service.tokenLife;
-    if (life === null || life < LATE) return;
-    // Between a half and the whole of it, so that tabs and people do not ask at one time.
-    const early = Math.min(EARLY, life / 4) * (0.5 + Math.random() / 2);
-    const delay = life - early;
-    this.#renewal = setTimeout(
-      () => (delay > LONGEST_TIMER ? this.#renewLater(socketId) : this.#renew(socketId)),
-      Math.min(delay, LONGEST_TIMER),
-    );
-  }
-
-  /** @param {string} socketId */
-  async #renew(socketId) {
-    const stream = this.#stream;
-    if (stream === null) return;
-    try {
-      if ((await this.#service.renew()) !== null && this.#stream === stream) {
-        const path = `/v1/events/${encodeURIComponent(socketId)}/token`;
-        await this.#service.get(path, { Accept: "application/json" }, stream.signal, "POST");
-      }
-    } catch (cause) {
-      // The stream ends with `token_expired`, and the next one asks again.
-      console.warn("marcador: the token was not renewed:", refusalFrom(cause).message);
-      return;
-    }
-    if (this.#stream === stream) this.#renewLater(socketId);
+    this.#renewal.begin(this.service, socketId, stream.signal);
+    this.#rearrange();
   }
 
   /**
@@ -282,6 +355,7 @@ export class Connection {
    *   of it, and whether its status is only told when it succeeds
    */
   #ended(ending, { silent, quiet }) {
+    if (this.#allowed().length === 0) return;
     const lived = Date.now() - this.#welcomedAt;
     const settled = lived >= SETTLED;
     if (settled) this.#breaks = 0;
@@ -290,7 +364,7 @@ export class Connection {
       if (settled) this.#renewed = false;
       if (!this.#renewed) {
         this.#renewed = true;
-        this.#service.forgetToken();
+        this.service.forgetToken();
         this.open("soon");
         return;
       }
@@ -302,7 +376,7 @@ export class Connection {
     if (expired || ending.status === 401 || ending.status === 403) {
       // A token that is refused is not sent again soon; what may be read without one still is.
       console.warn("marcador: the stream was refused:", ending.message);
-      if (ending.status !== 403) this.#service.dropToken();
+      if (ending.status !== 403) this.service.dropToken();
       this.#set({ status: "readonly" });
       this.#tryLater(ending);
       return;
@@ -316,26 +390,28 @@ export class Connection {
       this.#tryLater(ending);
       return;
     }
+    this.#failed(ending);
+  }
+
+  /** Has a try soon, and after too many one now and then. @param {Refusal} ending */
+  #failed(ending) {
     this.#failures += 1;
     this.#breaks += 1;
     if (ending.code === "gap" && this.#breaks === 1) {
       this.open("soon");
-      return;
-    }
-    if (this.#failures > TRIES || NEVER.has(ending.status)) {
+    } else if (this.#failures > TRIES || NEVER.has(ending.status)) {
       this.#set({ status: "offline", error: ending.problem });
       this.#tryLater(ending);
-      return;
+    } else {
+      this.#set({ status: "waiting", error: ending.problem });
+      this.#tryAfter(ending.wait ?? backoff(this.#breaks), ending.wait !== null);
     }
-    const ceiling = Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** (this.#breaks - 1));
-    this.#set({ status: "waiting", error: ending.problem });
-    this.#tryAfter(ending.wait ?? Math.random() * ceiling, ending.wait !== null);
   }
 
   /** Has one quiet try in about a minute, at another time than other readers. @param {Refusal} ending */
   #tryLater({ wait }) {
     this.#failures = TRIES;
-    this.#tryAfter(Math.max(wait ?? 0, QUIET * (0.75 + Math.random() / 2)), false);
+    this.#tryAfter(Math.max(wait ?? 0, aMinute()), false);
   }
 
   /** @param {number} delay @param {boolean} bound whether the server wants no try before */
@@ -348,13 +424,114 @@ export class Connection {
   #tryAgain() {
     const { status } = this.state;
     // What getToken gives may be a better token by now.
-    if (status === "readonly") this.#service.forgetToken();
+    if (status === "readonly") this.service.forgetToken();
     this.open(status === "waiting" ? "said" : "quietly");
+  }
+
+  /** Has the stream bring what is wanted, without an interruption where it is live. */
+  #rearrange() {
+    this.#leaveNext();
+    const keys = this.#allowed().map(keyOf);
+    const missing = keys.some((key) => !this.#tried.has(key));
+    const live = this.#welcomedAt < Number.POSITIVE_INFINITY && this.#stream !== null;
+    if (keys.length === 0) this.#stop();
+    // A try that is under way comes here again when it is welcomed.
+    else if (missing && (live || this.#stream === null)) this.#joinIn(TOGETHER);
+    else if (live && this.#tried.size > keys.length) this.#joinIn(SURPLUS);
+    this.#sink.stood();
+  }
+
+  /** @param {number} delay */
+  #joinIn(delay) {
+    clearTimeout(this.#joining);
+    this.#joining = setTimeout(() => this.#join(), delay);
+  }
+
+  /** Opens a stream of what is wanted now, beside the one that is live. */
+  #join() {
+    if (this.#stream === null) {
+      if (Date.now() >= this.#notBefore) this.#tryAgain();
+      return;
+    }
+    const boards = this.#allowed();
+    this.#next = this.#begin(boards);
+    // All pages come anew: what this stream would go on from moves while it is being opened.
+    this.#run(this.#next, boards, "", false);
+    this.#joining = setTimeout(() => {
+      this.#outside = { status: "held", error: null };
+      this.#sink.stood();
+    }, HELD);
+  }
+
+  #leaveNext() {
+    clearTimeout(this.#joining);
+    this.#next?.stop();
+    this.#next = null;
+  }
+
+  /** The live stream goes on without the boards that were to join it. @param {Refusal} ending @param {What[]} boards */
+  async #joinFailed(ending, boards) {
+    this.#leaveNext();
+    if (this.#stream?.signal.aborted) {
+      this.open("soon");
+      return;
+    }
+    const fresh = boards.filter((what) => !this.#tried.has(keyOf(what)));
+    if (fresh.length > 0 && this.#maybeOne(ending)) {
+      const found = await this.#leaveOut(fresh, ending);
+      if (this.#stream === null || this.#next !== null) return;
+      if (found) {
+        this.#rearrange();
+        return;
+      }
+    }
+    this.#joinFailures += 1;
+    const often = this.#joinFailures > TRIES;
+    this.#outside = { status: often ? "offline" : "waiting", error: ending.problem };
+    this.#joinIn(ending.wait ?? (often ? aMinute() : backoff(this.#joinFailures)));
+    this.#sink.stood();
+  }
+
+  /** Whether a single board may be why a stream was refused. @param {Refusal} ending */
+  #maybeOne({ status }) {
+    return REFUSED.has(status) && !(status === 401 && this.service.asksForToken);
+  }
+
+  /**
+   * Finds the boards for which a stream was refused, and tells whether there are any.
+   * @param {What[]} boards
+   * @param {Refusal} [ending] why it was, if there is but one board
+   */
+  async #leaveOut(boards, ending) {
+    const alone = boards.length === 1 && ending;
+    const refusals = await Promise.all(boards.map((what) => alone || this.#ask(what)));
+    for (const [i, refusal] of refusals.entries()) {
+      if (refusal !== null) this.#refused.add(boards[i], refusal);
+    }
+    this.#sink.stood();
+    return refusals.some((refusal) => refusal !== null);
+  }
+
+  /** Why a board can't be read, or null where it can or that is not known. @param {What} what */
+  async #ask(what) {
+    const soon = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(PATIENCE)]);
+    try {
+      await this.service.get(pageOf(what, { limit: "1" }), { Accept: "application/json" }, soon);
+    } catch (cause) {
+      const refusal = refusalFrom(cause);
+      if (REFUSED.has(refusal.status)) return refusal;
+    }
+    return null;
   }
 
   /** @param {Partial<State>} change */
   #set(change) {
     this.state = Object.freeze({ ...this.state, ...change });
-    this.#sink.state(this.state);
+    this.#sink.stood();
   }
+}
+
+/** How long after so many failures the next try is made. @param {number} failures */
+function backoff(failures) {
+  return Math.random() * Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** (failures - 1));
 }

@@ -3,11 +3,13 @@
 /** @import { Standing } from "./check.js" */
 /** @import { State } from "./connection.js" */
 /** @import { complete } from "./options.js" */
+/** @import { SharedStream } from "./shared.js" */
 
+import { pageOf } from "./boards.js";
 import * as check from "./check.js";
 import { Refusal, refusalFrom, Service } from "./http.js";
-import { Line } from "./line.js";
 import { mark, placeIn } from "./place.js";
+import { Seat } from "./seat.js";
 
 const NEIGHBOURS = 5;
 /** Asked for where nobody says how many, and no stream has brought more. */
@@ -26,7 +28,7 @@ export class Following {
   snapshot;
 
   #service;
-  #line;
+  #seat;
   #rows;
   /** All the rows that are known, of which the snapshot shows the first. */
   #all = /** @type {readonly Entry[]} */ ([]);
@@ -54,8 +56,11 @@ export class Following {
   #meReading = false;
   #meWanted = false;
 
-  /** @param {ReturnType<typeof complete>} options */
-  constructor({ board, period, rows, baseUrl, getToken, shared }) {
+  /**
+   * @param {ReturnType<typeof complete>} options
+   * @param {Map<string, SharedStream>} streams the page's, by name
+   */
+  constructor({ board, period, rows, baseUrl, getToken, shared }, streams) {
     this.#service = new Service(baseUrl, getToken);
     this.#rows = rows;
     this.snapshot = Object.freeze({
@@ -70,13 +75,15 @@ export class Following {
       userId: null,
       error: null,
     });
-    this.#line = new Line(this.#service, { board, period }, shared, {
-      state: (state) => this.#stand(state),
-      standing: (standing, epoch) => this.#update(standing, epoch),
-      move: (move) => this.#moved(move),
-    });
+    const sink = {
+      state: (/** @type {State} */ state) => this.#stand(state),
+      standing: (/** @type {Standing} */ standing, /** @type {string | null} */ epoch) =>
+        this.#update(standing, epoch),
+      move: (/** @type {RankChanged} */ move) => this.#moved(move),
+    };
+    this.#seat = new Seat(this.#service, { board, period }, shared, sink, streams);
     this.#listen();
-    this.#line.open();
+    this.#seat.open();
   }
 
   /** @param {() => void} listener */
@@ -102,7 +109,7 @@ export class Following {
   retry() {
     if (this.#closing.signal.aborted) return;
     if (this.snapshot.status === "readonly") this.#service.forgetToken();
-    this.#line.retry();
+    this.#seat.retry();
   }
 
   /** Reads the page, at most once at a time. */
@@ -128,7 +135,7 @@ export class Following {
 
   close() {
     this.#closing.abort(new Refusal(0, "closed", "the board was closed"));
-    this.#line.close();
+    this.#seat.close();
     clearTimeout(this.#polling);
     clearTimeout(this.#meTimer);
     this.#listeners.clear();
@@ -144,13 +151,13 @@ export class Following {
     };
     const leave = () => {
       this.#away = true;
-      this.#line.close();
+      this.#seat.close();
     };
     const back = () => {
       if (!this.#away) return;
       this.#away = false;
       if (this.#how === "readonly") this.#poll();
-      else this.#line.open();
+      else this.#seat.open();
     };
     const touch = () => {
       if (this.#how === "replaced") wake();
@@ -168,7 +175,7 @@ export class Following {
 
   #wake() {
     if (this.#how === "readonly") this.#poll();
-    else this.#line.wake();
+    else this.#seat.wake();
   }
 
   /** The stream stands otherwise. @param {State} state */
@@ -295,8 +302,7 @@ export class Following {
   /** @param {Record<string, string>} slice @returns {Promise<Page>} */
   async #getPage(slice) {
     const { board, period } = this.snapshot;
-    const query = new URLSearchParams({ period, ...slice });
-    const body = await this.#getJSON(`/v1/leaderboards/${encodeURIComponent(board)}?${query}`);
+    const body = await this.#getJSON(pageOf({ board, period }, slice));
     try {
       return check.page(body, board, period);
     } catch (cause) {

@@ -1,6 +1,6 @@
 // @ts-check
 
-/** @typedef {ReturnType<typeof setTimeout> | undefined} Timer */
+import { Election } from "./election.js";
 
 /**
  * What a member of a group is told. `lost` comes only after `lead`.
@@ -10,19 +10,20 @@
  * @property {(message: Record<string, unknown>) => void} hear of the others; of any shape
  */
 
-/** Whether tabs can find each other here: a browser that blocks cookies may forbid all of it. */
+/** Whether tabs can find each other here: a browser that blocks cookies may forbid it, and a server has none. */
 export function groupsExist() {
   try {
     new BroadcastChannel("marcador").close();
-    return navigator.locks !== undefined;
+    return globalThis.document !== undefined || navigator.locks !== undefined;
   } catch {
     return false;
   }
 }
 
 /**
- * Tabs of one origin that have something in common, one of which leads: who holds the lock. It passes on
- * when the leader leaves, closes or crashes; from one that is frozen it can be taken.
+ * Tabs of one origin that have something in common, one of which leads: who holds the Web Lock, or,
+ * where there are none, who is elected. The lead passes on when the leader leaves, closes or
+ * crashes; from one that is frozen it can be taken.
  */
 export class Group {
   /** Whether this member leads. */
@@ -32,9 +33,11 @@ export class Group {
   #member;
   #channel;
   #left = false;
-  /** Takes the place in the queue back. */
+  /** Takes the place in the lock's queue back. */
   #queued = /** @type {AbortController | null} */ (null);
   #release = () => {};
+  /** In place of the lock. */
+  #election = /** @type {Election | null} */ (null);
 
   /** @param {string} name @param {Member} member @param {boolean} atOnce whether it takes the lead as it comes */
   constructor(name, member, atOnce) {
@@ -42,9 +45,11 @@ export class Group {
     this.#member = member;
     this.#channel = new BroadcastChannel(name);
     this.#channel.onmessage = ({ data }) => {
-      if (!this.#left && typeof data === "object" && data !== null) member.hear(data);
+      if (this.#left || typeof data !== "object" || data === null) return;
+      if (!this.#election?.hear(data)) member.hear(data);
     };
-    if (atOnce) this.take();
+    if (globalThis.navigator?.locks === undefined) this.#elect(atOnce);
+    else if (atOnce) this.take();
     else this.#queue();
   }
 
@@ -56,13 +61,18 @@ export class Group {
   /** Takes the lead from whoever has it. */
   take() {
     if (this.leading || this.#left) return;
+    if (this.#election !== null) {
+      this.#election.succeed();
+      return;
+    }
     this.#queued?.abort();
     this.#queued = null;
-    this.#hold(navigator.locks.request(this.#name, { steal: true }, () => this.#lead()));
+    this.#hold({ steal: true });
   }
 
   /** Gives up the lead, and hears nothing any more. */
   leave() {
+    this.#election?.leave();
     this.#left = true;
     this.leading = false;
     this.#queued?.abort();
@@ -73,41 +83,49 @@ export class Group {
   #queue() {
     const queued = new AbortController();
     this.#queued = queued;
-    const { signal } = queued;
-    this.#hold(
-      navigator.locks.request(this.#name, { signal }, () => this.#lead()),
-      signal,
-    );
+    this.#hold({ signal: queued.signal });
   }
 
-  /** Holds the lock until it is released. */
-  #lead() {
-    if (this.#left) return;
-    this.leading = true;
-    this.#queued = null;
-    const held = new Promise((resolve) => {
-      this.#release = () => resolve(undefined);
-    });
-    this.#member.lead();
-    return held;
-  }
-
-  /** @param {Promise<unknown>} request @param {AbortSignal} [signal] that of whoever gave up waiting */
-  async #hold(request, signal) {
+  /** Holds the lock, once it is given, until it is released. @param {LockOptions} options */
+  async #hold(options) {
+    const { signal, steal = false } = options;
     try {
-      await request;
-    } catch (cause) {
+      await navigator.locks.request(this.#name, options, () => {
+        if (this.#left) return undefined;
+        this.#queued = null;
+        this.#lead();
+        return new Promise((resolve) => {
+          this.#release = () => resolve(undefined);
+        });
+      });
+    } catch {
       if (this.#left || (signal?.aborted && !this.leading)) return;
-      if (!this.leading) {
-        // There are no locks for this page: it is alone.
-        console.warn("marcador: tabs share no stream:", cause);
-        this.leading = true;
-        this.#member.lead();
-        return;
+      if (this.leading) {
+        this.leading = false;
+        this.#queue();
+        this.#member.lost();
+      } else if (this.#election === null) {
+        // The browser has locks, but not for this page.
+        this.#elect(steal);
       }
-      this.leading = false;
-      this.#queue();
-      this.#member.lost();
     }
+  }
+
+  /** @param {boolean} atOnce */
+  #elect(atOnce) {
+    const post = (/** @type {Record<string, unknown>} */ message) => this.post(message);
+    const lost = () => {
+      this.leading = false;
+      this.#member.lost();
+    };
+    const election = new Election(post, () => this.#lead(), lost);
+    this.#election = election;
+    if (atOnce) queueMicrotask(() => this.#left || election.claim());
+    else election.stand();
+  }
+
+  #lead() {
+    this.leading = true;
+    this.#member.lead();
   }
 }

@@ -6,17 +6,18 @@
 export class Gap extends Error {}
 
 /**
- * What streams have brought of one board. A stream's `id` says what its client holds up to the event that
- * carries it; what came after it is said again by the stream that goes on from there.
+ * What streams have brought of their boards, by the boards' keys. A stream's `id` says what its
+ * client holds of all of them up to the event that carries it; what came after it is said again by
+ * the stream that goes on from there.
  */
 export class Held {
-  /** The newest, or null before the first. */
-  standing = /** @type {Standing | null} */ (null);
   /** From which the next stream goes on, "" for none. */
   id = "";
 
-  /** What was held when `id` came. */
-  #known = /** @type {Standing | null} */ (null);
+  /** The newest of each board, and what was held when `id` came. */
+  #boards = /** @type {Map<string, { now: Standing | null, known: Standing | null }>} */ (
+    new Map()
+  );
 
   /** The epoch that versions count in, null where it is not known. */
   get epoch() {
@@ -26,38 +27,53 @@ export class Held {
 
   /** Whether `id` says all that is held. */
   get settled() {
-    return this.standing === this.#known;
+    return [...this.#boards.values()].every(({ now, known }) => now === known);
   }
 
-  /** A stream begins. @param {boolean} recovered whether it goes on from `id` */
-  begin(recovered) {
-    if (!recovered) {
-      this.id = "";
-      this.#known = null;
-    }
-    this.standing = this.#known;
+  /** The newest of a board, or null before the first. @param {string} key */
+  standing(key) {
+    return this.#boards.get(key)?.now ?? null;
   }
 
-  /** @param {Standing} standing @param {string} id of the event, "" for none */
-  put(standing, id) {
-    this.standing = standing;
+  /** Whether a stream of these boards can go on from `id`. @param {string[]} keys */
+  covers(keys) {
+    return keys.every((key) => (this.#boards.get(key)?.known ?? null) !== null);
+  }
+
+  /** A stream of these boards begins. @param {string[]} keys @param {boolean} recovered whether it goes on from `id` */
+  begin(keys, recovered) {
+    if (!recovered) this.id = "";
+    const old = this.#boards;
+    this.#boards = new Map(
+      keys.map((key) => {
+        const known = (recovered && old.get(key)?.known) || null;
+        return [key, { now: known, known }];
+      }),
+    );
+  }
+
+  /** @param {string} key @param {Standing} standing @param {string} id of the event, "" for none */
+  put(key, standing, id) {
+    const known = this.#boards.get(key)?.known ?? null;
+    this.#boards.set(key, { now: standing, known });
     this.reach(id);
   }
 
   /**
    * Throws a Gap, and holds what it held, where the difference is from something else.
+   * @param {string} key
    * @param {Difference} difference
    * @param {string} id of the event, "" for none
    */
-  apply(difference, id) {
-    this.put(changed(this.standing, difference), id);
+  apply(key, difference, id) {
+    this.put(key, changed(this.standing(key), difference), id);
   }
 
   /** An event came. @param {string} id that the stream named last, "" for none */
   reach(id) {
     if (id === "" || id === this.id) return;
     this.id = id;
-    this.#known = this.standing;
+    for (const board of this.#boards.values()) board.known = board.now;
   }
 }
 

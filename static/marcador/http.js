@@ -66,7 +66,7 @@ function retryAfter(headers) {
  * @param {Promise<T> | T} promise
  * @returns {Promise<T>}
  */
-function within(time, promise) {
+export function within(time, promise) {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
   const late = new Promise((_, reject) => {

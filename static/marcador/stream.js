@@ -29,9 +29,13 @@ export class Stream {
   /** Whether it was ended because nothing was heard of it. */
   fellSilent = false;
 
-  /** @param {Service} service @param {Reading["take"]} take */
-  constructor(service, take) {
+  /** The keys of the boards that it brings. */
+  keys;
+
+  /** @param {Service} service @param {string[]} keys @param {Reading["take"]} take */
+  constructor(service, keys, take) {
     this.#service = service;
+    this.keys = new Set(keys);
     this.#take = take;
   }
 

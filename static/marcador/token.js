@@ -4,7 +4,7 @@
  * What a token says of itself. Nothing here is checked, which is the service's affair: it is for knowing
  * when to ask for the next one, and which tabs are of one person.
  *
- * @typedef {{ sub: string | null, exp: number | null, iat: number | null }} Claims times in seconds
+ * @typedef {{ sub: string | null, scope: string, exp: number | null, iat: number | null }} Claims times in seconds
  */
 
 /**
@@ -13,15 +13,18 @@
  * @returns {Claims}
  */
 export function claimsOf(token) {
-  const none = { sub: null, exp: null, iat: null };
+  const none = { sub: null, scope: "", exp: null, iat: null };
   const parts = token.split(".");
   if (parts.length !== 3) return none;
   try {
     const text = atob(parts[1].replaceAll("-", "+").replaceAll("_", "/"));
     const bytes = Uint8Array.from(text, (one) => one.charCodeAt(0));
-    const { sub, exp, iat } = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    const { sub, scope, exp, iat } = JSON.parse(
+      new TextDecoder("utf-8", { fatal: true }).decode(bytes),
+    );
     return {
       sub: typeof sub === "string" && sub !== "" ? sub : null,
+      scope: [scope ?? ""].flat().join(" "),
       exp: Number.isFinite(exp) ? exp : null,
       iat: Number.isFinite(iat) ? iat : null,
     };
@@ -31,14 +34,17 @@ export function claimsOf(token) {
 }
 
 /**
- * Whom a token speaks for: the same text for all tokens of a user, or of this one token where it
- * does not say.
+ * Whom a token speaks for: the same text for all tokens of a user with the same scope, or of this
+ * one token where it does not say.
  * @param {string} token
  */
 export async function personOf(token) {
-  const { sub } = claimsOf(token);
-  if (sub !== null) return `user:${sub}`;
-  const sum = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(token));
+  const { sub, scope } = claimsOf(token);
+  if (sub !== null) return scope === "" ? `user:${sub}` : `user:${sub} ${scope}`;
+  // A page of plain http can't work it out.
+  const { subtle } = globalThis.crypto;
+  if (subtle === undefined) return `token:${token}`;
+  const sum = await subtle.digest("SHA-256", new TextEncoder().encode(token));
   return `token:${Array.from(new Uint8Array(sum), (one) => one.toString(16).padStart(2, "0")).join("")}`;
 }
 

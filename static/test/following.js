@@ -1,7 +1,7 @@
 // @ts-check
 
 import { afterEach, before, beforeEach, mock } from "node:test";
-import { connect } from "../marcador.js";
+import { boardOf, connect } from "../marcador/connect.js";
 import { frame, Service, update } from "./service.js";
 
 /**
@@ -40,6 +40,13 @@ export function prepare() {
 /** @param {import("../marcador.js").ConnectOptions} [options] */
 export function follow(options = {}) {
   const board = connect({ baseUrl: given.service.baseUrl, ...options });
+  boards.push(board);
+  return board;
+}
+
+/** Follows a board in a tab of its own. @param {import("../marcador.js").ConnectOptions} [options] */
+export function followInTab(options = {}, tab = new Map()) {
+  const board = boardOf({ baseUrl: given.service.baseUrl, ...options }, tab);
   boards.push(board);
   return board;
 }

@@ -73,7 +73,7 @@ for (const ranks of /** @type {Ranks[]} */ (["ordinal", "competition", "dense"])
     const points = new Map();
     const held = new Held();
     let now = boardOf(points, ranks, 0);
-    held.put(now, "e-0");
+    held.put("k", now, "e-0");
     for (let version = 1; version <= 2_000; version++) {
       for (let i = roll(4); i >= 0; i--) {
         const user = `u${roll(20)}`;
@@ -82,8 +82,8 @@ for (const ranks of /** @type {Ranks[]} */ (["ordinal", "competition", "dense"])
       }
       const next = boardOf(points, ranks, version);
       const sent = JSON.parse(JSON.stringify(since(now, next)));
-      held.apply(check.difference(sent, "global", "all-time"), `e-${version}`);
-      assert.deepEqual(held.standing, next);
+      held.apply("k", check.difference(sent, "global", "all-time"), `e-${version}`);
+      assert.deepEqual(held.standing("k"), next);
       now = next;
     }
   });
@@ -118,9 +118,9 @@ function change(userId, oldRank, newRank) {
 for (const [name, fields] of gaps) {
   test(`a difference ${name} is none of what is held`, () => {
     const held = new Held();
-    held.put(three, "e-5");
-    assert.throws(() => held.apply({ ...nothing, ...fields }, "e-6"), Gap);
-    assert.equal(held.standing, three);
+    held.put("k", three, "e-5");
+    assert.throws(() => held.apply("k", { ...nothing, ...fields }, "e-6"), Gap);
+    assert.equal(held.standing("k"), three);
     assert.equal(held.id, "e-5");
   });
 }
@@ -131,20 +131,20 @@ test("nothing leads on from nothing", () => {
 
 test("what came after the last id is said again by a stream that goes on from it", () => {
   const held = new Held();
-  held.begin(false);
-  held.put(three, "e-5");
-  held.apply(nothing, "e-5");
-  assert.equal(held.standing?.version, 6);
+  held.begin(["k"], false);
+  held.put("k", three, "e-5");
+  held.apply("k", nothing, "e-5");
+  assert.equal(held.standing("k")?.version, 6);
   assert.equal(held.settled, false);
-  held.begin(true);
-  assert.equal(held.standing?.version, 5);
-  held.apply(nothing, "e-6");
-  held.begin(true);
-  assert.equal(held.standing?.version, 6);
+  held.begin(["k"], true);
+  assert.equal(held.standing("k")?.version, 5);
+  held.apply("k", nothing, "e-6");
+  held.begin(["k"], true);
+  assert.equal(held.standing("k")?.version, 6);
   assert.equal(held.id, "e-6");
   assert.equal(held.epoch, "e");
-  held.begin(false);
-  assert.equal(held.standing, null);
+  held.begin(["k"], false);
+  assert.equal(held.standing("k"), null);
   assert.equal(held.id, "");
   assert.equal(held.epoch, null);
 });

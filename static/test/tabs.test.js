@@ -6,7 +6,7 @@ import { claimsOf } from "../marcador/token.js";
 import {
   browserPage,
   eventually,
-  follow,
+  followInTab as follow,
   given,
   prepare,
   send,
@@ -33,8 +33,8 @@ beforeEach((t) => {
 const getToken = async () => tokenOf({ sub: "u1" });
 const streams = () => given.service.asked("/v1/events?").length;
 
-/** The name of the group of u1, where the period is all time and the board the global one. */
-const group = () => `marcador/1 ${given.service.baseUrl}/ all-time global user:u1`;
+/** The name of the group of u1. */
+const group = () => `marcador/2 ${given.service.baseUrl}/ user:u1`;
 
 /** What the members of a group say to each other. @param {import("node:test").TestContext} t */
 function listen(t) {
@@ -86,8 +86,10 @@ test("tabs of one person have one stream, and all of what it brings", async () =
 /** @type {[string, import("../marcador.js").ConnectOptions][]} */
 const others = [
   ["of another person", { getToken: async () => tokenOf({ sub: "u2" }) }],
-  ["in another period", { getToken, period: "daily" }],
-  ["of another board", { getToken, board: "school:1" }],
+  [
+    "of a token with another scope",
+    { getToken: async () => tokenOf({ sub: "u1", scope: "read" }) },
+  ],
   ["that shares nothing", { getToken, shared: false }],
 ];
 for (const [name, options] of others) {
@@ -98,15 +100,39 @@ for (const [name, options] of others) {
   });
 }
 
-test("where a browser has no locks, or refuses them, each tab has its own stream", async (t) => {
-  const request = () => Promise.reject(new DOMException("no", "SecurityError"));
-  for (const value of [{}, { locks: { request } }]) {
-    stand(t, "navigator", value);
-    const before = streams();
-    await untilVersion(follow({ getToken }), 5);
-    await untilVersion(follow({ getToken }), 5);
-    assert.equal(streams() - before, 2);
+test("where the browser forbids channels, each tab has its own stream", async (t) => {
+  class BroadcastChannel {
+    constructor() {
+      throw new DOMException("The operation is insecure.", "SecurityError");
+    }
   }
+  stand(t, "BroadcastChannel", BroadcastChannel);
+  await untilVersion(follow({ getToken }), 5);
+  await untilVersion(follow({ getToken }), 5);
+  assert.equal(streams(), 2);
+});
+
+test("a tab that can't find the others has no stream while it is hidden", async (t) => {
+  const { document } = browserPage(t);
+  stand(t, "BroadcastChannel", undefined);
+  const board = follow({ getToken });
+  await untilVersion(board, 5);
+  /** @type {string[]} */
+  const stood = [];
+  board.subscribe(() => stood.push(board.getSnapshot().status));
+  document.visibilityState = "hidden";
+  document.dispatchEvent(new Event("visibilitychange"));
+  mock.timers.tick(9_999);
+  await settled();
+  assert.equal(given.service.streams.length, 1);
+  mock.timers.tick(1);
+  await eventually(() => given.service.streams.length === 0);
+  document.visibilityState = "visible";
+  given.service.greeting = frame("leaderboard:updated", update(6), "e-6");
+  document.dispatchEvent(new Event("visibilitychange"));
+  await untilVersion(board, 6);
+  assert.deepEqual([...new Set(stood)], ["live"]);
+  assert.equal(given.service.asked("/v1/events?")[1].headers["last-event-id"], "e-5");
 });
 
 test("when the leading tab closes, another one goes on from where it was", async () => {
@@ -173,7 +199,7 @@ test("a tab that is seen again asks at once", async (t) => {
   const { heard } = listen(t);
   document.dispatchEvent(new Event("visibilitychange"));
   await eventually(() => heard.some(({ kind }) => kind === "wake"));
-  await eventually(() => heard.some(({ kind }) => kind === "state"));
+  await eventually(() => heard.some(({ kind }) => kind === "states"));
   mock.timers.tick(3_000);
   await settled();
   assert.equal(streams(), 1);
@@ -188,7 +214,7 @@ test("a leader whose lock is taken ends its stream and follows", async (t) => {
   freeze();
   await ended;
   const state = { status: "live", userId: "u1", error: null };
-  post({ kind: "state", state });
+  post({ kind: "states", states: [["all-time global", state]] });
   post({ kind: "standing", update: update(9, { totalEntries: 9 }), id: "e-9", epoch: "e" });
   assert.equal((await untilVersion(first, 9)).totalEntries, 9);
   assert.equal(streams(), 1);
@@ -204,11 +230,12 @@ test("what tabs say is looked at like what a service says", async (t) => {
     7,
     "hello",
     {},
-    { kind: "state" },
-    { kind: "state", state: { ...state, status: "readonly" } },
-    { kind: "state", state: { ...state, userId: 7 } },
-    { kind: "state", state: { ...state, error: "no" } },
-    { kind: "standing", update: update(9, { board: "school:1" }), id: "e-9" },
+    { kind: "states" },
+    { kind: "states", states: [7] },
+    { kind: "states", states: [["all-time global", { ...state, status: "lively" }]] },
+    { kind: "states", states: [["all-time global", { ...state, userId: 7 }]] },
+    { kind: "states", states: [["all-time global", { ...state, error: "no" }]] },
+    { kind: "standing", update: update(9, { board: 7 }), id: "e-9" },
     { kind: "standing", update: update(9, { leaderboard: [{}] }), id: "e-9" },
     { kind: "standing", update: update(9), id: 9 },
     { kind: "move", move: { userId: "u1" }, id: "e-9" },
@@ -218,7 +245,7 @@ test("what tabs say is looked at like what a service says", async (t) => {
   post({ kind: "standing", update: update(6, { totalEntries: 201 }), id: "e-6", epoch: "e" });
   const after = await untilVersion(second, 6);
   assert.deepEqual({ ...after, version: 5, totalEntries: 200 }, before);
-  assert.equal(/** @type {any} */ (console.warn).mock.callCount(), 8);
+  assert.equal(/** @type {any} */ (console.warn).mock.callCount(), 9);
 });
 
 test("a follower's retry reaches the leader, and its answer the follower", async () => {

@@ -24,17 +24,19 @@ const good = (seconds, claims = {}) =>
   tokenOf({ sub: "u1", exp: Date.now() / 1000 + seconds, ...claims });
 
 test("what a token says of itself", () => {
-  const claims = { sub: "Añil ✓", exp: 20, iat: 10 };
-  assert.deepEqual(claimsOf(tokenOf({ ...claims, scope: "admin" })), claims);
-  const none = { sub: null, exp: null, iat: null };
+  const claims = { sub: "Añil ✓", scope: "admin", exp: 20, iat: 10 };
+  assert.deepEqual(claimsOf(tokenOf({ ...claims, name: "Añil" })), claims);
+  const none = { sub: null, scope: "", exp: null, iat: null };
   for (const token of ["", "opaque", "a.b.c", "a.e30.c.d", tokenOf({ sub: 7, exp: "soon" })]) {
     assert.deepEqual(claimsOf(token), none, token);
   }
 });
 
-test("all tokens of a user are one person's, and one that names none is by itself", async () => {
+test("all tokens of a user with one scope are one person's, and one that names none is by itself", async () => {
   assert.equal(await personOf(good(10)), "user:u1");
   assert.equal(await personOf(good(99)), "user:u1");
+  assert.equal(await personOf(good(99, { scope: "read admin" })), "user:u1 read admin");
+  assert.equal(await personOf(good(99, { scope: ["read", "admin"] })), "user:u1 read admin");
   assert.match(await personOf("opaque"), /^token:[0-9a-f]{64}$/);
   assert.notEqual(await personOf("opaque"), await personOf("opaque2"));
 });
@@ -170,7 +172,9 @@ test("a token that does not come is given up, and asked for again", async () => 
     getToken: () => (++asked === 1 ? new Promise(() => {}) : Promise.resolve(good(600))),
   });
   await settled();
-  mock.timers.tick(30_000);
+  mock.timers.tick(10_000);
+  await settled();
+  mock.timers.tick(20_000);
   const failed = await until(board, ({ error }) => error !== null);
   assert.equal(failed.error?.code, "token");
   assert.match(failed.error?.message ?? "", /no answer within 30 s/);

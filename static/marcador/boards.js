@@ -1,0 +1,28 @@
+// @ts-check
+
+/** A board in a period. @typedef {{ board: string, period: string }} What */
+
+/** As a service has it. */
+export const MOST_BOARDS = 32;
+
+/** The same text for the same board in the same period. @param {What} what */
+export function keyOf({ board, period }) {
+  return `${period} ${board}`;
+}
+
+/** The stream's address for these boards, of which there is one at least. @param {What[]} boards */
+export function streamOf(boards) {
+  const query = new URLSearchParams(boards.map(({ board }) => ["board", board]));
+  const periods = boards.map(({ period }) => period);
+  // One period applies to all boards; several are paired with them in order.
+  if (periods.every((one) => one === periods[0])) periods.length = 1;
+  for (const period of periods) query.append("period", period);
+  query.append("mode", "diff");
+  return `/v1/events?${query}`;
+}
+
+/** The address of a board's page. @param {What} what @param {Record<string, string>} slice */
+export function pageOf({ board, period }, slice) {
+  const query = new URLSearchParams({ period, ...slice });
+  return `/v1/leaderboards/${encodeURIComponent(board)}?${query}`;
+}
