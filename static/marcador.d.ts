@@ -117,7 +117,7 @@ export interface ConnectOptions {
   getToken?: () => Promise<string | null>;
   /** How many rows are kept, 1 to 1000. Without it, all that the stream brings, the service's `--top`, or 100 by polling. */
   rows?: number;
-  /** False for a stream of its own, also where another tab has the same one (true). */
+  /** False for a stream that no other tab shares (true). The boards of this page that say so share one. */
   shared?: boolean;
 }
 
