@@ -1,3 +1,10 @@
+// This module defines the tag <marcador-board> too.
+export type {
+  MarcadorBoard,
+  MarcadorBoardAttributes,
+  MarcadorBoardEvents,
+} from "./marcador/element.js";
+
 /** One row of a board. */
 export interface Entry {
   /** Place on the board, from 1. */

@@ -1,5 +1,7 @@
 import type { RankChanged, Snapshot, Status } from "../marcador.js";
 
+export type { MarcadorBoardAttributes } from "./frameworks.js";
+
 /**
  * `<marcador-board board="school:42" period="weekly" rows="10">`: a board that follows itself. Importing this
  * module defines it. Its attributes are board, period, rows, src, label and lang; a change of one shows at once.

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -11,7 +11,30 @@ import { promisify } from "node:util";
 
 const run = promisify(execFile);
 const here = fileURLToPath(new URL("..", import.meta.url));
-const tsc = fileURLToPath(new URL("../../node_modules/.bin/tsc", import.meta.url));
+const modules = fileURLToPath(new URL("../../node_modules/", import.meta.url));
+const tsc = join(modules, ".bin/tsc");
+
+/** Somebody's settings, as strict as can be. */
+const strict = {
+  target: "es2022",
+  lib: ["es2022", "dom", "dom.iterable"],
+  module: "nodenext",
+  strict: true,
+  noEmit: true,
+  types: [],
+  skipLibCheck: false,
+};
+
+/** Checks these files of the project. @param {string[]} files @param {string[]} [flags] */
+async function checked(files, flags = []) {
+  await writeFile(
+    join(project, "tsconfig.json"),
+    JSON.stringify({ compilerOptions: strict, files }),
+  );
+  await run(tsc, ["-p", project, ...flags]).catch(({ stdout }) => assert.fail(stdout));
+}
+
+const BUNDLER = ["--module", "esnext", "--moduleResolution", "bundler"];
 
 /** Somebody's project, into which the package was installed from its archive. */
 let project = "";
@@ -55,19 +78,6 @@ test("installed, it can be imported where there is no page", async () => {
 });
 
 test("installed, it is typed", async () => {
-  const config = {
-    compilerOptions: {
-      target: "es2022",
-      lib: ["es2022", "dom"],
-      module: "nodenext",
-      strict: true,
-      noEmit: true,
-      types: [],
-      skipLibCheck: false,
-    },
-    files: ["main.ts"],
-  };
-  await writeFile(join(project, "tsconfig.json"), JSON.stringify(config));
   await writeFile(
     join(project, "main.ts"),
     `import { connect, type Board, type Snapshot } from "marcador";
@@ -89,7 +99,53 @@ test("installed, it is typed", async () => {
      // @ts-expect-error
      board.getSnapshot().entries[0].rank = 1;`,
   );
-  for (const args of [[], ["--module", "esnext", "--moduleResolution", "bundler"]]) {
-    await run(tsc, ["-p", project, ...args]).catch(({ stdout }) => assert.fail(stdout));
+  for (const flags of [[], BUNDLER]) await checked(["main.ts"], flags);
+});
+
+test("the tag is typed in JSX of React, in Vue and in Svelte", async () => {
+  await mkdir(join(project, "node_modules/@types"), { recursive: true });
+  for (const name of ["react", "@types/react", "vue", "svelte"]) {
+    await symlink(join(modules, name), join(project, "node_modules", name), "dir");
   }
+  await writeFile(
+    join(project, "board.tsx"),
+    `import { useRef } from "react";
+     import type { MarcadorBoard } from "marcador"; // the client alone brings the tag
+     export function Board({ token }: { token: () => Promise<string> }) {
+       const ref = useRef<MarcadorBoard>(null);
+       return (
+         <section onClick={() => ref.current?.retry()}>
+           <marcador-board key="a" ref={ref} board="classroom:7a" period="weekly" rows={10} getToken={token}
+             className="wide" style={{ height: 300 }}
+             onmarcador-update={({ detail }) => console.log(detail.snapshot.totalEntries + 1)} />
+           <marcador-board />
+           {/* @ts-expect-error */}
+           <marcador-board board={7} />
+           {/* @ts-expect-error */}
+           <marcador-board getToken="token" />
+           {/* @ts-expect-error */}
+           <marcador-board bord="global" />
+         </section>
+       );
+     }`,
+  );
+  await writeFile(
+    join(project, "templates.ts"),
+    `import "marcador/element";
+     import type { SvelteHTMLElements } from "svelte/elements";
+     import type { GlobalComponents } from "vue";
+     const getToken = async () => "token";
+     type Vue = InstanceType<GlobalComponents["marcador-board"]>["$props"];
+     export const vue: Vue = { board: "global", rows: 5, getToken, class: "wide", key: 1,
+       "onmarcador-rank": ({ detail }) => console.log(detail.newRank) };
+     type Svelte = SvelteHTMLElements["marcador-board"];
+     export const svelte: Svelte = { board: "global", rows: "5", getToken: null, class: "wide",
+       "onmarcador-status": ({ detail }) => console.log(detail.status),
+       "on:marcador-rank": ({ detail }) => console.log(detail.newRank) };
+     // @ts-expect-error
+     export const wrongInVue: Vue = { rows: true };
+     // @ts-expect-error
+     export const wrongInSvelte: Svelte = { getToken: "token" };`,
+  );
+  await checked(["board.tsx", "templates.ts"], [...BUNDLER, "--jsx", "react-jsx"]);
 });
