@@ -5,21 +5,15 @@
 /** @import { Service } from "./http.js" */
 /** @import { StreamEvent } from "./sse.js" */
 
-import { keyOf, pageOf, streamOf } from "./boards.js";
+import { keyOf, streamOf } from "./boards.js";
 import * as check from "./check.js";
 import { Gap } from "./held.js";
 import { Refusal, refusalFrom } from "./http.js";
-import { aMinute, Refused } from "./refused.js";
+import { aMinute, NEVER, Refused } from "./refused.js";
 import { Renewal } from "./renewal.js";
 import { SILENCE, Stream } from "./stream.js";
 
 const TRIES = 5;
-/** The board does not exist, or the request is wrong: trying again soon would bring the same answer. */
-export const NEVER = new Set([400, 404, 422]);
-/** Of several boards, one may be why the stream of all is refused. */
-const REFUSED = new Set([...NEVER, 401, 403]);
-/** How long a page may take to come, in milliseconds. */
-const PATIENCE = 30_000;
 const FIRST_DELAY = 1_000;
 const LONGEST_DELAY = 30_000;
 /** A stream that lived this long has nothing to do with what was before it. */
@@ -81,7 +75,7 @@ export class Connection {
   /** What streams have brought. */
   held;
   #sink;
-  #closing = new AbortController();
+  #closed = false;
   #opened = false;
   #wanted = /** @type {What[]} */ ([]);
 
@@ -117,7 +111,7 @@ export class Connection {
   /** The boards of the last try. */
   #tried = /** @type {Set<string>} */ (new Set());
   #refused = new Refused(
-    (what) => this.#ask(what),
+    () => this.service,
     () => this.#rearrange(),
   );
 
@@ -153,7 +147,7 @@ export class Connection {
    *   only when the try succeeds
    */
   open(how = "said") {
-    if (this.#closing.signal.aborted) return;
+    if (this.#closed) return;
     this.#stop();
     this.#opened = true;
     this.#tried = new Set();
@@ -200,8 +194,8 @@ export class Connection {
   }
 
   close() {
-    this.#closing.abort(new Refusal(0, "closed", "the stream was closed"));
-    this.#refused.clear();
+    this.#closed = true;
+    this.#refused.close();
     this.#stop();
   }
 
@@ -242,10 +236,12 @@ export class Connection {
       // At the bound of a user's streams the own next one may have replaced it.
       if (ending.code === "replaced" && this.#next !== null) return;
       this.#stop();
-      const found = boards.length > 1 && this.#maybeOne(ending) && (await this.#leaveOut(boards));
-      if (this.#stream !== null || this.#closing.signal.aborted) return;
-      if (found) this.open(quiet ? "quietly" : "soon");
-      else this.#ended(ending, { silent: stream.fellSilent, quiet });
+      const found = boards.length > 1 && (await this.#refused.find(boards, ending));
+      if (this.#stream !== null || this.#closed) return;
+      if (found) {
+        this.open(quiet ? "quietly" : "soon");
+        this.#sink.stood();
+      } else this.#ended(ending, { silent: stream.fellSilent, quiet });
     }
   }
 
@@ -477,51 +473,17 @@ export class Connection {
       return;
     }
     const fresh = boards.filter((what) => !this.#tried.has(keyOf(what)));
-    if (fresh.length > 0 && this.#maybeOne(ending)) {
-      const found = await this.#leaveOut(fresh, ending);
-      if (this.#stream === null || this.#next !== null) return;
-      if (found) {
-        this.#rearrange();
-        return;
-      }
+    const found = fresh.length > 0 && (await this.#refused.find(fresh, ending, true));
+    if (this.#stream === null || this.#next !== null) return;
+    if (found) {
+      this.#rearrange();
+      return;
     }
     this.#joinFailures += 1;
     const often = this.#joinFailures > TRIES;
     this.#outside = { status: often ? "offline" : "waiting", error: ending.problem };
     this.#joinIn(ending.wait ?? (often ? aMinute() : backoff(this.#joinFailures)));
     this.#sink.stood();
-  }
-
-  /** Whether a single board may be why a stream was refused. @param {Refusal} ending */
-  #maybeOne({ status }) {
-    return REFUSED.has(status) && !(status === 401 && this.service.asksForToken);
-  }
-
-  /**
-   * Finds the boards for which a stream was refused, and tells whether there are any.
-   * @param {What[]} boards
-   * @param {Refusal} [ending] why it was, if there is but one board
-   */
-  async #leaveOut(boards, ending) {
-    const alone = boards.length === 1 && ending;
-    const refusals = await Promise.all(boards.map((what) => alone || this.#ask(what)));
-    for (const [i, refusal] of refusals.entries()) {
-      if (refusal !== null) this.#refused.add(boards[i], refusal);
-    }
-    this.#sink.stood();
-    return refusals.some((refusal) => refusal !== null);
-  }
-
-  /** Why a board can't be read, or null where it can or that is not known. @param {What} what */
-  async #ask(what) {
-    const soon = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(PATIENCE)]);
-    try {
-      await this.service.get(pageOf(what, { limit: "1" }), { Accept: "application/json" }, soon);
-    } catch (cause) {
-      const refusal = refusalFrom(cause);
-      if (REFUSED.has(refusal.status)) return refusal;
-    }
-    return null;
   }
 
   /** @param {Partial<State>} change */

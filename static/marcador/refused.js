@@ -1,11 +1,17 @@
 // @ts-check
 /** @import { What } from "./boards.js" */
 /** @import { State } from "./connection.js" */
-/** @import { Refusal } from "./http.js" */
+/** @import { Service } from "./http.js" */
 
-import { keyOf } from "./boards.js";
+import { keyOf, pageOf } from "./boards.js";
+import { Refusal, refusalFrom } from "./http.js";
 
+/** The board does not exist, or the request is wrong: trying again soon would bring the same answer. */
+export const NEVER = new Set([400, 404, 422]);
+const REFUSED = new Set([...NEVER, 401, 403]);
 const MINUTE = 60_000;
+/** How long a page may take to come, in milliseconds. */
+const PATIENCE = 30_000;
 
 /** About a minute, so that readers who were refused together do not come back together. */
 export function aMinute() {
@@ -16,16 +22,17 @@ export function aMinute() {
 export class Refused {
   /** @type {Map<string, { what: What, state: Pick<State, "status" | "error"> }>} */
   #boards = new Map();
-  #ask;
+  #service;
   #freed;
+  #closing = new AbortController();
   #timer = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
 
   /**
-   * @param {(what: What) => Promise<Refusal | null>} ask gives why a board can't be read, or null
+   * @param {() => Service} service gives the one whose token speaks
    * @param {() => void} freed called when boards can be read after all
    */
-  constructor(ask, freed) {
-    this.#ask = ask;
+  constructor(service, freed) {
+    this.#service = service;
     this.#freed = freed;
   }
 
@@ -60,6 +67,41 @@ export class Refused {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#boards.clear();
+  }
+
+  close() {
+    this.#closing.abort(new Refusal(0, "closed", "the stream was closed"));
+    this.clear();
+  }
+
+  /**
+   * Finds the boards for which a stream was refused, and tells whether there are any.
+   * @param {What[]} boards
+   * @param {Refusal} ending why the stream was refused
+   * @param {boolean} [one] whether it is certain that one of them is why
+   */
+  async find(boards, ending, one = false) {
+    const expired = ending.status === 401 && this.#service().asksForToken;
+    if (!REFUSED.has(ending.status) || expired) return false;
+    const certain = one && boards.length === 1 ? ending : null;
+    const refusals = await Promise.all(boards.map((what) => certain ?? this.#ask(what)));
+    if (this.#closing.signal.aborted) return false;
+    for (const [i, refusal] of refusals.entries()) {
+      if (refusal !== null) this.add(boards[i], refusal);
+    }
+    return refusals.some((refusal) => refusal !== null);
+  }
+
+  /** Why a board can't be read, or null where it can or that is not known. @param {What} what */
+  async #ask(what) {
+    const soon = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(PATIENCE)]);
+    try {
+      await this.#service().get(pageOf(what, { limit: "1" }), { Accept: "application/json" }, soon);
+    } catch (cause) {
+      const refusal = refusalFrom(cause);
+      if (REFUSED.has(refusal.status)) return refusal;
+    }
+    return null;
   }
 
   async #look() {

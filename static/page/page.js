@@ -4,8 +4,8 @@
 
 import { fitScores, say } from "../marcador/cells.js";
 import { connect } from "../marcador/connect.js";
-import { NEVER } from "../marcador/connection.js";
 import { MOST_ROWS } from "../marcador/options.js";
+import { NEVER } from "../marcador/refused.js";
 import { Around } from "./around.js";
 import { Card } from "./card.js";
 import { Charts } from "./charts.js";

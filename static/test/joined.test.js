@@ -209,6 +209,23 @@ for (const [status, how] of /** @type {const} */ ([
   });
 }
 
+test("boards that are all refused say why, each its own, and come back one by one", async () => {
+  closed.set("classroom:c0", 403);
+  closed.set("classroom:c1", 404);
+  const [one, other] = names(2).map((board) => follow({ board, getToken }));
+  await untilStatus(one, "readonly");
+  assert.equal((await untilStatus(other, "offline")).error?.status, 404);
+  assert.equal(given.service.streams.length, 0);
+  closed.delete("classroom:c1");
+  await settled();
+  mock.timers.tick(60_000);
+  for (let i = 0; i < 50; i++) await settled();
+  mock.timers.tick(100);
+  await untilStatus(other, "live");
+  await settled();
+  assert.equal(one.getSnapshot().status, "readonly");
+});
+
 test("a board that comes later and is refused leaves the live ones as they are", async () => {
   const first = follow({ board: "classroom:c0", getToken });
   await untilVersion(first, 5);
