@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -21,6 +22,17 @@ func proxied(p *program) *program { return proxiedUnder(p, "/") }
 
 // proxiedUnder is proxied where the program lies under a path that ends with a slash.
 func proxiedUnder(p *program, prefix string) *program {
+	p.tb.Helper()
+	addr, to := freeAddress(p.tb), p.url
+	if prefix != "/" {
+		to += "/" // nginx then puts it in the prefix's place
+	}
+	server := fmt.Sprintf("listen %s; location %s { proxy_pass %s; }", addr, prefix, to)
+	return behindNginx(p, "http://"+addr+strings.TrimSuffix(prefix, "/"), nil, server)
+}
+
+// behindNginx starts nginx with that server, and returns the program as seen at the url.
+func behindNginx(p *program, url string, client *http.Client, server string) *program {
 	tb := p.tb
 	tb.Helper()
 	path, err := exec.LookPath("nginx")
@@ -29,10 +41,7 @@ func proxiedUnder(p *program, prefix string) *program {
 			tb.Fatalf("streams are tested through nginx: install it (%v)", err)
 		}
 	}
-	folder, addr, to := tb.TempDir(), freeAddress(tb), p.url
-	if prefix != "/" {
-		to += "/" // nginx then puts it in the prefix's place
-	}
+	folder := tb.TempDir()
 	config := filepath.Join(folder, "nginx.conf")
 	write(tb, config, fmt.Appendf(nil, `
 daemon off; master_process off; pid %[1]s/pid; error_log stderr;
@@ -40,11 +49,8 @@ events { }
 http {
 	access_log off;
 	client_body_temp_path %[1]s/body; proxy_temp_path %[1]s/proxy; fastcgi_temp_path %[1]s/fastcgi; uwsgi_temp_path %[1]s/uwsgi; scgi_temp_path %[1]s/scgi;
-	server {
-		listen %[2]s;
-		location %[4]s { proxy_pass %[3]s; }
-	}
-}`, folder, addr, to, prefix))
+	server { %[2]s }
+}`, folder, server))
 	cmd := exec.CommandContext(context.Background(), path, "-p", folder, "-e", "stderr", "-c", config)
 	out := &log{opened: make(chan string, 1)}
 	cmd.Stdout, cmd.Stderr = out, out
@@ -55,14 +61,14 @@ http {
 		_ = cmd.Process.Signal(syscall.SIGTERM) // at once
 		_ = cmd.Wait()                          // it was told to end
 	})
-	through := &program{tb: tb, url: "http://" + addr + strings.TrimSuffix(prefix, "/"), log: p.log}
+	through := &program{tb: tb, url: url, log: p.log, client: client}
 	for began := time.Now(); ; time.Sleep(10 * time.Millisecond) {
 		req, err := http.NewRequestWithContext(tb.Context(), http.MethodGet, through.url+"/healthz", nil)
 		if err != nil {
 			tb.Fatal(err)
 		}
 		req.Close = true
-		if res, err := http.DefaultClient.Do(req); err == nil {
+		if res, err := cmp.Or(client, http.DefaultClient).Do(req); err == nil {
 			_ = res.Body.Close() // it answers
 			return through
 		}

@@ -70,6 +70,7 @@ func TestSession_secure(t *testing.T) {
 }
 
 func trusting(tb testing.TB, list string) *fixture {
+	tb.Helper()
 	return newFixture(tb, func(o *api.Options) {
 		var err error
 		if o.Proxies, err = forwarded.Parse([]string{list}); err != nil {
