@@ -30,7 +30,7 @@ type trend struct {
 	Times   []string    `json:"times" nullable:"false" doc:"The moments as date-time, oldest first: ends of days, in daily of hours, within the period; the last is now"`
 	Entries []trendLine `json:"entries" nullable:"false" doc:"The present best, by their present rank"`
 	Me      *trendLine  `json:"me" doc:"The caller's own; null for who is not on the board"`
-	Version int64       `json:"version" doc:"Sequence number of an update, up to which all are in the answer"`
+	Version int64       `json:"version" doc:"Sequence number of the last change that ordinary readers of the board can see"`
 }
 
 type trendLine struct {

@@ -88,7 +88,11 @@ func (b *board) put(user uint32, to standing) (before, after int) {
 			r.rank.Hide(user)
 			after = r.rank.Rank(user)
 		}
-		r.changed(!hidden && (before == 0 || min(before, after) <= b.s.opts.Top))
+		if hidden {
+			r.changed(touched)
+		} else {
+			r.changed(r.changeOf(before, after))
+		}
 	}
 	return before, after
 }
@@ -108,7 +112,7 @@ func (b *board) join(user uint32) {
 				r.rank.Hide(user)
 			}
 		}
-		r.changed(true)
+		r.changed(b.s.people.change(user))
 	}
 }
 
@@ -127,7 +131,7 @@ func (b *board) leave(user uint32) {
 	}
 	for _, r := range b.rankings {
 		r.rank.Remove(user)
-		r.changed(true)
+		r.changed(b.s.people.change(user))
 	}
 }
 
@@ -140,7 +144,7 @@ func (b *board) hide(user uint32, hidden bool) {
 		} else if r.rank.Hidden(user) {
 			r.rank.Show(user)
 		}
-		r.changed(true)
+		r.changed(all)
 	}
 }
 
@@ -148,13 +152,19 @@ func (b *board) hide(user uint32, hidden bool) {
 type roster struct {
 	members   []uint32
 	now, then [store.Ending + 1][]rank.Item // by period: at present, and at the baseline
+	seen      stamp                         // of the last points of a member who is not hidden, up to a version
 }
 
-// readRoster reads a board's members and its baseline from the database.
-func (s *Service) readRoster(ctx context.Context, name string, t terms) (*roster, error) {
+// readRoster reads a board's members and its baseline from the database. The points that
+// it has seen are those up to the version.
+func (s *Service) readRoster(ctx context.Context, name string, t terms, version int64) (*roster, error) {
 	ros := &roster{}
-	err := s.store.Members(ctx, name, func(st *store.Standing) error {
+	last := int64(0)
+	err := s.store.Members(ctx, name, version, func(st *store.Standing) error {
 		ros.members = append(ros.members, st.User)
+		if !st.Hidden {
+			last = max(last, st.Last)
+		}
 		for p := range ros.then {
 			if it, there := t.then(store.Period(p), st); there {
 				ros.then[p] = append(ros.then[p], it)
@@ -162,6 +172,11 @@ func (s *Service) readRoster(ctx context.Context, name string, t terms) (*roster
 		}
 		return nil
 	})
+	if err == nil && last > 0 {
+		var row store.Stamp
+		row, err = s.store.RowStamp(ctx, last)
+		ros.seen = stampOf(row)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("load board %q: %w", name, err)
 	}
@@ -187,8 +202,8 @@ func (b *board) rank(ros *roster) {
 }
 
 // enter makes those on the roster members of the board, in which they stand already.
-// It is called with s.mu held.
-func (b *board) enter(ros *roster) {
+// What others see is of the stamp, or of when the period began. It is called with s.mu held.
+func (b *board) enter(ros *roster, as stamp) {
 	for _, user := range ros.members {
 		b.members[user] = struct{}{}
 		b.s.boardsOf[user] = append(b.s.boardsOf[user], b)
@@ -198,7 +213,21 @@ func (b *board) enter(ros *roster) {
 			}
 		}
 	}
-	for _, r := range b.rankings {
-		r.stamp = b.s.shown
+	b.dated(as)
+}
+
+// dated says of which change the board is that others see, or of its period's beginning,
+// where that came later. It is called with s.mu held.
+func (b *board) dated(as stamp) {
+	for p, r := range b.rankings {
+		from := Period(p)
+		if from == AllTime {
+			from = b.s.opts.Baseline
+		}
+		r.stamp = as
+		if begun := b.s.terms.starts[from]; r.stamp.at.Before(begun) {
+			r.stamp.at = begun.UTC()
+		}
+		r.seen = r.stamp
 	}
 }

@@ -17,11 +17,11 @@ func (s *Service) committed(c store.Commit) {
 	if reload {
 		// What is loaded has c's changes in it; to apply them again, for the ranks
 		// of their answers, changes nothing. Where it fails, a later look tries again.
-		s.logged("load the boards again; pages are out of date until it succeeds", s.load(s.ctx, c.At))
+		s.logged("load the boards again; pages are out of date until it succeeds", s.load(s.ctx, c.At, true))
 	}
 
 	if s.opts.Friends == FriendsInGroup && slices.ContainsFunc(c.Changes, func(c store.Change) bool { return c.Limit != nil }) {
-		s.logged("load the boards of friends again", s.loadFriends(s.ctx))
+		s.logged("load the boards of friends again", s.loadFriends(s.ctx, stamp{c.Seq, c.At}))
 	}
 
 	s.mu.Lock()
@@ -29,11 +29,14 @@ func (s *Service) committed(c store.Commit) {
 	if !s.byCron() {
 		s.shown = s.latest
 	}
+	s.current = stamp{c.Changes[0].Seq, c.At}
 	s.turn()
 	for i := range c.Changes {
+		s.current = stamp{c.Changes[i].Seq, c.At}
 		s.apply(&c.Changes[i])
 	}
 	if reload {
+		s.current = s.latest
 		s.changeAll()
 	}
 	if s.atOnce {
@@ -41,8 +44,8 @@ func (s *Service) committed(c store.Commit) {
 		s.shown = s.latest
 		s.showWaiting()
 	}
-	if !s.byCron() {
-		s.global.rankings[AllTime].stamp = s.shown
+	if !s.byCron() || s.shown == s.latest {
+		s.floor = s.seen
 	}
 	news := s.settle()
 	s.mu.Unlock()
@@ -51,13 +54,16 @@ func (s *Service) committed(c store.Commit) {
 
 // apply brings the boards up to one change.
 func (s *Service) apply(c *store.Change) {
+	if c.Seen() {
+		s.seen.raise(s.current)
+	}
 	switch {
 	case c.Points != nil:
 		p := c.Points
 		s.people.know(p.User, p.UserID)
-		p.OldRank, p.NewRank = s.stand(p.User, standing{p.XPAfter, p.Reached, p.MLCoinsAfter, p.Scores})
+		p.OldRank, p.NewRank = s.stand(p.User, standing{p.XPAfter, p.Reached, p.MLCoinsAfter, p.Scores, s.current})
 		for _, l := range s.loading {
-			l.note(p.User, gained)
+			s.note(l, p.User, gained)
 		}
 	case c.Profile != nil:
 		s.profiles.forget(c.Profile.Number)
@@ -95,7 +101,7 @@ func (s *Service) changeAll() {
 
 func (b *board) changeAll() {
 	for _, r := range b.rankings {
-		r.changed(true)
+		r.changed(all)
 	}
 }
 
@@ -117,7 +123,7 @@ func (s *Service) applyProfile(p *store.Profile) {
 		}
 	}
 	if isNew {
-		s.stand(p.Number, standing{})
+		s.stand(p.Number, standing{stamp: s.current})
 		s.enrol(Friends+":"+p.ID, p.Number, true)
 	}
 	groups := map[string]bool{}
@@ -134,20 +140,31 @@ func (s *Service) applyProfile(p *store.Profile) {
 	}
 	for name, l := range s.loading {
 		if kind, _ := KindOf(name); kind != Friends && !groups[name] {
-			l.note(p.Number, left)
+			s.note(l, p.Number, left)
 		}
 	}
 	for name := range groups {
 		s.enrol(name, p.Number, true)
 	}
-	if s.byCron() && p.Pseudonym == "" {
-		return // names in pages are the newest always
+	if s.byCron() && p.Pseudonym == "" { // names in pages are the newest always
+		if !p.Hidden {
+			s.renamed[p.Number] = s.current
+		}
+		return
 	}
 	s.atOnce = s.atOnce || s.byCron() // a name that is not to be seen must not be sent to anybody
-	s.eachBoard(p.Number, func(b *board) {
+	s.rename(p.Number)
+}
+
+// rename notes that the user is called something else.
+func (s *Service) rename(user uint32) {
+	hidden := s.people.isHidden(user)
+	s.eachBoard(user, func(b *board) {
 		for _, r := range b.rankings {
-			if r.rank.Has(p.Number) {
-				r.changed(r.rank.Rank(p.Number) <= s.opts.Top && !p.Hidden)
+			if n := r.rank.Rank(user); n > 0 && hidden {
+				r.changed(touched)
+			} else if n > 0 {
+				r.changed(r.changeOf(n, n))
 			}
 		}
 	})
@@ -156,9 +173,9 @@ func (s *Service) applyProfile(p *store.Profile) {
 // enrol makes the user a member of the board, or ends that, if it is loaded.
 func (s *Service) enrol(name string, user uint32, on bool) {
 	if l := s.loading[name]; l != nil && on {
-		l.note(user, joined)
+		s.note(l, user, joined)
 	} else if l != nil {
-		l.note(user, left)
+		s.note(l, user, left)
 	}
 	b := s.boards[name]
 	if b == nil || b.has(user) == on {
@@ -176,6 +193,7 @@ func (s *Service) enrol(name string, user uint32, on bool) {
 // shown who is gone.
 func (s *Service) applyErasure(user uint32) {
 	delete(s.waiting, user)
+	delete(s.renamed, user)
 	s.atOnce = true
 	friends := Friends + ":" + s.people.id(user)
 	delete(s.limits, friends)
@@ -225,10 +243,18 @@ func (s *Service) show(number uint32, to standing) (before, after int) {
 
 // showWaiting applies what waits for a recomputation.
 func (s *Service) showWaiting() {
+	now := s.current
 	for number, to := range s.waiting {
+		s.current = to.stamp
 		s.show(number, to)
 	}
+	for number, at := range s.renamed {
+		s.current = at
+		s.rename(number)
+	}
 	clear(s.waiting)
+	clear(s.renamed)
+	s.current = now
 }
 
 // recompute shows what has happened since the last time, if anything has.
@@ -238,19 +264,21 @@ func (s *Service) recompute() {
 	s.mu.RUnlock()
 	if stale {
 		s.logged("load the boards again; they are out of date until it succeeds", s.store.Exclusive(s.ctx, func(ctx context.Context) error {
-			return s.load(ctx, s.store.At())
+			return s.load(ctx, s.store.At(), true)
 		}))
 	}
 	s.mu.Lock()
 	if stale {
+		s.current = s.latest
 		s.changeAll()
 	}
-	changed := s.shown != s.latest
-	s.shown = s.latest
-	s.showWaiting()
-	if changed {
-		s.changeAll() // for names, too; what is the same is not sent
+	if s.shown != s.latest {
+		s.shown, s.floor = s.latest, s.seen
+		for _, l := range s.loading {
+			l.stale = true // it was read as of what was shown before
+		}
 	}
+	s.showWaiting()
 	news := s.settle()
 	s.mu.Unlock()
 	s.publish(news)

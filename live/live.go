@@ -149,7 +149,10 @@ type Service struct {
 
 	mu       sync.RWMutex
 	latest   stamp               // guarded by mu: of the last commit
-	shown    stamp               // guarded by mu: of the last commit that boards show
+	shown    stamp               // guarded by mu: of the last commit that boards show; nobody is told
+	current  stamp               // guarded by mu: of the change that is being applied
+	seen     stamp               // guarded by mu: of the last change, other than of points, that others than one user can see
+	floor    stamp               // guarded by mu: seen, of what boards show; no board that is not loaded was shown with a later one but by points
 	people   *people             // guarded by mu
 	badges   []store.Badge       // guarded by mu: lowest first
 	limits   map[string]int      // guarded by mu: how many are shown of a board, where not all
@@ -163,19 +166,30 @@ type Service struct {
 	marked   []*ranking          // guarded by mu: those that the commit under way has changed
 	atOnce   bool                // guarded by mu: it has changed what no recomputation is waited for with; then all is shown, since a version stands for one state
 	waiting  map[uint32]standing // guarded by mu: what the next recomputation will show; at most one a user
+	renamed  map[uint32]stamp    // guarded by mu: whose profiles have changed since the last one, and when; at most one a user
 	stale    bool                // guarded by mu: another program has written what is not loaded yet
 }
 
-// stamp is which commit something shows, and when that was.
+// stamp is which commit or change something shows, and when that was.
 type stamp struct {
 	version int64
 	at      time.Time
 }
 
+// raise makes it the other, if that is later.
+func (s *stamp) raise(to stamp) {
+	if to.version > s.version {
+		*s = to
+	}
+}
+
+func stampOf(s store.Stamp) stamp { return stamp{s.Seq, s.At} }
+
 // standing is where a user's totals stand.
 type standing struct {
 	xp, reached, mlCoins int64
 	scores               [store.Ending]store.Score
+	stamp                stamp // of the change that made it so
 }
 
 // Open opens the database at path, for which see store.Open, and loads the
@@ -201,7 +215,7 @@ func Open(ctx context.Context, path string, opts Options) (_ *Service, err error
 	}
 	s := &Service{
 		opts: opts, log: opts.Log, profiles: newProfiles(), people: newPeople(),
-		boards: map[string]*board{}, boardsOf: map[uint32][]*board{}, loading: map[string]*loading{}, waiting: map[uint32]standing{},
+		boards: map[string]*board{}, boardsOf: map[uint32][]*board{}, loading: map[string]*loading{}, waiting: map[uint32]standing{}, renamed: map[uint32]stamp{},
 	}
 	s.due.s, s.due.timers = s, map[*publisher]*time.Timer{}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -222,11 +236,14 @@ func Open(ctx context.Context, path string, opts Options) (_ *Service, err error
 	if at := s.store.At(); at.After(now) {
 		now = at
 	}
-	if err := s.load(ctx, now); err != nil {
+	if err := s.load(ctx, now, false); err != nil {
 		return nil, err
 	}
 	if err := s.answerAgain(ctx); err != nil {
 		return nil, err
+	}
+	if last := s.store.At(); Daily.Start(now.In(opts.Location)).After(last) {
+		s.logged("begin the day", s.beginDay(ctx))
 	}
 	s.archive.start()
 	s.tasks.Go(s.inspect)
@@ -335,4 +352,18 @@ func (s *Service) badge(xp int64) string {
 		name = b.Name
 	}
 	return name
+}
+
+// beginDay gives the periods that have begun while the service was not running a version
+// of their own: another one showed the boards of before.
+func (s *Service) beginDay(ctx context.Context) error {
+	if err := s.store.Touch(ctx); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.seen.raise(stampOf(s.store.Seen()))
+	s.floor = s.seen
+	s.global.dated(s.floor)
+	return nil
 }

@@ -25,9 +25,9 @@ type loadedPart struct {
 	now, then [store.Ending + 1][]rank.Item
 }
 
-// load makes everything in memory anew from the database, with the periods of that
-// moment. It must not run while something is written.
-func (s *Service) load(ctx context.Context, now time.Time) error {
+// load makes everything in memory from the database, again or for the first time, with the
+// periods of that moment. It must not run while something is written.
+func (s *Service) load(ctx context.Context, now time.Time, again bool) error {
 	badges, err := s.store.Badges(ctx)
 	if err != nil {
 		return err
@@ -44,6 +44,12 @@ func (s *Service) load(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("load board %q: %w", Global, err)
 	}
+	points, err := s.store.LastSeen(ctx, s.store.Seq())
+	if err != nil {
+		return err
+	}
+	first := stampOf(s.store.Seen())
+	first.raise(stampOf(points))
 	rosters, err := s.lockWithRosters(ctx, run, "")
 	if err != nil {
 		return err
@@ -54,19 +60,30 @@ func (s *Service) load(ctx context.Context, now time.Time) error {
 		s.limits[l.Board] = l.Top
 	}
 	clear(s.waiting)
+	clear(s.renamed)
 	s.profiles.forgetAll()
 	s.moments = newMoments(s.store)
 	s.latest = stamp{s.store.Seq(), s.store.At()}
 	s.shown = s.latest
+	as := s.latest // another program may have changed anything
+	if !again {
+		as = first
+	}
+	s.seen.raise(stampOf(s.store.Seen()))
+	if again {
+		s.seen.raise(s.latest)
+	}
+	s.floor = s.seen
 	s.stale = false
 	s.build(all)
+	s.global.dated(as)
 	clear(s.boardsOf)
 	s.places = 0
 	for b, ros := range rosters {
 		clear(b.members)
 		ros.take(s, ros.members)
 		b.rank(ros)
-		b.enter(ros)
+		b.enter(ros, as)
 		s.places += b.cost()
 	}
 	for _, l := range s.loading {
@@ -77,7 +94,7 @@ func (s *Service) load(ctx context.Context, now time.Time) error {
 
 // loadFriends makes the boards of friends anew: which friendships count has changed for many
 // at once. Where it fails, everything is loaded again with the next commit.
-func (s *Service) loadFriends(ctx context.Context) error {
+func (s *Service) loadFriends(ctx context.Context, as stamp) error {
 	s.mu.RLock()
 	run := s.terms
 	s.mu.RUnlock()
@@ -94,7 +111,7 @@ func (s *Service) loadFriends(ctx context.Context) error {
 		clear(b.members)
 		ros.take(s, ros.members)
 		b.rank(ros)
-		b.enter(ros)
+		b.enter(ros, as)
 		s.boards[b.name] = b
 		s.places += b.cost()
 		b.changeAll()
@@ -169,7 +186,6 @@ func (s *Service) build(all *loaded) {
 				}
 			}
 		})
-		r.stamp = s.shown
 	}
 	building.Wait()
 }
@@ -197,7 +213,7 @@ func (s *Service) lockWithRosters(ctx context.Context, run terms, kind string) (
 		}
 		s.mu.Unlock()
 		for _, b := range missing {
-			ros, err := s.readRoster(ctx, b.name, run)
+			ros, err := s.readRoster(ctx, b.name, run, 0)
 			if err != nil {
 				return nil, err
 			}

@@ -13,6 +13,7 @@ type loading struct {
 
 	touched map[uint32]touch // guarded by Service.mu: what has happened since it began; at most a user each
 	stale   bool             // guarded by Service.mu: too much has
+	seen    stamp            // guarded by Service.mu: of the last of it that others see
 }
 
 // touch is what has happened to a user.
@@ -28,8 +29,12 @@ const (
 // maxTouched bounds what is noted while a board is loaded; past it it is loaded anew.
 const maxTouched = 1 << 16
 
-// note notes what has happened to a user. It is called with mu held.
-func (l *loading) note(user uint32, what touch) {
+// note notes what has happened to a user, with the change under way. It is called with mu
+// held.
+func (s *Service) note(l *loading, user uint32, what touch) {
+	if !s.people.isHidden(user) {
+		l.seen.raise(s.current)
+	}
 	switch was, ok := l.touched[user]; {
 	case ok && what == gained:
 		return // how it stands with points is looked up then
@@ -105,10 +110,10 @@ func (s *Service) loadBoard(ctx context.Context, name string) error {
 // tryLoadBoard returns false where so much happened meanwhile that it has to begin anew.
 func (s *Service) tryLoadBoard(ctx context.Context, name string, l *loading) (loaded bool, err error) {
 	s.mu.Lock()
-	l.touched, l.stale = map[uint32]touch{}, false
-	terms := s.terms
+	l.touched, l.stale, l.seen = map[uint32]touch{}, false, stamp{}
+	terms, version := s.terms, s.shown.version
 	s.mu.Unlock()
-	ros, err := s.readRoster(ctx, name, terms)
+	ros, err := s.readRoster(ctx, name, terms, version)
 	if err != nil {
 		return false, err
 	}
@@ -126,7 +131,11 @@ func (s *Service) tryLoadBoard(ctx context.Context, name string, l *loading) (lo
 	if l.stale {
 		return false, nil
 	}
-	b.enter(ros)
+	as := ros.seen
+	as.raise(s.floor)
+	as.raise(l.seen)
+	s.current = stamp{} // what is caught up with is in it
+	b.enter(ros, as)
 	for user, what := range l.touched {
 		switch {
 		case what == left:

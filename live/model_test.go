@@ -31,6 +31,7 @@ type model struct {
 	opts   live.Options
 	oracle *verify.DB
 	people []string // who may be there
+	known  map[string]live.PageBody
 	boards []string
 }
 
@@ -59,6 +60,7 @@ func TestService_model(t *testing.T) {
 				Baseline: rapid.SampledFrom(periods[:3]).Draw(rt, "baseline"),
 				Friends:  rapid.SampledFrom([]live.FriendsRule{live.FriendsMutual, live.FriendsInGroup, live.FriendsOpen}).Draw(rt, "friends"),
 			},
+			known:  map[string]live.PageBody{},
 			people: []string{"ana", "Bea", "carl", "dé", "eva", "fin"},
 			boards: []string{"global", "school:1", "school:2", "class:a:b", "friends:ana", "friends:eva", "club:none"},
 		}
@@ -138,7 +140,8 @@ func (m *model) give(t *rapid.T) {
 	}
 	last := results[len(results)-1]
 	p := m.ask(live.Query{Board: live.Global, Period: live.AllTime, Limit: 1000, Caller: last.UserID})
-	if p.Me == nil || p.Me.Rank != last.NewRank || p.Version < last.Version {
+	seen := slices.ContainsFunc(p.Entries, func(e live.Entry) bool { return e.UserID == last.UserID }) // else hidden
+	if p.Me == nil || p.Me.Rank != last.NewRank || seen && p.Version != last.Version || !seen && p.Version == last.Version {
 		t.Fatalf("the answer says rank %d at %d, the page %+v at %d", last.NewRank, last.Version, p.Me, p.Version)
 	}
 }
@@ -236,6 +239,15 @@ func (m *model) compareBoard(board string, period live.Period) {
 	if got, want := said(p.Entries), expected(want); got != want {
 		t.Fatalf("%s %s:\n got %s\nwant %s", board, period, got, want)
 	}
+	// A version is of one state, and never goes back, not even with a restart.
+	was, same := m.known[board+period.String()], false
+	if same = said(was.Entries) == said(p.Entries); p.Version < was.Version || !same && p.Version == was.Version && was.Entries != nil {
+		t.Fatalf("%s %s: version %d has\n%s\nand version %d had\n%s", board, period, p.Version, said(p.Entries), was.Version, said(was.Entries))
+	}
+	if p.LastUpdated.Before(was.LastUpdated) {
+		t.Fatalf("%s %s: updated %v, and before %v", board, period, p.LastUpdated, was.LastUpdated)
+	}
+	m.known[board+period.String()] = p
 	if p.TotalEntries != len(want) {
 		t.Fatalf("%s %s: totalEntries = %d, want %d", board, period, p.TotalEntries, len(want))
 	}

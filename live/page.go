@@ -19,9 +19,10 @@ const maxTail = 1 << 10
 // not change. The first page is what the ranking's topic shows.
 type page struct {
 	r       *ranking
-	version int64 // of what boards showed when it was made
-	stamp   stamp // what the ranking's was
-	names   int64 // what profiles.changes was
+	version int64     // of the last change that ordinary readers see
+	updated time.Time // when that was
+	stamp   stamp     // what the ranking's was
+	names   int64     // what profiles.changes was
 	made    time.Time
 	ends    *time.Time // when the period does; nil for all-time
 	rows    []row
@@ -69,12 +70,12 @@ func (p *page) encode(lines []line, shown map[uint32]store.Shown, earlier *page)
 	}
 }
 
-// at returns the page as one of a later version, at which it still is the same.
-func (p *page) at(version int64) *page {
-	if p.version == version {
-		return p
+// readable is ranking.readable as of the page.
+func (p *page) readable(whole bool) stamp {
+	if whole {
+		return p.stamp
 	}
-	return &page{r: p.r, version: version, stamp: p.stamp, names: p.names, made: time.Now(), ends: p.ends, rows: p.rows, size: p.size, total: p.total}
+	return stamp{p.version, p.updated}
 }
 
 // asState returns the page as a state of its board's topic.
@@ -225,8 +226,8 @@ type PageBody struct {
 	TotalEntries int        `json:"totalEntries" doc:"Users on the board"`
 	Me           *OwnEntry  `json:"me" doc:"The caller's own entry; null for callers who are not on the board"`
 	Ranks        string     `json:"ranks" enum:"ordinal,competition,dense" doc:"How equal scores are numbered"`
-	LastUpdated  time.Time  `json:"lastUpdated" doc:"When the last update that the page contains was committed"`
-	Version      int64      `json:"version" doc:"Sequence number of an update, up to which all are in the page"`
+	LastUpdated  time.Time  `json:"lastUpdated" doc:"When the last change that ordinary readers of the board can see was committed"`
+	Version      int64      `json:"version" doc:"Sequence number of the last change that ordinary readers of the board can see"`
 	ResetsAt     *time.Time `json:"resetsAt" doc:"When the period ends; null for all-time"`
 }
 

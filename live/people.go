@@ -81,6 +81,14 @@ func (p *people) isHidden(number uint32) bool {
 	return hidden
 }
 
+// change returns what it does to a board that the user comes or goes.
+func (p *people) change(number uint32) mark {
+	if p.isHidden(number) {
+		return touched
+	}
+	return all
+}
+
 // idIndex finds users' numbers by their ids, which it does not hold: a hash table with
 // linear probing, of 8 to 16 bytes a user. A map of strings takes 50, and ten times as
 // long to make.

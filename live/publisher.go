@@ -103,13 +103,13 @@ func (p *publisher) begin(ctx context.Context) *attempt {
 	if a.err != nil {
 		return a
 	}
-	a.version = a.told.version
+	a.version = shown.version
 	a.news = sse.Publication{Topic: p.topic, Since: a.since}
 	if p.tell(shown) {
-		a.news.State = shown.at(a.version).asState()
+		a.news.State = shown.asState()
 	}
 	if a.told.places != nil {
-		a.news.Notes, a.news.Version = a.told, a.version
+		a.news.Notes, a.news.Version = a.told, a.told.seen
 	}
 	a.is = a.news.State != nil || a.told.moved
 	return a

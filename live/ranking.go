@@ -28,7 +28,8 @@ type ranking struct {
 	names  []byte // `"board":"global","period":"all-time"`
 
 	rank   *rank.Board // guarded by s.mu
-	stamp  stamp       // guarded by s.mu: what boards showed when it was changed last
+	stamp  stamp       // guarded by s.mu: of the last change that the order shows, or who is in it
+	seen   stamp       // guarded by s.mu: of the last of them that the board's limit does not hide
 	marked mark        // guarded by s.mu
 
 	mu    sync.Mutex                     // may be taken with s.mu held, not the other way
@@ -37,12 +38,16 @@ type ranking struct {
 	publisher atomic.Pointer[publisher] // made when somebody follows; then it stays
 }
 
-// mark is what the commit under way has done to a ranking.
+// mark is what a change does to a ranking, and the commit under way has done.
 type mark uint8
 
 const (
 	touched mark = 1 << iota // something that somebody may see, if only of themselves
-	shows                    // something that shows in a broadcast
+	ordered                  // something that the order shows, or who is in it
+	seen                     // something of that which the board's limit does not hide
+	shows                    // something of that which shows in a broadcast
+
+	all = touched | ordered | seen | shows
 )
 
 // pageKey is which entries a page has.
@@ -56,23 +61,48 @@ func newRanking(b *board, period store.Period) *ranking {
 	}
 }
 
-// changed notes that the commit under way has changed the ranking. It is called with
+// changed notes what the change under way does to the ranking. A hidden user's points only
+// touch it: nobody else is to learn of them, not even when they came. It is called with
 // s.mu held.
-func (r *ranking) changed(visibly bool) {
+func (r *ranking) changed(how mark) {
 	if r.marked == 0 {
 		r.s.marked = append(r.s.marked, r)
 	}
-	r.marked |= touched
-	if visibly {
-		r.marked |= shows
+	r.marked |= how
+	if how&ordered != 0 {
+		r.stamp.raise(r.s.current)
+	}
+	if how&seen != 0 {
+		r.seen.raise(r.s.current)
 	}
 }
 
-// settle says of which commit the rankings are that were changed since it was last
-// called, and returns what is to be told their publishers. It is called with mu held.
+// readable is of the last change that a reader sees: an ordinary one, or one whom no limit
+// stops. It is called with s.mu held.
+func (r *ranking) readable(whole bool) stamp {
+	if whole {
+		return r.stamp
+	}
+	return r.seen
+}
+
+// changeOf returns what it does to the ranking that a user who is not hidden moves between
+// the ranks; before is 0 for none. It is called with s.mu held.
+func (r *ranking) changeOf(before, after int) mark {
+	best := min(before, after)
+	if limit := r.s.limitOf(r.b.name); limit > 0 && before > 0 && best > limit {
+		return touched | ordered
+	}
+	if before > 0 && best > r.s.opts.Top {
+		return touched | ordered | seen
+	}
+	return all
+}
+
+// settle returns what is to be told the publishers of the rankings that were changed since
+// it was last called. It is called with mu held.
 func (s *Service) settle() (news []change) {
 	for _, r := range s.marked {
-		r.stamp = s.shown
 		news = append(news, change{r, r.marked&shows != 0})
 		r.marked = 0
 	}

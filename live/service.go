@@ -229,14 +229,15 @@ func (s *Service) Page(ctx context.Context, q Query) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make page of board %q: %w", q.Board, err)
 	}
+	as := v.readable(q.All)
 	body := append([]byte(`{"type":`), quote(b.kind)...)
 	body = append(append(body, ','), v.r.names...)
 	body = v.appendEntries(append(body, `,"entries":`...), v.own)
 	body = appendField(body, "totalEntries", int64(v.total))
 	body = append(append(body, `,"me":`...), v.me...)
 	body = append(append(body, `,"ranks":`...), quote(s.Ranks())...)
-	body = appendTime(append(body, `,"lastUpdated":`...), v.stamp.at)
-	body = appendField(body, "version", v.version)
+	body = appendTime(append(body, `,"lastUpdated":`...), as.at)
+	body = appendField(body, "version", as.version)
 	if body = append(body, `,"resetsAt":`...); v.ends == nil {
 		return append(body, `null}`...), nil
 	}

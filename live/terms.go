@@ -75,6 +75,8 @@ func (s *Service) turn() {
 			s.showWaiting() // it is of the period that ends
 			s.atOnce, turned = true, true
 		}
+		// It begins at its time, whoever's commit shows that it has.
+		s.current.at = start.UTC()
 		idle := run.before[i].After(s.terms.starts[i]) // a whole period has passed meanwhile
 		for _, b := range s.boards {
 			r := b.rankings[i]
@@ -82,15 +84,16 @@ func (s *Service) turn() {
 			if idle {
 				r.rank.Turn()
 			}
-			r.changed(true)
+			r.changed(all)
 			if s.opts.Baseline == store.Period(i) {
 				b.rankings[store.AllTime].rank.Rebase()
-				b.rankings[store.AllTime].changed(true)
+				b.rankings[store.AllTime].changed(all)
 			}
 		}
 	}
 	if turned {
 		s.terms = run
+		s.seen.raise(s.current)
 		for _, l := range s.loading {
 			l.stale = true
 		}

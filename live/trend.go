@@ -53,7 +53,8 @@ type column struct {
 type trend struct {
 	r       *ranking
 	q       *TrendQuery
-	version stamp
+	version stamp // of what boards show
+	seen    int64 // the version of the last change that the reader sees
 	moments *moments
 	start   time.Time // of the period; zero for all-time
 	until   time.Time
@@ -93,7 +94,7 @@ func (s *Service) Trend(ctx context.Context, q TrendQuery) (Trend, error) {
 	if err != nil {
 		return Trend{}, fmt.Errorf("make trend of board %q: %w", q.Board, err)
 	}
-	out := Trend{Version: t.version.version, Lines: []TrendLine{}}
+	out := Trend{Version: t.seen, Lines: []TrendLine{}}
 	for _, c := range columns {
 		out.Times = append(out.Times, c.at)
 	}
@@ -116,7 +117,7 @@ func (r *ranking) trend(q *TrendQuery) *trend {
 	s := r.s
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	t := &trend{r: r, q: q, version: s.shown, moments: s.moments, until: s.opts.Now().In(s.opts.Location).Truncate(time.Millisecond)}
+	t := &trend{r: r, q: q, version: s.shown, seen: r.readable(q.All).version, moments: s.moments, until: s.opts.Now().In(s.opts.Location).Truncate(time.Millisecond)}
 	if t.until.Before(s.shown.at) {
 		t.until = s.shown.at.In(s.opts.Location)
 	}

@@ -51,10 +51,10 @@ type viewer struct {
 	history history // guarded by viewers.mu
 }
 
-// history is a user's rank at versions that the user may have been told of.
+// history is a user's rank at versions that the user may have been told of, as event ids.
 type history struct {
 	moves [maxMoves]move // the latest ones, oldest first
-	until int64          // the latest version that it is known for
+	until int64          // what boards showed when it was looked up last; it is known for ids up to that
 }
 
 // move is the version with which a rank became what it is.
@@ -63,15 +63,25 @@ type move struct {
 	rank    int
 }
 
-// add notes the rank at a version.
-func (h *history) add(version int64, rank int) {
-	if version <= h.until && h.until != 0 {
+// add notes the rank when boards showed until, under the version that others see. A hidden
+// user's rank moves without that. Then the one before stays, and the move is told again
+// after a reconnection: its event may be lost, and had no id of its own.
+func (h *history) add(version, until int64, rank int) {
+	if until <= h.until && h.until != 0 {
 		return
 	}
-	h.until = version
-	if last := h.moves[maxMoves-1]; last.version == 0 || last.rank != rank {
+	h.until = until
+	if last := h.moves[maxMoves-1]; last.version == 0 || last.rank != rank && last.version < version {
 		copy(h.moves[:], h.moves[1:])
 		h.moves[maxMoves-1] = move{version, rank}
+	}
+}
+
+// begin is add for a stream that begins, whose user is told of what was missed.
+func (h *history) begin(version, until int64, rank int) {
+	h.add(version, until, rank)
+	if last := &h.moves[maxMoves-1]; last.version == version {
+		last.rank = rank
 	}
 }
 
@@ -91,7 +101,8 @@ func (h *history) at(version int64) (rank int, ok bool) {
 // notes are where each viewer stood when a board was published. They do not
 // change.
 type notes struct {
-	version int64
+	version int64   // of what boards showed; nobody is told
+	seen    int64   // of the last change that others see
 	places  []place // by slot
 	moved   bool    // somebody's rank has, or somebody is no member any more
 }
@@ -158,7 +169,7 @@ func (v *viewers) rankAt(one *viewer, version int64) (rank int, ok bool) {
 func (v *viewers) notes() notes {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	n := notes{version: v.r.s.shown.version}
+	n := notes{version: v.r.s.shown.version, seen: v.r.seen.version}
 	if len(v.users) == 0 {
 		return n
 	}
@@ -171,7 +182,7 @@ func (v *viewers) notes() notes {
 		n.places[one.slot] = now
 		n.moved = n.moved || one.apart || now.rank != one.told.rank || now.member != one.told.member
 		one.noted = n.version
-		one.history.add(n.version, now.rank)
+		one.history.add(n.seen, n.version, now.rank)
 	}
 	return n
 }
@@ -230,7 +241,7 @@ func (f *follower) look() {
 	} else if f.viewer.told.rank != f.told.rank {
 		f.viewer.apart = true
 	}
-	f.viewer.history.add(f.version, f.told.rank)
+	f.viewer.history.begin(f.r.seen.version, f.version, f.told.rank)
 }
 
 // rankChanged is the data of the event rank_changed.

@@ -46,6 +46,7 @@ type holder struct {
 	conn   *sse.Client
 	lastID string
 	holds  map[int]int64 // when it saw lastID
+	now    map[int]int64 // with what came since on this connection
 }
 
 // take applies a batch of frames, or only the first of them, where the connection
@@ -54,7 +55,7 @@ func (h *holder) take(t *rapid.T, batch [][]byte, whole bool) {
 	if !whole && len(batch) > 0 {
 		batch = batch[:rapid.IntRange(0, len(batch)-1).Draw(t, "frames that arrive")]
 	}
-	now := maps.Clone(h.holds)
+	now := h.now
 	for _, e := range parse(t, bytes.Join(batch, nil)) {
 		var topic int
 		var from, to int64
@@ -92,7 +93,8 @@ func TestHub_resume(t *testing.T) {
 		hub := sse.NewHub("e", 0)
 		server := sse.NewServer(hub, sse.Options{})
 		topics := []*sse.Topic{hub.NewTopic("board"), hub.NewTopic("board"), hub.NewTopic("board")}
-		version := int64(1) // of the last commit
+		version, clock := int64(1), int64(0)       // of the last commit; of notes
+		changed := map[int]int64{0: 1, 1: 1, 2: 1} // the version with which a topic changed last
 		newest := map[int]int64{}
 		connect := func(h *holder) {
 			stream := sse.Stream{ID: "s", Format: sse.Diff, Resume: -1}
@@ -104,19 +106,20 @@ func TestHub_resume(t *testing.T) {
 				if !recovered {
 					h.holds, h.lastID = map[int]int64{}, ""
 				}
+				h.now = maps.Clone(h.holds)
 				return []byte(`{}`)
 			}
 			for _, i := range h.topics {
-				from := topics[i].Keep(sse.NewState(version, item{i, version}))
-				stream.Follows = append(stream.Follows, sse.Follow{Topic: topics[i], From: from, Own: &teller{version}})
-				newest[i] = max(newest[i], version)
+				from := topics[i].Keep(sse.NewState(changed[i], item{i, changed[i]}))
+				stream.Follows = append(stream.Follows, sse.Follow{Topic: topics[i], From: from, Own: &teller{clock}})
+				newest[i] = max(newest[i], changed[i])
 			}
 			var begin [][]byte
 			h.conn, begin = sse.Connect(server, stream)
 			h.take(t, begin, true)
 			for _, i := range h.topics {
-				if h.holds[i] != newest[i] && h.holds[i] != version {
-					t.Fatalf("a client of %v begins with %v, newest are %v", h.topics, h.holds, newest)
+				if h.now[i] != newest[i] && h.now[i] != changed[i] {
+					t.Fatalf("a client of %v begins with %v, newest are %v", h.topics, h.now, newest)
 				}
 			}
 		}
@@ -127,23 +130,29 @@ func TestHub_resume(t *testing.T) {
 			connect(h)
 		}
 		t.Repeat(map[string]func(*rapid.T){
-			"commit": func(*rapid.T) { version++ },
+			"commit": func(t *rapid.T) {
+				version++
+				for _, i := range rapid.SampledFrom([][]int{{}, {0}, {1}, {2}, {0, 1}, {0, 1, 2}}).Draw(t, "changes") {
+					changed[i] = version
+				}
+			},
 			"publish": func(t *rapid.T) {
 				var news []sse.Publication
+				clock++
 				for i, topic := range topics {
-					p := sse.Publication{Topic: topic, Version: version}
-					switch rapid.SampledFrom([]string{"not", "state", "notes", "both"}).Draw(t, "what") {
-					case "state":
-						p.State = sse.NewState(version, item{i, version})
-					case "notes":
-						p.Notes = version
-					case "both":
-						p.State, p.Notes = sse.NewState(version, item{i, version}), version
-					default:
+					p := sse.Publication{Topic: topic, Version: changed[i]}
+					what := rapid.SampledFrom([]string{"not", "state", "notes", "both"}).Draw(t, "what")
+					if what == "not" {
 						continue
 					}
+					if what != "state" {
+						p.Notes = clock
+					}
+					if what != "notes" {
+						p.State = sse.NewState(changed[i], item{i, changed[i]})
+					}
 					if p.State != nil {
-						newest[i] = version
+						newest[i] = changed[i]
 					}
 					news = append(news, p)
 				}
@@ -161,7 +170,7 @@ func TestHub_resume(t *testing.T) {
 			"reconnect": func(t *rapid.T) { connect(rapid.SampledFrom(clients).Draw(t, "client")) },
 			"begin": func(t *rapid.T) { // somebody else does
 				i := rapid.IntRange(0, 2).Draw(t, "topic")
-				topics[i].Keep(sse.NewState(version, item{i, version}))
+				topics[i].Keep(sse.NewState(changed[i], item{i, changed[i]}))
 			},
 		})
 	})

@@ -29,8 +29,9 @@ type State struct {
 	version int64
 	content Content
 
-	turn     int64 // guarded by the hub's mu: which of its topic's published states it is, from 1; 0 for none of them
-	repeated bool  // guarded by the hub's mu: something else was published before with the same version
+	turn      int64 // guarded by the hub's mu: which of its topic's published states it is, from 1; 0 for none of them
+	published int64 // guarded by the hub's mu: the hub's moment when it was published first; 0 for never
+	since     int64 // guarded by the hub's mu: the hub's moment from which on clients may hold it
 
 	frames atomic.Pointer[frames]
 }

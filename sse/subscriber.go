@@ -80,7 +80,7 @@ type ownEvent struct {
 // news appends to batch, frame by frame, what the client lacks of what its views
 // show. What only this client is told comes first, or last where it is newer than
 // the states, which are in the order of their versions. The last event carries the
-// id: it says exactly what the client has been told when it has seen it.
+// id, where that is higher than the client's last: see Hub.held for what it says.
 func (s *subscriber) news(batch [][]byte) [][]byte {
 	var room [4]*follow // most streams follow fewer
 	states := room[:0]
@@ -124,8 +124,11 @@ func (s *subscriber) news(batch [][]byte) [][]byte {
 	if !ownLast {
 		batch = s.appendOwn(batch, own, "")
 	}
+	last := s.lastID
 	for i, f := range states {
-		batch = s.put(batch, f.view.frame(f.topic, f.sent, s.format, !ownLast && i == len(states)-1))
+		// An id never goes back: what has a lower one than the last belongs to the next.
+		id := !ownLast && i == len(states)-1 && f.view.newest.version > last
+		batch = s.put(batch, f.view.frame(f.topic, f.sent, s.format, id))
 		s.tell(f)
 	}
 	if ownLast {

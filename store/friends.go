@@ -198,7 +198,7 @@ func (t *tx) changeFriendship(ctx context.Context, f *Friendship, change func() 
 	if err == nil {
 		err = change()
 	}
-	var after map[uint32]string
+	var after map[uint32]friend
 	if err == nil {
 		after, err = t.friendsNow(ctx, f.A, f.B)
 	}
@@ -207,21 +207,27 @@ func (t *tx) changeFriendship(ctx context.Context, f *Friendship, change func() 
 	}
 	c := Change{}
 	if f.On = len(after) > 0; f.On != (len(before) > 0) {
-		c.Friendship = f
+		c.Friendship, c.Hidden = f, before[f.B].unseen || after[f.B].unseen
 	}
 	t.add(c)
 	return nil
 }
 
-// friendsNow returns the ids of a user's friends by their numbers: of the one with the
-// number only, or with 0 of all.
-func (t *tx) friendsNow(ctx context.Context, user, only uint32) (friends map[uint32]string, err error) {
-	friends = map[uint32]string{}
+// friend is one of a user's friends.
+type friend struct {
+	id     string
+	unseen bool // the friend is hidden, or the user is
+}
+
+// friendsNow returns a user's friends by their numbers: the one with the number only, or
+// with 0 all.
+func (t *tx) friendsNow(ctx context.Context, user, only uint32) (friends map[uint32]friend, err error) {
+	friends = map[uint32]friend{}
 	return friends, each(ctx, t.conn, func(row []driver.Value) error {
-		friends[uint32(number(row[0]))] = text(row[1])
+		friends[uint32(number(row[0]))] = friend{text(row[1]), number(row[2]) != 0}
 		return nil
 	}, `
-		SELECT u.number, u.id FROM `+t.s.opts.Friends.friendsOf("?1")+` f JOIN users u ON u.number = f.user
+		SELECT u.number, u.id, u.hidden OR (SELECT hidden FROM users WHERE number = ?1) FROM `+t.s.opts.Friends.friendsOf("?1")+` f JOIN users u ON u.number = f.user
 		WHERE ?2 = 0 OR f.user = ?2`, int64(user), int64(only))
 }
 
@@ -236,7 +242,7 @@ func (t *tx) keepFriends(ctx context.Context, e *edit, change func() error) erro
 	if err == nil {
 		err = change()
 	}
-	var after map[uint32]string
+	var after map[uint32]friend
 	if err == nil {
 		after, err = t.friendsNow(ctx, p.Number, 0)
 	}
@@ -244,12 +250,12 @@ func (t *tx) keepFriends(ctx context.Context, e *edit, change func() error) erro
 		return err
 	}
 	for _, list := range []struct {
-		of, without map[uint32]string
+		of, without map[uint32]friend
 		on          bool
 	}{{before, after, false}, {after, before, true}} {
-		for number, id := range list.of {
+		for number, with := range list.of {
 			if _, same := list.without[number]; !same {
-				t.add(Change{Friendship: &Friendship{p.Number, number, p.ID, id, list.on}})
+				t.add(Change{Friendship: &Friendship{p.Number, number, p.ID, with.id, list.on}, Hidden: with.unseen})
 			}
 		}
 	}

@@ -239,7 +239,7 @@ func (t *tx) write(ctx context.Context, e *edit) error {
 		moved, err := t.writeGroups(ctx, e)
 		if err == nil && (changed || moved) {
 			shown := *p
-			t.add(Change{Profile: &shown})
+			t.add(Change{Profile: &shown, Hidden: p.Hidden && (was.Hidden || e.isNew)})
 		}
 		return err
 	})

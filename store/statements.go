@@ -43,7 +43,7 @@ func (s *statements) prepare(ctx context.Context, conn *sql.Conn) error {
 		stmt **sql.Stmt
 		sql  string
 	}{
-		{&s.saveState, `UPDATE state SET seq = ?, at = ?, answered = ?`},
+		{&s.saveState, `UPDATE state SET seq = ?, at = ?, answered = ?, seen = ?, seen_at = ?`},
 		{&s.dataVersion, `PRAGMA data_version`},
 		{&s.totals, readTotals},
 		{&s.addRow, addRow},

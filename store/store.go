@@ -70,6 +70,23 @@ type Change struct {
 	Limit      *Limit
 	Badges     []Badge // all of them, lowest first
 	Erased     uint32  // the number of the user that is gone
+
+	// Hidden says that nobody sees it but the user themselves: a profile that is hidden and
+	// was, or the erasure or a friendship of a user whose profile is. Of Points it is not
+	// said.
+	Hidden bool
+}
+
+// Stamp is a sequence number and when it was given.
+type Stamp struct {
+	Seq int64
+	At  time.Time
+}
+
+// Seen reports whether others than the user can see the change, and it is not one of
+// points.
+func (c *Change) Seen() bool {
+	return !c.Hidden && (c.Profile != nil || c.Friendship != nil || c.Limit != nil || c.Badges != nil || c.Erased != 0)
 }
 
 // Store is an open database. Its methods are safe for concurrent use.
@@ -95,6 +112,8 @@ type Store struct {
 
 	seq atomic.Int64 // the last committed sequence number
 	at  atomic.Int64 // when it was given, in Unix milliseconds
+
+	seen atomic.Pointer[Stamp]
 }
 
 // Open opens the database in the file at path, or makes one where there is
@@ -220,6 +239,11 @@ func (s *Store) Seq() int64 { return s.seq.Load() }
 
 // At is when the last committed change was made. It never goes back.
 func (s *Store) At() time.Time { return time.UnixMilli(s.at.Load()).UTC() }
+
+// Seen is of the last change, other than of points, that others than one user can see: it
+// is no lower than that of any board, where points are left out. The beginning of a day,
+// and what another program has written, are such changes.
+func (s *Store) Seen() Stamp { return *s.seen.Load() }
 
 // Touch takes a sequence number and the present time without changing
 // anything, so that whoever is told of commits notices that time has passed.

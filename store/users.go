@@ -26,6 +26,10 @@ func (s *Store) Erase(ctx context.Context, id string) error {
 		if err != nil {
 			return err
 		}
+		var hidden bool
+		if err := t.conn.QueryRowContext(ctx, `SELECT hidden FROM users WHERE number = ?`, number).Scan(&hidden); err != nil {
+			return fmt.Errorf("erase user: %w", err)
+		}
 		for _, query := range []string{
 			// An import's key stays, lest the file's other rows be counted again.
 			`DELETE FROM keys WHERE count = 1 AND substr(key, 1, 1) <> char(31) AND seq IN (SELECT seq FROM ledger WHERE user = ?)`,
@@ -52,7 +56,7 @@ func (s *Store) Erase(ctx context.Context, id string) error {
 		}
 		t.remnants = true
 		t.forget(id)
-		t.add(Change{Erased: number})
+		t.add(Change{Erased: number, Hidden: hidden})
 		return nil
 	})
 }

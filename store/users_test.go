@@ -268,7 +268,7 @@ func TestStore_Members(t *testing.T) {
 	members := func(board, want string) {
 		t.Helper()
 		var got []string
-		if err := s.Members(t.Context(), board, func(st *store.Standing) error {
+		if err := s.Members(t.Context(), board, s.Seq(), func(st *store.Standing) error {
 			got = append(got, fmt.Sprintf("%d:%d", st.User, (st.Since-began.UnixMilli())/60_000))
 			return nil
 		}); err != nil {

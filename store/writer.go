@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
@@ -69,6 +70,7 @@ type tx struct {
 	keyed    map[keyName]keyed  // this transaction's
 	written  map[string]*totals // as this transaction leaves them; as known
 	version  int64              // what PRAGMA data_version is
+	seen     Stamp              // see Store.Seen
 }
 
 func newWriter(ctx context.Context, s *Store) (*writer, error) {
@@ -79,11 +81,12 @@ func newWriter(ctx context.Context, s *Store) (*writer, error) {
 	w := &writer{s: s, conn: conn}
 	w.known, _ = simplelru.NewLRU[string, *totals](maxKnown, nil) // which minds numbers below 1
 	err = w.stmt.prepare(ctx, conn)
+	var seen, seenAt int64
 	if err == nil {
 		err = conn.QueryRowContext(ctx, `
 			SELECT epoch, max(seq, (SELECT coalesce(max(seq), 0) FROM ledger)), at,
-			       (SELECT coalesce(max(number), 0) FROM users), data_version
-			FROM state, pragma_data_version`).Scan(&s.epoch, &w.seq, &w.at, &w.lastNumber, &w.version)
+			       (SELECT coalesce(max(number), 0) FROM users), data_version, seen, seen_at
+			FROM state, pragma_data_version`).Scan(&s.epoch, &w.seq, &w.at, &w.lastNumber, &w.version, &seen, &seenAt)
 	}
 	if err == nil {
 		err = w.findNobodys(ctx)
@@ -93,6 +96,7 @@ func newWriter(ctx context.Context, s *Store) (*writer, error) {
 	}
 	s.seq.Store(w.seq)
 	s.at.Store(w.at)
+	s.seen.Store(&Stamp{seen, time.UnixMilli(seenAt).UTC()})
 	return w, nil
 }
 
@@ -248,7 +252,8 @@ func (w *writer) transact(ctx context.Context, batch []*request, outcomes []erro
 		if t.seq > w.seq {
 			at = t.at
 		}
-		if _, err := w.stmt.saveState.ExecContext(ctx, t.seq, at, w.seq); err != nil {
+		t.seen = t.lastSeen()
+		if _, err := w.stmt.saveState.ExecContext(ctx, t.seq, at, w.seq, t.seen.Seq, t.seen.At.UnixMilli()); err != nil {
 			return nil, fmt.Errorf("save state: %w", err)
 		}
 	}
@@ -271,6 +276,7 @@ func (w *writer) committed(t *tx) {
 	w.seq, w.at, w.version = t.seq, t.at, t.version
 	w.s.seq.Store(w.seq)
 	w.s.at.Store(w.at)
+	w.s.seen.Store(&t.seen)
 	w.s.opts.Committed(Commit{Changes: t.changes, Foreign: foreign, Seq: t.seq, At: time.UnixMilli(t.at).UTC()})
 }
 
@@ -280,6 +286,22 @@ func (t *tx) add(c Change) int64 {
 	c.Seq, c.At = t.seq, time.UnixMilli(t.at).UTC()
 	t.changes = append(t.changes, c)
 	return t.seq
+}
+
+// lastSeen is what Store.Seen is with the transaction.
+func (t *tx) lastSeen() Stamp {
+	at := time.UnixMilli(t.at).UTC()
+	for i := range slices.Backward(t.changes) {
+		if c := &t.changes[i]; c.Seen() {
+			return Stamp{c.Seq, at}
+		}
+	}
+	loc := t.s.opts.Location
+	dayBegins := Daily.Start(at.In(loc)).After(time.UnixMilli(t.writer.at).In(loc))
+	if len(t.changes) > 0 && (dayBegins || t.version != t.writer.version) {
+		return Stamp{t.changes[0].Seq, at}
+	}
+	return t.s.Seen()
 }
 
 // saveAnswers stores what the last transaction's keyed writes were answered with.
