@@ -10,7 +10,7 @@ import (
 // Imports run one way; see ARCHITECTURE.md.
 func TestImports(t *testing.T) {
 	may := map[string][]string{
-		"marcador":               {"api", "auth", "demo", "forwarded", "guard", "live", "newfile", "rank", "sse", "store", "transfer", "verify", "watch"},
+		"marcador":               {"api", "auth", "demo", "forwarded", "guard", "live", "newfile", "rank", "rules", "sse", "store", "transfer", "verify", "watch"},
 		"marcador/api":           {"auth", "forwarded", "guard", "live", "msgpack", "profile", "rules", "sse", "static"},
 		"marcador/demo":          {"auth", "live"},
 		"marcador/forwarded":     nil,
@@ -28,7 +28,7 @@ func TestImports(t *testing.T) {
 		"marcador/static":        nil,
 		"marcador/store":         {"newfile", "profile"},
 		"marcador/transfer":      {"newfile", "profile", "rules", "store"},
-		"marcador/verify":        {"store"},
+		"marcador/verify":        {"rules", "store"},
 		"marcador/watch":         nil,
 	}
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./...").Output()

@@ -100,6 +100,8 @@ func (c *serveCommand) Run(ctx context.Context, out output) error {
 	if err != nil {
 		return err
 	}
+	var service *live.Service // there is one before the first token comes
+	keys.Known = func(id string) bool { return service.Has(id) }
 	verifier, err := c.verifierWith(keys)
 	if err != nil {
 		return err
@@ -131,8 +133,7 @@ func (c *serveCommand) Run(ctx context.Context, out output) error {
 		listener = secured(listener, cert)
 	}
 	defer keepFresh(ctx, verifier)()
-	service, err := live.Open(ctx, c.DB, opts)
-	if err != nil {
+	if service, err = live.Open(ctx, c.DB, opts); err != nil {
 		return errors.Join(err, listener.Close())
 	}
 	warnReadable(c.DB, log)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"marcador/auth"
+	"marcador/rules"
 )
 
 // tokenFlags say how tokens are signed and which are good.
@@ -105,10 +106,11 @@ func (c *tokenCommand) Run(out output) error {
 	if err != nil {
 		return err
 	}
-	if c.Sub == "" {
-		return errors.New("--sub is empty; give the user's id")
+	sub, fault := rules.ID(c.Sub)
+	if fault != "" {
+		return fmt.Errorf("--sub %s", fault)
 	}
-	caller := auth.Caller{UserID: c.Sub, Email: c.Email, Name: c.Name, Scopes: strings.Fields(c.Scope)}
+	caller := auth.Caller{UserID: sub, Email: c.Email, Name: c.Name, Scopes: strings.Fields(c.Scope)}
 	for _, s := range caller.Scopes {
 		if s != auth.ScopeWriteXP && s != auth.ScopeWriteUsers && s != auth.ScopeAdmin {
 			return fmt.Errorf("--scope: there is no scope %q; there are %s, %s and %s", s, auth.ScopeWriteXP, auth.ScopeWriteUsers, auth.ScopeAdmin)

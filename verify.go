@@ -61,8 +61,27 @@ func (c *verifyCommand) Run(ctx context.Context, out output) (err error) {
 		fmt.Fprintf(out.stdout, "difference: %s\n", found)
 		return errDifference
 	}
+	if err := note(ctx, db, out.stdout); err != nil {
+		return fmt.Errorf("verify %q: %w", c.DB, err)
+	}
 	fmt.Fprintln(out.stdout, "no difference")
 	return nil
+}
+
+// maxNotes bounds the twins that are listed.
+const maxNotes = 100
+
+// note lists what is no difference, and may still be a surprise.
+func note(ctx context.Context, db *verify.DB, w io.Writer) error {
+	twins, err := db.Twins(ctx)
+	for i, t := range twins {
+		if i == maxNotes {
+			fmt.Fprintf(w, "note: and %d more\n", len(twins)-maxNotes)
+			break
+		}
+		fmt.Fprintf(w, "note: %s\n", t)
+	}
+	return err
 }
 
 // service returns the one whose boards are to be compared, or nil for none.

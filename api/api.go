@@ -119,7 +119,8 @@ func (a *api) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	run := new(func())
-	a.mux.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), runKey{}, run)))
+	ctx := context.WithValue(context.WithValue(r.Context(), runKey{}, run), dataKey{}, a.Live)
+	a.mux.ServeHTTP(w, r.WithContext(ctx))
 	if *run != nil {
 		(*run)() // here, where little is on the stack
 	}

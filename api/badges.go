@@ -29,9 +29,12 @@ type badgesInput struct {
 // Resolve implements huma.Resolver.
 func (in *badgesInput) Resolve(huma.Context) []error {
 	f := faults{}
-	for i, b := range in.Body.Badges {
+	for i := range in.Body.Badges {
+		b := &in.Body.Badges[i]
 		f.prefix = "body.badges[" + strconv.Itoa(i) + "]."
-		f.add("name", rules.Filled(b.Name, rules.MaxName))
+		name, fault := rules.Name(b.Name)
+		b.Name = name
+		f.add("name", fault)
 		switch {
 		case i == 0 && b.MinXP != 0:
 			f.add("minXp", "must be 0 for the first, so that everybody has a badge")

@@ -17,6 +17,22 @@ type BoardPath struct {
 	Board string `path:"board" maxLength:"200" doc:"global, {kind}:{id} of a group, or friends:{userId}" example:"global"`
 }
 
+// Resolve implements huma.Resolver.
+func (p *BoardPath) Resolve(ctx huma.Context) []error {
+	p.Board = boardIn(ctx.Context(), p.Board)
+	return nil
+}
+
+// boardIn returns the name of a board in the form that it is kept in, or "" for a name that
+// no board can have.
+func boardIn(ctx context.Context, name string) string {
+	board, ok := rules.BoardIn(name, func(kind, id string) bool { return dataOf(ctx).HasBoard(ctx, kind, id) })
+	if !ok {
+		return ""
+	}
+	return board
+}
+
 type pageInput struct {
 	BoardPath
 
@@ -25,6 +41,15 @@ type pageInput struct {
 	Offset     int    `query:"offset" minimum:"0" maximum:"1000000000" default:"0" doc:"How many to leave out at the top"`
 	Around     string `query:"around" maxLength:"128" doc:"me or a user's id: the entries around them instead"`
 	Neighbours int    `query:"neighbours" minimum:"0" maximum:"500" default:"5" doc:"With around: how many on each side"`
+}
+
+// Resolve implements huma.Resolver.
+func (in *pageInput) Resolve(ctx huma.Context) []error {
+	f := faults{prefix: "query.", list: in.BoardPath.Resolve(ctx)}
+	if in.Around != "" {
+		f.id(ctx, "around", &in.Around)
+	}
+	return f.list
 }
 
 type pageOutput struct {
@@ -115,7 +140,7 @@ func (a *api) boardRoutes() {
 }
 
 func (a *api) putLimit(ctx context.Context, board string, top int) (*limitOutput, error) {
-	if !rules.Board(board) {
+	if board == "" {
 		return nil, a.fail(ctx, live.ErrUnknownBoard)
 	}
 	if err := a.Live.PutLimit(ctx, board, top); err != nil {
@@ -125,7 +150,7 @@ func (a *api) putLimit(ctx context.Context, board string, top int) (*limitOutput
 }
 
 func (a *api) limit(ctx context.Context, board string) (*limitOutput, error) {
-	if !rules.Board(board) {
+	if board == "" {
 		return nil, a.fail(ctx, live.ErrUnknownBoard)
 	}
 	out := &limitOutput{}
@@ -166,7 +191,7 @@ func (a *api) admit(ctx context.Context, board string) (asMember bool, err error
 func (a *api) restricted(ctx context.Context, board string) (bool, error) {
 	caller := callerOf(ctx)
 	switch {
-	case !rules.Board(board):
+	case board == "":
 		return false, live.ErrUnknownBoard
 	case board == live.Global, caller.May(auth.ScopeAdmin):
 		return false, nil

@@ -45,6 +45,9 @@ func (in *eventsInput) Resolve(ctx huma.Context) []error {
 	r, _ := humago.Unwrap(ctx)
 	in.request = r
 	in.gzip = static.AcceptsGzip(r.Header.Values("Accept-Encoding"))
+	for i := range in.Boards[:min(len(in.Boards), maxBoards)] { // more are refused
+		in.Boards[i] = boardIn(ctx.Context(), in.Boards[i])
+	}
 	return nil
 }
 

@@ -7,7 +7,6 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"marcador/auth"
-	"marcador/rules"
 )
 
 type friendInput struct {
@@ -19,7 +18,7 @@ type friendInput struct {
 // Resolve implements huma.Resolver.
 func (in *friendInput) Resolve(ctx huma.Context) []error {
 	f := faults{prefix: "path.", list: in.UserPath.Resolve(ctx)}
-	f.add("other", rules.Identifier(in.Other))
+	f.id(ctx, "other", &in.Other)
 	return f.list
 }
 

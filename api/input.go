@@ -1,10 +1,12 @@
 package api
 
 import (
+	"context"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"marcador/live"
 	"marcador/rules"
 )
 
@@ -26,10 +28,25 @@ type UserPath struct {
 }
 
 // Resolve implements huma.Resolver.
-func (p *UserPath) Resolve(huma.Context) []error {
+func (p *UserPath) Resolve(ctx huma.Context) []error {
 	f := faults{prefix: "path."}
-	f.add("id", rules.Identifier(p.ID))
+	f.id(ctx, "id", &p.ID)
 	return f.list
+}
+
+type dataKey struct{}
+
+// dataOf returns what ids of a request are looked for in.
+func dataOf(ctx context.Context) *live.Service {
+	s, _ := ctx.Value(dataKey{}).(*live.Service)
+	return s
+}
+
+// id brings a user's id into the form that it is kept in.
+func (f *faults) id(ctx huma.Context, field string, id *string) {
+	var fault string
+	*id, fault = rules.IDIn(*id, dataOf(ctx.Context()).Has)
+	f.add(field, fault)
 }
 
 // Points is how many points to give.

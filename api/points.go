@@ -102,7 +102,7 @@ func (in *postBatchInput) Resolve(ctx huma.Context) []error {
 	for i := range in.Body.Updates {
 		u := &in.Body.Updates[i]
 		f.prefix = "body.updates[" + strconv.Itoa(i) + "]."
-		f.add("userId", rules.Identifier(u.UserID))
+		f.id(ctx, "userId", &u.UserID)
 		f.add("key", rules.Text(u.Key, rules.MaxKey))
 		if u.Key != "" && in.Key != "" {
 			f.add("key", "can't stand beside the Idempotency-Key header, which covers the whole batch; give one or the other")

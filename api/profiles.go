@@ -46,11 +46,15 @@ type putUserInput struct {
 // Resolve implements huma.Resolver.
 func (in *putUserInput) Resolve(ctx huma.Context) []error {
 	f := faults{prefix: "body.", list: in.UserPath.Resolve(ctx)}
-	if in.Body.UserID != "" && in.Body.UserID != in.ID {
-		f.add("userId", "is another user than the path names; leave it out, or correct the path")
+	if in.Body.UserID != "" {
+		f.id(ctx, "userId", &in.Body.UserID)
+		if in.Body.UserID != in.ID {
+			f.add("userId", "is another user than the path names; leave it out, or correct the path")
+		}
 	}
 	p := in.Body.patch()
 	rules.CheckProfile(&p, f.add)
+	in.Body.Username, in.Body.Pseudonym = p.Username.Value, p.Pseudonym.Value
 	return f.list
 }
 
@@ -101,6 +105,14 @@ func (p *ProfilePatch) patch() profile.Patch {
 	}
 }
 
+// check brings the changes into the form that they are kept in, and collects what is wrong
+// with them.
+func (p *ProfilePatch) check(f *faults) {
+	changes := p.patch()
+	rules.CheckProfile(&changes, f.add)
+	p.Username.Field, p.Pseudonym.Field = changes.Username, changes.Pseudonym
+}
+
 func (p *ProfilePatch) of(id string) live.Patch { return live.Patch{ID: id, Patch: p.patch()} }
 
 type patchUserInput struct {
@@ -112,8 +124,7 @@ type patchUserInput struct {
 // Resolve implements huma.Resolver.
 func (in *patchUserInput) Resolve(ctx huma.Context) []error {
 	f := faults{prefix: "body.", list: in.UserPath.Resolve(ctx)}
-	p := in.Body.patch()
-	rules.CheckProfile(&p, f.add)
+	in.Body.check(&f)
 	return f.list
 }
 
@@ -151,19 +162,18 @@ type postUsersInput struct {
 }
 
 // Resolve implements huma.Resolver.
-func (in *postUsersInput) Resolve(huma.Context) []error {
+func (in *postUsersInput) Resolve(ctx huma.Context) []error {
 	f := faults{}
 	seen := make(map[string]int, len(in.Body.Users))
 	for i := range in.Body.Users {
 		u := &in.Body.Users[i]
 		f.prefix = "body.users[" + strconv.Itoa(i) + "]."
-		f.add("id", rules.Identifier(u.ID))
+		f.id(ctx, "id", &u.ID)
 		if first, twice := seen[u.ID]; twice {
 			f.add("id", "is there twice, first in users["+strconv.Itoa(first)+"]; give each user once")
 		}
 		seen[u.ID] = i
-		p := u.patch()
-		rules.CheckProfile(&p, f.add)
+		u.check(&f)
 	}
 	return f.list
 }

@@ -73,6 +73,10 @@ type Options struct {
 	Issuer    string // required `iss`, where set
 	Audience  string // required `aud`, where set
 
+	// Known reports whether the database has that user id to the letter. A sub that it
+	// knows is taken as it is, any other in the form that ids are kept in. Nil knows none.
+	Known func(id string) bool
+
 	Transport http.RoundTripper // fetches the JWKS, where it is set
 	Log       *slog.Logger      // told of the JWKS; must be set with it
 }
@@ -89,6 +93,9 @@ type Verifier struct {
 // NewVerifier returns a verifier, ErrNoKeys where there is no key, or an error of
 // one line where one can't be used.
 func NewVerifier(opts Options) (*Verifier, error) {
+	if opts.Known == nil {
+		opts.Known = func(string) bool { return false }
+	}
 	v := &Verifier{opts: opts}
 	if n := len(opts.Secret); n > 0 {
 		if n < MinSecret {
@@ -172,7 +179,7 @@ func (v *Verifier) Verify(ctx context.Context, token string) (Caller, error) {
 	if err := v.claims.Validate(c.registered()); err != nil {
 		return Caller{}, refused(reason(err))
 	}
-	caller, err := c.caller()
+	caller, err := c.caller(v.opts.Known)
 	if err == nil && v.seen != nil && t.header.Algorithm != jwt.SigningMethodHS256.Alg() {
 		v.seen.keep(token, set, caller)
 	}

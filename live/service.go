@@ -136,6 +136,17 @@ func (s *Service) Has(id string) bool {
 	return there
 }
 
+// HasBoard reports whether there is or was a member of the board of that kind and id, to
+// the letter; of a board of friends, whether there is its user. An error of the database
+// counts as no: whatever is done with the board meets it again.
+func (s *Service) HasBoard(ctx context.Context, kind, id string) bool {
+	if kind == Friends {
+		return s.Has(id)
+	}
+	there, err := s.store.HasGroup(ctx, kind, id)
+	return there && err == nil
+}
+
 // Erase removes everything about the person, or returns an *Error with UserNotFound.
 func (s *Service) Erase(ctx context.Context, id string) error { return s.store.Erase(ctx, id) }
 

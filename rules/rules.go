@@ -42,38 +42,38 @@ func Text(s string, limit int) string {
 	return ""
 }
 
-// Filled is Text for what must not be empty.
-func Filled(s string, limit int) string {
-	unseen := func(r rune) bool { return unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) }
-	if strings.TrimFunc(s, unseen) == "" {
-		return "is empty; give one"
-	}
-	return Text(s, limit)
-}
-
-// Identifier is Filled for the id of a user or a group. Dots alone are a way through
-// folders, which no path can carry as a name.
-func Identifier(s string) string {
-	if s == "." || s == ".." {
-		return "can't be dots alone; give another"
-	}
-	return Filled(s, MaxID)
-}
-
 // groupKind is what a kind of group may be called.
 var groupKind = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,31}$`)
 
-// Board reports whether a board can have the name: global, or a kind with the id of a
-// group, or of a user for friends.
-func Board(name string) bool {
+// Board returns the name of a board as it is kept, and whether a board can have it: global,
+// or a kind with the id of a group, or of a user for friends.
+func Board(name string) (board string, ok bool) {
+	name = strings.TrimFunc(name, whiteSpace)
 	kind, id, hasID := strings.Cut(name, ":")
-	return name == "global" || hasID && kind != "global" && groupKind.MatchString(kind) && Identifier(id) == ""
+	if !hasID {
+		return name, name == "global"
+	}
+	id, fault := ID(id)
+	return kind + ":" + id, fault == "" && kind != "global" && groupKind.MatchString(kind)
 }
 
-// CheckProfile calls add with each field that is given and what is wrong with it, or "".
+// BoardIn is Board, except that the board of an id which is in a database stands for
+// itself: see IDIn.
+func BoardIn(name string, there func(kind, id string) bool) (board string, ok bool) {
+	board, ok = Board(name)
+	if kind, id, hasID := strings.Cut(name, ":"); (board != name || !ok) && hasID && groupKind.MatchString(kind) && there(kind, id) {
+		return name, true
+	}
+	return board, ok
+}
+
+// CheckProfile brings names and ids of groups into the form that they are kept in, and
+// calls add with each field that is given and what is wrong with it, or "".
 func CheckProfile(p *profile.Patch, add func(field, message string)) {
 	if p.Username.Given {
-		add("username", Filled(p.Username.Value, MaxName))
+		name, fault := Name(p.Username.Value)
+		p.Username.Value = name
+		add("username", fault)
 	}
 	if avatar := p.Avatar.Value; avatar != "" {
 		add("avatar", Text(avatar, MaxAvatar))
@@ -83,7 +83,9 @@ func CheckProfile(p *profile.Patch, add func(field, message string)) {
 	}
 	add("email", Text(p.Email.Value, MaxEmail))
 	if p.Pseudonym.Value != "" {
-		add("pseudonym", Filled(p.Pseudonym.Value, MaxName))
+		name, fault := Name(p.Pseudonym.Value)
+		p.Pseudonym.Value = name
+		add("pseudonym", fault)
 	}
 	checkGroups(p.Groups.Value, add)
 }
@@ -101,7 +103,9 @@ func checkGroups(groups map[string][]string, add func(field, message string)) {
 			add("groups."+kind, fmt.Sprintf("has more than %d groups", MaxGroups))
 		}
 		for i, id := range ids {
-			add("groups."+kind+"["+strconv.Itoa(i)+"]", Identifier(id))
+			var fault string
+			ids[i], fault = ID(id)
+			add("groups."+kind+"["+strconv.Itoa(i)+"]", fault)
 		}
 	}
 }

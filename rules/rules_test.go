@@ -3,38 +3,174 @@ package rules_test
 import (
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"marcador/profile"
 	"marcador/rules"
 )
 
-func TestIdentifier(t *testing.T) {
+// Ids that look the same are the same, and what can't be seen is refused.
+func TestID(t *testing.T) {
 	for in, want := range map[string]string{
-		"ana":                    "",
-		"Ñandú 7":                "",
-		"":                       "is empty",
-		" \u200b":                "is empty",
-		"..":                     "dots alone",
-		"a\nb":                   "line break",
-		"a\u2028b":               "line break",
-		"a\x1fb":                 "control character",
-		"\xff":                   "UTF-8",
-		strings.Repeat("é", 128): "",
-		strings.Repeat("é", 129): "longer than 128",
+		"ana":                                  "ana",
+		"Ñandú 7":                              "Ñandú 7",
+		" ana\t":                               "ana",
+		"\u00a0A1\u00a0\u2003":                 "A1",
+		"\u3000A1\u202f\n":                     "A1",
+		"Jose\u0301":                           "Jos\u00e9",
+		"\u212b":                               "\u00c5", // the sign for Ångström is the letter
+		"1年\u30002組":                           "1年\u30002組",
+		"لاله":                                 "لاله",
+		"👩 1":                                  "👩 1",
+		strings.Repeat("é", rules.MaxID):       strings.Repeat("é", rules.MaxID),
+		strings.Repeat("e\u0301", rules.MaxID): strings.Repeat("é", rules.MaxID),
 	} {
-		if got := rules.Identifier(in); !strings.Contains(got, want) || (got == "") != (want == "") {
-			t.Errorf("Identifier(%q) = %q, want %q", in, got, want)
+		if got, fault := rules.ID(in); got != want || fault != "" {
+			t.Errorf("ID(%q) = %q, %q, want %q", in, got, fault, want)
 		}
 	}
 }
 
-func TestBoard(t *testing.T) {
-	for name, want := range map[string]bool{
-		"global": true, "school:42": true, "friends:ana": true, "school:a:b": true,
-		"": false, "school": false, "school:": false, "global:1": false, ":1": false, "School:1": false, "school:..": false,
+func TestID_refuses(t *testing.T) {
+	for in, want := range map[string]string{
+		"":                       "is empty",
+		" \u00a0 ":               "is empty",
+		"..":                     "dots alone",
+		" . ":                    "dots alone",
+		"a\nb":                   "line break",
+		"a\u2028b":               "line break",
+		"a\x1fb":                 "control character",
+		"a\u0085b":               "control character",
+		"\xff":                   "UTF-8",
+		" \u200b":                "U+200B",
+		"a\u200bb":               "U+200B", // zero-width space
+		"a\u200d":                "U+200D",
+		"\ufeffa":                "U+FEFF",
+		"a\u00adb":               "U+00AD", // soft hyphen
+		"a\u202eb":               "U+202E", // turns what follows round
+		"\u3164":                 "U+3164",
+		"a\u2800":                "U+2800",
+		"\u115fa":                "U+115F",
+		"a\u1160":                "U+1160",
+		"a\uffa0":                "U+FFA0",
+		"a\u17b4":                "U+17B4",
+		"a\u17b5":                "U+17B5",
+		"a\u180e":                "U+180E",
+		"a\u034f":                "U+034F",
+		"❤\ufe0f":                "U+FE0F",
+		"a\U000e0100":            "U+E0100",
+		"a\U000e0061":            "U+E0061",
+		"a\U000e0001":            "U+E0001",
+		"a\ufffe":                "U+FFFE",
+		"a\u00a0b":               "U+00A0",
+		"a\u2009b":               "U+2009",
+		strings.Repeat("é", 129): "longer than 128",
 	} {
-		if got := rules.Board(name); got != want {
-			t.Errorf("Board(%q) = %v", name, got)
+		if _, fault := rules.ID(in); !strings.Contains(fault, want) || fault == "" {
+			t.Errorf("ID(%q) is said to be %q, want %q", in, fault, want)
+		}
+	}
+}
+
+// An id of an older database stands for itself, as does its board.
+func TestIDIn(t *testing.T) {
+	there := func(id string) bool { return id == "A1 " || id == "a\u200bb" }
+	for in, want := range map[string]string{"A1 ": "A1 ", "a\u200bb": "a\u200bb", " A1": "A1", "A2 ": "A2", "A1": "A1"} {
+		if got, fault := rules.IDIn(in, there); got != want || fault != "" {
+			t.Errorf("IDIn(%q) = %q, %q", in, got, fault)
+		}
+	}
+	if _, fault := rules.IDIn("a\u200b", there); fault == "" {
+		t.Error("a zero-width space is taken")
+	}
+	group := func(kind, id string) bool { return kind == "school" && there(id) }
+	for in, want := range map[string]string{"school:A1 ": "school:A1 ", "school:a\u200bb": "school:a\u200bb", "club:A1 ": "club:A1", "school: A1": "school:A1"} {
+		if got, ok := rules.BoardIn(in, group); got != want || !ok {
+			t.Errorf("BoardIn(%q) = %q, %v", in, got, ok)
+		}
+	}
+}
+
+func TestName(t *testing.T) {
+	for in, want := range map[string]string{
+		"Ana\u00a0 Pech ":      "Ana\u00a0 Pech",
+		"Jose\u0301":           "Jos\u00e9",
+		"👩\u200d🚀 Ana ❤\ufe0f": "👩\u200d🚀 Ana ❤\ufe0f",
+		"🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f": "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",
+		"می\u200cخواهم": "می\u200cخواهم", // Persian needs the non-joiner
+		"葛\U000e0100城":  "葛\U000e0100城",
+		"=1+1":          "=1+1",
+		"1️⃣":           "1️⃣",
+		"\U0001f4a9":    "\U0001f4a9",
+	} {
+		if got, fault := rules.Name(in); got != want || fault != "" {
+			t.Errorf("Name(%q) = %q, %q, want %q", in, got, fault, want)
+		}
+	}
+	for in, want := range map[string]string{
+		"":                       "is empty",
+		"\u00a0 \u3000":          "is empty",
+		"\u3164":                 "U+3164",
+		"\u2800\u2800":           "U+2800",
+		"Ana\u3164":              "U+3164",
+		"\u115f\u1160":           "U+115F",
+		"\u200d":                 "U+200D",
+		"\ufe0f":                 "U+FE0F",
+		" \ufe0fa":               "U+FE0F",
+		"\u0301":                 "shows nothing",
+		"A\u202eB":               "U+202E",
+		"A\u200bB":               "U+200B",
+		"A\nB":                   "line break",
+		strings.Repeat("é", 101): "longer than 100",
+	} {
+		if _, fault := rules.Name(in); !strings.Contains(fault, want) || fault == "" {
+			t.Errorf("Name(%q) is said to be %q, want %q", in, fault, want)
+		}
+	}
+}
+
+// What is taken is kept as it is the next time, and is what it looks like.
+func FuzzID(f *testing.F) {
+	for _, s := range []string{"ana", " A1\u00a0", "Jose\u0301", "\u2000a", "a\u200bb", "\u1e9b\u0323", " \u0301a", "\uac00\u11a8"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		for name, normalise := range map[string]func(string) (string, string){"ID": rules.ID, "Name": rules.Name} {
+			once, fault := normalise(s)
+			if fault != "" {
+				continue
+			}
+			if twice, fault := normalise(once); twice != once || fault != "" {
+				t.Errorf("%s(%q) = %q, and of that %q, %q", name, s, once, twice, fault)
+			}
+			if !utf8.ValidString(once) || strings.TrimSpace(once) != once || once == "" {
+				t.Errorf("%s(%q) = %q", name, s, once)
+			}
+		}
+		id, fault := rules.ID(s)
+		if looks := rules.Looks(id); fault == "" && looks != id {
+			t.Errorf("ID(%q) = %q, which looks like %q", s, id, looks)
+		}
+		if fault == "" {
+			if board, ok := rules.Board("school: " + s + "\u00a0"); !ok || board != "school:"+id {
+				t.Errorf("Board(school: %q) = %q, %v", s, board, ok)
+			}
+		}
+	})
+}
+
+func TestBoard(t *testing.T) {
+	for name, want := range map[string]string{
+		"global": "global", " global\u00a0": "global", "school:42": "school:42", "friends:ana": "friends:ana", "school:a:b": "school:a:b",
+		" classroom: 7a ": "classroom:7a", "school:Jose\u0301": "school:Jos\u00e9",
+	} {
+		if got, ok := rules.Board(name); got != want || !ok {
+			t.Errorf("Board(%q) = %q, %v, want %q", name, got, ok, want)
+		}
+	}
+	for _, name := range []string{"", "school", "school:", "school: ", "global:1", ":1", "School:1", "school:..", "school :1", "school:a\u200b"} {
+		if got, ok := rules.Board(name); ok {
+			t.Errorf("Board(%q) = %q", name, got)
 		}
 	}
 }
@@ -52,6 +188,15 @@ func TestCheckProfile(t *testing.T) {
 	})
 	if got, want := strings.Join(wrong, " "), "username avatar email pseudonym groups groups.school[1]"; got != want {
 		t.Errorf("wrong = %s, want %s", got, want)
+	}
+	kept := profile.Patch{Username: profile.Given(" Jose\u0301 "), Pseudonym: profile.Given("\u00a0Jaguar"), Groups: profile.Given(map[string][]string{"school": {" 42\u00a0"}})}
+	rules.CheckProfile(&kept, func(field, message string) {
+		if message != "" {
+			t.Errorf("%s %s", field, message)
+		}
+	})
+	if kept.Username.Value != "Jos\u00e9" || kept.Pseudonym.Value != "Jaguar" || kept.Groups.Value["school"][0] != "42" {
+		t.Errorf("kept = %+v", kept)
 	}
 	for name, good := range map[string]profile.Patch{
 		"a profile": {

@@ -115,6 +115,24 @@ func (s *Store) Users(ctx context.Context, ids []string) (users []User, err erro
 	return users, rows.Err()
 }
 
+// Has reports whether there is a user with that id.
+func (s *Store) Has(ctx context.Context, id string) (there bool, err error) {
+	err = s.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM users WHERE id = ?)`, id).Scan(&there)
+	if err != nil {
+		return false, fmt.Errorf("look for a user: %w", err)
+	}
+	return there, nil
+}
+
+// HasGroup reports whether anybody is or was in the group.
+func (s *Store) HasGroup(ctx context.Context, kind, id string) (there bool, err error) {
+	err = s.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM memberships WHERE kind = ? AND group_id = ?)`, kind, id).Scan(&there)
+	if err != nil {
+		return false, fmt.Errorf("look for a group: %w", err)
+	}
+	return there, nil
+}
+
 // Shown is the part of a profile that others see: of who has a pseudonym, that.
 type Shown struct {
 	Number           uint32

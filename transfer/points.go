@@ -24,8 +24,8 @@ func (m mark) String() string { return hex.EncodeToString(m[:]) }
 // after is the mark behind the next record.
 func (m mark) after(p *pending) mark {
 	b := append(make([]byte, 0, 256), m[:]...)
-	b = append(b, p.UserID...)
-	b = append(b, 0) // no text has one in it
+	b = append(b, p.written...) // as it always was: a file is known by what it says
+	b = append(b, 0)            // no text has one in it
 	b = strconv.AppendInt(b, p.XP, 10)
 	b = append(b, 0)
 	b = strconv.AppendInt(b, p.MLCoins, 10)

@@ -55,6 +55,8 @@ type record struct {
 	Caller  string `json:"caller,omitzero"` // whose the key is
 	Rows    int64  `json:"rows,omitzero"`   // how many records the key covers: this and the next
 
+	written string // userId of points, as the input has it
+
 	unread bool // nothing else is known of it: it was not a record
 }
 
@@ -215,9 +217,10 @@ func (r *record) size() int {
 	return n
 }
 
-// check returns what is wrong with a record that was read, and fills in the type where it
-// can be told from the rest.
-func (r *record) check(line int) (wrong []*InputError) {
+// check returns what is wrong with a record that was read, fills in the type where it can
+// be told from the rest, and brings ids and names into the form that they are kept in. An
+// id that the database has, as known says, stays as it is.
+func (r *record) check(line int, known func(id string) bool) (wrong []*InputError) {
 	if r.unread {
 		return nil
 	}
@@ -248,39 +251,48 @@ func (r *record) check(line int) (wrong []*InputError) {
 			add(f.name, "does not belong to a record of the type "+r.Type+"; take it out")
 		}
 	}
-	r.checkType(add)
+	r.checkType(add, known)
 	return wrong
 }
 
-func (r *record) checkType(add func(field, message string)) {
+func (r *record) checkType(add func(field, message string), known func(id string) bool) {
+	id := func(field string, id *string) {
+		var fault string
+		*id, fault = rules.IDIn(*id, known)
+		add(field, fault)
+	}
 	switch r.Type {
 	case user:
-		add("id", rules.Identifier(r.ID))
+		id("id", &r.ID)
 		rules.CheckProfile(&r.Patch, add)
 		add("createdAt", checkTime(r.CreatedAt))
 	case friends:
-		add("userId", rules.Identifier(r.UserID))
-		add("otherId", rules.Identifier(r.OtherID))
+		id("userId", &r.UserID)
+		id("otherId", &r.OtherID)
 		add("since", checkTime(r.Since))
 	case limit:
-		if !rules.Board(r.Board) {
+		board, ok := rules.Board(r.Board)
+		if r.Board = board; !ok {
 			add("board", "has to be the name of a board, such as global or school:42")
 		}
 		if r.Top < 1 || r.Top > maxTop {
 			add("top", fmt.Sprintf("has to be from 1 to %d", maxTop))
 		}
 	case badge:
-		add("name", rules.Filled(r.Name, rules.MaxName))
+		name, fault := rules.Name(r.Name)
+		r.Name = name
+		add("name", fault)
 		if r.MinXP < 0 || r.MinXP > store.MaxTotal {
 			add("minXp", fmt.Sprintf("has to be from 0 to %d", int64(store.MaxTotal)))
 		}
 	case points:
+		r.written = r.UserID
+		id("userId", &r.UserID)
 		r.checkPoints(add)
 	}
 }
 
 func (r *record) checkPoints(add func(field, message string)) {
-	add("userId", rules.Identifier(r.UserID))
 	if r.XP == 0 && r.MLCoins == 0 {
 		add("xp", "is missing or 0; give the points to add or to take away")
 	}

@@ -41,6 +41,13 @@ test("defaults, and addresses with slashes at the end", () => {
   assert.equal(complete({ baseUrl: "http://127.0.0.1:8080" }).baseUrl, "http://127.0.0.1:8080");
 });
 
+test("a board is named as the service keeps it", () => {
+  assert.equal(complete({ board: " classroom: 7a\u00a0" }).board, "classroom:7a");
+  assert.equal(complete({ board: "friends:Jose\u0301" }).board, "friends:José");
+  assert.equal(complete({ board: "school: a:b " }).board, "school:a:b");
+  assert.throws(() => complete({ board: " \u00a0" }), /^TypeError: board is only white space/);
+});
+
 test("a module knows the service that it came from, also under a path", () => {
   for (const [module, want] of /** @type {[string | undefined, string | null][]} */ ([
     ["https://points.example.org/marcador/options.js", "https://points.example.org"],

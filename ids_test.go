@@ -1,0 +1,30 @@
+package main
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"marcador/store"
+)
+
+// verify lists people of an older database whose ids look the same, and finds no
+// difference for it.
+func TestVerify_twins(t *testing.T) {
+	db := filepath.Join(t.TempDir(), "m.db")
+	s, err := store.Open(t.Context(), db, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.PutProfiles(t.Context(), []store.Profile{{ID: "A1", Username: "Ana"}, {ID: "A1\u00a0", Username: "Ana"}, {ID: "A2", Username: "Leo"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	want := "\nnote: user ids that look the same and are not: \"A1\", \"A1\\u00a0\"\nno difference\n"
+	if got := printed(t, "verify", "--db", db); !strings.HasSuffix(got, want) {
+		t.Errorf("verify says %q, want %q", got, want)
+	}
+}
