@@ -160,3 +160,23 @@ func TestWatch_unreachable(t *testing.T) {
 		t.Errorf("after SIGTERM: %v", err)
 	}
 }
+
+// A watch whose place a newer stream of the user took says so, and leaves it the place.
+func TestWatch_replaced(t *testing.T) {
+	p := serveOn(t, "127.0.0.1:0", filepath.Join(t.TempDir(), "m.db"), "--max-streams-per-user", "1")
+	p.enrol(1)
+	token := tokenFor(t, "u1", "", time.Hour)
+	w := startWatch(t, "MARCADOR_TOKEN="+token, "--url", p.url)
+	w.next()
+	if e := <-device(t, p, token, ""); e.name != "authenticated" {
+		t.Fatalf("event = %+v", e)
+	}
+	w.errors.await(t, "took this one's place")
+	w.errors.await(t, "trying again in 1m")
+	if err := w.cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.cmd.Wait(); err != nil {
+		t.Errorf("after Ctrl-C: %v\n%s", err, w.errors)
+	}
+}

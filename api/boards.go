@@ -181,7 +181,7 @@ func (a *api) admit(ctx context.Context, board string) (asMember bool, err error
 	}
 	is, err := a.Live.IsMember(ctx, board, callerOf(ctx).UserID)
 	if err == nil && !is {
-		err = notMember()
+		err = notMember(board)
 	}
 	return is, err
 }
@@ -205,8 +205,9 @@ func tokenMissing() error {
 	return huma.ErrorWithHeaders(noToken(), http.Header{"WWW-Authenticate": {realm}})
 }
 
-func notMember() error {
-	return notMemberAs("board: it is for its members; be one, or use a token with the scope admin")
+// notMember names the board, since a stream may ask for several.
+func notMember(board string) error {
+	return notMemberAs("board: " + board + " is for its members; be one, or use a token with the scope admin")
 }
 
 func notMemberAs(detail string) error {

@@ -87,6 +87,13 @@ func (in *eventsInput) follows() ([]boardPeriod, *problem) {
 	return follows, nil
 }
 
+// comesBack reports whether the client has followed the stream before. Then a board that it
+// may not follow any more ends alone, as it would have in the stream before: a refusal would
+// end a browser's EventSource, and with it the other boards, for good.
+func (in *eventsInput) comesBack() bool {
+	return cmp.Or(in.LastEventID, in.SeenLater, in.Seen) != ""
+}
+
 // seen is the version that the client says it has seen, -1 for none of ours, and whether it
 // was told last that a newer stream took its place.
 func (in *eventsInput) seen(hub *sse.Hub) (version int64, replaced bool) {
@@ -184,6 +191,36 @@ func (a *api) extend(ctx context.Context, in *extendInput) (*extendOutput, error
 	return &extendOutput{extended{in.SocketID, caller.Expires.UTC().Format(live.TimeFormat)}}, nil
 }
 
+// rights are what the caller of a stream may follow.
+type rights struct {
+	asMember  map[string]bool   // by board that they may follow: whether it is membership that allows it
+	forbidden map[string]string // by board that they may not: the words for it
+	refusal   error             // of the first of these, as an answer
+}
+
+// rights looks at each of the boards once. A board that is not forbidden but can't be
+// followed for another reason is an error.
+func (a *api) rights(ctx context.Context, follows []boardPeriod) (rights, error) {
+	r := rights{asMember: map[string]bool{}, forbidden: map[string]string{}}
+	for i, f := range follows {
+		if i > 0 && follows[i-1].board == f.board {
+			continue // they are sorted
+		}
+		asMember, err := a.admit(ctx, f.board)
+		p, is := errors.AsType[*problem](err)
+		switch {
+		case is && p.Status == http.StatusForbidden:
+			r.forbidden[f.board] = "The token may not follow the board " + f.board + "; use one that may."
+			r.refusal = cmp.Or(r.refusal, err)
+		case err != nil:
+			return r, err
+		default:
+			r.asMember[f.board] = asMember
+		}
+	}
+	return r, nil
+}
+
 // renewal returns what a fresh token of the caller changes of their stream: each of its
 // boards is looked at as if it began now.
 func (a *api) renewal(ctx context.Context, socketID string, caller auth.Caller) (sse.Renewal, error) {
@@ -191,22 +228,20 @@ func (a *api) renewal(ctx context.Context, socketID string, caller auth.Caller) 
 	if err != nil {
 		return sse.Renewal{}, err //nolint:wrapcheck // fail knows it
 	}
+	var follows []boardPeriod
+	for _, board := range boards {
+		follows = append(follows, boardPeriod{board: board})
+	}
+	may, err := a.rights(context.WithValue(ctx, callerKey{}, caller), follows)
+	if err != nil {
+		return sse.Renewal{}, err
+	}
 	r := sse.Renewal{
 		Until: caller.StreamUntil(time.Now()), Session: sessionIn(ctx),
-		Forbidden: map[string]string{}, Rights: map[string]any{},
+		Forbidden: may.forbidden, Rights: map[string]any{},
 	}
-	ctx = context.WithValue(ctx, callerKey{}, caller)
-	for _, board := range boards {
-		asMember, err := a.admit(ctx, board)
-		p, refused := errors.AsType[*problem](err)
-		switch {
-		case refused && p.Status == http.StatusForbidden:
-			r.Forbidden[board] = "The fresh token may not follow the board " + board + "; use one that may."
-		case err != nil:
-			return r, err
-		default:
-			r.Rights[board] = live.AsMember(asMember)
-		}
+	for board, asMember := range may.asMember {
+		r.Rights[board] = live.AsMember(asMember)
 	}
 	return r, nil
 }
@@ -217,15 +252,12 @@ func (a *api) events(ctx context.Context, in *eventsInput) (*huma.StreamResponse
 	if p != nil {
 		return nil, p
 	}
-	asMember := map[string]bool{}
-	for _, f := range follows {
-		if _, done := asMember[f.board]; done {
-			continue
-		}
-		var err error
-		if asMember[f.board], err = a.admit(ctx, f.board); err != nil {
-			return nil, a.fail(ctx, err)
-		}
+	rights, err := a.rights(ctx, follows)
+	if err == nil && (!in.comesBack() || len(rights.asMember) == 0) {
+		err = rights.refusal
+	}
+	if err != nil {
+		return nil, a.fail(ctx, err)
 	}
 	stream := sse.Stream{
 		ID:      rand.Text(),
@@ -236,7 +268,10 @@ func (a *api) events(ctx context.Context, in *eventsInput) (*huma.StreamResponse
 		Expires: caller.StreamUntil(time.Now()),
 	}
 	stream.Resume, stream.Waits = in.seen(a.Live.Hub())
-	err := a.Streams.Check(stream) // before work is done for it
+	if stream.Forbidden = rights.forbidden; len(stream.Forbidden) > 0 {
+		stream.Resume = -1 // ids are of all the boards that were followed together
+	}
+	err = a.Streams.Check(stream) // before work is done for it
 	if errors.Is(err, sse.ErrReplaced) {
 		return &huma.StreamResponse{Body: func(ctx huma.Context) {
 			r, w := humago.Unwrap(ctx)
@@ -248,19 +283,10 @@ func (a *api) events(ctx context.Context, in *eventsInput) (*huma.StreamResponse
 	}
 	ctx, cancel := context.WithTimeout(ctx, a.Limits.Answer)
 	defer cancel()
-	boards := slices.Sorted(maps.Keys(asMember))
+	boards := slices.Sorted(maps.Keys(rights.asMember))
 	stream.Greeting = func(recovered bool) []byte { return a.greet(caller, stream.ID, boards, recovered) }
-	for _, f := range follows {
-		follow, err := a.Live.Follow(ctx, live.Follow{
-			Board: f.board, Period: f.period, User: caller.UserID, AsMember: asMember[f.board], Seen: stream.Resume,
-		})
-		if err != nil {
-			for _, other := range stream.Follows {
-				other.Leave()
-			}
-			return nil, a.fail(ctx, err)
-		}
-		stream.Follows = append(stream.Follows, follow)
+	if stream.Follows, err = a.follow(ctx, follows, rights, stream.Resume); err != nil {
+		return nil, a.fail(ctx, err)
 	}
 	return &huma.StreamResponse{Body: func(ctx huma.Context) {
 		r, w := humago.Unwrap(ctx)
@@ -272,6 +298,28 @@ func (a *api) events(ctx context.Context, in *eventsInput) (*huma.StreamResponse
 		}
 		*runOf(r.Context()) = run
 	}}, nil
+}
+
+// follow returns what a stream of the caller follows, of all that they may follow, or the
+// error that ends it.
+func (a *api) follow(ctx context.Context, boards []boardPeriod, may rights, seen int64) (follows []sse.Follow, err error) {
+	for _, f := range boards {
+		asMember, ok := may.asMember[f.board]
+		if !ok {
+			continue
+		}
+		follow, err := a.Live.Follow(ctx, live.Follow{
+			Board: f.board, Period: f.period, User: callerOf(ctx).UserID, AsMember: asMember, Seen: seen,
+		})
+		if err != nil {
+			for _, other := range follows {
+				other.Leave()
+			}
+			return nil, err //nolint:wrapcheck // fail knows it
+		}
+		follows = append(follows, follow)
+	}
+	return follows, nil
 }
 
 func (a *api) greet(caller auth.Caller, socketID string, boards []string, recovered bool) []byte {

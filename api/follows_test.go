@@ -293,3 +293,38 @@ func TestEvents_replaced(t *testing.T) {
 		f.untilStreams(8)
 	})
 }
+
+// A stream that comes back is told which of its boards it may not follow any more, and goes
+// on with the others. It is refused when none is left, and a first request in any case.
+func TestEvents_comesBackWithoutABoard(t *testing.T) {
+	onBothTransports(t, sse.Options{}, func(t *testing.T, f *fixture) {
+		f.school("42", "ana", "leo")
+		ana, query := f.token("ana", ""), "board=global&board=school:42&board=school:42&period=daily&period=daily&period=weekly"
+		s := f.follow(ana, query)
+		for range 3 {
+			s.until("leaderboard:updated")
+		}
+		s.end()
+		f.school("7", "ana")
+		back := f.follow(ana, query, "Last-Event-ID", s.id)
+		if e := back.next(); e.name != "authenticated" || !slices.Equal(e.Boards, []string{"global"}) {
+			t.Fatalf("event = %+v", e)
+		}
+		if e := back.next(); e.Code != "forbidden" || e.Board != "school:42" {
+			t.Fatalf("event = %+v", e)
+		}
+		if e := back.next(); e.name != "leaderboard:updated" || e.Board != "global" {
+			t.Fatalf("event = %+v", e)
+		}
+		f.must(nil, http.MethodPost, "/v1/users/leo/xp", `{"xp":5}`)
+		if e := back.until("leaderboard:updated"); e.Board != "global" {
+			t.Errorf("event = %+v", e)
+		}
+		a := f.do(ana, http.MethodGet, "/v1/events?"+query, "")
+		a.wantProblem(t, http.StatusForbidden, "not_a_member", "board")
+		if !bytes.Contains(a.body, []byte("school:42 is for its members")) {
+			t.Errorf("which board it is, is not said: %s", a.body)
+		}
+		f.do(ana, http.MethodGet, "/v1/events?board=school:42", "", "Last-Event-ID", s.id).wantProblem(t, http.StatusForbidden, "not_a_member", "board")
+	})
+}

@@ -192,7 +192,7 @@ func (a *api) failAt(ctx context.Context, err error, field func(int, string) str
 		return problemOf(http.StatusNotFound, "not_on_board",
 			"around: this user is not on the board in this period; give another, or leave around out", fault{"around", "not on the board"})
 	case errors.Is(err, live.ErrNotMember):
-		return notMember()
+		return notMember("it")
 	case errors.Is(err, live.ErrNotClosed):
 		return problemOf(http.StatusNotFound, "unknown_period",
 			"start: no period of this kind (see the parameter period) that has it is closed, or it is not kept any more; without start the answer is the list", fault{"start", "no closed period"})

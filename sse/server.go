@@ -113,6 +113,10 @@ type Stream struct {
 	// Follows are the topics.
 	Follows []Follow
 
+	// Forbidden are the names of topics that were asked for and may not be followed, with
+	// the words for the client. It is told of them first.
+	Forbidden map[string]string
+
 	// Format is how the client takes events.
 	Format Format
 

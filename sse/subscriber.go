@@ -2,6 +2,7 @@ package sse
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -228,6 +229,9 @@ func (s *subscriber) open(server *Server, stream Stream) (begin [][]byte) {
 		}
 	}
 	begin = s.put(begin, s.format.greeting(server.retry(), stream.Greeting(recovered)))
+	for _, name := range slices.Sorted(maps.Keys(stream.Forbidden)) {
+		begin = s.put(begin, s.format.own(Forbidden(name, stream.Forbidden[name]), ""))
+	}
 	views := server.hub.now(topics)
 	for i, from := range stream.Follows {
 		f, v := &s.follows[i], &views[i]

@@ -26,6 +26,9 @@ const (
 	firstWait = 500 * time.Millisecond
 	lastWait  = 30 * time.Second
 
+	// replacedWait is how long is waited after a newer stream of the user took the place.
+	replacedWait = time.Minute
+
 	// maxEvent bounds an event, in bytes. A thousand rows with long names take less.
 	maxEvent = 8 << 20
 )
@@ -160,6 +163,8 @@ func read(e *sse.Event) (n news, err error) {
 			return news{}, &refusal{"the token has expired; give a fresh one with --token or MARCADOR_TOKEN"}
 		case "forbidden":
 			return news{}, &refusal{fmt.Sprintf("--board: %s", why.Message)}
+		case "replaced":
+			return news{}, &later{why.Message, replacedWait}
 		}
 		return news{}, errors.New(why.Message)
 	}
