@@ -64,7 +64,10 @@ export type Status = "connecting" | "live" | "stale" | "offline" | "polling" | "
 export interface Problem {
   /** HTTP status, or 0 where there was no answer. */
   readonly status: number;
-  /** The server's stable code, or `network`, `token`, `malformed`, `gap`, `closed`. */
+  /**
+   * The server's stable code, or `network`, `token`, `malformed`, `gap`, `closed`; `cors` where the service is there
+   * and does not let this site call it, `csp` where the page's own policy does not.
+   */
   readonly code: string;
   readonly message: string;
 }

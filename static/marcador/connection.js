@@ -5,6 +5,7 @@
 /** @import { Service } from "./http.js" */
 /** @import { StreamEvent } from "./sse.js" */
 
+import { BLOCKED } from "./blocked.js";
 import { keyOf, streamOf } from "./boards.js";
 import * as check from "./check.js";
 import { Gap } from "./held.js";
@@ -372,7 +373,7 @@ export class Connection {
     if (expired || ending.status === 401 || ending.status === 403) {
       // A token that is refused is not sent again soon; what may be read without one still is.
       console.warn("marcador: the stream was refused:", ending.message);
-      if (ending.status !== 403) this.service.dropToken();
+      if (ending.status !== 403) this.service.dropToken(ending);
       this.#set({ status: "readonly" });
       this.#tryLater(ending);
       return;
@@ -395,7 +396,7 @@ export class Connection {
     this.#breaks += 1;
     if (ending.code === "gap" && this.#breaks === 1) {
       this.open("soon");
-    } else if (this.#failures > TRIES || NEVER.has(ending.status)) {
+    } else if (this.#failures > TRIES || NEVER.has(ending.status) || BLOCKED.has(ending.code)) {
       this.#set({ status: "offline", error: ending.problem });
       this.#tryLater(ending);
     } else {

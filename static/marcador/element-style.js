@@ -304,6 +304,7 @@ tr.own > :first-child { box-shadow: inset 0.25em 0 var(--accent); }
 }
 .rows.broken { min-height: 10em; }
 .notice p:first-child { font-weight: 600; }
+.notice p { overflow-wrap: anywhere; }
 .notice p + p { color: var(--quiet); }
 .footer {
   flex: none;

@@ -5,6 +5,7 @@
 
 import { fitScores, say } from "./cells.js";
 import { ownPlace } from "./element-own.js";
+import { refusal } from "./element-refusal.js";
 import { make, Rows } from "./element-rows.js";
 
 /** More than this are below the fold anyway; their height is kept free without them. */
@@ -18,6 +19,7 @@ export class View {
 
   #voice;
   #settings;
+  #reader;
   #shown = /** @type {readonly Entry[] | null} */ (null);
   #lastUpdated = /** @type {string | null} */ (null);
 
@@ -47,6 +49,7 @@ export class View {
   constructor(voice, settings, label, reader, act) {
     this.#voice = voice;
     this.#settings = settings;
+    this.#reader = reader;
     const { words } = voice;
     const { board, period, rows, wrong } = settings;
     const named = label || voice.nameOf(board);
@@ -190,11 +193,8 @@ export class View {
   }
 
   /** Says why there is nothing to see, and what helps. @param {Problem} problem */
-  #refused({ status }) {
-    const { words } = this.#voice;
-    if (status === 401) this.#say(words.closed, words.closedHelp);
-    else if (status === 403) this.#say(words.forbidden, words.forbiddenHelp);
-    else this.#say(words.lost, words.lostHelp);
+  #refused(problem) {
+    this.#say(...refusal(problem, this.#voice, this.#settings.baseUrl, this.#reader));
   }
 
   /** @param {Settings["wrong"][number]} wrong */

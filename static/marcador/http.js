@@ -1,6 +1,7 @@
 // @ts-check
 /** @import { Problem } from "../marcador.d.ts" */
 
+import { whyNoAnswer } from "./blocked.js";
 import { claimsOf, lifeOf, personOf } from "./token.js";
 
 /** Longest wait that a server may ask for, in milliseconds. */
@@ -85,6 +86,8 @@ export class Service {
   #baseUrl;
   #getToken;
   #token = /** @type {string | null | undefined} */ (undefined);
+  /** Why the last token was dropped. */
+  #dropped = /** @type {Refusal | null} */ (null);
   #asking = /** @type {Promise<string | null> | undefined} */ (undefined);
   /** The user of the last token that named one. */
   #sub = /** @type {string | null} */ (null);
@@ -147,8 +150,10 @@ export class Service {
     this.#token = undefined;
   }
 
-  /** Goes on without a token, until `forgetToken`. */
-  dropToken() {
+  /** Goes on without a token, until `forgetToken`. @param {Refusal} reason */
+  dropToken(reason) {
+    const given = this.#getToken !== undefined && this.#token !== null;
+    this.#dropped = given ? new Refusal(401, reason.code, reason.message) : null;
     this.#token = null;
   }
 
@@ -169,9 +174,13 @@ export class Service {
         credentials: "same-origin",
         cache: "no-cache",
         signal,
+      }).catch(async (cause) => {
+        throw signal.aborted ? cause : await whyNoAnswer(this, cause);
       });
       if (response.ok) return response;
       const refusal = await refusalOf(response);
+      // Why the token was refused says more than that now there is none.
+      if (refusal.status === 401 && token === null && this.#dropped !== null) throw this.#dropped;
       if (refusal.status !== 401 || token === null || again) throw refusal;
       if (this.#token === token) this.forgetToken();
       const next = await this.token();
@@ -187,6 +196,7 @@ export class Service {
         const token = (await within(PATIENCE, ask?.())) || null;
         if (token !== null && typeof token !== "string") throw new TypeError("it gave no text");
         this.#token = token;
+        this.#dropped = null;
         if (token !== null) this.#meet(token);
         return token;
       } catch (cause) {

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MarcadorBoard } from "../marcador/element.js";
+import { refusal } from "../marcador/element-refusal.js";
 import { homeOf, settings } from "../marcador/element-settings.js";
 import { speak } from "../marcador/words.js";
 
@@ -95,4 +96,23 @@ test("the first language that is spoken is spoken, in the reader's region", () =
     speak(["en"]).ago("2025-11-28T18:30:00.000Z", Date.parse("2025-11-28T18:32:05Z")),
     /^2 min/,
   );
+});
+
+test("what keeps a board from showing is said with what helps", () => {
+  const there = "https://points.example.org";
+  /** @param {number} status @param {string} code @param {string} baseUrl @param {boolean} reader */
+  const said = (status, code, baseUrl = there, reader = false) =>
+    refusal({ status, code, message: "" }, speak(["en"]), baseUrl, reader).join(" ");
+  // Node has no page, as little as a file that was opened without a server has an origin.
+  assert.match(said(0, "cors"), /A file that was opened without a server/);
+  assert.match(said(0, "csp"), /adds https:\/\/points\.example\.org to connect-src/);
+  assert.match(said(0, "network"), /could not be read/);
+  assert.match(said(503, "busy"), /could not be read/);
+  assert.match(said(404, "unknown_board"), /no such leaderboard.*board and src/);
+  assert.match(said(422, "invalid_input"), /no such leaderboard/);
+  assert.match(said(403, "not_a_member"), /add you to the group/);
+  assert.match(said(401, "token_missing"), /getToken/);
+  assert.match(said(401, "token_missing", there, true), /Sign in with your account/);
+  assert.match(said(401, "token_missing", "/points"), /Sign in with your account/);
+  assert.match(said(401, "token_invalid", there, true), /did not accept your session/);
 });
