@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -46,13 +47,31 @@ board.subscribe(note);
 note();
 </script></html>`
 
+// ofClasses is a teacher's page: a tag for each of seven classes, each with a getToken of its own.
+const ofClasses = `<!doctype html><html lang="es"><title>classes</title>
+<script type="module" src="/marcador/element.js"></script>
+<main></main>
+<script>
+const getToken = async () => (await fetch("/token?user=teacher")).text();
+const told = [];
+addEventListener("marcador-status", ({ detail }) => told.push(detail.status));
+for (let i = 0; i < 7; i++) {
+	const one = document.createElement("marcador-board");
+	one.setAttribute("board", "classroom:c" + i);
+	one.getToken = async () => getToken();
+	document.querySelector("main").append(one);
+}
+</script></html>`
+
 // ofReaders is a service with such a page, at one address with it.
 type ofReaders struct {
 	*httptest.Server
 	p        *program
-	streams  atomic.Int32 // open now
-	asked    atomic.Int32 // streams asked for so far
-	extended atomic.Int32 // tokens handed to live streams
+	streams  atomic.Int32                  // open now
+	asked    atomic.Int32                  // streams asked for so far
+	extended atomic.Int32                  // tokens handed to live streams
+	away     atomic.Bool                   // the API answers 502
+	held     atomic.Pointer[chan struct{}] // streams wait until it is closed, as behind something that keeps them back
 }
 
 func openReaders(tb testing.TB, ttl time.Duration, flags ...string) *ofReaders {
@@ -76,11 +95,27 @@ func openReaders(tb testing.TB, ttl time.Duration, flags ...string) *ofReaders {
 		ErrorHandler:  func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/", proxy)
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		if s.away.Load() && strings.HasPrefix(r.URL.Path, "/v1/") {
+			w.WriteHeader(http.StatusBadGateway)
+			return
+		}
+		proxy.ServeHTTP(w, r)
+	})
 	mux.HandleFunc("GET /v1/events", func(w http.ResponseWriter, r *http.Request) {
 		s.asked.Add(1)
 		s.streams.Add(1)
 		defer s.streams.Add(-1)
+		if held := s.held.Load(); held != nil {
+			select {
+			case <-*held:
+			case <-r.Context().Done():
+			}
+		}
+		if s.away.Load() {
+			w.WriteHeader(http.StatusBadGateway)
+			return
+		}
 		proxy.ServeHTTP(w, r)
 	})
 	mux.HandleFunc("POST /v1/events/{socketId}/token", func(w http.ResponseWriter, r *http.Request) {
@@ -90,6 +125,10 @@ func openReaders(tb testing.TB, ttl time.Duration, flags ...string) *ofReaders {
 	mux.HandleFunc("GET /client", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		fmt.Fprint(w, ofClient)
+	})
+	mux.HandleFunc("GET /classes", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		fmt.Fprint(w, ofClasses)
 	})
 	mux.HandleFunc("GET /token", func(w http.ResponseWriter, r *http.Request) {
 		token, err := signer.Sign(auth.Caller{UserID: r.FormValue("user")}, ttl)

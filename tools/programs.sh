@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Sees to it that the programs are here which the tests start: curl, nginx (on PATH or in
-# /usr/sbin), strace (on Linux), and a browser, which is $CHROMIUM or else chromium on PATH.
+# /usr/sbin), strace (on Linux), and two browsers, which are $CHROMIUM, or else chromium on PATH, and
+# $FIREFOX, or else firefox-esr or firefox on PATH.
 # Where it may use apt-get, it installs what is missing.
 set -euo pipefail
 
@@ -13,15 +14,20 @@ if [[ -n ${CHROMIUM:-} ]] && ! command -v "$CHROMIUM" >/dev/null; then
   fail "CHROMIUM is \"$CHROMIUM\", which can't be run: let it name a Chromium or Chrome, or unset it"
 fi
 
+if [[ -n ${FIREFOX:-} ]] && ! command -v "$FIREFOX" >/dev/null; then
+  fail "FIREFOX is \"$FIREFOX\", which can't be run: let it name a Firefox, or unset it"
+fi
+
 missing=()
 command -v "${CHROMIUM:-chromium}" >/dev/null || missing+=(chromium)
+command -v "${FIREFOX:-firefox-esr}" >/dev/null || command -v firefox >/dev/null || missing+=(firefox-esr)
 command -v curl >/dev/null || missing+=(curl)
 [[ $(uname -s) != Linux ]] || command -v strace >/dev/null || missing+=(strace)
 PATH=$PATH:/usr/sbin command -v nginx >/dev/null || missing+=(nginx)
 if [[ ${#missing[@]} -eq 0 ]]; then
   exit 0
 fi
-by_hand="install it by hand (Debian: apt-get install ${missing[*]}), or let CHROMIUM name a Chromium or Chrome"
+by_hand="install it by hand (Debian: apt-get install ${missing[*]}), or let CHROMIUM name a Chromium or Chrome, and FIREFOX a Firefox"
 
 root=(env)
 if [[ $(id -u) -ne 0 ]]; then
