@@ -2,7 +2,7 @@
 /** @import { Problem } from "../marcador.d.ts" */
 /** @import { Voice } from "./words.js" */
 
-import { NEVER } from "./connection.js";
+import { NEVER } from "./refused.js";
 
 /** What a `<marcador-board>` says in its place for the owner of the site that it stands on. */
 const es = {
