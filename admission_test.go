@@ -301,3 +301,19 @@ func (p *program) ask(t *testing.T, method, path string, headers ...string) *htt
 	}
 	return res
 }
+
+// The flag names whose word counts, and a name that is none is refused with the remedy.
+func TestTrustProxy(t *testing.T) {
+	for list, secure := range map[string]bool{"": true, "loopback": true, "127.0.0.1,10.0.0.0/8": true, "none": false, "10.0.0.7": false} {
+		var flags []string
+		if list != "" {
+			flags = []string{"--trust-proxy", list}
+		}
+		p := serveOn(t, "127.0.0.1:0", filepath.Join(t.TempDir(), "m.db"), flags...)
+		p.client = http.DefaultClient
+		res := p.ask(t, http.MethodPost, "/v1/session", "Authorization", "Bearer "+tokenFor(t, "u1", "", time.Hour), "X-Forwarded-Proto", "https")
+		if got := res.Cookies(); len(got) != 1 || got[0].Secure != secure {
+			t.Errorf("--trust-proxy %q: cookies = %v, want Secure %t", list, got, secure)
+		}
+	}
+}

@@ -213,6 +213,7 @@ func TestStartErrors(t *testing.T) {
 		"key too short":     {secret[:31], good, "--jwt-secret has 31 bytes; it needs 32"},
 		"port taken":        {secret, append(good, "--addr", taken.Addr().String()), "taken by another program"},
 		"address":           {secret, append(good, "--addr", "nonsense"), "--addr"},
+		"proxy":             {secret, append(good, "--trust-proxy", "proxy.lan"), `--trust-proxy: "proxy.lan" is no address; give one such as 10.0.0.7`},
 		"folder missing":    {secret, append(good, "--db", filepath.Join(folder, "no", "m.db")), "does not exist"},
 		"not a database":    {secret, append(good, "--db", letter), "not an SQLite database"},
 		"throttle below 0":  {secret, append(good, "--throttle", "-1s"), "--throttle"},

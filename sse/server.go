@@ -41,7 +41,7 @@ type Options struct {
 //
 // A stream over HTTP/1 and a bare TCP connection is taken over from net/http where
 // the system has epoll and ConnContext is set: one of a few goroutines then writes to its socket, and
-// nothing is left of it but a descriptor and some 700 bytes. All others are
+// nothing is left of it but a descriptor and less than a kilobyte. All others are
 // written by their requests' goroutines.
 type Server struct {
 	hub    *Hub
