@@ -155,15 +155,15 @@ type roster struct {
 	seen      stamp                         // of the last points of a member who is not hidden, up to a version
 }
 
-// readRoster reads a board's members and its baseline from the database. The points that
-// it has seen are those up to the version.
+// readRoster reads a board's members and its baseline from the database. Points count as
+// seen up to the version.
 func (s *Service) readRoster(ctx context.Context, name string, t terms, version int64) (*roster, error) {
 	ros := &roster{}
-	last := int64(0)
-	err := s.store.Members(ctx, name, version, func(st *store.Standing) error {
+	var seen []uint32
+	err := s.store.Members(ctx, name, func(st *store.Standing) error {
 		ros.members = append(ros.members, st.User)
 		if !st.Hidden {
-			last = max(last, st.Last)
+			seen = append(seen, st.User)
 		}
 		for p := range ros.then {
 			if it, there := t.then(store.Period(p), st); there {
@@ -172,10 +172,10 @@ func (s *Service) readRoster(ctx context.Context, name string, t terms, version 
 		}
 		return nil
 	})
-	if err == nil && last > 0 {
-		var row store.Stamp
-		row, err = s.store.RowStamp(ctx, last)
-		ros.seen = stampOf(row)
+	if err == nil && version > 0 {
+		var last store.Stamp
+		last, err = s.store.LastOf(ctx, seen, version)
+		ros.seen = stampOf(last)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("load board %q: %w", name, err)

@@ -186,3 +186,23 @@ func TestService_version_limited(t *testing.T) {
 		}
 	})
 }
+
+// That a hidden person has been told of their own move does not make others wait.
+func TestService_hidden_throttle(t *testing.T) {
+	inBubble(t, live.Options{Throttle: 10 * time.Second}, func(_ *testing.T, f *fixture) {
+		f.in("1", "a", "b")
+		f.enrol(live.Profile{ID: "hid", Hidden: true}, "1")
+		f.give("a", 50)
+		watcher := f.followBoard(live.Follow{Board: "school:1", Period: live.AllTime, User: "b", Seen: -1}, 0)
+		defer watcher.leave()
+		own := f.followBoard(live.Follow{Board: "school:1", Period: live.AllTime, User: "hid", Seen: -1}, 0)
+		defer own.leave()
+		watcher.want("0s: 1 a:50 2 b:0 ")
+		time.Sleep(20 * time.Second)
+		f.give("hid", 60)
+		own.want("0s: 1 a:50 2 b:0 ", "20s: rank 3>1 +60")
+		time.Sleep(time.Second)
+		f.give("a", 1)
+		watcher.want("21s: 1 a:51 2 b:0 ")
+	})
+}

@@ -240,8 +240,8 @@ func (m *model) compareBoard(board string, period live.Period) {
 		t.Fatalf("%s %s:\n got %s\nwant %s", board, period, got, want)
 	}
 	// A version is of one state, and never goes back, not even with a restart.
-	was, same := m.known[board+period.String()], false
-	if same = said(was.Entries) == said(p.Entries); p.Version < was.Version || !same && p.Version == was.Version && was.Entries != nil {
+	was := m.known[board+period.String()]
+	if same := said(was.Entries) == said(p.Entries); p.Version < was.Version || !same && p.Version == was.Version && was.Entries != nil {
 		t.Fatalf("%s %s: version %d has\n%s\nand version %d had\n%s", board, period, p.Version, said(p.Entries), was.Version, said(was.Entries))
 	}
 	if p.LastUpdated.Before(was.LastUpdated) {

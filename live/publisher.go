@@ -122,11 +122,12 @@ func (a *attempt) end() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.scheduled = false
-	if now := time.Now(); a.is {
+	if now := time.Now(); a.news.State != nil || a.told.openly {
 		p.last = now
 	} else if p.r.s.opts.Throttle > 0 {
-		// A change that is news must not wait a window for one that was not; but to
-		// look must not take more than a tenth of the time, either.
+		// A change that is news must not wait a window for one that was not, or that only a
+		// hidden user was told of: others would know by the wait. But to look must not take
+		// more than a tenth of the time, either.
 		p.idle = now.Add(10 * now.Sub(a.began))
 	}
 	if a.err != nil {

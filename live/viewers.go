@@ -24,6 +24,7 @@ type place struct {
 	rank   int
 	xp     int64 // in total
 	member bool  // of the board
+	hidden bool  // the user, from all others
 }
 
 // viewers are the users who follow a ranking: each is told when their own rank
@@ -105,6 +106,7 @@ type notes struct {
 	seen    int64   // of the last change that others see
 	places  []place // by slot
 	moved   bool    // somebody's rank has, or somebody is no member any more
+	openly  bool    // of somebody whom others see
 }
 
 func newViewers(r *ranking) *viewers {
@@ -180,7 +182,9 @@ func (v *viewers) notes() notes {
 		}
 		now := v.place(one.user)
 		n.places[one.slot] = now
-		n.moved = n.moved || one.apart || now.rank != one.told.rank || now.member != one.told.member
+		moved := one.apart || now.rank != one.told.rank || now.member != one.told.member
+		n.moved = n.moved || moved
+		n.openly = n.openly || moved && !now.hidden
 		one.noted = n.version
 		one.history.add(n.seen, n.version, now.rank)
 	}
@@ -205,7 +209,7 @@ func (v *viewers) place(user string) place {
 	if !ok {
 		return place{member: v.r.b.members == nil}
 	}
-	at := place{xp: v.r.s.global.rankings[AllTime].rank.Score(number), member: v.r.b.has(number)}
+	at := place{xp: v.r.s.global.rankings[AllTime].rank.Score(number), member: v.r.b.has(number), hidden: v.r.s.people.isHidden(number)}
 	if at.member {
 		at.rank = v.r.rank.Rank(number)
 	}

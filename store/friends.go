@@ -151,7 +151,7 @@ func (t *tx) friendship(ctx context.Context, id, other string) (*Friendship, err
 		return nil, refuse(OwnFriend, 0, "other", "nobody can be a friend of themselves; give another user")
 	}
 	var err error
-	if f.A, err = t.numberOf(ctx, id, "id"); err != nil {
+	if f.A, err = t.numberOf(ctx, id); err != nil {
 		return nil, err
 	}
 	err = t.conn.QueryRowContext(ctx, `SELECT number FROM users WHERE id = ?`, other).Scan(&f.B)

@@ -18,7 +18,7 @@ func friendsOf(tb testing.TB, s *store.Store, id string) string {
 		tb.Fatal(err)
 	}
 	var list []string
-	err = s.Members(tb.Context(), "friends:"+id, s.Seq(), func(st *store.Standing) error {
+	err = s.Members(tb.Context(), "friends:"+id, func(st *store.Standing) error {
 		if st.User != u.Number {
 			list = append(list, fmt.Sprint(st.User))
 		}

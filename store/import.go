@@ -25,7 +25,7 @@ func IsImportKey(key string) bool { return strings.HasPrefix(key, importMark) }
 func (s *Store) Unknown(ctx context.Context, ids []string) (indexes []int, err error) {
 	err = s.do(ctx, 1, func(ctx context.Context, t *tx) error {
 		for i, id := range ids {
-			_, err := t.numberOf(ctx, id, "id")
+			_, err := t.numberOf(ctx, id)
 			if _, refused := errors.AsType[*Error](err); refused {
 				indexes = append(indexes, i)
 			} else if err != nil {

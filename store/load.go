@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -89,7 +90,6 @@ type Standing struct {
 	Since       int64 // when the user was first seen on the board; Unix milliseconds
 	XP, Reached int64
 	Windows     [Ending]Window
-	Last        int64 // of Members: the seq of the user's last row in the ledger, up to the seq that was given
 }
 
 // In returns what the user had gained in the period that began then, and the seq with
@@ -115,26 +115,23 @@ func (st *Standing) At(p Period, start int64) (xp, reached int64) {
 
 // Members calls yield with every member of a board: of the group that its name has
 // behind its kind, or, of the kind friends, of the user and the friends that count.
-func (s *Store) Members(ctx context.Context, board string, upTo int64, yield func(st *Standing) error) error {
+func (s *Store) Members(ctx context.Context, board string, yield func(st *Standing) error) error {
 	kind, id, _ := strings.Cut(board, ":")
 	if kind == Friends {
 		return s.standings(ctx, `
-			SELECT u.number, u.hidden, max(u.seen_since, m.since), t.xp, t.reached, `+windows+`, `+last+`
+			SELECT u.number, u.hidden, max(u.seen_since, m.since), t.xp, t.reached, `+windows+`
 			FROM (SELECT user, since FROM `+s.friendsOf+`
 			      UNION ALL SELECT number, 0 FROM users WHERE id = ?1) m
-			JOIN users u ON u.number = m.user JOIN totals t ON t.user = m.user`, yield, id, upTo)
+			JOIN users u ON u.number = m.user JOIN totals t ON t.user = m.user`, yield, id)
 	}
 	return s.standings(ctx, `
-		SELECT u.number, u.hidden, max(u.seen_since, m.since), t.xp, t.reached, `+windows+`, `+last+`
+		SELECT u.number, u.hidden, max(u.seen_since, m.since), t.xp, t.reached, `+windows+`
 		FROM memberships m JOIN users u ON u.number = m.user JOIN totals t ON t.user = m.user
-		WHERE m.kind = ?1 AND m.group_id = ?3 AND m.until IS NULL`, yield, kind, upTo, id)
+		WHERE m.kind = ? AND m.group_id = ? AND m.until IS NULL`, yield, kind, id)
 }
 
 // Friends is the kind of the boards of friends.
 const Friends = "friends"
-
-// last is of the last row of a member in the ledger, up to the seq ?2.
-const last = `(SELECT seq FROM ledger WHERE user = m.user AND seq <= ?2 ORDER BY seq DESC LIMIT 1)`
 
 const windows = `
 	t.day, t.day_xp, t.day_reached, t.prior_day, t.prior_day_xp,
@@ -150,7 +147,6 @@ func (s *Store) standings(ctx context.Context, query string, yield func(*Standin
 			w := row[5+5*i:]
 			st.Windows[i] = Window{number(w[0]), number(w[1]), number(w[2]), number(w[3]), number(w[4])}
 		}
-		st.Last = number(row[5+5*len(st.Windows)])
 		return yield(&st)
 	}, query, args...)
 }
@@ -262,26 +258,48 @@ func (s *Store) XPAt(ctx context.Context, userID string, seq int64) (xp int64, e
 
 // LastSeen returns the ledger's last row, up to a seq, of a user who is not hidden; the
 // zero value for none. O(1) and the rows of hidden users behind it.
-func (s *Store) LastSeen(ctx context.Context, upTo int64) (Stamp, error) {
-	return s.stampOf(ctx, `SELECT l.seq, l.at FROM ledger l CROSS JOIN users u ON u.number = l.user AND NOT u.hidden
+func (s *Store) LastSeen(ctx context.Context, upTo int64) (last Stamp, err error) {
+	return last, s.each(ctx, func(row []driver.Value) error {
+		last = Stamp{number(row[0]), time.UnixMilli(number(row[1])).UTC()}
+		return nil
+	}, `
+		SELECT l.seq, l.at FROM ledger l CROSS JOIN users u ON u.number = l.user AND NOT u.hidden
 		WHERE l.seq <= ? ORDER BY l.seq DESC LIMIT 1`, upTo)
 }
 
-// RowStamp returns when the ledger's row with that seq was written; the zero value where
-// it is gone.
-func (s *Store) RowStamp(ctx context.Context, seq int64) (Stamp, error) {
-	return s.stampOf(ctx, `SELECT seq, at FROM ledger WHERE seq = ?`, seq)
-}
-
-func (s *Store) stampOf(ctx context.Context, query string, seq int64) (Stamp, error) {
-	var at int64
-	var is Stamp
-	err := s.read.QueryRowContext(ctx, query, seq).Scan(&is.Seq, &at)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return Stamp{}, fmt.Errorf("read a time in the ledger: %w", err)
+// LastOf returns the ledger's last row, up to a seq, of any of the users; the zero value
+// for none. Of many users one has written lately, most likely: that is looked at first.
+// Else O(users).
+func (s *Store) LastOf(ctx context.Context, users []uint32, upTo int64) (last Stamp, err error) {
+	const many = 500 // as many looks into an index take as long as reading ten times as many rows
+	take := func(row []driver.Value) {
+		if seq := number(row[0]); seq > last.Seq {
+			last = Stamp{seq, time.UnixMilli(number(row[1])).UTC()}
+		}
 	}
-	if err == nil {
-		is.At = time.UnixMilli(at).UTC()
+	if len(users) > many {
+		is := make(map[uint32]struct{}, len(users))
+		for _, user := range users {
+			is[user] = struct{}{}
+		}
+		err = s.each(ctx, func(row []driver.Value) error {
+			if _, one := is[uint32(number(row[2]))]; one {
+				take(row)
+			}
+			return nil
+		}, `SELECT seq, at, user FROM ledger WHERE seq <= ? ORDER BY seq DESC LIMIT ?`, upTo, int64(10*many))
+		if err != nil || last.Seq > 0 {
+			return last, err
+		}
 	}
-	return is, nil
+	list, err := json.Marshal(users)
+	if err != nil {
+		return last, fmt.Errorf("read last rows: %w", err)
+	}
+	return last, s.each(ctx, func(row []driver.Value) error {
+		take(row)
+		return nil
+	}, `
+		SELECT l.seq, l.at FROM json_each(?) u CROSS JOIN ledger l ON l.seq = (
+			SELECT seq FROM ledger WHERE user = u.value AND seq <= ? ORDER BY seq DESC LIMIT 1)`, string(list), upTo)
 }

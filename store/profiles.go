@@ -72,7 +72,7 @@ func (s *Store) PatchProfiles(ctx context.Context, patches []Patch) (created []b
 // no such user.
 func (s *Store) PatchProfile(ctx context.Context, p Patch) error {
 	return s.do(ctx, 1, func(ctx context.Context, t *tx) error {
-		if _, err := t.numberOf(ctx, p.ID, "id"); err != nil {
+		if _, err := t.numberOf(ctx, p.ID); err != nil {
 			return err
 		}
 		_, err := t.changeProfiles(ctx, []Patch{p}, mergeGroups)

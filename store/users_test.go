@@ -268,7 +268,7 @@ func TestStore_Members(t *testing.T) {
 	members := func(board, want string) {
 		t.Helper()
 		var got []string
-		if err := s.Members(t.Context(), board, s.Seq(), func(st *store.Standing) error {
+		if err := s.Members(t.Context(), board, func(st *store.Standing) error {
 			got = append(got, fmt.Sprintf("%d:%d", st.User, (st.Since-began.UnixMilli())/60_000))
 			return nil
 		}); err != nil {
@@ -409,4 +409,42 @@ func TestStore_PutProfiles_addedByHand(t *testing.T) {
 		t.Fatalf("PutProfiles() = %v, %v, want an old one and a new one", created, err)
 	}
 	give(t, s, "u1", 5)
+}
+
+// The last row of any of the users is found whether one of many has written lately or not.
+func TestStore_LastOf(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "m.db"), store.Options{})
+	var many []uint32
+	var profiles []store.Profile
+	for i := range 600 {
+		many = append(many, uint32(i+1))
+		profiles = append(profiles, store.Profile{ID: fmt.Sprint("u", i+1), Username: "x"})
+	}
+	if _, err := s.PutProfiles(t.Context(), append(profiles, store.Profile{ID: "else", Username: "x"})); err != nil {
+		t.Fatal(err)
+	}
+	first, second := give(t, s, "u5", 1).Seq, give(t, s, "u6", 1).Seq
+	want := func(users []uint32, upTo, want int64) {
+		t.Helper()
+		if got, err := s.LastOf(t.Context(), users, upTo); err != nil || got.Seq != want || (want > 0) != got.At.After(time.UnixMilli(1)) {
+			t.Errorf("LastOf(%d users, %d) = %+v (%v), want %d", len(users), upTo, got, err, want)
+		}
+	}
+	for range 2 {
+		want(many, s.Seq(), second)
+		want(many[:5], s.Seq(), first)
+		want(many, first, first)
+		want(many, first-1, 0)
+		want(nil, s.Seq(), 0)
+		var others []store.Update // more than are looked at
+		for range 6000 {
+			others = append(others, store.Update{UserID: "else", XP: 1})
+		}
+		if _, err := s.AddPoints(t.Context(), []store.Write{{Updates: others}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := s.LastSeen(t.Context(), s.Seq()); err != nil || got.Seq != s.Seq() {
+		t.Errorf("LastSeen = %+v (%v)", got, err)
+	}
 }
