@@ -1,77 +1,99 @@
 package api
 
 import (
-	"container/list"
+	"context"
 	"net/http"
-	"sync"
 	"time"
+
+	"marcador/forwarded"
+	"marcador/guard"
 )
 
-// large is from how many bytes on a write of an answer is looked after. Less than that
-// the kernel takes at once.
-const large = 16 << 10
+const (
+	// large is from how many bytes on a write of an answer counts. Less than that the kernel takes
+	// at once; over HTTP/2 it counts with the request.
+	large = 16 << 10
 
-// answers are those that wait for their clients to read them. Together they hold no more
-// than a bound: for each one too many the oldest is cut off, which has not been read for
-// the longest. Safe for concurrent use.
-type answers struct {
-	most int
+	// multiplexed is what a request over HTTP/2 takes beside its head and its answer: net/http
+	// keeps a goroutine, a buffer and its own state of the stream, and the client can have it keep
+	// them, since it says when it takes even the shortest answer.
+	multiplexed = 16 << 10
 
-	mu      sync.Mutex
-	held    int       // guarded by mu: bytes
-	waiting list.List // guarded by mu: *writing, oldest first
-}
+	// pieceOfStream and pieceOfConn are how much of an answer is written at a time, so that it is
+	// seen who reads. Each HTTP/2 connection keeps a buffer of the largest that it was given.
+	pieceOfStream = 16 << 10
+	pieceOfConn   = 64 << 10
+)
 
-// writing is a write that goes on.
-type writing struct {
-	size  int
-	to    *http.ResponseController
-	place *list.Element // nil once it is cut off; guarded by the answers' mu
-}
-
-func (a *answers) begin(w *writing) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.held += w.size
-	w.place = a.waiting.PushBack(w)
-	for a.held > a.most && a.waiting.Front() != w.place {
-		oldest, _ := a.waiting.Front().Value.(*writing) // it has no others
-		a.remove(oldest)
-		_ = oldest.to.SetWriteDeadline(time.Unix(1, 0)) // as it could be set before
+// enter returns the hold of a request in the room for answers. It is the caller's address's until
+// it is known who calls. cancel ends what the request waits for.
+func (a *api) enter(w http.ResponseWriter, r *http.Request, cancel func()) *hold {
+	rc, ctx := http.NewResponseController(w), r.Context()
+	size := 0
+	if r.ProtoMajor > 1 {
+		size = multiplexed
+		for name, values := range r.Header {
+			for _, v := range values {
+				size += len(name) + len(v)
+			}
+		}
 	}
-}
-
-func (a *answers) end(w *writing) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.remove(w)
-}
-
-// remove is called with mu held.
-func (a *answers) remove(w *writing) {
-	if w.place != nil {
-		a.waiting.Remove(w.place)
-		a.held -= w.size
-		w.place = nil
+	cut := func() {
+		_ = rc.SetWriteDeadline(time.Unix(1, 0)) // as it could be set before
+		cancel()
 	}
+	return a.room.enter("/"+forwarded.Client(a.Proxies.Of(r).Addr).String(), size, cut, func() { guard.Cut(ctx) })
 }
 
-// answerWriter is a ResponseWriter whose large writes are looked after.
+// begin waits for a turn to make an answer of up to so many bytes. See hold.begin.
+func (a *api) begin(ctx context.Context, size int) (made func(size int), err error) {
+	made, err = requestOf(ctx).hold.begin(ctx, size)
+	if err != nil {
+		return nil, a.fail(ctx, err)
+	}
+	return made, nil
+}
+
+// answerWriter is a ResponseWriter whose large writes count. It belongs to one goroutine.
 type answerWriter struct {
 	http.ResponseWriter
 
-	all *answers
+	hold  *hold
+	piece int
+	known int  // bytes of the answer that the hold has
+	wrote bool // something of the body
 }
 
 // Unwrap is for http.ResponseController.
 func (w *answerWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // Write implements io.Writer.
-func (w *answerWriter) Write(p []byte) (int, error) {
-	if len(p) >= large {
-		one := &writing{size: len(p), to: http.NewResponseController(w.ResponseWriter)}
-		w.all.begin(one)
-		defer w.all.end(one)
+func (w *answerWriter) Write(p []byte) (n int, err error) {
+	w.wrote = w.wrote || len(p) > 0
+	if len(p) < large {
+		return w.ResponseWriter.Write(p) //nolint:wrapcheck // it is that writer's
 	}
-	return w.ResponseWriter.Write(p) //nolint:wrapcheck // it is that writer's
+	if more := len(p) - w.known; more > 0 {
+		w.hold.grow(more)
+		w.known = len(p)
+	}
+	for len(p) > 0 {
+		part := p[:min(len(p), w.piece)]
+		k, err := w.ResponseWriter.Write(part)
+		n += k
+		if err != nil {
+			return n, err //nolint:wrapcheck // it is that writer's
+		}
+		w.hold.read()
+		p = p[len(part):]
+	}
+	return n, nil
+}
+
+// finish writes what is left of an answer over HTTP/2 while it still counts: net/http would after
+// the handler, and wait for the client there.
+func (w *answerWriter) finish(r *http.Request) {
+	if r.ProtoMajor > 1 && w.wrote {
+		_ = http.NewResponseController(w.ResponseWriter).Flush() // the client may be gone
+	}
 }

@@ -46,8 +46,8 @@ type api struct {
 	cors        *cors.Cors // nil for none
 	ready       readiness
 	pace        *pace
-	pages       turns
-	answers     answers
+	room        *room
+	calm        *calm
 
 	bodies, memberBodies atomic.Int64 // bytes that are held; see Limits.Bodies
 }
@@ -56,8 +56,8 @@ type api struct {
 // Streams, Verifier and Log must be set.
 func New(opts Options) http.Handler {
 	opts.Limits = opts.Limits.withDefaults()
-	a := &api{Options: opts, mux: http.NewServeMux(), crossOrigin: http.NewCrossOriginProtection(), pace: newPace(opts.Limits.WriteRate), pages: newTurns(), cors: newCORS(opts.Origins)}
-	a.answers.most = opts.Limits.Answers
+	a := &api{Options: opts, mux: http.NewServeMux(), crossOrigin: http.NewCrossOriginProtection(), pace: newPace(opts.Limits.WriteRate), calm: newCalm(), cors: newCORS(opts.Origins)}
+	a.room = newRoom(opts.Limits.Answers, a.calm)
 	check := &checker{}
 	a.huma = humago.New(a.mux, config(opts.Version, check))
 	a.huma.UseMiddleware(negotiate, a.authorize, a.keepPace, a.hurry)
@@ -99,8 +99,17 @@ func (a *api) serve(w http.ResponseWriter, r *http.Request) {
 			a.write(w, problemOf(http.StatusInternalServerError, "internal", "something went wrong here; it was logged"))
 		}
 	}()
-	w = &answerWriter{w, &a.answers}
-	a.hold(w, r)
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	req := &request{hold: a.enter(w, r, cancel)}
+	defer req.hold.leave()
+	answer := &answerWriter{ResponseWriter: w, hold: req.hold, piece: pieceOfConn}
+	if r.ProtoMajor > 1 {
+		answer.piece = pieceOfStream
+	}
+	defer answer.finish(r)
+	w = answer
+	a.setDeadlines(w, r)
 	setSafe(w, r)
 	if strings.HasPrefix(r.URL.Path, "/v1/") {
 		w.Header().Set("Cache-Control", "no-store")
@@ -118,21 +127,26 @@ func (a *api) serve(w http.ResponseWriter, r *http.Request) {
 	if cleaned(w, r) {
 		return
 	}
-	run := new(func())
-	ctx := context.WithValue(context.WithValue(r.Context(), runKey{}, run), dataKey{}, a.Live)
+	ctx = context.WithValue(context.WithValue(ctx, requestKey{}, req), dataKey{}, a.Live)
 	a.mux.ServeHTTP(w, r.WithContext(ctx))
-	if *run != nil {
-		(*run)() // here, where little is on the stack
+	if req.run != nil {
+		req.hold.leave() // it is a stream, which has a bound of its own
+		req.run()        // here, where little is on the stack
 	}
 }
 
-type runKey struct{}
+type requestKey struct{}
 
-// runOf is where a handler leaves what is to be done of a request when all that
-// came before has returned.
-func runOf(ctx context.Context) *func() {
-	run, _ := ctx.Value(runKey{}).(*func())
-	return run
+// request is one that is being answered.
+type request struct {
+	hold *hold
+	run  func() // what is to be done of it when all that came before has returned; nil for nothing
+}
+
+// requestOf returns the request that is being answered.
+func requestOf(ctx context.Context) *request {
+	r, _ := ctx.Value(requestKey{}).(*request)
+	return r
 }
 
 // emptySegment reports whether a path of the API has nothing between two

@@ -23,10 +23,6 @@ type archiveInput struct {
 	Offset int       `query:"offset" minimum:"0" maximum:"1000000000" default:"0" doc:"How many places to leave out at the top"`
 }
 
-type archiveOutput struct {
-	Body any
-}
-
 // closedPeriods are periods that are over, newest first.
 type closedPeriods struct {
 	Board   string         `json:"board"`
@@ -70,12 +66,27 @@ func (a *api) archiveRoutes() {
 	huma.Register(a.huma, op, a.archive)
 }
 
-func (a *api) archive(ctx context.Context, in *archiveInput) (*archiveOutput, error) {
+func (a *api) archive(ctx context.Context, in *archiveInput) (*encodedOutput, error) {
 	asMember, err := a.admitThen(ctx, in.Board)
 	if err != nil {
 		return nil, a.fail(ctx, err)
 	}
-	period, _ := live.ParsePeriod(in.Period) // huma has checked it
+	period, _ := live.ParsePeriod(in.Period)               // huma has checked it
+	made, err := a.begin(ctx, 2*a.Live.SizeOf(in.Limit+1)) // as entries, and encoded
+	if err != nil {
+		return nil, err
+	}
+	size := 0
+	defer func() { made(size) }()
+	out, err := a.closed(ctx, in, period, asMember)
+	if err == nil {
+		size = len(out.Body)
+	}
+	return out, err
+}
+
+// closed answers with the list of closed periods, or the final page of one.
+func (a *api) closed(ctx context.Context, in *archiveInput, period live.Period, asMember bool) (*encodedOutput, error) {
 	if in.Start == "" {
 		return a.closedPeriods(ctx, in, period, asMember)
 	}
@@ -95,10 +106,10 @@ func (a *api) archive(ctx context.Context, in *archiveInput) (*archiveOutput, er
 		return nil, a.failThen(ctx, err)
 	}
 	kind, _ := live.KindOf(in.Board)
-	return &archiveOutput{finalPage{
+	return encode(finalPage{
 		Type: kind, Board: in.Board, closedPeriod: closedOf(page.ClosedPeriod),
 		Entries: page.Entries, TotalEntries: page.TotalEntries, Me: page.Me, Ranks: page.Ranks,
-	}}, nil
+	})
 }
 
 // admitThen is admit for the past: a group's closed period is for the members that it had
@@ -119,7 +130,7 @@ func (a *api) failThen(ctx context.Context, err error) error {
 	return notMemberAs("board: the period is for those who were members when it closed; use a token of one, or with the scope admin")
 }
 
-func (a *api) closedPeriods(ctx context.Context, in *archiveInput, period live.Period, asMember bool) (*archiveOutput, error) {
+func (a *api) closedPeriods(ctx context.Context, in *archiveInput, period live.Period, asMember bool) (*encodedOutput, error) {
 	before := in.Before
 	if before.IsZero() {
 		before = time.UnixMilli(1 << 52) // later than any
@@ -138,5 +149,5 @@ func (a *api) closedPeriods(ctx context.Context, in *archiveInput, period live.P
 	for _, p := range closed {
 		list.Periods = append(list.Periods, closedOf(p))
 	}
-	return &archiveOutput{list}, nil
+	return encode(list)
 }

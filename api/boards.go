@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"net/http"
-	"reflect"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -52,8 +51,12 @@ func (in *pageInput) Resolve(ctx huma.Context) []error {
 	return f.list
 }
 
-type pageOutput struct {
-	Body encoded
+// rows is how many the page has at most, with the caller's own.
+func (in *pageInput) rows() int {
+	if in.Around != "" {
+		return 2*in.Neighbours + 2
+	}
+	return in.Limit + 1
 }
 
 type limitInput struct {
@@ -80,19 +83,14 @@ func (a *api) boardRoutes() {
 	page := a.operation(http.MethodGet, "/v1/leaderboards/{board}", "getPage", "Boards", "A page of a board", access{public: true})
 	page.Description = membersOnly
 	page.RejectUnknownQueryParameters = true
-	page.Responses = map[string]*huma.Response{"200": {
-		Description: "The page",
-		Content: map[string]*huma.MediaType{
-			"application/json": {Schema: schemas.Schema(reflect.TypeFor[live.PageBody](), true, "")},
-		},
-	}}
+	answering[live.PageBody](a, &page, "The page")
 	orNull(schemas, "PageBody", "me")
 	for _, name := range []string{"rank", "score"} {
 		property := schemas.Map()["OwnEntry"].Properties[name]
 		property.Nullable = true
 		property.Description += "; null for a caller without a score in the period"
 	}
-	huma.Register(a.huma, page, func(ctx context.Context, in *pageInput) (*pageOutput, error) {
+	huma.Register(a.huma, page, func(ctx context.Context, in *pageInput) (*encodedOutput, error) {
 		if _, err := a.admit(ctx, in.Board); err != nil {
 			return nil, a.fail(ctx, err)
 		}
@@ -110,16 +108,16 @@ func (a *api) boardRoutes() {
 		case in.Around == "me":
 			q.Around = caller.UserID
 		}
-		giveBack, err := a.pages.take(ctx)
+		made, err := a.begin(ctx, a.Live.SizeOf(in.rows()))
 		if err != nil {
-			return nil, a.fail(ctx, err)
+			return nil, err
 		}
-		defer giveBack()
 		body, err := a.Live.Page(ctx, q)
+		made(len(body))
 		if err != nil {
 			return nil, a.fail(ctx, err)
 		}
-		return &pageOutput{body}, nil
+		return &encodedOutput{body}, nil
 	})
 
 	write := access{scope: auth.ScopeWriteUsers}

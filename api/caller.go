@@ -72,6 +72,9 @@ func (a *api) authorize(ctx huma.Context, next func(huma.Context)) {
 		_ = huma.WriteErr(a.huma, ctx, p.Status, p.Detail, p) // huma reports it
 		return
 	}
+	if !caller.Anonymous() {
+		requestOf(r.Context()).hold.is(caller.UserID)
+	}
 	ctx = huma.WithValue(ctx, callerKey{}, caller)
 	if token, from, _ := auth.TokenOf(r, false); from == auth.FromCookie {
 		ctx = huma.WithValue(ctx, sessionKey{}, sessionOf(token))

@@ -296,7 +296,7 @@ func (a *api) events(ctx context.Context, in *eventsInput) (*huma.StreamResponse
 			a.writeError(w, a.fail(r.Context(), err))
 			return
 		}
-		*runOf(r.Context()) = run
+		requestOf(r.Context()).run = run
 	}}, nil
 }
 

@@ -17,10 +17,6 @@ type historyInput struct {
 	Limit  int   `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"How many"`
 }
 
-type historyOutput struct {
-	Body history
-}
-
 // history is the ledger of a user's points, newest first.
 type history struct {
 	UserID  string         `json:"userId"`
@@ -40,21 +36,38 @@ type historyEntry struct {
 func (a *api) historyRoutes() {
 	op := a.operation(http.MethodGet, "/v1/users/{id}/history", "getHistory", "Users", "The ledger of a user's points, newest first", access{self: true})
 	op.RejectUnknownQueryParameters = true
-	huma.Register(a.huma, op, func(ctx context.Context, in *historyInput) (*historyOutput, error) {
-		before := in.Before
-		if before == 0 {
-			before = math.MaxInt64
-		}
-		rows, err := a.Live.History(ctx, in.ID, before, in.Limit)
-		if err != nil {
-			return nil, a.fail(ctx, err)
-		}
-		out := &historyOutput{history{UserID: in.ID, Entries: []historyEntry{}}}
-		for _, r := range rows {
-			out.Body.Entries = append(out.Body.Entries, historyEntry{
-				r.Seq, r.XP, r.MLCoins, r.XPAfter, r.MLCoinsAfter, r.Reason, r.At.Format(live.TimeFormat),
-			})
-		}
-		return out, nil
-	})
+	answering[history](a, &op, "OK")
+	huma.Register(a.huma, op, a.history)
+}
+
+// sizeOfRow is about how many bytes a row of the ledger takes, read and encoded.
+const sizeOfRow = 1200
+
+func (a *api) history(ctx context.Context, in *historyInput) (*encodedOutput, error) {
+	before := in.Before
+	if before == 0 {
+		before = math.MaxInt64
+	}
+	made, err := a.begin(ctx, in.Limit*sizeOfRow)
+	if err != nil {
+		return nil, err
+	}
+	size := 0
+	defer func() { made(size) }()
+	rows, err := a.Live.History(ctx, in.ID, before, in.Limit)
+	if err != nil {
+		return nil, a.fail(ctx, err)
+	}
+	out := history{UserID: in.ID, Entries: []historyEntry{}}
+	for _, r := range rows {
+		out.Entries = append(out.Entries, historyEntry{
+			r.Seq, r.XP, r.MLCoins, r.XPAfter, r.MLCoinsAfter, r.Reason, r.At.Format(live.TimeFormat),
+		})
+	}
+	body, err := encode(out)
+	if err != nil {
+		return nil, a.fail(ctx, err)
+	}
+	size = len(body.Body)
+	return body, nil
 }

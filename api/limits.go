@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"runtime"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -36,9 +35,10 @@ type Limits struct {
 	// 64 MiB.
 	Bodies int64
 
-	// Answers is how many bytes of large answers may wait to be read, of all
-	// requests; past it those are cut off that wait for the longest. Default 64 MiB.
-	Answers int
+	// Answers is how many bytes answers may take at once, from before they are made until they are
+	// read, with what requests over HTTP/2 take beside; past it those are cut off that were not
+	// read for the longest, of the caller who holds the most. Default 32 MiB.
+	Answers int64
 
 	// WriteRate is how many updates a second one caller may write; past it the
 	// answer is a 429. A batch counts as what is in it, any other write as one.
@@ -60,15 +60,15 @@ func (l Limits) withDefaults() Limits {
 		l.Bodies = 64 << 20
 	}
 	if l.Answers == 0 {
-		l.Answers = 64 << 20
+		l.Answers = 32 << 20
 	}
 	return l
 }
 
-// hold sets the deadlines of a request: for its body to come, whether anybody
+// setDeadlines sets those of a request: for its body to come, whether anybody
 // reads it or not, since net/http would wait for the rest of it after the answer;
 // and for the answer to be read.
-func (a *api) hold(w http.ResponseWriter, r *http.Request) {
+func (a *api) setDeadlines(w http.ResponseWriter, r *http.Request) {
 	rc := http.NewResponseController(w)
 	now := time.Now()
 	err := rc.SetWriteDeadline(now.Add(a.Limits.Deliver))
@@ -104,7 +104,7 @@ func (a *api) hurry(ctx huma.Context, next func(huma.Context)) {
 			_ = huma.WriteErr(a.huma, ctx, http.StatusRequestEntityTooLarge, fmt.Sprintf(tooLarge, most)) // huma reports it
 			return
 		}
-		b := &body{ReadCloser: r.Body, w: w, one: r.ProtoMajor == 1, all: &a.bodies, most: a.Limits.Bodies, ofValue: costOfValue}
+		b := &body{ReadCloser: r.Body, w: w, one: r.ProtoMajor == 1, all: &a.bodies, most: a.Limits.Bodies, calm: a.calm, ofValue: costOfValue}
 		if may.scope == "" { // nothing is made of a value that is no text
 			b.all, b.most, b.ofValue = &a.memberBodies, a.Limits.Bodies/4, 0
 		}
@@ -120,11 +120,11 @@ const tooLarge = "request body is too large limit=%d bytes"
 // memberBody bounds, in bytes, the body of what anybody with a token may ask for.
 const memberBody = 8 << 10
 
-// What a body takes of memory. A byte of it is copied while a buffer grows, and once more for a
-// refusal. A value, of which there is one behind each comma and bracket, becomes a field, an
+// What a body takes of memory. A byte of it is copied while a buffer grows, and once more into
+// what is made of it. A value, of which there is one behind each comma and bracket, becomes a field, an
 // element of a list or an entry of a map.
 const (
-	costOfByte  = 4
+	costOfByte  = 3
 	costOfValue = 64
 )
 
@@ -138,6 +138,7 @@ type body struct {
 	all  *atomic.Int64 // bytes held, of all requests
 	most int64
 	held int64 // of this one
+	calm *calm
 
 	ofValue int64 // what one costs
 	values  int
@@ -154,7 +155,11 @@ func (b *body) Read(p []byte) (int, error) {
 		}
 	}
 	b.held += cost
-	if b.all.Add(cost) > b.most {
+	all := b.all.Add(cost)
+	if all > b.most/4 {
+		b.calm.disturb()
+	}
+	if all > b.most {
 		b.w.Header().Set("Retry-After", "1")
 		if b.one {
 			b.w.Header().Set("Connection", "close") // else the answer would wait for the rest
@@ -179,19 +184,3 @@ func (b *body) Read(p []byte) (int, error) {
 func (b *body) Close() error { return nil }
 
 func (b *body) letGo() { b.all.Add(-b.held) }
-
-// turns bounds how many pages are made at once, which takes the CPU a millisecond
-// each: thousands that are asked for together wait here, and not all else behind them.
-type turns chan struct{}
-
-func newTurns() turns { return make(turns, 2*runtime.GOMAXPROCS(0)) }
-
-// take waits until it is one's turn, at most as long as ctx lasts.
-func (t turns) take(ctx context.Context) (giveBack func(), err error) {
-	select {
-	case t <- struct{}{}:
-		return func() { <-t }, nil
-	case <-ctx.Done():
-		return nil, fmt.Errorf("wait for a turn: %w", ctx.Err())
-	}
-}

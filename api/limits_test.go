@@ -288,7 +288,7 @@ func TestLimits_answer(t *testing.T) {
 // Bodies are held up to a bound, of all requests together; what is over it is
 // refused, and is room again when the others are done.
 func TestLimits_bodies(t *testing.T) {
-	f := newFixture(t, func(o *api.Options) { o.Limits.Bodies = 500 << 10 }) // a body takes four times its length, and more for its values
+	f := newFixture(t, func(o *api.Options) { o.Limits.Bodies = 400 << 10 }) // a body takes three times its length, and more for its values
 	f.put("u1")
 	batch := func(n int) string {
 		return `{"updates":[` + strings.TrimSuffix(strings.Repeat(`{"userId":"u1","xp":1,"reason":"`+strings.Repeat("x", 400)+`"},`, n), ",") + `]}`

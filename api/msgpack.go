@@ -1,9 +1,11 @@
 package api
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
+	"reflect"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -34,6 +36,28 @@ func formats(check *checker) map[string]huma.Format {
 
 // encoded is an answer that is JSON already.
 type encoded []byte
+
+// encodedOutput is an answer that was encoded while there was a turn and room for it.
+type encodedOutput struct {
+	Body encoded
+}
+
+// encode encodes an answer, in its turn.
+func encode(v any) (*encodedOutput, error) {
+	var b bytes.Buffer
+	if err := marshalJSON(&b, v); err != nil {
+		return nil, fmt.Errorf("encode %T: %w", v, err)
+	}
+	return &encodedOutput{b.Bytes()}, nil
+}
+
+// answering says in the OpenAPI document what shape the encoded answer has.
+func answering[T any](a *api, op *huma.Operation, description string) {
+	schema := a.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[T](), true, "")
+	op.Responses = map[string]*huma.Response{"200": {
+		Description: description, Content: map[string]*huma.MediaType{jsonType: {Schema: schema}},
+	}}
+}
 
 func marshalJSON(w io.Writer, v any) error {
 	if body, ok := v.(encoded); ok {
@@ -74,6 +98,7 @@ func negotiate(ctx huma.Context, next func(huma.Context)) {
 		r.Header.Set("Accept", jsonType)
 	} else {
 		r.Header.Set("Accept", msgpackType)
+		requestOf(r.Context()).hold.copies = 2
 	}
 	w.Header().Add("Vary", "Accept")
 	next(ctx)

@@ -211,6 +211,8 @@ func (a *api) failAt(ctx context.Context, err error, field func(int, string) str
 			"this address has as many streams without a token as one may; show a token, close another, or follow several boards in one"), 5, 30)
 	case errors.Is(err, sse.ErrNoStream):
 		return problemOf(http.StatusNotFound, "unknown_stream", "socketId: the caller has no such stream; connect anew", fault{"socketId", "unknown stream"})
+	case errors.Is(err, errNoRoom):
+		return unavailable("busy", "more answers are asked for, or are not read, than the service can hold at once; try again")
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return unavailable("timeout", "it took too long; try again. Points may have been given or not: repeat that with the same Idempotency-Key")
 	case errors.Is(err, live.ErrUnavailable):

@@ -18,10 +18,6 @@ type trendInput struct {
 	Points int    `query:"points" minimum:"2" maximum:"31" default:"8" doc:"How many moments at most, of which the last is now"`
 }
 
-type trendOutput struct {
-	Body trend
-}
-
 // trend is where a board's present best stood at some moments.
 type trend struct {
 	Type    string      `json:"type" doc:"Kind of the board"`
@@ -46,23 +42,25 @@ func (a *api) trendRoutes() {
 	op.Description = membersOnly + " Who is there, who is seen and what they are called is as of now. Of a long board a past rank is known " +
 		"from as many points on as the 500th has now, and not quite exact where somebody's points were taken away since."
 	op.RejectUnknownQueryParameters = true
+	answering[trend](a, &op, "OK")
 	huma.Register(a.huma, op, a.trend)
 	schemas := a.huma.OpenAPI().Components.Schemas
 	orNull(schemas, "Trend", "me")
 	schemas.Map()["TrendLine"].Properties["ranks"].Items = &huma.Schema{Type: huma.TypeInteger, Nullable: true}
 }
 
-func (a *api) trend(ctx context.Context, in *trendInput) (*trendOutput, error) {
+func (a *api) trend(ctx context.Context, in *trendInput) (*encodedOutput, error) {
 	if _, err := a.admit(ctx, in.Board); err != nil {
 		return nil, a.fail(ctx, err)
 	}
 	caller := callerOf(ctx)
 	period, _ := live.ParsePeriod(in.Period) // huma has checked it
-	giveBack, err := a.pages.take(ctx)
+	made, err := a.begin(ctx, in.size())
 	if err != nil {
-		return nil, a.fail(ctx, err)
+		return nil, err
 	}
-	defer giveBack()
+	size := 0
+	defer func() { made(size) }()
 	t, err := a.Live.Trend(ctx, live.TrendQuery{
 		Board: in.Board, Period: period, Limit: in.Limit, Points: in.Points,
 		Caller: caller.UserID, All: caller.May(auth.ScopeAdmin),
@@ -70,19 +68,34 @@ func (a *api) trend(ctx context.Context, in *trendInput) (*trendOutput, error) {
 	if err != nil {
 		return nil, a.fail(ctx, err)
 	}
+	out, err := encode(trendOf(in, &t))
+	if err != nil {
+		return nil, a.fail(ctx, err)
+	}
+	size = len(out.Body)
+	return out, nil
+}
+
+// size is how many bytes the answer takes at most, and what it is made of: rivals at each moment.
+func (in *trendInput) size() int {
+	const line, point, rivals, rival = 2 << 10, 32, 500, 150
+	return (in.Limit+1)*(line+in.Points*point) + in.Points*rivals*rival
+}
+
+func trendOf(in *trendInput, t *live.Trend) *trend {
 	kind, _ := live.KindOf(in.Board)
-	out := &trendOutput{trend{Type: kind, Board: in.Board, Period: in.Period, Entries: []trendLine{}, Version: t.Version}}
+	out := &trend{Type: kind, Board: in.Board, Period: in.Period, Entries: []trendLine{}, Version: t.Version}
 	for _, at := range t.Times {
-		out.Body.Times = append(out.Body.Times, at.UTC().Format(live.TimeFormat))
+		out.Times = append(out.Times, at.UTC().Format(live.TimeFormat))
 	}
 	for i := range t.Lines {
-		out.Body.Entries = append(out.Body.Entries, trendLineOf(&t.Lines[i]))
+		out.Entries = append(out.Entries, trendLineOf(&t.Lines[i]))
 	}
 	if t.Me != nil {
 		me := trendLineOf(t.Me)
-		out.Body.Me = &me
+		out.Me = &me
 	}
-	return out, nil
+	return out
 }
 
 func trendLineOf(l *live.TrendLine) trendLine {

@@ -26,7 +26,16 @@ type Options struct {
 	// address the first half counts, since a client has all of the other. Proxies
 	// are clients. Default 2,048.
 	PerClient int
+
+	// Multiplexed is about how many requests over HTTP/2 may be under way at once, but for those that
+	// are kept: a client can begin thousands on a few connections. Past it each connection has an
+	// equal share of them, and what comes on one that has its share gets a 503 before any work is
+	// done for it. Default 2,048.
+	Multiplexed int
 }
+
+// leastShare is how many requests each connection may have under way in any case.
+const leastShare = 8
 
 // stage is what a connection is used for.
 type stage int
@@ -59,6 +68,9 @@ type Guard struct {
 	open   int                         // guarded by mu: how many are in orders
 	fresh  map[netip.Prefix]*list.List // guarded by mu: those without a request, oldest first; none is empty
 	closed [kept]uint64                // guarded by mu
+
+	multiplexed int // guarded by mu: requests over HTTP/2 that are not kept
+	sharing     int // guarded by mu: connections that have one
 }
 
 // conn is an open connection. Its fields are guarded by the guard's mu.
@@ -72,6 +84,8 @@ type conn struct {
 	place    *list.Element // in the stage's order; nil where that has none
 	requests [stages]int   // under way, by stage: HTTP/2 has several at once
 	gone     bool
+
+	multiplexed int // of the requests, those over HTTP/2 that are not kept
 }
 
 // request is one that a handler has. Its stage is guarded by the guard's mu.
@@ -79,12 +93,17 @@ type request struct {
 	guard *Guard
 	conn  *conn
 	stage stage
+
+	multiplexed bool // it counts as that
 }
 
 // New returns a guard of no connections. Most must be set.
 func New(opts Options) *Guard {
 	if opts.PerClient == 0 {
 		opts.PerClient = 2048
+	}
+	if opts.Multiplexed == 0 {
+		opts.Multiplexed = 2048
 	}
 	began := time.Now()
 	return &Guard{opts: opts, now: func() time.Duration { return time.Since(began) }, conns: map[net.Conn]*conn{}, fresh: map[netip.Prefix]*list.List{}}
@@ -146,7 +165,10 @@ func (g *Guard) Handler(next http.Handler) http.Handler {
 		if r.Body != http.NoBody {
 			req.stage = receiving
 		}
-		g.begin(req)
+		if !g.begin(req, r.ProtoMajor > 1) {
+			refuse(w)
+			return
+		}
 		defer g.end(req)
 		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, req))
 		if req.stage == receiving {
@@ -164,6 +186,24 @@ func Keep(ctx context.Context) {
 	}
 }
 
+// Cut closes the connection of the request. Without a guard it does nothing.
+func Cut(ctx context.Context) {
+	req, ok := ctx.Value(requestKey{}).(*request)
+	if !ok {
+		return
+	}
+	g := req.guard
+	g.mu.Lock()
+	gone := req.conn.gone
+	if !gone {
+		g.giveUp(req.conn)
+	}
+	g.mu.Unlock()
+	if !gone {
+		req.conn.cut()
+	}
+}
+
 // Closed is how many connections were closed while they waited for a request,
 // while a body came, and while an answer was made or read.
 func (g *Guard) Closed() (whileWaiting, whileReceiving, whileAnswering uint64) {
@@ -172,12 +212,44 @@ func (g *Guard) Closed() (whileWaiting, whileReceiving, whileAnswering uint64) {
 	return g.closed[waiting], g.closed[receiving], g.closed[answering]
 }
 
-func (g *Guard) begin(r *request) {
+// refuse answers with a head alone, which can be sent whether or not the client takes anything.
+func refuse(w http.ResponseWriter) {
+	w.Header().Set("Retry-After", "1")
+	w.WriteHeader(http.StatusServiceUnavailable)
+}
+
+// begin reports whether the request may go on.
+func (g *Guard) begin(r *request, multiplexed bool) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.settle(r.conn)
+	if multiplexed {
+		if most := g.opts.Multiplexed; g.multiplexed >= most && r.conn.multiplexed >= max(most/max(g.sharing, 1), leastShare) {
+			return false
+		}
+		g.count(r, true)
+	}
 	r.conn.requests[r.stage]++
 	g.place(r.conn)
+	return true
+}
+
+// count counts the request as one over HTTP/2, or does not any more. It is called with mu held.
+func (g *Guard) count(r *request, on bool) {
+	if r.multiplexed == on {
+		return
+	}
+	r.multiplexed = on
+	by := -1
+	if on {
+		by = 1
+	}
+	had := r.conn.multiplexed > 0
+	g.multiplexed += by
+	r.conn.multiplexed += by
+	if has := r.conn.multiplexed > 0; has != had {
+		g.sharing += by
+	}
 }
 
 func (g *Guard) move(r *request, to stage) {
@@ -186,6 +258,9 @@ func (g *Guard) move(r *request, to stage) {
 	r.conn.requests[r.stage]--
 	r.stage = to
 	r.conn.requests[to]++
+	if to == kept {
+		g.count(r, false)
+	}
 	g.place(r.conn)
 }
 
@@ -203,6 +278,7 @@ func (g *Guard) end(r *request) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	r.conn.requests[r.stage]--
+	g.count(r, false)
 	g.place(r.conn)
 }
 

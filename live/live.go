@@ -143,6 +143,8 @@ type Service struct {
 	archive   *archive
 	uses      atomic.Int64 // of boards
 
+	longestRow atomic.Int64 // in bytes, of those encoded
+
 	ctx    context.Context // done when Close begins
 	cancel context.CancelFunc
 	tasks  sync.WaitGroup // what runs until then

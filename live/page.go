@@ -67,7 +67,23 @@ func (p *page) encode(lines []line, shown map[uint32]store.Shown, earlier *page)
 		}
 		p.rows[i] = row{l.id, l.Rank, rest}
 		p.size += len(entry) + rankWidth
+		p.r.s.sawRow(len(entry))
 	}
+}
+
+// leastRow is as many bytes as a row is taken to have before a longer one was seen.
+const leastRow = 512
+
+func (s *Service) sawRow(size int) {
+	for most := s.longestRow.Load(); int64(size) > most && !s.longestRow.CompareAndSwap(most, int64(size)); {
+		most = s.longestRow.Load()
+	}
+}
+
+// SizeOf returns about how many bytes an answer of so many rows takes at most: each is taken to be
+// as long as the longest so far.
+func (s *Service) SizeOf(rows int) int {
+	return rows*(max(int(s.longestRow.Load()), leastRow)+rankWidth) + maxTail
 }
 
 // readable is ranking.readable as of the page.
