@@ -2,10 +2,11 @@ package main
 
 import (
 	"bufio"
-	"cmp"
 	"context"
 	"fmt"
+	"net"
 	"net/http"
+	"net/url"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -16,34 +17,27 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// proxied starts nginx in front of the program, as it comes: nothing is said but
-// where to pass requests on to. It returns the program as seen through it.
-func proxied(p *program) *program { return proxiedUnder(p, "/") }
+// proxied starts nginx in front of the program, as it comes: nothing is said but where to
+// pass requests on to, and the further directives. It returns the program as seen through it.
+func proxied(p *program, directives ...string) *program { return proxiedUnder(p, "/", directives...) }
 
 // proxiedUnder is proxied where the program lies under a path that ends with a slash.
-func proxiedUnder(p *program, prefix string) *program {
+func proxiedUnder(p *program, prefix string, directives ...string) *program {
 	p.tb.Helper()
 	addr, to := freeAddress(p.tb), p.url
 	if prefix != "/" {
 		to += "/" // nginx then puts it in the prefix's place
 	}
-	server := fmt.Sprintf("listen %s; location %s { proxy_pass %s; }", addr, prefix, to)
+	server := fmt.Sprintf("listen %s; location %s { proxy_pass %s; %s }", addr, prefix, to, strings.Join(directives, " "))
 	return behindNginx(p, "http://"+addr+strings.TrimSuffix(prefix, "/"), nil, server)
 }
 
 // behindNginx starts nginx with that server, and returns the program as seen at the url.
 func behindNginx(p *program, url string, client *http.Client, server string) *program {
-	tb := p.tb
-	tb.Helper()
-	path, err := exec.LookPath("nginx")
-	if err != nil {
-		if path, err = exec.LookPath("/usr/sbin/nginx"); err != nil {
-			tb.Fatalf("streams are tested through nginx: install it (%v)", err)
-		}
-	}
-	folder := tb.TempDir()
+	p.tb.Helper()
+	folder := p.tb.TempDir()
 	config := filepath.Join(folder, "nginx.conf")
-	write(tb, config, fmt.Appendf(nil, `
+	write(p.tb, config, fmt.Appendf(nil, `
 daemon off; master_process off; pid %[1]s/pid; error_log stderr;
 events { }
 http {
@@ -51,7 +45,27 @@ http {
 	client_body_temp_path %[1]s/body; proxy_temp_path %[1]s/proxy; fastcgi_temp_path %[1]s/fastcgi; uwsgi_temp_path %[1]s/uwsgi; scgi_temp_path %[1]s/scgi;
 	server { %[2]s }
 }`, folder, server))
-	cmd := exec.CommandContext(context.Background(), path, "-p", folder, "-e", "stderr", "-c", config)
+	through := inFront(p, url, "nginx", "-p", folder, "-e", "stderr", "-c", config)
+	through.client = client
+	return through
+}
+
+// inFront starts a proxy that listens at the url's address, and returns the program as seen
+// at the url.
+func inFront(p *program, at, name string, args ...string) *program {
+	tb := p.tb
+	tb.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		if path, err = exec.LookPath("/usr/sbin/" + name); err != nil {
+			tb.Fatalf("streams are tested through %s: install it (%v)", name, err)
+		}
+	}
+	to, err := url.Parse(at)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	cmd := exec.CommandContext(context.Background(), path, args...)
 	out := &log{opened: make(chan string, 1)}
 	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Start(); err != nil {
@@ -61,19 +75,13 @@ http {
 		_ = cmd.Process.Signal(syscall.SIGTERM) // at once
 		_ = cmd.Wait()                          // it was told to end
 	})
-	through := &program{tb: tb, url: url, log: p.log, client: client}
 	for began := time.Now(); ; time.Sleep(10 * time.Millisecond) {
-		req, err := http.NewRequestWithContext(tb.Context(), http.MethodGet, through.url+"/healthz", nil)
-		if err != nil {
-			tb.Fatal(err)
-		}
-		req.Close = true
-		if res, err := cmp.Or(client, http.DefaultClient).Do(req); err == nil {
-			_ = res.Body.Close() // it answers
-			return through
+		if conn, err := new(net.Dialer).DialContext(tb.Context(), "tcp", to.Host); err == nil {
+			_ = conn.Close() // it listens
+			return &program{tb: tb, url: at, log: p.log}
 		}
 		if time.Since(began) > patient {
-			tb.Fatalf("nginx does not answer:\n%s", out)
+			tb.Fatalf("%s does not answer:\n%s", name, out)
 		}
 	}
 }

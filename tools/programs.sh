@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Sees to it that the programs are here which the tests start: curl, nginx (on PATH or in
-# /usr/sbin), strace (on Linux), and two browsers, which are $CHROMIUM, or else chromium on PATH, and
-# $FIREFOX, or else firefox-esr or firefox on PATH.
+# Sees to it that the programs are here which the tests start: curl, nginx and HAProxy (on PATH
+# or in /usr/sbin), strace (on Linux), and two browsers, which are $CHROMIUM, or else chromium on PATH,
+# and $FIREFOX, or else firefox-esr or firefox on PATH.
 # Where it may use apt-get, it installs what is missing.
 set -euo pipefail
 
@@ -23,7 +23,9 @@ command -v "${CHROMIUM:-chromium}" >/dev/null || missing+=(chromium)
 command -v "${FIREFOX:-firefox-esr}" >/dev/null || command -v firefox >/dev/null || missing+=(firefox-esr)
 command -v curl >/dev/null || missing+=(curl)
 [[ $(uname -s) != Linux ]] || command -v strace >/dev/null || missing+=(strace)
-PATH=$PATH:/usr/sbin command -v nginx >/dev/null || missing+=(nginx)
+for server in nginx haproxy; do
+  PATH=$PATH:/usr/sbin command -v "$server" >/dev/null || missing+=("$server")
+done
 if [[ ${#missing[@]} -eq 0 ]]; then
   exit 0
 fi
@@ -42,7 +44,7 @@ apt() {
     -o DPkg::Lock::Timeout=120 -o Dpkg::Use-Pty=0 -o Acquire::Retries=3 "$@" </dev/null >/dev/null
 }
 servers() {
-  grep -lx nginx /proc/[0-9]*/comm 2>/dev/null || true
+  grep -lxE 'nginx|haproxy' /proc/[0-9]*/comm 2>/dev/null || true
 }
 before=$(servers)
 
@@ -53,10 +55,12 @@ fi
 
 # Debian starts a server that it installs, now and at each boot. The tests start their own,
 # and nobody asked for one on port 80.
-if [[ " ${missing[*]} " == *" nginx "* ]]; then
-  "${root[@]}" update-rc.d nginx disable >/dev/null 2>&1 || true
-  "${root[@]}" service nginx stop >/dev/null 2>&1 || true # it may never have been started
-  if [[ $(servers) != "$before" ]]; then
-    fail "the package has started an nginx, which the tests don't need and which could not be stopped: stop it, and run this again"
+for server in nginx haproxy; do
+  if [[ " ${missing[*]} " == *" $server "* ]]; then
+    "${root[@]}" update-rc.d "$server" disable >/dev/null 2>&1 || true
+    "${root[@]}" service "$server" stop >/dev/null 2>&1 || true # it may never have been started
   fi
+done
+if [[ $(servers) != "$before" ]]; then
+  fail "a package has started its server, which the tests don't need and which could not be stopped: stop it, and run this again"
 fi
