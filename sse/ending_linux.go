@@ -15,11 +15,11 @@ func (sh *shard) stop() {
 }
 
 // finish ends a stream whose client has been sent all, its end included. The socket lingers.
-func (sh *shard) finish(st *raw, why reason) {
+func (sh *shard) finish(st *raw) {
 	if st.ended {
 		return
 	}
-	sh.leave(st, why)
+	sh.leave(st, st.why)
 	st.farewell()
 	sh.alarms.hurry(st, sh.due(st))
 }

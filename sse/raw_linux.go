@@ -27,7 +27,7 @@ type raw struct {
 	wrote      time.Duration // when it was last written to
 	blocked    time.Duration // since when rest waits
 	rest       [][]byte      // of the last batch, what the client has not taken yet; nil if it takes more
-	last       bool          // after rest the stream ends
+	last       bool          // after rest the stream ends; it is counted by then
 	ended      bool          // only the socket is left, if that
 	resets     bool          // however the socket is closed, the client sees a reset
 	why        reason        // it ends
@@ -66,6 +66,9 @@ func (s *Server) serveRaw(w http.ResponseWriter, r *http.Request, stream Stream,
 		st.reset(true)
 	}
 	begin := st.open(s, stream)
+	if st.over {
+		st.ends(forbidden)
+	}
 	// The first words are written here, so that connecting costs the shard little.
 	n, rest, err := send(st.fd, append([][]byte{rawHead(w.Header(), st.chunked)}, begin...))
 	s.counts.bytes.Add(n)
@@ -139,26 +142,37 @@ func duplicate(conn *net.TCPConn) (fd int32, err error) {
 	return int32(own), nil
 }
 
-// rawHead returns the head of the response. In chunks or not, the body ends the connection,
-// which is not net/http's any more. HTTP/1.0 knows no chunks.
+// rawHead returns the head of the response. HTTP/1.0 knows no chunks, so the body ends with
+// the connection. The connection, which is not net/http's any more, ends with chunks as well,
+// but the head does not say so: Node's fetch would take any end of it for that of the body.
 func rawHead(h http.Header, chunked bool) []byte {
 	var b bytes.Buffer
 	b.Grow(512)
-	b.WriteString("HTTP/1.1 200 OK\r\nConnection: close\r\nDate: ")
+	b.WriteString("HTTP/1.1 200 OK\r\nDate: ")
 	b.WriteString(time.Now().UTC().Format(http.TimeFormat))
-	b.WriteString("\r\n")
 	if chunked {
-		b.WriteString("Transfer-Encoding: chunked\r\n")
+		b.WriteString("\r\nTransfer-Encoding: chunked\r\n")
+	} else {
+		b.WriteString("\r\nConnection: close\r\n")
 	}
 	_ = h.Write(&b) // a buffer takes all
 	b.WriteString("\r\n")
 	return b.Bytes()
 }
 
+// ends has the stream end when its client has taken all it is sent. It is counted before the
+// client can see that.
+func (s *raw) ends(why reason) {
+	s.last, s.why = true, why
+	s.server.counts.disconnects[why].Add(1)
+}
+
 // leave gives back what the stream holds but for the socket.
 func (s *raw) leave(why reason) {
 	s.server.counts.streams[transportRaw].Add(-1)
-	s.server.counts.disconnects[why].Add(1)
+	if !s.last {
+		s.server.counts.disconnects[why].Add(1)
+	}
 	if why == tooSlow { // the kernel would keep what it does not take, for as long as it likes
 		s.reset(true)
 	}

@@ -289,10 +289,9 @@ func (sh *shard) add(st *raw) {
 	switch {
 	case err != nil:
 		sh.end(st, clientGone)
-	case st.over && st.rest == nil:
-		sh.finish(st, forbidden)
-	case st.over:
-		st.last, st.why = true, forbidden // when it has taken what it was sent
+	case st.last && st.rest == nil:
+		sh.finish(st)
+	case st.last: // when it has taken what it was sent
 	case sh.draining:
 		sh.last(st, shutdown, st.goodbye())
 	default:
@@ -315,7 +314,7 @@ func (sh *shard) tell(st *raw) bool {
 		return false
 	}
 	if st.over {
-		st.last, st.why = true, forbidden
+		st.ends(forbidden)
 	}
 	sh.write(st, sh.batch)
 	return true
@@ -335,7 +334,7 @@ func (sh *shard) write(st *raw, batch [][]byte) {
 		st.rest = nil
 		st.stalled.Store(0)
 		if st.last {
-			sh.finish(st, st.why)
+			sh.finish(st)
 		}
 		return
 	}
@@ -353,7 +352,7 @@ func (sh *shard) last(st *raw, why reason, event []byte) {
 	if st.last {
 		return
 	}
-	st.last, st.why = true, why
+	st.ends(why)
 	if st.rest != nil {
 		st.rest = append(st.rest, event)
 		return

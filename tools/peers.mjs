@@ -1,0 +1,74 @@
+// Follows a stream with another project's client, and prints what it hears, a line of JSON each:
+//   node tools/peers.mjs fetch|eventsource|fetch-event-source URL
+//   {"type":"position_change","id":"…","data":"…"}
+// What is no event has a type in brackets: "(open)", "(end)" of a response that ended well,
+// "(failure)" of one that did not.
+// @ts-check
+
+import { fetchEventSource } from "@microsoft/fetch-event-source";
+import { EventSource } from "eventsource";
+import { EventParser } from "../static/marcador/sse.js";
+
+const TYPES = [
+  "authenticated",
+  "leaderboard:updated",
+  "position_change",
+  "rank_changed",
+  "goodbye",
+  "ping",
+];
+
+/** @param {string} type @param {string} [id] @param {unknown} [data] */
+function say(type, id = "", data = "") {
+  process.stdout.write(`${JSON.stringify({ type, id, data: String(data) })}\n`);
+}
+
+/** @type {Record<string, (url: string) => unknown>} */
+const clients = {
+  /** As a page would that reads a stream without a library. */
+  async fetch(url) {
+    try {
+      const response = await fetch(url);
+      say("(open)");
+      const parser = new EventParser(({ type, id, data }) => say(type, id, data));
+      for await (const bytes of /** @type {any} */ (response.body)) parser.feed(bytes);
+      say("(end)");
+    } catch (cause) {
+      say("(failure)", "", cause);
+    }
+  },
+
+  eventsource(url) {
+    const source = new EventSource(url);
+    source.onopen = () => say("(open)");
+    for (const type of TYPES) {
+      source.addEventListener(type, (event) => say(type, event.lastEventId, event.data));
+    }
+    source.addEventListener("error", (event) => {
+      // An event of that name from the service looks the same but for its data.
+      const { data, lastEventId } = /** @type {any} */ (event);
+      if (typeof data === "string") say("error", lastEventId, data);
+      else say("(failure)", "", event.message);
+    });
+  },
+
+  /** It comes back after a failure, and takes an end that is none for good. */
+  async "fetch-event-source"(url) {
+    Object.assign(globalThis, { window: globalThis });
+    await fetchEventSource(url, {
+      openWhenHidden: true, // there is no document
+      onopen: async () => say("(open)"),
+      onmessage: ({ event, id, data }) => say(event, id, data),
+      onclose: () => say("(end)"),
+      onerror: (cause) => say("(failure)", "", cause), // and it comes back after `retry:`
+    });
+  },
+};
+
+const [name, url] = process.argv.slice(2);
+const follow = clients[name];
+if (follow === undefined || url === undefined) {
+  console.error("usage: node tools/peers.mjs fetch|eventsource|fetch-event-source URL");
+  process.exit(2);
+}
+follow(url);
