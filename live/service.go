@@ -190,6 +190,9 @@ func (s *Service) Limit(board string) int {
 
 // limitOf is Limit. It is called with mu held.
 func (s *Service) limitOf(board string) int {
+	if len(s.limits) == 0 {
+		return 0 // as for most, and each update asks
+	}
 	if limit, own := s.limits[board]; own {
 		return limit
 	}
