@@ -69,10 +69,8 @@ const SURPLUS = 30_000;
 export class Connection {
   /** @type {State} How the stream stands; `stateOf` says it of each board. */
   state = { status: "waiting", userId: null, error: null };
-
   /** Whose token speaks. */
   service;
-
   /** What streams have brought. */
   held;
   #sink;
@@ -181,11 +179,7 @@ export class Connection {
     this.#hope();
     this.#silences = 0;
     const how = status === "held" || status === "replaced" ? "quietly" : "said";
-    if (this.#stream === null) {
-      if (Date.now() >= this.#notBefore) this.open(how);
-    } else if (this.#stream.silent) {
-      this.open(how);
-    }
+    if (this.#stream?.silent ?? Date.now() >= this.#notBefore) this.open(how);
   }
 
   /** Makes up for a timer that stood still. */
@@ -252,6 +246,11 @@ export class Connection {
     this.#holding = setTimeout(() => this.#set({ status: "held" }), HELD);
   }
 
+  /** Ends the waiting for first pages when all have come. @param {Stream} stream */
+  #lookFor(stream) {
+    if ([...stream.keys].every((key) => this.held.standing(key) !== null)) this.#newsCame();
+  }
+
   /** What the stream owes at its beginning has come. */
   #newsCame() {
     clearTimeout(this.#holding);
@@ -290,24 +289,24 @@ export class Connection {
       } else {
         this.held.apply(key, check.difference(from, what.board, what.period), id);
       }
-      if ([...stream.keys].every((one) => this.held.standing(one) !== null)) this.#newsCame();
+      this.#lookFor(stream);
       this.#sink.standing(key);
     } else if (type === "rank_changed") {
       const from = JSON.parse(data);
       const what = check.subject(from);
-      const move = check.move(from, what.board, what.period);
       const key = this.#keyOn(stream, what);
+      const move = check.move(from, what.board, what.period);
       this.held.reach(id);
       this.#sink.move(key, move);
     } else if (type === "error") {
       const { code, message, board } = check.failure(JSON.parse(data));
       if (board === null) return new Refusal(code === "forbidden" ? 403 : 0, code, message);
-      const boards = this.#allowed().filter((what) => what.board === board);
       const refusal = new Refusal(code === "forbidden" ? 403 : 404, code, message);
-      for (const what of boards) {
+      for (const what of this.#allowed().filter((one) => one.board === board)) {
         this.#refused.add(what, refusal);
         stream.keys.delete(keyOf(what));
       }
+      this.#lookFor(stream);
       this.#sink.stood();
       if (this.#allowed().length === 0) return refusal;
     } else if (type === "goodbye") {
@@ -341,7 +340,7 @@ export class Connection {
     if (recovered) this.#newsCame();
     else this.#awaitNews();
     this.#set({ status: "live", error: null, userId, ranks });
-    this.#renewal.begin(this.service, socketId, stream.signal);
+    this.#renewal.begin(() => this.service, socketId, stream.signal);
     this.#rearrange();
   }
 

@@ -13,10 +13,10 @@ const LONGEST_TIMER = 24 * 60 * 60 * 1000;
 export class Renewal {
   #timer = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
 
-  /** For this stream, in place of any other. @param {Service} service @param {string} socketId @param {AbortSignal} signal aborted when the stream is over */
+  /** For this stream, in place of any other. @param {() => Service} service gives the one whose token speaks @param {string} socketId @param {AbortSignal} signal aborted when the stream is over */
   begin(service, socketId, signal) {
     this.end();
-    const life = service.tokenLife;
+    const life = service().tokenLife;
     if (life === null || life < LATE) return;
     // Between a half and the whole of it, so that tabs and people do not ask at one time.
     const early = Math.min(EARLY, life / 4) * (0.5 + Math.random() / 2);
@@ -34,12 +34,14 @@ export class Renewal {
     clearTimeout(this.#timer);
   }
 
-  /** @param {Service} service @param {string} socketId @param {AbortSignal} signal */
+  /** @param {() => Service} service @param {string} socketId @param {AbortSignal} signal */
   async #renew(service, socketId, signal) {
     try {
-      if ((await service.renew()) !== null && !signal.aborted) {
+      const speaker = service();
+      // Whoever has left meanwhile may speak for somebody else.
+      if ((await speaker.renew()) !== null && !signal.aborted && speaker === service()) {
         const path = `/v1/events/${encodeURIComponent(socketId)}/token`;
-        await service.get(path, { Accept: "application/json" }, signal, "POST");
+        await speaker.get(path, { Accept: "application/json" }, signal, "POST");
       }
     } catch (cause) {
       // The stream ends with `token_expired`, and the next one asks again.

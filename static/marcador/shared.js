@@ -107,6 +107,7 @@ export class SharedStream {
     if (this.#seats.size === 0) {
       this.#leaveGroup();
       this.#close();
+      this.#told.clear();
       return;
     }
     const [next] = this.#seats;
@@ -182,13 +183,9 @@ export class SharedStream {
     if (document === undefined) return;
     /** @type {Timer} */
     let timer;
-    const hide = () => {
-      for (const { key } of this.#seats) this.#told.set(key, this.#stateOf(key));
-      this.#close();
-    };
     const look = () => {
       clearTimeout(timer);
-      if (document.visibilityState === "hidden") timer = setTimeout(hide, UNSEEN);
+      if (document.visibilityState === "hidden") timer = setTimeout(() => this.#rest(), UNSEEN);
       else if (this.#connections.length === 0) this.#lead();
     };
     signal.addEventListener("abort", () => clearTimeout(timer));
@@ -205,8 +202,14 @@ export class SharedStream {
 
   /** Another tab has the stream. */
   #follow() {
-    this.#close();
+    this.#rest();
     this.#ask("hello");
+  }
+
+  /** Ends the own streams. Boards stand as they did until somebody says otherwise. */
+  #rest() {
+    for (const { key } of this.#seats) this.#told.set(key, this.#stateOf(key));
+    this.#close();
   }
 
   /** What is wanted here, and, where this tab leads, by the others, by key. */
@@ -349,7 +352,11 @@ export class SharedStream {
       const states = check.states(message.states);
       this.#wait(SILENCE, () => this.#ask("hello"));
       this.#close();
-      this.#told = new Map([...this.#told, ...states]);
+      for (const [key, state] of states) {
+        // A new leader opens its stream: that is over, or said to fail, in a moment.
+        const opening = state.status === "waiting" && state.error === null;
+        if (!opening || this.#told.get(key)?.status !== "live") this.#told.set(key, state);
+      }
       const unknown = [...this.#seats].some(({ key }) => !states.has(key));
       if (unknown || Date.now() - this.#saidAt >= HERE) this.#ask("here");
       for (const seat of [...this.#seats]) seat.state(this.#stateOf(seat.key));

@@ -310,6 +310,43 @@ test("a stream that the page's own newer one replaced is no reason to read pages
   );
 });
 
+test("when the board whose token opened the stream is closed, another one's token speaks", async () => {
+  let asked = 0;
+  const first = follow({ board: "classroom:c0", getToken });
+  const second = follow({
+    board: "classroom:c1",
+    getToken: async () => tokenOf({ sub: "u1", jti: ++asked }),
+  });
+  await untilVersion(first, 5);
+  await untilVersion(second, 5);
+  assert.equal(given.service.streams.length, 1);
+  first.close();
+  given.service.streams[0].write(frame("error", { code: "token_expired", message: "expired" }));
+  await eventually(() => given.service.asked("/v1/events").length === 2);
+  await untilStatus(second, "live");
+  const { authorization } = given.service.asked("/v1/events")[1].headers;
+  assert.equal(authorization, `Bearer ${tokenOf({ sub: "u1", jti: 2 })}`);
+});
+
+test("with a cookie, a tab that comes later has the stream, and the others notice nothing", async (t) => {
+  stand(t, "navigator", { locks: new Locks() });
+  let dice = 0;
+  mock.method(Math, "random", () => (++dice % 100) / 100);
+  const first = followInTab({ board: "classroom:c0" });
+  await untilVersion(first, 5);
+  /** @type {string[]} */
+  const stood = [];
+  first.subscribe(() => stood.push(first.getSnapshot().status));
+  version = 6;
+  const second = followInTab({ board: "classroom:c1" });
+  await untilVersion(second, 6);
+  for (let turn = 0; turn < 50; turn++) await settled();
+  mock.timers.tick(100);
+  await untilVersion(first, 6);
+  assert.deepEqual([...new Set(stood)], ["live"]);
+  await eventually(() => given.service.streams.length === 1);
+});
+
 test("people of one page have streams of their own", async () => {
   await untilVersion(follow({ getToken }), 5);
   await untilVersion(follow({ getToken: async () => tokenOf({ sub: "u2" }) }), 5);
