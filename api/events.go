@@ -31,7 +31,7 @@ type eventsInput struct {
 	Periods     []string `query:"period,explode" enum:"daily,weekly,monthly,all-time" doc:"When points count; all-time if none is given. One counts for all boards. Several are paired with the boards in their order, as many as there are boards: then a board may be followed in two periods"`
 	Mode        string   `query:"mode" enum:"snapshot,diff" default:"snapshot" doc:"What a broadcast carries: the whole page, or what has changed in it"`
 	Format      string   `query:"format" enum:"json,msgpack" default:"json" doc:"What data is: JSON, or base64 of MessagePack"`
-	Seen        string   `query:"last_event_id" doc:"As the header Last-Event-ID, which goes before, for clients that can't send it"`
+	Seen        string   `query:"last_event_id" doc:"As the header Last-Event-ID, which goes before, for clients that can't send it. An id is of the boards and periods with which it was given: a request for others has to leave it out"`
 	SeenLater   string   `query:"lastEventId" doc:"As last_event_id, which it goes before: the name that event-source-polyfill uses"`
 	AccessToken string   `query:"access_token" doc:"Token, where the service allows it here"`
 	LastEventID string   `header:"Last-Event-ID" doc:"Id of the last event that was seen; the stream goes on from it where it can"`

@@ -228,6 +228,9 @@ func (t *Topic) find(version int64) *State {
 // was told of all that was published until then. So a client holds of each topic the last
 // state up to the id's version, if that was published before the id can have been given.
 // Of a client of one topic, a state of just that version is the one.
+//
+// An id is of the topics with which it was given: a client that follows others, or fewer,
+// must not show it.
 func (h *Hub) held(topics []*Topic, version int64) (versions []int64, ok bool) {
 	if version <= h.base {
 		return nil, false

@@ -35,8 +35,13 @@ export class Held {
     return this.#boards.get(key)?.now ?? null;
   }
 
-  /** Whether a stream of these boards can go on from `id`. @param {string[]} keys */
+  /**
+   * Whether a stream of these boards can go on from `id`. An id is of all the boards of its stream:
+   * to a stream of fewer boards it may name a state of one that this client does not hold.
+   * @param {string[]} keys
+   */
   covers(keys) {
+    if (keys.length !== this.#boards.size) return false;
     return keys.every((key) => (this.#boards.get(key)?.known ?? null) !== null);
   }
 

@@ -148,3 +148,15 @@ test("what came after the last id is said again by a stream that goes on from it
   assert.equal(held.id, "");
   assert.equal(held.epoch, null);
 });
+
+test("a stream goes on from an id only with the boards that the id is of", () => {
+  const held = new Held();
+  const page = boardOf(new Map([["ana", 5]]), "ordinal", 7);
+  held.begin(["a", "b"], false);
+  held.put("a", page, "");
+  held.put("b", page, "e-7");
+  assert.equal(held.covers(["a", "b"]), true);
+  assert.equal(held.covers(["a"]), false);
+  assert.equal(held.covers(["a", "b", "c"]), false);
+  assert.equal(held.covers(["a", "c"]), false);
+});
