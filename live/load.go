@@ -65,15 +65,7 @@ func (s *Service) load(ctx context.Context, now time.Time, again bool) error {
 	s.moments = newMoments(s.store)
 	s.latest = stamp{s.store.Seq(), s.store.At()}
 	s.shown = s.latest
-	as := s.latest // another program may have changed anything
-	if !again {
-		as = first
-	}
-	s.seen.raise(stampOf(s.store.Seen()))
-	if again {
-		s.seen.raise(s.latest)
-	}
-	s.floor = s.seen
+	as := s.date(first, again)
 	s.stale = false
 	s.build(all)
 	s.global.dated(as)
@@ -122,6 +114,19 @@ func (s *Service) loadFriends(ctx context.Context, as stamp) error {
 		}
 	}
 	return nil
+}
+
+// date notes of which change the boards are that are loaded, and returns that: the first
+// time of the last one that others see, and again of the last commit, with which another
+// program may have changed anything. It is called with mu held.
+func (s *Service) date(first stamp, again bool) stamp {
+	s.seen.raise(stampOf(s.store.Seen()))
+	if again {
+		s.seen.raise(s.latest)
+		first = s.latest
+	}
+	s.floor = s.seen
+	return first
 }
 
 // read reads all users and where they stand, each reader a part of them.
