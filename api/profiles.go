@@ -85,13 +85,13 @@ func (Optional[T]) Schema(r huma.Registry) *huma.Schema {
 
 // ProfilePatch is changes to a profile, as a JSON merge patch (RFC 7396).
 type ProfilePatch struct {
-	Username  Optional[string] `json:"username,omitempty" maxLength:"100" nullable:"false" doc:"Name that others see"`
-	Avatar    Optional[string] `json:"avatar,omitempty" maxLength:"2048" doc:"Picture: an https: or data:image/ address; null removes it"`
-	Email     Optional[string] `json:"email,omitempty" maxLength:"320" doc:"null removes it"`
-	Pseudonym Optional[string] `json:"pseudonym,omitempty" maxLength:"100" doc:"What others see instead of name and avatar; null removes it"`
-	Hidden    Optional[bool]   `json:"hidden,omitempty" doc:"Nobody else sees the person on a board; the ranks of others close up. null is false"`
+	Username  Optional[string] `json:"username,omitzero" maxLength:"100" nullable:"false" doc:"Name that others see"`
+	Avatar    Optional[string] `json:"avatar,omitzero" maxLength:"2048" doc:"Picture: an https: or data:image/ address; null removes it"`
+	Email     Optional[string] `json:"email,omitzero" maxLength:"320" doc:"null removes it"`
+	Pseudonym Optional[string] `json:"pseudonym,omitzero" maxLength:"100" doc:"What others see instead of name and avatar; null removes it"`
+	Hidden    Optional[bool]   `json:"hidden,omitzero" doc:"Nobody else sees the person on a board; the ranks of others close up. null is false"`
 
-	Groups Optional[map[string][]string] `json:"groups,omitempty" doc:"Ids of the groups that the person is in, by kind. A kind that is absent stays, null removes a kind, or all"`
+	Groups Optional[map[string][]string] `json:"groups,omitzero" doc:"Ids of the groups that the person is in, by kind. A kind that is absent stays, null removes a kind, or all"`
 }
 
 // patchRules says in the OpenAPI document what a merge patch does.

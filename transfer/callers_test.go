@@ -44,6 +44,11 @@ func TestImport_keysOfNobody(t *testing.T) {
 	const file = `{"id":"a","username":"A"}` + "\n" + `{"userId":"a","xp":5,"key":"week-1"}` + "\n"
 	s, _ := open(t)
 	load(t, s, file)
+	load(t, s, `{"userId":"a","xp":2,"key":"week-2","caller":" music\u00a0"}`)
+	own := store.Write{Caller: "music", Key: "week-2", Updates: []store.Update{{UserID: "a", XP: 2}}}
+	if _, err := s.AddPoints(t.Context(), []store.Write{own}); err != nil {
+		t.Error(err)
+	}
 	if c := load(t, s, file); c.Points != 0 || c.Already != 1 {
 		t.Errorf("again: counts = %+v", c)
 	}
@@ -51,7 +56,7 @@ func TestImport_keysOfNobody(t *testing.T) {
 	if _, err := s.AddPoints(t.Context(), []store.Write{retry}); err != nil {
 		t.Fatal(err)
 	}
-	if got := totals(t, s, "a"); got[0] != 5 {
-		t.Errorf("xp = %d, want 5", got[0])
+	if got := totals(t, s, "a"); got[0] != 7 {
+		t.Errorf("xp = %d, want 7", got[0])
 	}
 }

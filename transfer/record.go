@@ -288,6 +288,9 @@ func (r *record) checkType(add func(field, message string), known func(id string
 	case points:
 		r.written = r.UserID
 		id("userId", &r.UserID)
+		if r.Caller != "" {
+			id("caller", &r.Caller)
+		}
 		r.checkPoints(add)
 	}
 }
@@ -302,7 +305,6 @@ func (r *record) checkPoints(add func(field, message string)) {
 	add("reason", rules.Text(r.Reason, rules.MaxReason))
 	add("at", checkTime(r.At))
 	add("key", rules.Text(r.Key, rules.MaxKey))
-	add("caller", rules.Text(r.Caller, rules.MaxID))
 	if r.Caller != "" && r.Key == "" {
 		add("caller", "is whose the key is, and there is no key; give a key, or take it out")
 	}
