@@ -67,7 +67,7 @@ func TestElement_saysWhatIsMissing(t *testing.T) {
 	says(t, english, "The service does not let this site show the leaderboard yet.", "--cors-origins http")
 
 	p.stop()
-	p = serveOn(t, addr, db, "--cors-origins", site)
+	serveOn(t, addr, db, "--cors-origins", site)
 	script(t, ctx, element+`.retry()`)
 	says(t, ctx, "Este marcador pide iniciar sesión.", "getToken")
 	axe(t, ctx, "no token")

@@ -119,7 +119,7 @@ func TestPage_podium(t *testing.T) {
 		window.glided = [];
 		const animate = Element.prototype.animate;
 		Element.prototype.animate = function (frames, ...rest) {
-			if (frames[0]?.transform !== undefined) glided.push(this.dataset.userId);
+			if (frames[0]?.transform !== undefined) glided.push(this.closest("tr").dataset.userId);
 			return animate.call(this, frames, ...rest);
 		}`)
 	p.call(tokenFor(t, "svc", "xp:write", time.Hour), http.MethodPost, "/v1/users/u5/xp", `{"xp":1000}`, nil)

@@ -8,7 +8,7 @@ import { NEVER } from "./refused.js";
 const es = {
   cors: "El servicio todavía no permite que este sitio muestre el marcador.",
   /** @param {string} origin */
-  corsHelp: (origin) => `Quien lo administra lo permite con --cors-origins ${origin}`,
+  corsHelp: (origin) => `Quien lo administra lo permite con\n--cors-origins ${origin}`,
   file: "Un archivo abierto sin servidor no puede mostrar el marcador.",
   fileHelp: "Abre esta página desde una dirección, como https://escuela.example.org.",
   csp: "La política de seguridad de esta página no permite el marcador.",
@@ -27,7 +27,7 @@ const es = {
 /** @type {typeof es} */
 const en = {
   cors: "The service does not let this site show the leaderboard yet.",
-  corsHelp: (origin) => `Whoever runs it allows this with --cors-origins ${origin}`,
+  corsHelp: (origin) => `Whoever runs it allows this with\n--cors-origins ${origin}`,
   file: "A file that was opened without a server can't show the leaderboard.",
   fileHelp: "Open this page from an address, such as https://school.example.org.",
   csp: "This page's security policy does not let the leaderboard in.",

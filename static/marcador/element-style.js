@@ -305,7 +305,7 @@ tr.own > :first-child { box-shadow: inset 0.25em 0 var(--accent); }
 .rows.broken { min-height: 10em; }
 .notice p:first-child { font-weight: 600; }
 .notice p { overflow-wrap: anywhere; }
-.notice p + p { color: var(--quiet); }
+.notice p + p { color: var(--quiet); white-space: pre-line; }
 .footer {
   flex: none;
   min-height: 2.75em;

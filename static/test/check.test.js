@@ -51,6 +51,16 @@ test("a page says how equal scores are numbered", () => {
   assert.throws(() => ranksOf("olympic"), TypeError);
 });
 
+test("a tab that has another's stream learns how equal scores are numbered", () => {
+  const live = { status: "live", userId: "u1", error: null };
+  const [[, told], [, before]] = check.states([
+    ["a", { ...live, ranks: "dense" }],
+    ["b", live],
+  ]);
+  assert.equal(told.ranks, "dense");
+  assert.equal(before.ranks, undefined);
+});
+
 test("unknown fields are dropped", () => {
   const { entries } = read(update(7, { leaderboard: [entry(1, { secret: "x" })] }));
   assert.deepEqual(entries, [entry(1)]);
