@@ -40,7 +40,7 @@ func relayTo(tb testing.TB, to string) *relay {
 			if err != nil {
 				return // it is closed
 			}
-			out, err := net.Dial("tcp", to) //nolint:noctx // on this machine
+			out, err := net.Dial("tcp", to)
 			if err != nil {
 				_ = in.Close() // as a service that is away refuses
 				continue

@@ -136,7 +136,8 @@ func (a *api) eventRoutes() {
 	events.Errors = append(events.Errors, http.StatusNotFound, http.StatusTooManyRequests, http.StatusServiceUnavailable)
 	events.Responses = map[string]*huma.Response{"200": {
 		Description: "Server-Sent Events: authenticated; leaderboard:updated at once, and for each broadcast that or, with mode=diff, position_change; " +
-			"rank_changed when one's own rank has moved; ping; error and goodbye. " +
+			"rank_changed when one's own rank has moved; ping; error and goodbye, whose retryAfter is when to come back, in milliseconds. " +
+			"Longer data comes in several data lines of at most 16 KB, which clients join with a line feed. " +
 			"An error with board, such as forbidden after a membership has ended, ends that board in all its periods, and the stream when it was the last. " +
 			"One without board (token_expired, or replaced by a newer stream of the same user), and goodbye, come before the server ends the stream",
 		Content: map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{Type: huma.TypeString}}},

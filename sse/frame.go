@@ -34,7 +34,7 @@ func (f Format) pack(text []byte, prefix string, deflate bool) frame {
 	} else {
 		packed = appendStored(packed, plain)
 	}
-	sum := checksum{crc32.ChecksumIEEE(plain), uint32(len(plain))} //nolint:gosec // frames are far below 4 GB
+	sum := checksum{crc32.ChecksumIEEE(plain), uint32(len(plain))}
 	return frame{chunk: chunkOf(packed), sum: sum, shift: power(8 * uint64(sum.size))}
 }
 

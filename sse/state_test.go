@@ -107,7 +107,7 @@ func (l literal) Since(sse.Content) sse.Event { return l.Snapshot() }
 // FuzzState: no data can end its event, name another or set an id, and gzip gives
 // back what went in.
 func FuzzState(f *testing.F) {
-	for _, data := range []string{"{}", "", "\n", "a\r\nb\rc\nd", "x\n\nevent: error\ndata: y\n\n", "\r\r\n\n", "id: 1\n", " leading", strings.Repeat("long ", 20_000)} {
+	for _, data := range []string{"{}", "", "\n", "a\r\nb\rc\nd", "x\n\nevent: error\ndata: y\n\n", "\r\r\n\n", "id: 1\n", " leading", strings.Repeat("long ", 20_000), strings.Repeat(`,"a\"},{\\"`, 5_000)} {
 		f.Add([]byte(data))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -116,6 +116,9 @@ func FuzzState(f *testing.F) {
 		plain := sse.Frame(topic, s, -1, 0)
 		events := parse(t, plain)
 		want := strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(string(data))
+		if len(events) == 1 && len(data) > 15<<10 { // lines end behind commas as well
+			events[0].data, want = strings.ReplaceAll(events[0].data, "\n", ""), strings.ReplaceAll(want, "\n", "")
+		}
 		if len(events) != 1 || events[0] != (event{"news", want, "e-1"}) {
 			t.Errorf("%q became %+v", data, events)
 		}
