@@ -70,6 +70,10 @@ func (a *archive) start() {
 // half-way is begun again at the next start.
 func (a *archive) close() { a.working.Wait() }
 
+// maxEmpty is how many periods may follow each other in which nothing was given, for them to
+// be closed: a month of days. By a clock that was years ahead there would be thousands.
+const maxEmpty = 31
+
 // catchUp closes the periods of a kind that have ended and are not closed.
 func (a *archive) catchUp(ctx context.Context, p Period) error {
 	s := a.s
@@ -81,16 +85,48 @@ func (a *archive) catchUp(ctx context.Context, p Period) error {
 	present := s.terms.starts[p]
 	s.mu.RUnlock()
 	start := p.Start(last.In(s.opts.Location))
-	oldest := s.opts.Now().Add(-s.opts.Retention)
-	for next := p.Next(start); !next.After(present); start, next = next, p.Next(next) {
-		if s.opts.Retention > 0 && next.Before(oldest) {
-			continue // it would be pruned at once
-		}
-		if err := a.closePeriod(ctx, &store.Closing{Period: p, Start: start, Ends: next, Ranks: s.opts.Ranks.String()}); err != nil {
-			return err
+	if s.opts.Retention > 0 && s.clock.mayPrune() {
+		if oldest := p.Start(s.opts.Now().Add(-s.opts.Retention).In(s.opts.Location)); start.Before(oldest) {
+			start = oldest // what ended before would be pruned at once
 		}
 	}
+	for start.Before(present) {
+		next, empty, err := a.nextGiven(ctx, p, start, present)
+		if err != nil {
+			return err
+		}
+		if empty > maxEmpty && next.After(start) {
+			start = next
+			continue
+		}
+		c := &store.Closing{Period: p, Start: start, Ends: p.Next(start), Ranks: s.opts.Ranks.String()}
+		if err := a.closePeriod(ctx, c); err != nil {
+			return err
+		}
+		start = c.Ends
+	}
 	return nil
+}
+
+// nextGiven returns the start of the first period, from one on, in which anything was given,
+// or the present one; and how many periods in a row before it are empty, to maxEmpty and one.
+func (a *archive) nextGiven(ctx context.Context, p Period, start, present time.Time) (next time.Time, empty int, err error) {
+	before, after, err := a.s.store.Around(ctx, start)
+	if err != nil {
+		return next, 0, err
+	}
+	next = present
+	if given := p.Start(after.In(present.Location())); !after.IsZero() && given.Before(present) {
+		next = given
+	}
+	first := start
+	if !before.IsZero() {
+		first = p.Next(before.In(present.Location()))
+	}
+	for ; first.Before(next) && empty <= maxEmpty; first = p.Next(first) {
+		empty++
+	}
+	return next, empty, nil
 }
 
 // closePeriod reads the outcome of a period before it writes any: while a reader has
@@ -172,7 +208,7 @@ func (a *archive) wakeToPrune() {
 
 // prune lets go of what is older than it has to be kept.
 func (a *archive) prune() {
-	if keep := a.s.opts.Retention; keep > 0 {
+	if keep := a.s.opts.Retention; keep > 0 && a.s.clock.mayPrune() {
 		a.s.logged("prune closed periods", a.s.store.Prune(a.s.ctx, a.s.opts.Now().Add(-keep)))
 	}
 }

@@ -126,6 +126,10 @@ type Options struct {
 	// Now is the clock that commits are dated by. Default time.Now.
 	Now func() time.Time
 
+	// Elapsed is the time since some moment, however the clock is set meanwhile: by it jumps
+	// of Now are noticed. Default: the machine's; none where Now is given.
+	Elapsed func() time.Duration
+
 	// Log is told of what fails without a caller to tell. Default slog.Default.
 	Log *slog.Logger
 }
@@ -135,6 +139,7 @@ type Service struct {
 	opts      Options
 	store     *store.Store
 	log       *slog.Logger
+	clock     *clock
 	scheduler gocron.Scheduler
 	profiles  *profiles
 	hub       *sse.Hub
@@ -210,13 +215,16 @@ func Open(ctx context.Context, path string, opts Options) (_ *Service, err error
 		opts.Location = time.UTC
 	}
 	if opts.Now == nil {
-		opts.Now = time.Now
+		began := time.Now()
+		opts.Now, opts.Elapsed = time.Now, func() time.Duration { return time.Since(began) }
 	}
 	if opts.Log == nil {
 		opts.Log = slog.Default()
 	}
+	clock := newClock(&opts)
+	opts.Now = clock.Now
 	s := &Service{
-		opts: opts, log: opts.Log, profiles: newProfiles(), people: newPeople(),
+		opts: opts, log: opts.Log, clock: clock, profiles: newProfiles(), people: newPeople(),
 		boards: map[string]*board{}, boardsOf: map[uint32][]*board{}, loading: map[string]*loading{}, waiting: map[uint32]standing{}, renamed: map[uint32]stamp{},
 	}
 	s.due.s, s.due.timers = s, map[*publisher]*time.Timer{}
@@ -230,6 +238,7 @@ func Open(ctx context.Context, path string, opts Options) (_ *Service, err error
 			err = errors.Join(err, s.Close())
 		}
 	}()
+	clock.begin(s.store.At())
 	s.hub = sse.NewHub(s.store.Epoch(), s.store.Seq())
 	s.global = newBoard(s, Global)
 	s.boards[Global] = s.global

@@ -66,6 +66,7 @@ func withSeconds(expr string) bool { return len(strings.Fields(expr)) == 6 }
 // noticeTurn has those periods begin that have, if nothing else did. A day begins with
 // each of them.
 func (s *Service) noticeTurn() {
+	s.clock.ahead(s.store.At())
 	s.mu.RLock()
 	begun := !s.opts.Now().Before(s.terms.ends[Daily])
 	s.mu.RUnlock()

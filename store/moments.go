@@ -2,8 +2,10 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"database/sql/driver"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -30,6 +32,34 @@ func (s *Store) SeqBefore(ctx context.Context, moment time.Time) (int64, error) 
 		}
 	}
 	return low, nil
+}
+
+// Around returns the times of the last row of the ledger before the moment, and of the first
+// one from it on, that gave or took points; the zero value for none. It relies on time in
+// the ledger never going back.
+func (s *Store) Around(ctx context.Context, moment time.Time) (before, after time.Time, err error) {
+	seq, err := s.SeqBefore(ctx, moment)
+	if err != nil {
+		return before, after, err
+	}
+	for _, side := range []struct {
+		at    *time.Time
+		query string
+	}{
+		{&before, `SELECT at FROM ledger WHERE seq <= ? AND xp <> 0 ORDER BY seq DESC LIMIT 1`},
+		{&after, `SELECT at FROM ledger WHERE seq > ? AND xp <> 0 ORDER BY seq LIMIT 1`},
+	} {
+		var ms int64
+		err := s.read.QueryRowContext(ctx, side.query, seq).Scan(&ms)
+		if errors.Is(err, sql.ErrNoRows) {
+			continue
+		}
+		if err != nil {
+			return before, after, fmt.Errorf("find the points around a moment: %w", err)
+		}
+		*side.at = time.UnixMilli(ms)
+	}
+	return before, after, nil
 }
 
 // StoodAt calls yield with where the users stood at a seq, in no order; who had no

@@ -121,7 +121,8 @@ type Store struct {
 // folder is missing, the file is not a database, or another program's, or was
 // written by a newer version. Such a file is left as it is. A file that another
 // Store has open, of this process or another one, is refused with ErrInUse. A new
-// file can be read by its owner alone.
+// file can be read by its owner alone. ErrAhead is wrapped where its last change lies more
+// than a minute ahead of the clock.
 func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 	if opts.Location == nil {
 		opts.Location = time.UTC
@@ -189,6 +190,9 @@ func (s *Store) openDatabases(ctx context.Context, path string) (w *writer, err 
 	}
 	if err == nil {
 		w, err = newWriter(ctx, s)
+	}
+	if err == nil {
+		err = checkClock(s.At(), s.opts.Now())
 	}
 	if err == nil {
 		err = w.keepZone(ctx)
