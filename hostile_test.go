@@ -24,7 +24,7 @@ func TestPage_hostile(t *testing.T) {
 		`</td></tr></table><svg/onload=` + run + `>`,
 		`{{constructor.constructor("` + run + `")()}}`,
 		`javascript:` + run,
-		"\u202eevil\u202d \u2066left",
+		`<svg><animate onbegin=` + run + ` attributeName=x dur=1s>`,
 		`"><iframe srcdoc="<script>parent.` + run + `</script>">`,
 		`&lt;img src=x onerror=` + run + `&gt;`,
 	}
@@ -48,6 +48,11 @@ func TestPage_hostile(t *testing.T) {
 		if status, body := p.try(admin, http.MethodPut, "/v1/users/u0", profile("x", avatar)); status != http.StatusUnprocessableEntity {
 			t.Errorf("the avatar %q is taken: %d %s", avatar, status, body)
 		}
+	}
+
+	// Letters that turn the direction of what follows would rearrange the row.
+	if status, body := p.try(admin, http.MethodPut, "/v1/users/u0", profile("\u202eevil\u202d \u2066left", "")); status != http.StatusUnprocessableEntity {
+		t.Errorf("a name that turns the direction is taken: %d %s", status, body)
 	}
 
 	ctx := browser(t)(800, 600, "es-MX")
