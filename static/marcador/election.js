@@ -1,7 +1,9 @@
 // @ts-check
 
 /** How long a newcomer waits for a leader to speak up, in milliseconds. */
-const WAIT = 150;
+const WAIT = 100;
+/** How long a claim has to stand before its tab leads: two that are made together open one stream. */
+const SETTLE = 75;
 /** Those who would succeed a leader do so at different times within this. */
 const SPREAD = 300;
 
@@ -9,14 +11,15 @@ const SPREAD = 300;
  * Which tab leads where there are no Web Locks, as on a page of plain http: the one whose claim is
  * the newest. Everybody hears each claim, so all agree as soon as messages have arrived.
  *
- *     waits ──nobody claims for 150 ms, or the leader leaves──▶ leads
- *     waits ──hears a claim──▶ follows      follows ──takes, or the leader leaves──▶ leads
- *     leads ──hears a newer claim──▶ follows
+ *     waits ──nobody claims for 100 ms──▶ claims      waits ──hears a claim──▶ follows
+ *     follows ──takes, or the leader leaves──▶ claims
+ *     claims ──75 ms──▶ leads                claims, leads ──hears a newer claim──▶ follows
  */
 export class Election {
   #id = Math.random().toString(36).slice(2);
   /** When the own claim was made, 0 where somebody else leads. */
   #since = 0;
+  #leads = false;
   #post;
   #lead;
   #lost;
@@ -39,12 +42,15 @@ export class Election {
     this.#claimIn(WAIT);
   }
 
-  /** Leads at once. */
+  /** Leads, unless somebody else claims to at the same time. */
   claim() {
     clearTimeout(this.#timer);
     this.#since = Date.now();
     this.#tell();
-    this.#lead();
+    this.#timer = setTimeout(() => {
+      this.#leads = true;
+      this.#lead();
+    }, SETTLE);
   }
 
   /** Succeeds a leader that says nothing, unless another one is faster. */
@@ -56,6 +62,7 @@ export class Election {
     clearTimeout(this.#timer);
     if (this.#since > 0) this.#post({ kind: "left" });
     this.#since = 0;
+    this.#leads = false;
   }
 
   /** Takes a message that is about this, and tells whether it was. @param {Record<string, unknown>} message */
@@ -74,11 +81,12 @@ export class Election {
 
   /** @param {number} since @param {string} id */
   #yield(since, id) {
+    const older = since < this.#since || (since === this.#since && id <= this.#id);
+    if (this.#since > 0 && older) return;
     clearTimeout(this.#timer);
-    if (this.#since === 0) return;
-    if (since < this.#since || (since === this.#since && id <= this.#id)) return;
     this.#since = 0;
-    this.#lost();
+    if (this.#leads) this.#lost();
+    this.#leads = false;
   }
 
   /** @param {number} delay */
