@@ -215,3 +215,14 @@ func TestImport_spoolBound(t *testing.T) {
 type onlyReader struct{ in *strings.Reader }
 
 func (o *onlyReader) Read(p []byte) (int, error) { return o.in.Read(p) } //nolint:wrapcheck // io.EOF has to stay itself
+
+// Ids that differ in what nobody sees are one user's, and a roster has a user once.
+func TestImport_oneRowAUser(t *testing.T) {
+	s, _ := open(t)
+	for name, second := range map[string]string{"a space": "ñ1 ", "a no-break space": "\u00a0ñ1", "a composed letter": "n\u03031", "the same": "ñ1"} {
+		_, err := transfer.Import(t.Context(), s, strings.NewReader("id,username\nñ1,Ana\n"+second+",Ana\n"), transfer.Options{})
+		if err == nil || !strings.Contains(err.Error(), `line 3: id: "ñ1" is on line 2 already`) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
