@@ -117,8 +117,9 @@ func (a *api) hurry(ctx huma.Context, next func(huma.Context)) {
 // tooLarge begins as huma's own message for a body that turns out to be too large.
 const tooLarge = "request body is too large limit=%d bytes"
 
-// memberBody bounds, in bytes, the body of what anybody with a token may ask for.
-const memberBody = 8 << 10
+// memberBody bounds, in bytes, the body of what anybody with a token may ask for. The longest token
+// that is taken, of 8 KiB, fits into it.
+const memberBody = 12 << 10
 
 // What a body takes of memory. A byte of it is copied while a buffer grows, and once more into
 // what is made of it. A value, of which there is one behind each comma and bracket, becomes a field, an

@@ -134,11 +134,11 @@ func TestLimits_memberBody(t *testing.T) {
 	member := f.token("u1", "")
 	for name, body := range map[string]string{
 		"objects": `{"zz":` + repeated(`{"a":1}`, 4000) + `}`,
-		"token":   `{"token":"` + strings.Repeat("x", 8<<10) + `"}`,
+		"token":   `{"token":"` + strings.Repeat("x", 12<<10) + `"}`,
 	} {
 		a := f.do(member, http.MethodPost, "/v1/events/ABC/token", body)
 		a.wantProblem(t, 413, "body_too_large", "")
-		if !strings.Contains(string(a.body), "8192") {
+		if !strings.Contains(string(a.body), "12288") {
 			t.Errorf("%s: %s does not say how much may be sent", name, a.body)
 		}
 	}
