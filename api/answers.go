@@ -54,6 +54,25 @@ func (a *api) begin(ctx context.Context, size int) (made func(size int), err err
 	return made, nil
 }
 
+// beginPast is begin for what is read from the database for long. Of those fewer are made at once
+// than the database has readers, and than there are turns: others' pages wait for neither.
+func (a *api) beginPast(ctx context.Context, size int) (made func(size int), err error) {
+	turn := a.past.enter(requestOf(ctx).hold.name, 0, func() {}, func() {})
+	if _, err := turn.begin(ctx, 0); err != nil {
+		turn.leave()
+		return nil, a.fail(ctx, err)
+	}
+	encoded, err := requestOf(ctx).hold.begin(ctx, size)
+	if err != nil {
+		turn.leave()
+		return nil, a.fail(ctx, err)
+	}
+	return func(size int) {
+		encoded(size)
+		turn.leave()
+	}, nil
+}
+
 // answerWriter is a ResponseWriter whose large writes count. It belongs to one goroutine.
 type answerWriter struct {
 	http.ResponseWriter

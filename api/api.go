@@ -6,6 +6,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"sync/atomic"
@@ -47,6 +48,7 @@ type api struct {
 	ready       readiness
 	pace        *pace
 	room        *room
+	past        *room // turns of answers about the past; it holds nothing
 	calm        *calm
 
 	bodies, memberBodies atomic.Int64 // bytes that are held; see Limits.Bodies
@@ -57,7 +59,8 @@ type api struct {
 func New(opts Options) http.Handler {
 	opts.Limits = opts.Limits.withDefaults()
 	a := &api{Options: opts, mux: http.NewServeMux(), crossOrigin: http.NewCrossOriginProtection(), pace: newPace(opts.Limits.WriteRate), calm: newCalm(), cors: newCORS(opts.Origins)}
-	a.room = newRoom(opts.Limits.Answers, a.calm)
+	a.room = newRoom(opts.Limits.Answers, 2*runtime.GOMAXPROCS(0), a.calm)
+	a.past = newRoom(1<<40, max(min(runtime.GOMAXPROCS(0)/2, 2), 1), a.calm)
 	check := &checker{}
 	a.huma = humago.New(a.mux, config(opts.Version, check))
 	a.huma.UseMiddleware(negotiate, a.authorize, a.keepPace, a.hurry)

@@ -71,8 +71,8 @@ func (a *api) archive(ctx context.Context, in *archiveInput) (*encodedOutput, er
 	if err != nil {
 		return nil, a.fail(ctx, err)
 	}
-	period, _ := live.ParsePeriod(in.Period)               // huma has checked it
-	made, err := a.begin(ctx, 2*a.Live.SizeOf(in.Limit+1)) // as entries, and encoded
+	period, _ := live.ParsePeriod(in.Period)                   // huma has checked it
+	made, err := a.beginPast(ctx, 2*a.Live.SizeOf(in.Limit+1)) // as entries, and encoded
 	if err != nil {
 		return nil, err
 	}

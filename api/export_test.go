@@ -26,7 +26,7 @@ const MaxPaces = maxPaces
 type Room struct{ room *room }
 
 // NewRoom returns an empty one of so many bytes.
-func NewRoom(most int64) Room { return Room{newRoom(most, newCalm())} }
+func NewRoom(most int64) Room { return Room{newRoom(most, 4, newCalm())} }
 
 // Hold is what a request holds in a Room.
 type Hold struct{ hold *hold }

@@ -92,8 +92,8 @@ type wish struct {
 	place   *list.Element
 }
 
-func newRoom(most int64, c *calm) *room {
-	return &room{most: most, turns: 2 * runtime.GOMAXPROCS(0), calm: c, accounts: map[string]*account{}}
+func newRoom(most int64, turns int, c *calm) *room {
+	return &room{most: most, turns: turns, calm: c, accounts: map[string]*account{}}
 }
 
 // enter returns the hold of a request that takes so much as it is. It never waits.

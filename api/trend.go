@@ -55,7 +55,7 @@ func (a *api) trend(ctx context.Context, in *trendInput) (*encodedOutput, error)
 	}
 	caller := callerOf(ctx)
 	period, _ := live.ParsePeriod(in.Period) // huma has checked it
-	made, err := a.begin(ctx, in.size())
+	made, err := a.beginPast(ctx, in.size())
 	if err != nil {
 		return nil, err
 	}

@@ -111,6 +111,11 @@ func (s *Service) Final(ctx context.Context, q Query, moment time.Time) (page Fi
 	if _, ok := KindOf(q.Board); !ok {
 		return page, fmt.Errorf("%w: %q", ErrUnknownBoard, q.Board)
 	}
+	if s.opts.CacheTTL < 0 {
+		if err := s.store.Check(ctx); err != nil {
+			return page, fmt.Errorf("look for changes by other programs: %w", err)
+		}
+	}
 	c, err := s.closing(ctx, &q, moment)
 	if err != nil {
 		return page, err
@@ -119,9 +124,9 @@ func (s *Service) Final(ctx context.Context, q Query, moment time.Time) (page Fi
 	if most := s.Limit(q.Board); most > 0 && !q.All {
 		limit = max(min(limit, most-q.Offset), 0)
 	}
-	me, finals, total, err := s.store.Finals(ctx, c, q.Board, q.Offset, limit, q.Caller)
+	me, finals, total, err := s.finals(ctx, c, &q, limit)
 	if err != nil {
-		return page, fmt.Errorf("read closed period of board %q: %w", q.Board, err)
+		return page, err
 	}
 	numbers := make([]uint32, 0, len(finals)+1)
 	for _, f := range finals {

@@ -70,6 +70,7 @@ func (s *Service) apply(c *store.Change) {
 		s.applyProfile(c.Profile)
 	case c.Erased != 0:
 		s.profiles.forget(c.Erased)
+		s.forgetPlaces()
 		s.applyErasure(c.Erased)
 	case c.Friendship != nil:
 		f := c.Friendship
@@ -110,6 +111,7 @@ func (s *Service) applyProfile(p *store.Profile) {
 	isNew := s.people.know(p.Number, p.ID)
 	if wasHidden := s.people.isHidden(p.Number); wasHidden != p.Hidden {
 		s.atOnce = true
+		s.forgetPlaces()
 		for _, l := range s.loading {
 			l.stale = true
 		}

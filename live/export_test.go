@@ -32,11 +32,7 @@ func Kept(s *Service) any {
 func MakeSnapshot(tb testing.TB, s *Service) int {
 	tb.Helper()
 	r := s.global.rankings[AllTime]
-	r.mu.Lock()
-	if r.pages != nil {
-		r.pages.Purge()
-	}
-	r.mu.Unlock()
+	s.kept.drop(func(k shownKey) bool { return k.ranking == r })
 	p, err := r.snapshot(s.ctx, func() {})
 	if err != nil {
 		tb.Fatal(err)
@@ -93,3 +89,8 @@ func Loaded(s *Service) int {
 	defer s.mu.RUnlock()
 	return len(s.boards)
 }
+
+// MaxKept bounds what is kept, in bytes, and KeptBytes is how many are.
+const MaxKept = maxKept
+
+func KeptBytes(s *Service) int { return s.kept.bytes() }

@@ -148,6 +148,7 @@ type Service struct {
 	archive   *archive
 	uses      atomic.Int64 // of boards
 
+	kept       *kept[shownKey, keptValue]
 	longestRow atomic.Int64 // in bytes, of those encoded
 
 	ctx    context.Context // done when Close begins
@@ -224,7 +225,7 @@ func Open(ctx context.Context, path string, opts Options) (_ *Service, err error
 	clock := newClock(&opts)
 	opts.Now = clock.Now
 	s := &Service{
-		opts: opts, log: opts.Log, clock: clock, profiles: newProfiles(), people: newPeople(),
+		opts: opts, log: opts.Log, clock: clock, profiles: newProfiles(), kept: newShown(), people: newPeople(),
 		boards: map[string]*board{}, boardsOf: map[uint32][]*board{}, loading: map[string]*loading{}, waiting: map[uint32]standing{}, renamed: map[uint32]stamp{},
 	}
 	s.due.s, s.due.timers = s, map[*publisher]*time.Timer{}

@@ -10,24 +10,32 @@ import (
 	"marcador/store"
 )
 
-// maxProfiles bounds the profiles that are kept; past it the one that was not
-// shown for longest is read again when it is.
-const maxProfiles = 10_000
+// maxProfiles bounds the profiles that are kept, and maxProfileBytes what they take; past it the
+// one that was not shown for longest is read again when it is.
+const (
+	maxProfiles     = 10_000
+	maxProfileBytes = 8 << 20
+)
 
 // profiles are those lately shown. Safe for concurrent use.
 type profiles struct {
 	mu      sync.Mutex
 	cache   *simplelru.LRU[uint32, store.Shown] // guarded by mu
+	held    int                                 // guarded by mu: bytes of its texts
 	changes atomic.Int64                        // how often something was forgotten; moves with mu held
 }
 
 func newProfiles() *profiles {
-	cache, err := simplelru.NewLRU[uint32, store.Shown](maxProfiles, nil)
+	p := &profiles{}
+	var err error
+	p.cache, err = simplelru.NewLRU(maxProfiles, func(_ uint32, gone store.Shown) { p.held -= textsOf(gone) })
 	if err != nil {
 		panic(err) // the size is positive
 	}
-	return &profiles{cache: cache}
+	return p
 }
+
+func textsOf(s store.Shown) int { return len(s.Username) + len(s.Avatar) }
 
 // of returns the profiles with these numbers, reading those that are not kept.
 // One that is gone is missing.
@@ -57,10 +65,19 @@ func (p *profiles) of(ctx context.Context, st *store.Store, numbers []uint32) (m
 		found[shown.Number] = shown
 		// What changed while it was read may be newer than what was read.
 		if changes == p.changes.Load() {
-			p.cache.Add(shown.Number, shown)
+			p.keep(shown)
 		}
 	}
 	return found, nil
+}
+
+// keep is called with mu held.
+func (p *profiles) keep(shown store.Shown) {
+	p.cache.Remove(shown.Number) // somebody else may have read it as well
+	p.cache.Add(shown.Number, shown)
+	for p.held += textsOf(shown); p.held > maxProfileBytes; {
+		p.cache.RemoveOldest()
+	}
 }
 
 func (p *profiles) forget(number uint32) {

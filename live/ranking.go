@@ -3,21 +3,10 @@ package live
 import (
 	"fmt"
 	"math"
-	"sync"
 	"sync/atomic"
-
-	"github.com/hashicorp/golang-lru/v2/simplelru"
 
 	"marcador/rank"
 	"marcador/store"
-)
-
-// maxPages bounds the encoded pages that a ranking of the global board keeps, and
-// maxGroupPages those of another; past it the one that was not asked for for longest is
-// made again when it is.
-const (
-	maxPages      = 64
-	maxGroupPages = 4
 )
 
 // ranking is a board in one period, with what was encoded of it.
@@ -31,9 +20,6 @@ type ranking struct {
 	stamp  stamp       // guarded by s.mu: of the last change that the order shows, or who is in it
 	seen   stamp       // guarded by s.mu: of the last of them that the board's limit does not hide
 	marked mark        // guarded by s.mu
-
-	mu    sync.Mutex                     // may be taken with s.mu held, not the other way
-	pages *simplelru.LRU[pageKey, *page] // guarded by mu; nil until there is one
 
 	publisher atomic.Pointer[publisher] // made when somebody follows; then it stays
 }
@@ -127,27 +113,14 @@ func (r *ranking) followed() *publisher {
 // kept returns the page that was kept last of these entries, which may be out of date,
 // or nil.
 func (r *ranking) kept(key pageKey) *page {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.pages == nil {
-		return nil
-	}
-	p, _ := r.pages.Get(key)
+	v, _ := r.s.kept.get(shownKey{ranking: r, page: key})
+	p, _ := v.(*page)
 	return p
 }
 
 // keep keeps the page for others.
 func (r *ranking) keep(key pageKey, p *page) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.pages == nil {
-		size := maxGroupPages
-		if r.b.name == Global {
-			size = maxPages
-		}
-		r.pages, _ = simplelru.NewLRU[pageKey, *page](size, nil) // the size is positive
-	}
-	r.pages.Add(key, p)
+	r.s.kept.add(shownKey{ranking: r, page: key}, p, r.s.kept.now()) // it knows itself what it is of
 }
 
 // line is an entry with all that is needed to encode it but the profile.

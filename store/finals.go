@@ -63,13 +63,10 @@ type NamedFinal struct {
 //
 // O(limit) for the global board, for another one its members.
 func (s *Store) Finals(ctx context.Context, c *Closing, board string, offset, limit int, own string) (me *NamedFinal, finals []NamedFinal, total int, err error) {
-	places, args := s.placesOf(c, board)
-	total = c.Entries
-	if board != Global {
-		if err := s.read.QueryRowContext(ctx, `SELECT count(*) FROM `+places, args...).Scan(&total); err != nil {
-			return nil, nil, 0, fmt.Errorf("count places: %w", err)
-		}
+	if total, err = s.CountFinals(ctx, c, board); err != nil {
+		return nil, nil, 0, err
 	}
+	places, args := s.placesOf(c, board)
 	finals, err = s.finals(ctx, `
 		SELECT d.user, u.id, d.place, d.rank, d.score, d.xp, d.ml_coins, d.prior
 		FROM `+places+` d JOIN users u ON u.number = d.user
@@ -87,6 +84,18 @@ func (s *Store) Finals(ctx context.Context, c *Closing, board string, offset, li
 		}
 	}
 	return me, finals, total, s.priors(ctx, c, board, all)
+}
+
+// CountFinals returns how many places a board has in a closed period.
+func (s *Store) CountFinals(ctx context.Context, c *Closing, board string) (total int, err error) {
+	if board == Global {
+		return c.Entries, nil
+	}
+	places, args := s.placesOf(c, board)
+	if err := s.read.QueryRowContext(ctx, `SELECT count(*) FROM `+places, args...).Scan(&total); err != nil {
+		return 0, fmt.Errorf("count places: %w", err)
+	}
+	return total, nil
 }
 
 // Global is the board of everybody.
@@ -211,8 +220,10 @@ func (s *Store) priors(ctx context.Context, c *Closing, board string, finals []*
 	}
 	before.Ends = c.Start
 	users := make([]uint32, len(finals))
+	byUser := make(map[uint32][]*NamedFinal, len(finals)) // one may be there as the own, too
 	for i, f := range finals {
 		users[i] = f.User
+		byUser[f.User] = append(byUser[f.User], f)
 	}
 	list, err := json.Marshal(users)
 	if err != nil {
@@ -232,10 +243,8 @@ func (s *Store) priors(ctx context.Context, c *Closing, board string, finals []*
 		if err := rows.Scan(&user, &rank); err != nil {
 			return fmt.Errorf("read ranks before: %w", err)
 		}
-		for _, f := range finals {
-			if f.User == user {
-				f.Prior = rank
-			}
+		for _, f := range byUser[user] {
+			f.Prior = rank
 		}
 	}
 	return rows.Err()

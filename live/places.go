@@ -1,0 +1,120 @@
+package live
+
+import (
+	"context"
+	"fmt"
+	"sort"
+
+	"marcador/store"
+)
+
+// maxPlacesAtOnce bounds the places of a closed period that are read and kept together.
+const maxPlacesAtOnce = 50_000
+
+// finals returns places of a board in a closed period as store.Finals does. What closed does not
+// change but for who may be seen: so places of groups are kept, until somebody is hidden, shown or
+// erased, or another program has written.
+func (s *Service) finals(ctx context.Context, c *store.Closing, q *Query, limit int) (me *store.NamedFinal, finals []store.NamedFinal, total int, err error) {
+	kind, _ := KindOf(q.Board)
+	if kind == Global || kind == Friends { // they are found by position; friends are those of now
+		me, finals, total, err = s.store.Finals(ctx, c, q.Board, q.Offset, limit, q.Caller)
+	} else {
+		me, finals, total, err = s.finalsOfGroup(ctx, c, q, limit)
+	}
+	if err != nil {
+		err = fmt.Errorf("read closed period of board %q: %w", q.Board, err)
+	}
+	return me, finals, total, err
+}
+
+func (s *Service) finalsOfGroup(ctx context.Context, c *store.Closing, q *Query, limit int) (me *store.NamedFinal, finals []store.NamedFinal, total int, err error) {
+	all, err := s.placesOf(ctx, c, q.Board, -1, 0)
+	if err != nil {
+		return nil, nil, 0, err
+	}
+	if all.large {
+		if all, err = s.placesOf(ctx, c, q.Board, q.Offset, limit); err != nil {
+			return nil, nil, 0, err
+		}
+		finals = all.list
+	} else {
+		at := func(place int) int {
+			return sort.Search(len(all.list), func(i int) bool { return all.list[i].Position > place })
+		}
+		finals = all.list[at(q.Offset):at(q.Offset+limit)]
+	}
+	if q.Caller == "" {
+		return nil, finals, all.total, nil
+	}
+	for i := range all.list {
+		if all.list[i].ID == q.Caller {
+			return &all.list[i], finals, all.total, nil
+		}
+	}
+	me, err = s.ownPlace(ctx, c, q)
+	return me, finals, all.total, err
+}
+
+// placesOf returns all places of a group, or where they are too many, some.
+func (s *Service) placesOf(ctx context.Context, c *store.Closing, board string, offset, limit int) (*places, error) {
+	key := shownKey{closing: closedOf(c), board: board, offset: offset, limit: limit}
+	if p, ok := s.keptPlaces(key); ok {
+		return p, nil
+	}
+	read := s.kept.now()
+	p := &places{}
+	var err error
+	if offset >= 0 {
+		_, p.list, p.total, err = s.store.Finals(ctx, c, board, offset, limit, "")
+	} else if p.total, err = s.store.CountFinals(ctx, c, board); err == nil {
+		if p.large = p.total > maxPlacesAtOnce; !p.large {
+			_, p.list, _, err = s.store.Finals(ctx, c, board, 0, p.total, "")
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.kept.add(key, p, read)
+	return p, nil
+}
+
+// ownPlace returns the place of a caller who is not among those that others see, or nil.
+func (s *Service) ownPlace(ctx context.Context, c *store.Closing, q *Query) (*store.NamedFinal, error) {
+	key := shownKey{closing: closedOf(c), board: q.Board, own: q.Caller}
+	p, ok := s.keptPlaces(key)
+	if !ok {
+		read := s.kept.now()
+		me, _, _, err := s.store.Finals(ctx, c, q.Board, 0, 0, q.Caller)
+		if err != nil {
+			return nil, err
+		}
+		p = &places{}
+		if me != nil {
+			p.list = []store.NamedFinal{*me}
+		}
+		s.kept.add(key, p, read)
+	}
+	if len(p.list) == 0 {
+		return nil, nil //nolint:nilnil // there is none, and nothing is wrong
+	}
+	return &p.list[0], nil
+}
+
+func (s *Service) keptPlaces(key shownKey) (*places, bool) {
+	v, _ := s.kept.get(key)
+	p, ok := v.(*places)
+	return p, ok
+}
+
+// forgetPlaces lets go of the places of closed periods: who is seen on them has changed.
+func (s *Service) forgetPlaces() {
+	s.kept.remove(func(k shownKey) bool { return k.ranking == nil })
+}
+
+// closedKey names a closed period. Its number alone may be another's later.
+type closedKey struct {
+	number, start int64
+	period        Period
+}
+
+func closedOf(c *store.Closing) closedKey { return closedKey{c.Number, c.Start.UnixMilli(), c.Period} }
