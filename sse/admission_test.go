@@ -229,6 +229,7 @@ func TestServer_renew(t *testing.T) {
 		c.want(`news {"v":3} e-3`)
 		renew(sse.Renewal{Until: time.Now().Add(2 * time.Hour), Forbidden: map[string]string{"board": "no more", "other": "no more"}})
 		c.want("error", "")
+		s.until("a stream ended as forbidden", func() bool { return s.streams.Stats().Disconnects["forbidden"] == 1 })
 	})
 }
 

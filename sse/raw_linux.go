@@ -102,7 +102,7 @@ func (s *raw) tell(batch [][]byte) {
 		return
 	}
 	if s.over {
-		s.last, s.why = true, forbidden
+		s.ends(forbidden)
 	}
 	if s.rest != nil {
 		s.rest = append(s.rest, batch...)
