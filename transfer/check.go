@@ -93,13 +93,13 @@ func (c *checking) passes(p *pending, wrong []*InputError) bool {
 
 // leaveOut returns the records that wait without those of users who may not be there.
 func (c *checking) leaveOut(list []pending) []pending {
-	arePoints := list[0].Type == points
+	kind := list[0].Type
 	left := slices.DeleteFunc(list, func(p pending) bool {
 		_, doubtful := c.doubtful[p.UserID]
 		_, other := c.doubtful[p.OtherID]
-		return doubtful || other
+		return kind == points && doubtful || kind == friends && (doubtful || other)
 	})
-	if len(left) < len(list) && arePoints {
+	if len(left) < len(list) && kind == points {
 		c.blind = true
 	}
 	return left
@@ -115,9 +115,10 @@ func (c *checking) note(err error) error {
 	return nil
 }
 
-// doubt notes that it is not known whether a user is there.
+// doubt notes that it is not known whether a user is there. A record without an id leaves no
+// user in doubt.
 func (c *checking) doubt(id string) {
-	if c != nil && len(c.doubtful) < maxFaults {
+	if c != nil && id != "" && len(c.doubtful) < maxFaults {
 		c.doubtful[id] = struct{}{}
 	}
 }

@@ -60,6 +60,7 @@ func (i *importer) all(ctx context.Context, in reader) error {
 		any, p.line = true, line
 		if wrong = merge(wrong, p.check(line, known)); i.checking != nil {
 			if !i.checking.passes(&p, wrong) {
+				i.skip(&p)
 				continue
 			}
 		} else if len(wrong) > 0 {
@@ -121,6 +122,14 @@ func (i *importer) take(ctx context.Context, p pending) error {
 	return nil
 }
 
+// skip counts a record that is left out among the rows of a key, so that nobody is told
+// that the key has too few.
+func (i *importer) skip(p *pending) {
+	if i.missing > 0 && (p.unread || p.Type == points && p.Key == "") {
+		i.missing--
+	}
+}
+
 // complete returns an error where rows of a key are missing.
 func (i *importer) complete() error {
 	if i.missing == 0 {
@@ -142,6 +151,7 @@ func (i *importer) flush(ctx context.Context) error {
 	}
 	if i.checking != nil {
 		if i.pending = i.checking.leaveOut(i.pending); len(i.pending) == 0 {
+			i.waiting = 0
 			return nil
 		}
 	}
