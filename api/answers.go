@@ -1,7 +1,9 @@
 package api
 
 import (
+	"bytes"
 	"context"
+	"io"
 	"net/http"
 	"time"
 
@@ -96,6 +98,28 @@ func (w *answerWriter) Write(p []byte) (n int, err error) {
 		w.hold.grow(more)
 		w.known = len(p)
 	}
+	return w.pieces(p)
+}
+
+// ReadFrom implements io.ReaderFrom, for http.ServeContent: files are written from where they
+// are, without a buffer for each client that does not read.
+func (w *answerWriter) ReadFrom(src io.Reader) (int64, error) {
+	if part, ok := src.(*io.LimitedReader); ok {
+		if whole, ok := part.R.(*bytes.Reader); ok && int64(whole.Len()) <= part.N {
+			w.wrote = true
+			return whole.WriteTo(pieces{w}) //nolint:wrapcheck // it is the other writer's
+		}
+	}
+	return io.Copy(struct{ io.Writer }{w}, src) //nolint:wrapcheck // it is the other writer's
+}
+
+// pieces is an answerWriter of bytes that are there anyway, and do not count.
+type pieces struct{ *answerWriter }
+
+// Write implements io.Writer.
+func (p pieces) Write(b []byte) (int, error) { return p.pieces(b) }
+
+func (w *answerWriter) pieces(p []byte) (n int, err error) {
 	for len(p) > 0 {
 		part := p[:min(len(p), w.piece)]
 		k, err := w.ResponseWriter.Write(part)

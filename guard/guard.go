@@ -30,7 +30,7 @@ type Options struct {
 	// Multiplexed is about how many requests over HTTP/2 may be under way at once, but for those that
 	// are kept: a client can begin thousands on a few connections. Past it each connection has an
 	// equal share of them, and what comes on one that has its share gets a 503 before any work is
-	// done for it. Default 2,048.
+	// done for it. Default 1,024.
 	Multiplexed int
 }
 
@@ -103,7 +103,7 @@ func New(opts Options) *Guard {
 		opts.PerClient = 2048
 	}
 	if opts.Multiplexed == 0 {
-		opts.Multiplexed = 2048
+		opts.Multiplexed = 1024
 	}
 	began := time.Now()
 	return &Guard{opts: opts, now: func() time.Duration { return time.Since(began) }, conns: map[net.Conn]*conn{}, fresh: map[netip.Prefix]*list.List{}}
