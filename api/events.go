@@ -239,7 +239,7 @@ func (a *api) renewal(ctx context.Context, socketID string, caller auth.Caller) 
 	}
 	r := sse.Renewal{
 		Until: caller.StreamUntil(time.Now()), Session: sessionIn(ctx),
-		Forbidden: may.forbidden, Rights: map[string]any{},
+		Forbidden: may.forbidden, Rights: map[string]sse.Right{},
 	}
 	for board, asMember := range may.asMember {
 		r.Rights[board] = live.AsMember(asMember)

@@ -430,3 +430,14 @@ func TestService_loadWhileWriting(t *testing.T) {
 		}
 	}
 }
+
+// Two rights together are the lesser of them: that of a member, which ends with membership.
+func TestAsMember_And(t *testing.T) {
+	for _, one := range []live.AsMember{true, false} {
+		for _, other := range []live.AsMember{true, false} {
+			if got := one.And(other); got != (one || other) {
+				t.Errorf("%v and %v = %v", one, other, got)
+			}
+		}
+	}
+}

@@ -289,9 +289,14 @@ func (f *follower) News(published any, with bool) sse.Event {
 // AsMember is the right to follow a board: by being a member of it, and not otherwise.
 type AsMember bool
 
+// And implements sse.Right. The right of a member is the lesser one: it ends with membership.
+func (m AsMember) And(other sse.Right) sse.Right {
+	return m || other.(AsMember) //nolint:errcheck // api gives no other
+}
+
 // Renew implements sse.Own: the right is an AsMember. Who may follow the board without being
 // a member of it may do so no longer than the token that says so is good.
-func (f *follower) Renew(right any, lasts bool) {
+func (f *follower) Renew(right sse.Right, lasts bool) {
 	asMember := bool(right.(AsMember)) //nolint:errcheck // api gives no other
 	f.asMember = asMember || f.asMember && !lasts
 }

@@ -196,7 +196,7 @@ func (s *Server) replace(of *streamsOf, sub *subscriber) {
 	of.remove(sub)
 	of.leaving++
 	sub.replaced = true
-	sub.send(func() { sub.out.finish(replaced, sub.replacedEnd()) })
+	sub.send(finishes(replaced))
 }
 
 // exit gives back what enter took. sub is nil for a stream that was not registered.

@@ -213,12 +213,13 @@ func TestServer_renew(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		both := map[string]any{"board": "a", "other": "b"}
-		renew(sse.Renewal{Until: time.Now().Add(2 * time.Hour), Rights: both})
-		renew(sse.Renewal{Until: time.Now().Add(time.Minute), Rights: both}) // an older one
-		for _, want := range []string{"a true", "b true", "a false", "b false"} {
-			if got := <-rights; got != want {
-				t.Errorf("right = %s, want %s", got, want)
+		both := map[string]sse.Right{"board": right("a"), "other": right("b")}
+		for until, lasts := range map[time.Duration]bool{2 * time.Hour: true, time.Minute: false} {
+			renew(sse.Renewal{Until: time.Now().Add(until), Rights: both})
+			for _, r := range []string{"a", "b"} {
+				if got, want := <-rights, fmt.Sprint(r, " ", lasts); got != want {
+					t.Errorf("right = %s, want %s", got, want)
+				}
 			}
 		}
 		renew(sse.Renewal{Until: time.Now().Add(2 * time.Hour), Forbidden: map[string]string{"board": "no more"}})
@@ -230,6 +231,52 @@ func TestServer_renew(t *testing.T) {
 		renew(sse.Renewal{Until: time.Now().Add(2 * time.Hour), Forbidden: map[string]string{"board": "no more", "other": "no more"}})
 		c.want("error", "")
 		s.until("a stream ended as forbidden", func() bool { return s.streams.Stats().Disconnects["forbidden"] == 1 })
+	})
+}
+
+// However many tokens come while a stream does not get to them, they are one to it.
+func TestServer_renewAgainAndAgain(t *testing.T) {
+	onBoth(t, sse.Options{}, func(t *testing.T, s *site) {
+		next, rights := s.next, make(chan string) // the stream waits at each until it is read
+		s.next = func(r *http.Request) sse.Stream {
+			stream := next(r)
+			stream.Expires = time.Now().Add(time.Hour)
+			stream.Follows[0].Own = &own{user: "u", rights: rights}
+			return stream
+		}
+		c := s.connect("user=u")
+		c.want(hello, `own {"to":"u","of":null}`, `news {"v":1} e-1`)
+		renew := func(until time.Duration, r right) {
+			t.Helper()
+			err := s.streams.Renew("s1", "u", sse.Renewal{Until: time.Now().Add(until), Rights: map[string]sse.Right{"board": r}})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		renew(2*time.Hour, "c")
+		for range 1000 {
+			renew(3*time.Hour, "d")
+			renew(time.Minute, "b") // an older one, that allows less
+		}
+		renew(time.Minute, "a")
+		if <-rights != "a true" { // it had come to some of them already
+			if got := <-rights; got != "a true" {
+				t.Errorf("right = %s, want a true", got)
+			}
+		}
+		s.publish(2)
+		c.want(`news {"v":2} e-2`) // and it waits no more
+
+		renew(4*time.Hour, "z")
+		if err := s.streams.Renew("s1", "u", sse.Renewal{Forbidden: map[string]string{"board": "no more"}}); err != nil {
+			t.Fatal(err)
+		}
+		renew(5*time.Hour, "z") // too late: the board has ended
+		select {
+		case <-rights: // the first alone
+		case <-s.left:
+		}
+		c.want("error", "")
 	})
 }
 

@@ -1,16 +1,26 @@
 package sse
 
 import (
-	"maps"
 	"slices"
 	"time"
 )
 
-// errand is something that the goroutine which writes a stream does for others. They are a
-// stack; nobody waits for them to be done.
-type errand struct {
-	do   func()
-	next *errand
+// errands are what others want of a stream, for the goroutine that writes it to do: to take
+// in fresh rights, and then to end. However many tokens come while the client does not read,
+// all of them are one grant for each topic, and after an end nothing more counts. They never
+// change: see subscriber.send.
+type errands struct {
+	grants []grant // of the follows, in their order; nil for none
+	ends   bool
+	why    reason // it ends
+}
+
+// grant is what fresh tokens say of one topic.
+type grant struct {
+	right     Right // nil for the one that it had
+	lasts     bool  // see Own.Renew
+	forbidden bool
+	words     string // for the client, if it is forbidden
 }
 
 // pen is the way out of a subscriber, as others use it.
@@ -26,29 +36,49 @@ type pen interface {
 	finish(why reason, end []byte)
 }
 
-// send has the errand done by the goroutine that writes the stream, after those sent before,
-// unless the stream is over by then. It does not wait.
-func (s *subscriber) send(do func()) {
-	e := &errand{do: do}
+// send adds to the errands of the goroutine that writes the stream, unless the stream is over
+// by then or about to end. add is called with a copy, maybe again. It does not wait.
+func (s *subscriber) send(add func(*errands)) {
 	for {
-		e.next = s.errands.Load()
-		if s.errands.CompareAndSwap(e.next, e) {
-			break
+		var next errands
+		before := s.errands.Load()
+		if before != nil {
+			if next = *before; next.ends {
+				return
+			}
 		}
+		add(&next)
+		if !s.errands.CompareAndSwap(before, &next) {
+			continue
+		}
+		if before == nil { // else it has been poked, and has not come to them yet
+			s.out.poke()
+		}
+		return
 	}
-	s.out.poke()
 }
 
-// attend does the errands, in the order in which they were sent.
+// attend does the errands.
 func (s *subscriber) attend() {
-	var list []func()
-	for e := s.errands.Swap(nil); e != nil; e = e.next {
-		list = append(list, e.do)
+	e := s.errands.Swap(nil)
+	if e == nil {
+		return
 	}
-	for _, do := range slices.Backward(list) {
-		do()
+	if e.grants != nil {
+		s.renew(e.grants)
 	}
+	if !e.ends {
+		return
+	}
+	end := s.signedOut
+	if e.why == replaced {
+		end = s.replacedEnd
+	}
+	s.out.finish(e.why, end())
 }
+
+// finishes returns what has a stream end, for send.
+func finishes(why reason) func(*errands) { return func(e *errands) { e.ends, e.why = true, why } }
 
 // Renewal is what a fresh token changes of a stream.
 type Renewal struct {
@@ -60,11 +90,17 @@ type Renewal struct {
 	Forbidden map[string]string
 
 	// Rights are given to each topic's Own, by the topic's name. See Own.Renew.
-	Rights map[string]any
+	Rights map[string]Right
 
 	// Session, if it is not 0, is the one that the stream belongs to from now on, if it
 	// belongs to one. See Stream.Session.
 	Session uint64
+}
+
+// Right is what a token allows of a topic. It never changes.
+type Right interface {
+	// And returns what both rights allow.
+	And(Right) Right
 }
 
 // Renew applies a fresh token to the user's stream of that id. It returns ErrNoStream if
@@ -84,7 +120,8 @@ func (s *Server) Renew(id, userID string, r Renewal) error {
 	if r.Session != 0 && sub.session != 0 {
 		sub.session = r.Session
 	}
-	sub.send(func() { sub.renew(r, lasts) }) // in the order of the expiries above
+	// Still with mu held: in the order of the expiries above.
+	sub.send(func(e *errands) { e.grants = sub.granted(e.grants, r, lasts) })
 	return nil
 }
 
@@ -104,33 +141,53 @@ func (s *Server) Followed(id, userID string) (names []string, err error) {
 	return slices.Compact(names), nil
 }
 
-// renew is Renew for the goroutine that writes the stream.
-func (s *subscriber) renew(r Renewal, lasts bool) {
-	var batch [][]byte
-	for _, name := range slices.Sorted(maps.Keys(r.Forbidden)) {
-		if s.end(name) {
-			batch = s.put(batch, s.format.own(Forbidden(name, r.Forbidden[name]), ""))
+// granted returns the grants with those of one more token: as if each had been taken in
+// before the next came. Anybody may call it.
+func (s *subscriber) granted(before []grant, r Renewal, lasts bool) []grant {
+	grants := make([]grant, len(s.follows))
+	copy(grants, before)
+	for i := range s.follows {
+		g, name := &grants[i], s.follows[i].topic.name // which topics these are does not change
+		if words, is := r.Forbidden[name]; is && !g.forbidden {
+			g.forbidden, g.words = true, words
+		}
+		right, ok := r.Rights[name]
+		switch {
+		case !ok:
+		case lasts || g.right == nil:
+			g.right, g.lasts = right, lasts
+		default:
+			g.right = g.right.And(right)
 		}
 	}
-	for i := range s.follows {
-		f := &s.follows[i]
-		if right, ok := r.Rights[f.topic.name]; ok && f.own != nil && f.stage == following {
-			f.own.Renew(right, lasts)
+	return grants
+}
+
+// renew is Renew for the goroutine that writes the stream.
+func (s *subscriber) renew(grants []grant) {
+	var batch [][]byte
+	for i, g := range grants {
+		if name := s.follows[i].topic.name; g.forbidden && s.end(name) {
+			batch = s.put(batch, s.format.own(Forbidden(name, g.words), ""))
 		}
+	}
+	for i, g := range grants {
+		if f := &s.follows[i]; g.right != nil && f.own != nil && f.stage == following {
+			f.own.Renew(g.right, g.lasts)
+		}
+	}
+	if len(batch) == 0 {
+		return
 	}
 	if s.over {
 		batch = append(batch, s.ending())
 	}
-	if len(batch) > 0 {
-		s.out.tell(batch)
-	}
+	s.out.tell(batch)
 }
 
 // EndSession ends the user's streams of the session: somebody has signed out.
 func (s *Server) EndSession(userID string, session uint64) {
-	s.eachOfSession(userID, session, func(sub *subscriber) {
-		sub.send(func() { sub.out.finish(signedOut, sub.signedOut()) })
-	})
+	s.eachOfSession(userID, session, func(sub *subscriber) { sub.send(finishes(signedOut)) })
 }
 
 // MoveSession has the user's streams of one session belong to another one, which goes on

@@ -126,8 +126,14 @@ type own struct {
 	rights chan string // hears of each right
 }
 
+// right is a letter: it allows less than a later one.
+type right string
+
+// And implements sse.Right.
+func (r right) And(other sse.Right) sse.Right { return min(r, other.(right)) } //nolint:errcheck // there is no other
+
 // Renew implements sse.Own.
-func (o *own) Renew(right any, lasts bool) { o.rights <- fmt.Sprint(right, " ", lasts) }
+func (o *own) Renew(right sse.Right, lasts bool) { o.rights <- fmt.Sprint(right, " ", lasts) }
 
 // News forbids a user of whom the notes have -1.
 func (o *own) News(notes any, _ bool) sse.Event {

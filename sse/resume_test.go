@@ -29,7 +29,7 @@ func (i item) Since(earlier sse.Content) sse.Event {
 // teller tells its client of every notes that are newer.
 type teller struct{ told int64 }
 
-func (*teller) Renew(any, bool) {}
+func (*teller) Renew(sse.Right, bool) {}
 
 func (o *teller) News(notes any, _ bool) sse.Event {
 	if n, ok := notes.(int64); ok && n > o.told {

@@ -20,7 +20,7 @@ type Own interface {
 	// Renew says what right the follower has to the topic from now on: what
 	// Renewal.Rights has of it. Unless it lasts as long as the rights before, those must
 	// not become more by it.
-	Renew(right any, lasts bool)
+	Renew(right Right, lasts bool)
 }
 
 // subscriber is one client's stream, as far as it does not matter how it is
@@ -40,8 +40,8 @@ type subscriber struct {
 	expires atomic.Int64 // on the server's clock; 0 for never; set by others
 
 	out     pen
-	errands atomic.Pointer[errand] // set by others
-	stalled atomic.Int64           // read by others: since when a write waits for the client, on the server's clock; 0 for none
+	errands atomic.Pointer[errands] // set by others
+	stalled atomic.Int64            // read by others: since when a write waits for the client, on the server's clock; 0 for none
 
 	address      *address    // nil but for an anonymous one
 	older, newer *subscriber // guarded by server.mu: the user's
