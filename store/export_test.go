@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+
+	"modernc.org/sqlite"
 )
 
 // BusyTimeout is how long SQLite waits for another program's lock.
@@ -61,6 +63,41 @@ func Reading(tb testing.TB, s *Store) (done func()) {
 			tb.Error(err)
 		}
 	}
+}
+
+// Work returns how many pages of the database a write looks at, and how many it writes.
+func Work(tb testing.TB, s *Store, write func() error) (pages [2]int) {
+	tb.Helper()
+	count := func() (counts [2]int) {
+		err := s.do(tb.Context(), 1, func(_ context.Context, t *tx) error {
+			return t.conn.Raw(func(conn any) error {
+				status, ok := conn.(sqlite.DBStatus)
+				if !ok {
+					return errors.New("the driver does not count")
+				}
+				for op, to := range map[sqlite.DBStatusOp]*int{
+					sqlite.DBStatusCacheHit: &counts[0], sqlite.DBStatusCacheMiss: &counts[0], sqlite.DBStatusCacheWrite: &counts[1],
+				} {
+					n, _, err := status.Status(op, false)
+					if err != nil {
+						return err
+					}
+					*to += n
+				}
+				return nil
+			})
+		})
+		if err != nil {
+			tb.Fatal(err)
+		}
+		return counts
+	}
+	before := count()
+	if err := write(); err != nil {
+		tb.Fatal(err)
+	}
+	after := count()
+	return [2]int{after[0] - before[0], after[1] - before[1]}
 }
 
 // Path is the file that the database is in.

@@ -86,7 +86,7 @@ func (s *Store) Befriend(ctx context.Context, id, other string, both bool) error
 				return err
 			}
 		}
-		return t.changeFriendship(ctx, f, func() error { return t.wish(ctx, f, both, t.at) })
+		return t.alike(ctx, f, func() error { return t.wish(ctx, f, both, t.at) })
 	})
 }
 
@@ -98,7 +98,7 @@ func (s *Store) Unfriend(ctx context.Context, id, other string) error {
 		if err != nil {
 			return err
 		}
-		return t.changeFriendship(ctx, f, func() error {
+		return t.alike(ctx, f, func() error {
 			_, err := t.conn.ExecContext(ctx, `DELETE FROM friends WHERE user = ?1 AND friend = ?2 OR user = ?2 AND friend = ?1`, f.A, f.B)
 			return err
 		})
@@ -176,31 +176,44 @@ func (t *tx) mayWish(ctx context.Context, user, other uint32, field string) erro
 	return nil
 }
 
-// wish enters the wish of the first user, and with both that of the other. It does
-// nothing where there is no other user.
+// wish enters the wish of the first user, and with both that of the other. For nobody it runs
+// the same statement, which finds no user.
 func (t *tx) wish(ctx context.Context, f *Friendship, both bool, since int64) error {
-	if f.B == 0 {
-		return nil
-	}
-	query := `INSERT OR IGNORE INTO friends (user, friend, since) VALUES (?1, ?2, ?3)`
+	query := `INSERT OR IGNORE INTO friends (user, friend, since) SELECT ?1, number, ?3 FROM users WHERE number = ?2`
 	if both {
-		query += `, (?2, ?1, ?3)`
+		query += ` UNION ALL SELECT number, ?1, ?3 FROM users WHERE number = ?2`
 	}
 	_, err := t.conn.ExecContext(ctx, query, f.A, f.B, since)
 	return err
 }
 
-// changeFriendship runs change and adds a change: of the friendship, where that counts
-// now and did not before or the other way, else an empty one, so that every call takes a
-// number and a commit. Else the time that an answer takes would tell who exists.
+// alike is changeFriendship with the same work whether or not the other user exists: it reads
+// the same, and writes to the user's wishes also where none of them changes. So the time that
+// an answer takes does not tell who exists.
+func (t *tx) alike(ctx context.Context, f *Friendship, change func() error) error {
+	const passing = `INSERT OR IGNORE INTO friends (user, friend, since) VALUES (?1, ?1, 0)`
+	if _, err := t.conn.ExecContext(ctx, passing, f.A); err != nil {
+		return fmt.Errorf("change friendship: %w", err)
+	}
+	if err := t.changeFriendship(ctx, f, change); err != nil {
+		return err
+	}
+	if _, err := t.conn.ExecContext(ctx, `DELETE FROM friends WHERE user = ?1 AND friend = ?1`, f.A); err != nil {
+		return fmt.Errorf("change friendship: %w", err)
+	}
+	return nil
+}
+
+// changeFriendship runs change and adds a change: of the friendship, where it begins or ends
+// to count, else an empty one, so that every call takes a number and a commit.
 func (t *tx) changeFriendship(ctx context.Context, f *Friendship, change func() error) error {
-	before, err := t.friendsNow(ctx, f.A, f.B)
+	before, err := t.between(ctx, f)
 	if err == nil {
 		err = change()
 	}
 	var after map[uint32]friend
 	if err == nil {
-		after, err = t.friendsNow(ctx, f.A, f.B)
+		after, err = t.between(ctx, f)
 	}
 	if err != nil {
 		return fmt.Errorf("change friendship: %w", err)
@@ -219,16 +232,25 @@ type friend struct {
 	unseen bool // the friend is hidden, or the user is
 }
 
-// friendsNow returns a user's friends by their numbers: the one with the number only, or
-// with 0 all.
-func (t *tx) friendsNow(ctx context.Context, user, only uint32) (friends map[uint32]friend, err error) {
+// friendsNow returns a user's friends by their numbers.
+func (t *tx) friendsNow(ctx context.Context, user uint32) (map[uint32]friend, error) {
+	return t.readFriends(ctx, ``, int64(user))
+}
+
+// between returns the second user by number, if the two are friends now.
+func (t *tx) between(ctx context.Context, f *Friendship) (map[uint32]friend, error) {
+	return t.readFriends(ctx, ` WHERE f.user = ?2`, int64(f.A), int64(f.B))
+}
+
+// readFriends returns those friends of the user ?1 for whom the condition holds.
+func (t *tx) readFriends(ctx context.Context, where string, args ...any) (friends map[uint32]friend, err error) {
 	friends = map[uint32]friend{}
 	return friends, each(ctx, t.conn, func(row []driver.Value) error {
 		friends[uint32(number(row[0]))] = friend{text(row[1]), number(row[2]) != 0}
 		return nil
 	}, `
-		SELECT u.number, u.id, u.hidden OR (SELECT hidden FROM users WHERE number = ?1) FROM `+t.s.opts.Friends.friendsOf("?1")+` f JOIN users u ON u.number = f.user
-		WHERE ?2 = 0 OR f.user = ?2`, int64(user), int64(only))
+		SELECT u.number, u.id, u.hidden OR (SELECT hidden FROM users WHERE number = ?1)
+		FROM `+t.s.opts.Friends.friendsOf("?1")+` f CROSS JOIN users u ON u.number = f.user`+where, args...)
 }
 
 // keepFriends runs change, which writes the edit of a profile, and adds a change for each
@@ -238,13 +260,13 @@ func (t *tx) keepFriends(ctx context.Context, e *edit, change func() error) erro
 	if t.s.opts.Friends != FriendsInGroup || e.isNew || maps.EqualFunc(e.was.Groups, p.Groups, slices.Equal) {
 		return change()
 	}
-	before, err := t.friendsNow(ctx, p.Number, 0)
+	before, err := t.friendsNow(ctx, p.Number)
 	if err == nil {
 		err = change()
 	}
 	var after map[uint32]friend
 	if err == nil {
-		after, err = t.friendsNow(ctx, p.Number, 0)
+		after, err = t.friendsNow(ctx, p.Number)
 	}
 	if err != nil {
 		return err

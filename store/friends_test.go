@@ -96,6 +96,45 @@ func TestStore_Befriend_tellsNothing(t *testing.T) {
 	}
 }
 
+// A wish reads as many pages of the database and writes as many, whoever it is for.
+func TestStore_Befriend_sameWork(t *testing.T) {
+	for _, rule := range []store.FriendsRule{store.FriendsMutual, store.FriendsInGroup, store.FriendsOpen} {
+		s := open(t, filepath.Join(t.TempDir(), "m.db"), store.Options{Friends: rule})
+		groups := map[string][]string{"class": {"7a"}}
+		people := []store.Profile{{ID: "u1", Username: "x", Groups: groups}, {ID: "somebody", Username: "x"}, {ID: "mate", Username: "x", Groups: groups}}
+		var pairs []store.Pair
+		for n := range 100 {
+			id := fmt.Sprint("friend", n)
+			people = append(people, store.Profile{ID: id, Username: "x"})
+			pairs = append(pairs, store.Pair{ID: "u1", Other: id})
+		}
+		putAll(t, s, people...)
+		if err := s.BefriendAll(t.Context(), pairs); err != nil {
+			t.Fatal(err)
+		}
+		for name, do := range map[string]func(other string) error{
+			"a wish":       func(other string) error { return s.Befriend(t.Context(), "u1", other, false) },
+			"taken back":   func(other string) error { return s.Unfriend(t.Context(), "u1", other) },
+			"nothing done": func(other string) error { return s.Unfriend(t.Context(), "u1", other) },
+		} {
+			work := map[string][2]int{}
+			for _, other := range []string{"nobody", "somebody", "mate"} {
+				if name == "taken back" {
+					befriend(t, s, "u1", other, false)
+				}
+				work[other] = store.Work(t, s, func() error { return do(other) })
+			}
+			for other, got := range work {
+				more := got[0] - work["nobody"][0]
+				if more < -20 || more > 20 || got[1] != work["nobody"][1] {
+					t.Errorf("%s, %s for %s reads %d pages and writes %d; for nobody %v", rule, name, other, got[0], got[1], work["nobody"])
+				}
+			}
+		}
+		closeStore(t, s)
+	}
+}
+
 func putAll(tb testing.TB, s *store.Store, profiles ...store.Profile) {
 	tb.Helper()
 	if _, err := s.PutProfiles(tb.Context(), profiles); err != nil {
