@@ -25,7 +25,7 @@ func (p *BoardPath) Resolve(ctx huma.Context) []error {
 // boardIn returns the name of a board in the form that it is kept in, or "" for a name that
 // no board can have.
 func boardIn(ctx context.Context, name string) string {
-	board, ok := rules.BoardIn(name, func(kind, id string) bool { return dataOf(ctx).HasBoard(ctx, kind, id) })
+	board, ok := rules.BoardIn(name, boardThere(ctx))
 	if !ok {
 		return ""
 	}

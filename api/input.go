@@ -42,6 +42,11 @@ func dataOf(ctx context.Context) *live.Service {
 	return s
 }
 
+// boardThere returns what reports whether there is a board of that kind and id.
+func boardThere(ctx context.Context) func(kind, id string) bool {
+	return func(kind, id string) bool { return dataOf(ctx).HasBoard(ctx, kind, id) }
+}
+
 // id brings a user's id into the form that it is kept in.
 func (f *faults) id(ctx huma.Context, field string, id *string) {
 	var fault string

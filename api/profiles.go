@@ -53,7 +53,7 @@ func (in *putUserInput) Resolve(ctx huma.Context) []error {
 		}
 	}
 	p := in.Body.patch()
-	rules.CheckProfile(&p, f.add)
+	rules.CheckProfile(&p, boardThere(ctx.Context()), f.add)
 	in.Body.Username, in.Body.Pseudonym = p.Username.Value, p.Pseudonym.Value
 	return f.list
 }
@@ -107,9 +107,9 @@ func (p *ProfilePatch) patch() profile.Patch {
 
 // check brings the changes into the form that they are kept in, and collects what is wrong
 // with them.
-func (p *ProfilePatch) check(f *faults) {
+func (p *ProfilePatch) check(ctx huma.Context, f *faults) {
 	changes := p.patch()
-	rules.CheckProfile(&changes, f.add)
+	rules.CheckProfile(&changes, boardThere(ctx.Context()), f.add)
 	p.Username.Field, p.Pseudonym.Field = changes.Username, changes.Pseudonym
 }
 
@@ -124,7 +124,7 @@ type patchUserInput struct {
 // Resolve implements huma.Resolver.
 func (in *patchUserInput) Resolve(ctx huma.Context) []error {
 	f := faults{prefix: "body.", list: in.UserPath.Resolve(ctx)}
-	in.Body.check(&f)
+	in.Body.check(ctx, &f)
 	return f.list
 }
 
@@ -173,7 +173,7 @@ func (in *postUsersInput) Resolve(ctx huma.Context) []error {
 			f.add("id", "is there twice, first in users["+strconv.Itoa(first)+"]; give each user once")
 		}
 		seen[u.ID] = i
-		u.check(&f)
+		u.check(ctx, &f)
 	}
 	return f.list
 }

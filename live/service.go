@@ -143,7 +143,7 @@ func (s *Service) HasBoard(ctx context.Context, kind, id string) bool {
 	if kind == Friends {
 		return s.Has(id)
 	}
-	there, err := s.store.HasGroup(ctx, kind, id)
+	there, err := s.store.HasBoard(ctx, kind, id)
 	return there && err == nil
 }
 

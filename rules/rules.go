@@ -68,8 +68,9 @@ func BoardIn(name string, there func(kind, id string) bool) (board string, ok bo
 }
 
 // CheckProfile brings names and ids of groups into the form that they are kept in, and
-// calls add with each field that is given and what is wrong with it, or "".
-func CheckProfile(p *profile.Patch, add func(field, message string)) {
+// calls add with each field that is given and what is wrong with it, or "". A group that is in
+// a database, as there says, stands for itself: see IDIn.
+func CheckProfile(p *profile.Patch, there func(kind, id string) bool, add func(field, message string)) {
 	if p.Username.Given {
 		name, fault := Name(p.Username.Value)
 		p.Username.Value = name
@@ -87,10 +88,10 @@ func CheckProfile(p *profile.Patch, add func(field, message string)) {
 		p.Pseudonym.Value = name
 		add("pseudonym", fault)
 	}
-	checkGroups(p.Groups.Value, add)
+	checkGroups(p.Groups.Value, there, add)
 }
 
-func checkGroups(groups map[string][]string, add func(field, message string)) {
+func checkGroups(groups map[string][]string, there func(kind, id string) bool, add func(field, message string)) {
 	if len(groups) > MaxKinds {
 		add("groups", fmt.Sprintf("has more than %d kinds", MaxKinds))
 	}
@@ -104,7 +105,7 @@ func checkGroups(groups map[string][]string, add func(field, message string)) {
 		}
 		for i, id := range ids {
 			var fault string
-			ids[i], fault = ID(id)
+			ids[i], fault = IDIn(id, func(id string) bool { return there(kind, id) })
 			add("groups."+kind+"["+strconv.Itoa(i)+"]", fault)
 		}
 	}

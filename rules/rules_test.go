@@ -1,6 +1,7 @@
 package rules_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -175,13 +176,30 @@ func TestBoard(t *testing.T) {
 	}
 }
 
+// nowhere is a database that has nobody.
+func nowhere(_, _ string) bool { return false }
+
+// A group of an older database stands for itself in a profile.
+func TestCheckProfile_ofBefore(t *testing.T) {
+	p := profile.Patch{Groups: profile.Given(map[string][]string{"school": {"42 ", "4\u200b2", "43 "}, "club": {"42 "}})}
+	there := func(kind, id string) bool { return kind == "school" && (id == "42 " || id == "4\u200b2") }
+	rules.CheckProfile(&p, there, func(field, message string) {
+		if message != "" {
+			t.Errorf("%s %s", field, message)
+		}
+	})
+	if got, want := fmt.Sprintf("%+q", p.Groups.Value), `map["club":["42"] "school":["42 " "4\u200b2" "43"]]`; got != want {
+		t.Errorf("groups = %s, want %s", got, want)
+	}
+}
+
 func TestCheckProfile(t *testing.T) {
 	p := profile.Patch{
 		Username: profile.Given(""), Avatar: profile.Given("javascript:alert(1)"), Email: profile.Given("a\r\nb"), Pseudonym: profile.Given(" "),
 		Groups: profile.Given(map[string][]string{"global": {"1"}, "school": {"ok", ""}}),
 	}
 	var wrong []string
-	rules.CheckProfile(&p, func(field, message string) {
+	rules.CheckProfile(&p, nowhere, func(field, message string) {
 		if message != "" {
 			wrong = append(wrong, field)
 		}
@@ -190,7 +208,7 @@ func TestCheckProfile(t *testing.T) {
 		t.Errorf("wrong = %s, want %s", got, want)
 	}
 	kept := profile.Patch{Username: profile.Given(" Jose\u0301 "), Pseudonym: profile.Given("\u00a0Jaguar"), Groups: profile.Given(map[string][]string{"school": {" 42\u00a0"}})}
-	rules.CheckProfile(&kept, func(field, message string) {
+	rules.CheckProfile(&kept, nowhere, func(field, message string) {
 		if message != "" {
 			t.Errorf("%s %s", field, message)
 		}
@@ -208,7 +226,7 @@ func TestCheckProfile(t *testing.T) {
 			Avatar: profile.Given(""), Email: profile.Given(""), Pseudonym: profile.Given(""), Groups: profile.Given(map[string][]string{"school": nil}),
 		},
 	} {
-		rules.CheckProfile(&good, func(field, message string) {
+		rules.CheckProfile(&good, nowhere, func(field, message string) {
 			if message != "" {
 				t.Errorf("%s: %s %s", name, field, message)
 			}

@@ -125,8 +125,12 @@ func (s *Store) Has(ctx context.Context, id string) (there bool, err error) {
 	return there, nil
 }
 
-// HasGroup reports whether anybody is or was in the group.
-func (s *Store) HasGroup(ctx context.Context, kind, id string) (there bool, err error) {
+// HasBoard reports whether anybody is or was in the group; of the kind friends, whether there
+// is a user with that id.
+func (s *Store) HasBoard(ctx context.Context, kind, id string) (there bool, err error) {
+	if kind == Friends {
+		return s.Has(ctx, id)
+	}
 	err = s.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM memberships WHERE kind = ? AND group_id = ?)`, kind, id).Scan(&there)
 	if err != nil {
 		return false, fmt.Errorf("look for a group: %w", err)

@@ -49,7 +49,7 @@ func Rewrite(in, format, to string) (string, error) {
 			err = out.flush()
 			return b.String(), err
 		}
-		if wrong = merge(wrong, record.check(line, func(string) bool { return false })); err == nil && len(wrong) == 0 {
+		if wrong = merge(wrong, record.check(line, func(_, _ string) bool { return false })); err == nil && len(wrong) == 0 {
 			if record.Type == user { // as an export does: a cell of CSV can't be absent
 				for _, f := range []*profile.Field[string]{&record.Avatar, &record.Email, &record.Pseudonym} {
 					f.Given = true

@@ -58,3 +58,27 @@ func TestImport_idsOfBefore(t *testing.T) {
 		t.Errorf("they have %d and %d", a[0], b[0])
 	}
 }
+
+// An export of an older database gives that database back what it has, limits of its groups
+// and of boards of friends among it.
+func TestImport_exportOfBefore(t *testing.T) {
+	for _, format := range []string{transfer.JSONL, transfer.CSV} {
+		s, path := open(t)
+		if _, err := s.PutProfiles(t.Context(), []store.Profile{
+			{ID: "A1 ", Username: "Twin", Groups: map[string][]string{"school": {"4\u200b2", "43 "}}},
+			{ID: "A1", Username: "Ana"},
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.PutLimits(t.Context(), []store.Limit{
+			{Board: "school:4\u200b2", Top: 3}, {Board: "school:43 ", Top: 4}, {Board: "friends:A1 ", Top: 5}, {Board: "friends:*", Top: 6},
+		}); err != nil {
+			t.Fatal(err)
+		}
+		before := export(t, path, format)
+		load(t, s, before)
+		if got := export(t, path, format); got != before {
+			t.Errorf("%s: export = %q, want %q", format, got, before)
+		}
+	}
+}

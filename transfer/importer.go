@@ -46,7 +46,10 @@ func newImporter(ctx context.Context, s *store.Store, progress func(Counts)) (i 
 // all imports all records, or returns io.EOF where there is none.
 func (i *importer) all(ctx context.Context, in reader) error {
 	// Where this fails, so does what comes of it.
-	known := func(id string) bool { there, err := i.store.Has(ctx, id); return there && err == nil }
+	there := func(kind, id string) bool {
+		there, err := i.store.HasBoard(ctx, kind, id)
+		return there && err == nil
+	}
 	any := false
 	for {
 		p := pending{}
@@ -58,7 +61,7 @@ func (i *importer) all(ctx context.Context, in reader) error {
 			return err
 		}
 		any, p.line = true, line
-		if wrong = merge(wrong, p.check(line, known)); i.checking != nil {
+		if wrong = merge(wrong, p.check(line, there)); i.checking != nil {
 			if !i.checking.passes(&p, wrong) {
 				i.skip(&p)
 				continue

@@ -219,8 +219,9 @@ func (r *record) size() int {
 
 // check returns what is wrong with a record that was read, fills in the type where it can
 // be told from the rest, and brings ids and names into the form that they are kept in. An
-// id that the database has, as known says, stays as it is.
-func (r *record) check(line int, known func(id string) bool) (wrong []*InputError) {
+// id that the database has, as there says of boards, stays as it is. The board of a user is
+// that of their friends.
+func (r *record) check(line int, there func(kind, id string) bool) (wrong []*InputError) {
 	if r.unread {
 		return nil
 	}
@@ -251,27 +252,27 @@ func (r *record) check(line int, known func(id string) bool) (wrong []*InputErro
 			add(f.name, "does not belong to a record of the type "+r.Type+"; take it out")
 		}
 	}
-	r.checkType(add, known)
+	r.checkType(add, there)
 	return wrong
 }
 
-func (r *record) checkType(add func(field, message string), known func(id string) bool) {
+func (r *record) checkType(add func(field, message string), there func(kind, id string) bool) {
 	id := func(field string, id *string) {
 		var fault string
-		*id, fault = rules.IDIn(*id, known)
+		*id, fault = rules.IDIn(*id, func(id string) bool { return there(friends, id) })
 		add(field, fault)
 	}
 	switch r.Type {
 	case user:
 		id("id", &r.ID)
-		rules.CheckProfile(&r.Patch, add)
+		rules.CheckProfile(&r.Patch, there, add)
 		add("createdAt", checkTime(r.CreatedAt))
 	case friends:
 		id("userId", &r.UserID)
 		id("otherId", &r.OtherID)
 		add("since", checkTime(r.Since))
 	case limit:
-		board, ok := rules.Board(r.Board)
+		board, ok := rules.BoardIn(r.Board, there)
 		if r.Board = board; !ok {
 			add("board", "has to be the name of a board, such as global or school:42")
 		}
