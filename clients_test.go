@@ -82,10 +82,10 @@ func (r *relay) cut() {
 	r.conns = nil
 }
 
-// fromNPM starts tools/peers.mjs with the client of that name.
-func fromNPM(tb testing.TB, client, url string) <-chan message {
+// fromNPM starts tools/peers.mjs with the client of that name, and a token if it is given one.
+func fromNPM(tb testing.TB, client, url string, token ...string) <-chan message {
 	tb.Helper()
-	cmd := exec.CommandContext(tb.Context(), "node", "tools/peers.mjs", client, url)
+	cmd := exec.CommandContext(tb.Context(), "node", append([]string{"tools/peers.mjs", client, url}, token...)...)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		tb.Fatal(err)
@@ -139,6 +139,14 @@ func later(tb testing.TB, heard <-chan message, event string) message {
 	}
 }
 
+// begins reads what a stream begins with, whatever comes before.
+func begins(tb testing.TB, heard <-chan message, recovered bool) {
+	tb.Helper()
+	if m := later(tb, heard, "authenticated"); !strings.Contains(m.data, fmt.Sprintf(`"recovered":%v`, recovered)) {
+		tb.Fatalf("authenticated = %s", m.data)
+	}
+}
+
 // The clients that npm has for Node follow a stream, go on from where they were when the
 // network breaks, and come back to a server that was killed, or that said goodbye if they
 // come back after an end at all.
@@ -158,13 +166,7 @@ func TestPeers_npm(t *testing.T) {
 			}
 			network := relayTo(t, addr)
 			heard := fromNPM(t, client, network.url+"/v1/events?mode=diff")
-			begins := func(recovered bool) {
-				t.Helper()
-				if m := later(t, heard, "authenticated"); !strings.Contains(m.data, fmt.Sprintf(`"recovered":%v`, recovered)) {
-					t.Fatalf("authenticated = %s", m.data)
-				}
-			}
-			begins(false)
+			begins(t, heard, false)
 			first := next(t, heard, "leaderboard:updated")
 			give()
 			m := next(t, heard, "position_change")
@@ -175,7 +177,7 @@ func TestPeers_npm(t *testing.T) {
 			network.cut()
 			give() // while it is away
 			later(t, heard, "(failure)")
-			begins(true)
+			begins(t, heard, true)
 			next(t, heard, "position_change")
 
 			if err := cmd.Process.Kill(); err != nil {
@@ -184,7 +186,7 @@ func TestPeers_npm(t *testing.T) {
 			_ = cmd.Wait()              // it was killed
 			next(t, heard, "(failure)") // and no "(end)" before
 			p, cmd = again()
-			begins(false)
+			begins(t, heard, false)
 			next(t, heard, "leaderboard:updated")
 			give()
 			next(t, heard, "position_change")
@@ -201,7 +203,48 @@ func TestPeers_npm(t *testing.T) {
 				t.Error(err)
 			}
 			p, _ = again()
-			begins(false)
+			begins(t, heard, false)
+		})
+	}
+}
+
+// The clients that npm has for Node are told that another device took their place, wait for it
+// without disturbing that one, and go on where they were when it has gone. One takes an end
+// for the end, unless it is told otherwise.
+func TestPeers_npmReplaced(t *testing.T) {
+	t.Setenv("MARCADOR_HURRY", "50")
+	for _, client := range []string{"eventsource", "fetch-event-source that throws"} {
+		t.Run(client, func(t *testing.T) {
+			p := serveOn(t, "127.0.0.1:0", filepath.Join(t.TempDir(), "m.db"), "--max-streams-per-user", "1")
+			p.enrol(2)
+			writer, token := tokenFor(t, "svc", "xp:write", time.Hour), tokenFor(t, "u1", "", time.Hour)
+			url := p.url + "/v1/events?mode=diff"
+			heard := fromNPM(t, client, url, token)
+			begins(t, heard, false)
+			next(t, heard, "leaderboard:updated")
+
+			other := startCurl(t, "-H", "Authorization: Bearer "+token, url)
+			other.until("event: leaderboard:updated")
+			for range 3 { // it comes back, and has to wait
+				if m := later(t, heard, "error"); !strings.Contains(m.data, `"code":"replaced"`) || !strings.HasSuffix(m.id, "!replaced") {
+					t.Fatalf("error = %q: %s", m.id, m.data)
+				}
+			}
+			p.call(writer, http.MethodPost, "/v1/users/u2/xp", `{"xp":7}`, nil)
+			for _, line := range other.until("event: position_change") {
+				if strings.HasPrefix(line, "event: error") {
+					t.Error("the other device was disturbed")
+				}
+			}
+
+			if err := other.cmd.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			begins(t, heard, true)
+			if m := later(t, heard, "position_change"); !strings.Contains(m.data, `"userId":"u2"`) {
+				t.Errorf("position_change = %s", m.data)
+			}
+			_ = other.cmd.Wait() // it was killed
 		})
 	}
 }

@@ -1,8 +1,8 @@
 // Follows a stream with another project's client, and prints what it hears, a line of JSON each:
-//   node tools/peers.mjs fetch|eventsource|fetch-event-source URL
+//   node tools/peers.mjs CLIENT URL [TOKEN]
 //   {"type":"position_change","id":"…","data":"…"}
 // What is no event has a type in brackets: "(open)", "(end)" of a response that ended well,
-// "(failure)" of one that did not.
+// "(failure)" of one that did not. With MARCADOR_HURRY=50 waits are a fiftieth of what they are.
 // @ts-check
 
 import { fetchEventSource } from "@microsoft/fetch-event-source";
@@ -23,12 +23,19 @@ function say(type, id = "", data = "") {
   process.stdout.write(`${JSON.stringify({ type, id, data: String(data) })}\n`);
 }
 
-/** @type {Record<string, (url: string) => unknown>} */
+const hurry = Number(process.env.MARCADOR_HURRY ?? 1);
+const real = setTimeout;
+Object.assign(globalThis, {
+  /** @param {() => void} what @param {number} ms @param {unknown[]} given */
+  setTimeout: (what, ms, ...given) => real(what, ms / hurry, ...given),
+});
+
+/** @type {Record<string, (url: string, headers: Record<string, string>) => unknown>} */
 const clients = {
   /** As a page would that reads a stream without a library. */
-  async fetch(url) {
+  async fetch(url, headers) {
     try {
-      const response = await fetch(url);
+      const response = await fetch(url, { headers });
       say("(open)");
       const parser = new EventParser(({ type, id, data }) => say(type, id, data));
       for await (const bytes of /** @type {any} */ (response.body)) parser.feed(bytes);
@@ -38,8 +45,10 @@ const clients = {
     }
   },
 
-  eventsource(url) {
-    const source = new EventSource(url);
+  eventsource(url, headers) {
+    const source = new EventSource(url, {
+      fetch: (to, init) => fetch(to, { ...init, headers: { ...init.headers, ...headers } }),
+    });
     source.onopen = () => say("(open)");
     for (const type of TYPES) {
       source.addEventListener(type, (event) => say(type, event.lastEventId, event.data));
@@ -53,22 +62,35 @@ const clients = {
   },
 
   /** It comes back after a failure, and takes an end that is none for good. */
-  async "fetch-event-source"(url) {
-    Object.assign(globalThis, { window: globalThis });
-    await fetchEventSource(url, {
-      openWhenHidden: true, // there is no document
-      onopen: async () => say("(open)"),
-      onmessage: ({ event, id, data }) => say(event, id, data),
-      onclose: () => say("(end)"),
-      onerror: (cause) => say("(failure)", "", cause), // and it comes back after `retry:`
-    });
-  },
+  "fetch-event-source": (url, headers) => withFetchEventSource(url, headers, () => say("(end)")),
+
+  /** As its readers make it come back after an end too. */
+  "fetch-event-source that throws": (url, headers) =>
+    withFetchEventSource(url, headers, () => {
+      say("(end)");
+      throw new Error("come back");
+    }),
 };
 
-const [name, url] = process.argv.slice(2);
+/** @param {string} url @param {Record<string, string>} headers @param {() => void} onclose */
+async function withFetchEventSource(url, headers, onclose) {
+  Object.assign(globalThis, { window: globalThis });
+  await fetchEventSource(url, {
+    headers,
+    openWhenHidden: true, // there is no document
+    onopen: async () => say("(open)"),
+    onmessage: ({ event, id, data }) => say(event, id, data),
+    onclose,
+    onerror: (cause) => say("(failure)", "", cause), // and it comes back after `retry:`
+  });
+}
+
+const [name, url, token] = process.argv.slice(2);
 const follow = clients[name];
 if (follow === undefined || url === undefined) {
-  console.error("usage: node tools/peers.mjs fetch|eventsource|fetch-event-source URL");
+  console.error(
+    `usage: node tools/peers.mjs CLIENT URL [TOKEN], with one of ${Object.keys(clients)}`,
+  );
   process.exit(2);
 }
-follow(url);
+follow(url, token === undefined ? {} : { Authorization: `Bearer ${token}` });
