@@ -82,7 +82,7 @@ func TestWatch_lines(t *testing.T) {
 	db := filepath.Join(t.TempDir(), "m.db")
 	p := serveOn(t, "127.0.0.1:0", db)
 	admin := tokenFor(t, "svc", "admin", time.Hour)
-	p.call(admin, http.MethodPut, "/v1/users/ana", `{"username":"Ana\u202e Pech"}`, nil)
+	p.call(admin, http.MethodPut, "/v1/users/ana", `{"username":"Ana Pech"}`, nil)
 	p.call(admin, http.MethodPut, "/v1/users/leo", `{"username":"Leo"}`, nil)
 	w := startWatch(t, "MARCADOR_TOKEN="+tokenFor(t, "ana", "", time.Hour), "--url", p.url, "--rows", "1", "--period", "weekly")
 	if got := w.next(); got.Board != "global" || got.Period != "weekly" || len(got.Leaderboard) != 0 {
