@@ -230,7 +230,7 @@ func (c *reference) take(name, data, id string) error {
 		c.version, c.rows, c.rank = c.known.version, c.known.rows, c.known.rank // what came without an id is said again
 		c.moved = c.rank
 		c.record.mu.Lock()
-		if c.record.joined > c.version {
+		if c.record.joined > c.version && !e.Recovered {
 			c.moved = -1 // what is told of the gap may be by the ledger, which knows points alone
 		}
 		c.record.mu.Unlock()
@@ -264,7 +264,7 @@ func (c *reference) take(name, data, id string) error {
 	if id != "" { // else what only this client is told is newer, and follows with one
 		defer c.keep(id)
 	}
-	if id != "" && !strings.HasSuffix(id, fmt.Sprintf("-%d", e.Version)) {
+	if id, _, _ := strings.Cut(id, "."); id != "" && !strings.HasSuffix(id, fmt.Sprintf("-%d", e.Version)) {
 		return fmt.Errorf("the id is not of version %d", e.Version)
 	}
 	board := c.record.at(e.Version)

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -34,7 +35,7 @@ type eventsInput struct {
 	Seen        string   `query:"last_event_id" doc:"As the header Last-Event-ID, which goes before, for clients that can't send it. An id is of the boards and periods with which it was given: a request for others has to leave it out"`
 	SeenLater   string   `query:"lastEventId" doc:"As last_event_id, which it goes before: the name that event-source-polyfill uses"`
 	AccessToken string   `query:"access_token" doc:"Token, where the service allows it here"`
-	LastEventID string   `header:"Last-Event-ID" doc:"Id of the last event that was seen; the stream goes on from it where it can"`
+	LastEventID string   `header:"Last-Event-ID" doc:"Id of the last event that was seen, as it came; the stream goes on from it where it can"`
 
 	gzip    bool
 	request *http.Request
@@ -94,16 +95,20 @@ func (in *eventsInput) comesBack() bool {
 	return cmp.Or(in.LastEventID, in.SeenLater, in.Seen) != ""
 }
 
-// seen is the version that the client says it has seen, -1 for none of ours, and whether it
-// was told last that a newer stream took its place.
-func (in *eventsInput) seen(hub *sse.Hub) (version int64, replaced bool) {
+// seen is the id that the client says it has seen, and whether it was told last that a newer
+// stream took its place.
+func (in *eventsInput) seen() (id string, replaced bool) {
 	// A polyfill appends its parameter to an address that may have had the other one from the start.
-	id, replaced := sse.CutReplaced(cmp.Or(in.LastEventID, in.SeenLater, in.Seen))
-	version, ok := hub.Version(id)
-	if !ok {
-		return -1, replaced
+	return sse.CutReplaced(cmp.Or(in.LastEventID, in.SeenLater, in.Seen))
+}
+
+// scopeOf names the user and what they follow, for the stream's ids.
+func scopeOf(user string, follows []boardPeriod) string {
+	scope := strconv.Quote(user)
+	for _, f := range follows {
+		scope += f.period.String() + strconv.Quote(f.board)
 	}
-	return version, replaced
+	return scope
 }
 
 // format is how the client wants its events.
@@ -260,6 +265,7 @@ func (a *api) events(ctx context.Context, in *eventsInput) (*huma.StreamResponse
 	if err != nil {
 		return nil, a.fail(ctx, err)
 	}
+	follows = slices.DeleteFunc(follows, func(f boardPeriod) bool { return rights.forbidden[f.board] != "" })
 	stream := sse.Stream{
 		ID:      rand.Text(),
 		UserID:  caller.UserID,
@@ -267,11 +273,13 @@ func (a *api) events(ctx context.Context, in *eventsInput) (*huma.StreamResponse
 		Session: sessionIn(ctx),
 		Format:  in.format(),
 		Expires: caller.StreamUntil(time.Now()),
+		Scope:   scopeOf(caller.UserID, follows),
+
+		Forbidden: rights.forbidden,
 	}
-	stream.Resume, stream.Waits = in.seen(a.Live.Hub())
-	if stream.Forbidden = rights.forbidden; len(stream.Forbidden) > 0 {
-		stream.Resume = -1 // ids are of all the boards that were followed together
-	}
+	var id string
+	id, stream.Waits = in.seen()
+	stream.Resume = a.Live.Hub().Resume(id, stream.Scope, len(follows))
 	err = a.Streams.Check(stream) // before work is done for it
 	if errors.Is(err, sse.ErrReplaced) {
 		return &huma.StreamResponse{Body: func(ctx huma.Context) {
@@ -301,16 +309,13 @@ func (a *api) events(ctx context.Context, in *eventsInput) (*huma.StreamResponse
 	}}, nil
 }
 
-// follow returns what a stream of the caller follows, of all that they may follow, or the
-// error that ends it.
-func (a *api) follow(ctx context.Context, boards []boardPeriod, may rights, seen int64) (follows []sse.Follow, err error) {
-	for _, f := range boards {
-		asMember, ok := may.asMember[f.board]
-		if !ok {
-			continue
-		}
+// follow returns what a stream of the caller follows, or the error that ends it. They may
+// follow all of the boards.
+func (a *api) follow(ctx context.Context, boards []boardPeriod, may rights, from sse.Resume) (follows []sse.Follow, err error) {
+	for i, f := range boards {
 		follow, err := a.Live.Follow(ctx, live.Follow{
-			Board: f.board, Period: f.period, User: callerOf(ctx).UserID, AsMember: asMember, Seen: seen,
+			Board: f.board, Period: f.period, User: callerOf(ctx).UserID, AsMember: may.asMember[f.board],
+			Seen: from.Version(), Told: from.Told(i),
 		})
 		if err != nil {
 			for _, other := range follows {

@@ -155,7 +155,7 @@ func TestEvents_parameters(t *testing.T) {
 	if hello["recovered"] != false {
 		t.Errorf("authenticated = %v", hello)
 	}
-	id := f.live.Hub().ID(1)
+	id := f.lastID(u1)
 	for query, header := range map[string]string{"last_event_id=" + id: "", "": id, "last_event_id=nonsense": id} {
 		headers := []string{"Last-Event-ID", header}
 		if header == "" {
@@ -167,15 +167,25 @@ func TestEvents_parameters(t *testing.T) {
 	}
 	// event-source-polyfill's name for it goes before what the address had at first.
 	for _, query := range []string{"lastEventId=" + id, "last_event_id=nonsense&lastEventId=" + id} {
-		if hello, _, _ := f.open(f.token("u2", ""), query); hello["recovered"] != true {
+		if hello, _, _ := f.open(u1, query); hello["recovered"] != true {
 			t.Errorf("after ?%s: %v", query, hello)
 		}
 	}
-	for _, id := range []string{"nonsense", "x-1", strings.Repeat("9", 1000), "-1"} {
+	plain, _, _ := strings.Cut(id, ".")
+	for _, id := range []string{"nonsense", "x-1", strings.Repeat("9", 1000), "-1", plain, plain + ".", f.lastID(f.token("u2", "")), id + "A"} {
 		if hello, _, _ := f.open(u1, "last_event_id="+id); hello["recovered"] != false {
 			t.Errorf("after last_event_id=%s: %v", id, hello)
 		}
 	}
+}
+
+// lastID is the id with which a stream of the token begins.
+func (f *fixture) lastID(token string) string {
+	f.t.Helper()
+	s := f.follow(token, "")
+	s.until("leaderboard:updated")
+	s.end()
+	return s.id
 }
 
 func TestEvents_gzip(t *testing.T) {

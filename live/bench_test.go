@@ -118,7 +118,7 @@ func BenchmarkFormats(b *testing.B) {
 			var served sync.WaitGroup
 			served.Go(func() {
 				r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil)
-				stream := sse.Stream{Greeting: func(bool) []byte { return []byte("{}") }, Resume: -1, Format: format, Follows: []sse.Follow{follow}}
+				stream := sse.Stream{Greeting: func(bool) []byte { return []byte("{}") }, Format: format, Follows: []sse.Follow{follow}}
 				if err := sse.NewServer(s.Hub(), sse.Options{Heartbeat: time.Hour}).Serve(client, r, stream); err != nil {
 					b.Error(err)
 				}

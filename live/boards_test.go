@@ -260,7 +260,7 @@ func TestService_hidden(t *testing.T) {
 		f.give("a", 30)
 		f.give("b", 20)
 		f.give("c", 10)
-		fl, own := f.followAs("c", -1, 0), f.followAs("b", -1, 0)
+		fl, own := f.followAs("c", 0), f.followAs("b", 0)
 		defer fl.leave()
 		defer own.leave()
 		fl.want("0s: 1 a:30 2 b:20 3 c:10 ")

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"marcador/live"
+	"marcador/sse"
 )
 
 // looks is all that ordinary readers are shown of boards, to the byte.
@@ -56,7 +57,15 @@ func TestService_hidden_watched(t *testing.T) {
 			own := f.followBoard(to, 0)
 			watcher.seen, own.seen = nil, nil
 			readers := [][2]string{{"school:1", "b"}, {"school:2", "o"}, {"friends:a", "a"}, {live.Global, "a"}, {"school:3", ""}}
-			before := f.looks(readers...)
+			ids := func() (all string) { // of streams that begin, to the letter
+				for _, r := range readers {
+					fl := f.followBoard(live.Follow{Board: r[0], User: r[1], Period: live.AllTime}, sse.Diff)
+					all += fl.lastID() + "\n"
+					fl.leave()
+				}
+				return all
+			}
+			before, named := f.looks(readers...), ids()
 			for what, act := range map[string]func(){
 				"earns":          func() { f.give("hid", 60) },
 				"earns more":     func() { f.give("hid", 1) },
@@ -77,6 +86,9 @@ func TestService_hidden_watched(t *testing.T) {
 			} {
 				act()
 				settle()
+				if after := ids(); after != named || strings.Count(named, ".") != len(readers) {
+					t.Errorf("%q: it is seen by event ids that a hidden person %s:\n%s\nbefore:\n%s", recompute, what, after, named)
+				}
 				if after := f.looks(readers...); after != before {
 					t.Errorf("%q: it is seen that a hidden person %s:\n%s\nbefore:\n%s", recompute, what, after, before)
 				}

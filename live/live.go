@@ -240,7 +240,7 @@ func Open(ctx context.Context, path string, opts Options) (_ *Service, err error
 		}
 	}()
 	clock.begin(s.store.At())
-	s.hub = sse.NewHub(s.store.Epoch(), s.store.Seq())
+	s.hub = sse.NewHub(s.store.Epoch())
 	s.global = newBoard(s, Global)
 	s.boards[Global] = s.global
 	s.archive = newArchive(s)

@@ -177,34 +177,64 @@ type follower struct {
 
 	streams *sse.Server
 
+	recovered bool
+
 	mu    sync.Mutex
 	delay time.Duration // guarded by mu: what a write takes
 	seen  []string      // guarded by mu: "seconds: page"
+	id    string        // guarded by mu: the last one
+	heard []string      // guarded by mu: events that came with an id, or before one: name and data
+	after []string      // guarded by mu: events that came since
 	last  live.PageBody // guarded by mu
 }
 
 // follow follows the board as api does, as nobody and from the beginning.
-func (f *fixture) follow() *follower { return f.followAs("", -1, 0) }
+func (f *fixture) follow() *follower { return f.followAs("", 0) }
 
-// followAs follows the board as a user who has seen a version.
-func (f *fixture) followAs(user string, seen int64, format sse.Format) *follower {
+// followAs follows the board as a user.
+func (f *fixture) followAs(user string, format sse.Format) *follower {
 	f.t.Helper()
-	return f.followBoard(live.Follow{Board: live.Global, Period: live.AllTime, User: user, Seen: seen}, format)
+	return f.resume(user, "", format)
 }
 
-func (f *fixture) followBoard(to live.Follow, format sse.Format) *follower {
+// resume follows the board as a user whose client saw that id last.
+func (f *fixture) resume(user, id string, format sse.Format) *follower {
 	f.t.Helper()
+	return f.followBoard(live.Follow{Board: live.Global, Period: live.AllTime, User: user}, format, id)
+}
+
+func (f *fixture) followBoard(to live.Follow, format sse.Format, id ...string) *follower {
+	f.t.Helper()
+	return f.followBoards(strings.Join(id, ""), format, to)
+}
+
+// followBoards follows boards in one stream, for a client that saw that id last.
+func (f *fixture) followBoards(id string, format sse.Format, boards ...live.Follow) *follower {
+	f.t.Helper()
+	scope := ""
+	for _, to := range boards {
+		scope += fmt.Sprintln(to.User, to.Board, to.Period)
+	}
+	from := f.Hub().Resume(id, scope, len(boards))
 	fl := &follower{t: f.t, header: http.Header{}, began: time.Now(), streams: sse.NewServer(f.Hub(), sse.Options{Heartbeat: 1000 * time.Hour})}
-	follow, err := f.Follow(f.t.Context(), to)
-	if err != nil {
-		f.t.Fatal(err)
+	var follows []sse.Follow
+	for i, to := range boards {
+		to.Seen, to.Told = from.Version(), from.Told(i)
+		follow, err := f.Follow(f.t.Context(), to)
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		follows = append(follows, follow)
 	}
 	ctx, cancel := context.WithCancel(f.t.Context())
 	var served sync.WaitGroup
 	served.Go(func() {
 		r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil)
-		greet := func(recovered bool) []byte { return fmt.Appendf(nil, `{"recovered":%v}`, recovered) }
-		if err := fl.streams.Serve(fl, r, sse.Stream{Greeting: greet, UserID: to.User, Resume: to.Seen, Format: format, Follows: []sse.Follow{follow}}); err != nil {
+		greet := func(recovered bool) []byte {
+			fl.recovered = recovered
+			return []byte("{}")
+		}
+		if err := fl.streams.Serve(fl, r, sse.Stream{Greeting: greet, UserID: boards[0].User, Scope: scope, Resume: from, Format: format, Follows: follows}); err != nil {
 			f.t.Error(err)
 		}
 	})
@@ -222,6 +252,11 @@ func (fl *follower) Write(b []byte) (int, error) {
 	defer fl.mu.Unlock()
 	delay := fl.delay
 	fl.mu.Unlock()
+	if id, is := strings.CutPrefix(string(b), "id: "); is { // the end of an event
+		fl.mu.Lock()
+		fl.reach(strings.TrimSpace(id))
+		return len(b), nil
+	}
 	time.Sleep(delay)
 	fl.mu.Lock()
 	for block := range strings.SplitSeq(string(b), "\n\n") {
@@ -230,7 +265,11 @@ func (fl *follower) Write(b []byte) (int, error) {
 			continue
 		}
 		name, rest, _ := strings.Cut(block, "\ndata: ")
-		data, _, _ := strings.Cut(rest, "\nid: ")
+		data, id, _ := strings.Cut(rest, "\nid: ")
+		fl.after = append(fl.after, name+" "+data)
+		if id != "" {
+			fl.reach(id)
+		}
 		said, err := fl.note(name, []byte(data))
 		if err != nil {
 			fl.t.Errorf("event %s: %v", block, err)
@@ -238,6 +277,13 @@ func (fl *follower) Write(b []byte) (int, error) {
 		fl.seen = append(fl.seen, fmt.Sprintf("%.0fs: %s", time.Since(fl.began).Seconds(), said))
 	}
 	return len(b), nil
+}
+
+// reach takes in the id of the events that came. It is called with mu held.
+func (fl *follower) reach(id string) {
+	fl.id = id
+	fl.heard = append(fl.heard, fl.after...)
+	fl.after = nil
 }
 
 // note takes an event in and says in short what it said. It is called with mu held.
@@ -283,6 +329,14 @@ func (fl *follower) slow(delay time.Duration) {
 	fl.mu.Lock()
 	defer fl.mu.Unlock()
 	fl.delay = delay
+}
+
+// lastID is the id that the client saw last.
+func (fl *follower) lastID() string {
+	synctest.Wait()
+	fl.mu.Lock()
+	defer fl.mu.Unlock()
+	return fl.id
 }
 
 // want says what has been sent since it was last asked.

@@ -160,7 +160,7 @@ func (p *publisher) follow(ctx context.Context, to Follow) (sse.Follow, error) {
 		f.viewer = p.viewers.join(to.User)
 		f.slot = f.viewer.slot
 	}
-	shown, err := p.look(ctx, f, to.Seen)
+	shown, err := p.look(ctx, f, to)
 	if err == nil && f.asMember && !f.told.member {
 		err = fmt.Errorf("%w of %q", ErrNotMember, p.r.b.name)
 	}
@@ -190,22 +190,14 @@ func (p *publisher) follow(ctx context.Context, to Follow) (sse.Follow, error) {
 }
 
 // look returns the page that the follower begins with, and finds out where its user
-// stood at the version seen.
-func (p *publisher) look(ctx context.Context, f *follower, seen int64) (*page, error) {
-	if f.viewer == nil || seen < 0 {
-		return p.r.snapshot(ctx, f.look)
-	}
-	rank, known := p.viewers.rankAt(f.viewer, seen)
+// stood by what the client has seen.
+func (p *publisher) look(ctx context.Context, f *follower, to Follow) (*page, error) {
 	shown, err := p.r.snapshot(ctx, f.look)
-	switch {
-	case err != nil:
-		return nil, err
-	case !known:
-		f.before, err = p.past.standAt(ctx, f.viewer.user, seen)
-	case rank != f.told.rank:
-		var xp int64
-		xp, err = p.r.s.store.XPAt(ctx, f.viewer.user, seen)
-		f.before = &place{rank: rank, xp: xp, member: true}
+	if err != nil || f.viewer == nil || to.Seen < 0 {
+		return shown, err
+	}
+	if f.before = toldPlace(to.Told); f.before == nil { // another process has told it, which may be this one's predecessor
+		f.before, err = p.past.standAt(ctx, f.viewer.user, to.Seen)
 	}
 	return shown, err
 }

@@ -268,7 +268,8 @@ type Follow struct {
 	Period   Period
 	User     string // empty for an anonymous one
 	AsMember bool   // it is membership that allows it: with that the stream ends
-	Seen     int64  // the version that it resumes at, -1 for none
+	Seen     int64  // the version of the event id that it resumes at, -1 for none
+	Told     []byte // what a stream of the user and board had been told with that id; nil where it is not known
 }
 
 // Follow returns the topic of a board. The board counts as followed until Leave is

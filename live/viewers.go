@@ -1,22 +1,11 @@
 package live
 
 import (
-	"slices"
+	"encoding/binary"
 	"sync"
 	"sync/atomic"
 
-	"github.com/hashicorp/golang-lru/v2/simplelru"
-
 	"marcador/sse"
-)
-
-const (
-	// maxLeft bounds the users whose ranks a board remembers when they have left;
-	// past it, who left first is looked up in the ledger on coming back.
-	maxLeft = 1 << 14
-
-	// maxMoves bounds the moves of a user that are remembered, likewise.
-	maxMoves = 4
 )
 
 // place is where a user stands on a board. Rank 0 is none.
@@ -33,70 +22,22 @@ type viewers struct {
 	r     *ranking
 	count atomic.Int64
 
-	mu    sync.Mutex                      // may be taken with s.mu held, not the other way
-	users map[string]*viewer              // guarded by mu
-	free  []int                           // guarded by mu: slots that nobody has
-	slots int                             // guarded by mu: how many were ever needed
-	left  *simplelru.LRU[string, history] // guarded by mu: of users who have left
+	mu    sync.Mutex         // may be taken with s.mu held, not the other way
+	users map[string]*viewer // guarded by mu
+	free  []int              // guarded by mu: slots that nobody has
+	slots int                // guarded by mu: how many were ever needed
 }
 
 // viewer is a user with one or more streams of a ranking.
 type viewer struct {
 	user    string
-	slot    int     // in notes.places
-	noted   int64   // guarded by viewers.mu: the version of the last notes that it is in
-	looked  bool    // guarded by viewers.mu: a stream has begun, so that it is known what was told
-	streams int     // guarded by viewers.mu
-	told    place   // guarded by viewers.mu: what was published last
-	apart   bool    // guarded by viewers.mu: a stream began with another rank than was published
-	history history // guarded by viewers.mu
-}
-
-// history is a user's rank at versions that the user may have been told of, as event ids.
-type history struct {
-	moves [maxMoves]move // the latest ones, oldest first
-	until int64          // what boards showed when it was looked up last; it is known for ids up to that
-}
-
-// move is the version with which a rank became what it is.
-type move struct {
-	version int64
-	rank    int
-}
-
-// add notes the rank when boards showed until, under the version that others see. A hidden
-// user's rank moves without that. Then the one before stays, and the move is told again
-// after a reconnection: its event may be lost, and had no id of its own.
-func (h *history) add(version, until int64, rank int) {
-	if until <= h.until && h.until != 0 {
-		return
-	}
-	h.until = until
-	if last := h.moves[maxMoves-1]; last.version == 0 || last.rank != rank && last.version < version {
-		copy(h.moves[:], h.moves[1:])
-		h.moves[maxMoves-1] = move{version, rank}
-	}
-}
-
-// begin is add for a stream that begins, whose user is told of what was missed.
-func (h *history) begin(version, until int64, rank int) {
-	h.add(version, until, rank)
-	if last := &h.moves[maxMoves-1]; last.version == version {
-		last.rank = rank
-	}
-}
-
-// at returns the rank at a version, or false where it is not known.
-func (h *history) at(version int64) (rank int, ok bool) {
-	if version > h.until {
-		return 0, false
-	}
-	for _, m := range slices.Backward(h.moves[:]) {
-		if m.version != 0 && m.version <= version {
-			return m.rank, true
-		}
-	}
-	return 0, false
+	slot    int   // in notes.places
+	noted   int64 // guarded by viewers.mu: the version of the last notes that it is in
+	looked  bool  // guarded by viewers.mu: a stream has begun, so that it is known what was told
+	streams int   // guarded by viewers.mu
+	told    place // guarded by viewers.mu: what was published last
+	apart   bool  // guarded by viewers.mu: a stream began with another rank than was published
+	begun   int64 // guarded by viewers.mu: what boards showed when a stream began last
 }
 
 // notes are where each viewer stood when a board was published. They do not
@@ -110,11 +51,7 @@ type notes struct {
 }
 
 func newViewers(r *ranking) *viewers {
-	left, err := simplelru.NewLRU[string, history](maxLeft, nil)
-	if err != nil {
-		panic(err) // the size is positive
-	}
-	return &viewers{r: r, users: map[string]*viewer{}, left: left}
+	return &viewers{r: r, users: map[string]*viewer{}}
 }
 
 // any reports whether there are any.
@@ -131,10 +68,6 @@ func (v *viewers) join(user string) *viewer {
 			one.slot, v.free = v.free[n-1], v.free[:n-1]
 		} else {
 			v.slots++
-		}
-		if left, ok := v.left.Get(user); ok {
-			one.history = left
-			v.left.Remove(user)
 		}
 		v.users[user] = one
 		v.count.Add(1)
@@ -153,17 +86,8 @@ func (v *viewers) leave(one *viewer) {
 	if one.streams--; one.streams == 0 {
 		delete(v.users, one.user)
 		v.free = append(v.free, one.slot)
-		v.left.Add(one.user, one.history)
 		v.count.Add(-1)
 	}
-}
-
-// rankAt returns the rank that the viewer was told of with an id of that version,
-// or false where that is not remembered.
-func (v *viewers) rankAt(one *viewer, version int64) (rank int, ok bool) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return one.history.at(version)
 }
 
 // notes returns where all viewers stand. It is called with s.mu held. O(viewers)
@@ -186,7 +110,6 @@ func (v *viewers) notes() notes {
 		n.moved = n.moved || moved
 		n.openly = n.openly || moved && !now.hidden
 		one.noted = n.version
-		one.history.add(n.seen, n.version, now.rank)
 	}
 	return n
 }
@@ -198,7 +121,7 @@ func (v *viewers) published(n notes) {
 	for _, one := range v.users {
 		if one.noted == n.version { // else it has come meanwhile, perhaps to the slot of one who has left
 			one.told = n.places[one.slot]
-			one.apart = one.history.until > n.version // by a stream that has come meanwhile
+			one.apart = one.begun > n.version // by a stream that has come meanwhile
 		}
 	}
 }
@@ -225,7 +148,7 @@ type follower struct {
 	asMember bool    // the board ends when the user is no member any more
 	version  int64   // of what it was told last
 	told     place   // then
-	before   *place  // where the user stood by the event id that the stream began with, if it is known
+	before   *place  // where the user stood by the event id that the stream began with, if that is known
 }
 
 // look notes where the user stands when the stream begins. It is called with s.mu
@@ -245,7 +168,7 @@ func (f *follower) look() {
 	} else if f.viewer.told.rank != f.told.rank {
 		f.viewer.apart = true
 	}
-	f.viewer.history.begin(f.r.seen.version, f.version, f.told.rank)
+	f.viewer.begun = f.version
 }
 
 // rankChanged is the data of the event rank_changed.
@@ -284,6 +207,28 @@ func (f *follower) News(published any, with bool) sse.Event {
 	before := f.told
 	f.version, f.told = n.version, now
 	return f.moved(before, f.told)
+}
+
+// Told implements sse.Own.
+func (f *follower) Told(dst []byte) []byte {
+	if f.viewer == nil {
+		return dst
+	}
+	dst = binary.AppendUvarint(dst, uint64(f.told.rank)) //nolint:gosec // it is not below 0
+	return binary.AppendVarint(dst, f.told.xp)
+}
+
+// toldPlace returns where the user stood by what Told has appended, or nil.
+func toldPlace(told []byte) *place {
+	rank, n := binary.Uvarint(told)
+	if n <= 0 {
+		return nil
+	}
+	xp, m := binary.Varint(told[n:])
+	if m <= 0 {
+		return nil
+	}
+	return &place{rank: int(rank), xp: xp, member: true} //nolint:gosec // Told has made it of an int
 }
 
 // AsMember is the right to follow a board: by being a member of it, and not otherwise.

@@ -3,6 +3,7 @@ package live_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,7 +17,7 @@ func TestViewers_rankChanged(t *testing.T) {
 		f.give("u1", 100)
 		f.give("u2", 50)
 		f.give("u3", 40)
-		fl, tab, other := f.followAs("u4", -1, 0), f.followAs("u4", -1, 0), f.followAs("nobody", -1, 0)
+		fl, tab, other := f.followAs("u4", 0), f.followAs("u4", 0), f.followAs("nobody", 0)
 		defer fl.leave()
 		defer tab.leave()
 		defer other.leave()
@@ -58,7 +59,7 @@ func TestViewers_rankChanged(t *testing.T) {
 func TestViewers_window(t *testing.T) {
 	inBubble(t, live.Options{Throttle: 10 * time.Second}, func(_ *testing.T, f *fixture) {
 		f.put("u1", "u2", "u3")
-		fl := f.followAs("u3", -1, sse.Diff)
+		fl := f.followAs("u3", sse.Diff)
 		defer fl.leave()
 		fl.want("0s: 1 u1:0 2 u2:0 3 u3:0 ")
 		f.give("u3", 5)
@@ -82,7 +83,7 @@ func TestViewers_noNews(t *testing.T) {
 	inBubble(t, live.Options{Throttle: 10 * time.Second, Top: 1}, func(_ *testing.T, f *fixture) {
 		f.put("u1", "u2", "u3")
 		f.give("u1", 50)
-		fl := f.followAs("u1", -1, 0)
+		fl := f.followAs("u1", 0)
 		defer fl.leave()
 		time.Sleep(time.Minute)
 		f.give("u3", 5) // below the top, and the follower does not move
@@ -98,12 +99,12 @@ func TestViewers_noNews(t *testing.T) {
 func TestViewers_joinsWithinAWindow(t *testing.T) {
 	inBubble(t, live.Options{Throttle: 10 * time.Second}, func(_ *testing.T, f *fixture) {
 		f.put("u1", "u2")
-		first := f.followAs("u1", -1, 0)
+		first := f.followAs("u1", 0)
 		defer first.leave()
 		f.give("u2", 5)
 		first.want("0s: 1 u1:0 2 u2:0 ", "0s: rank 1>2 +0", "0s: 1 u2:5 2 u1:0 ")
 		f.give("u1", 9)
-		second := f.followAs("u1", -1, 0)
+		second := f.followAs("u1", 0)
 		defer second.leave()
 		second.want("0s: 1 u1:9 2 u2:5 ")
 		f.give("u1", -9)
@@ -123,8 +124,9 @@ func TestViewers_gap(t *testing.T) {
 				f.give("u1", 30)
 				f.give("u2", 20)
 				f.give("u3", 10)
-				fl := f.followAs("u3", -1, sse.Diff)
+				fl := f.followAs("u3", sse.Diff)
 				fl.want("0s: 1 u1:30 2 u2:20 3 u3:10 ")
+				seen := fl.lastID()
 				fl.leave()
 				f.give("u3", 15)
 				f.give("u2", 1)
@@ -133,28 +135,25 @@ func TestViewers_gap(t *testing.T) {
 					f.close()
 					f.open(live.Options{Throttle: -1})
 				}
-				again := f.followAs("u3", 6, sse.Diff)
+				again := f.resume("u3", seen, sse.Diff)
 				if restart { // what others saw at 6 is not known any more
 					again.want("0s: rank 3>1 +115", "0s: 1 u3:125 2 u1:30 3 u2:21 ")
 				} else {
 					again.want("0s: rank 3>1 +115", "0s: 6>9 u3 3>1:125 u1 1>2 u2 2>3:21")
 				}
+				now := again.lastID()
 				again.leave()
-				again = f.followAs("u3", 9, sse.Diff) // nothing has happened since
-				if restart {
-					again.want("0s: 1 u3:125 2 u1:30 3 u2:21 ")
-				} else {
-					again.want()
-				}
+				again = f.resume("u3", now, sse.Diff) // nothing has happened since
+				again.want()
 				again.leave()
-				again = f.followAs("u1", 6, sse.Diff) // who was never here, with an id of others
-				if restart {
-					again.want("0s: rank 1>2 +0", "0s: 1 u3:125 2 u1:30 3 u2:21 ")
-				} else {
-					again.want("0s: rank 1>2 +0", "0s: 6>9 u3 3>1:125 u1 1>2 u2 2>3:21")
-				}
+				again = f.resume("u1", seen, sse.Diff) // who was never here, with an id of others
+				again.want("0s: rank 1>2 +0", "0s: 1 u3:125 2 u1:30 3 u2:21 ")
 				again.leave()
-				again = f.followAs("u3", 1_000_000, sse.Diff) // a version that is not there yet
+				epoch, _, _ := strings.Cut(seen, "-")
+				again = f.resume("u1", epoch+"-6", sse.Diff) // as ids were before they had tags
+				again.want("0s: rank 1>2 +0", "0s: 1 u3:125 2 u1:30 3 u2:21 ")
+				again.leave()
+				again = f.resume("u3", epoch+"-1000000", sse.Diff) // a version that is not there yet
 				again.want("0s: 1 u3:125 2 u1:30 3 u2:21 ")
 				again.leave()
 			})

@@ -154,7 +154,7 @@ func (s *Server) enter(stream Stream) (*address, error) {
 func (s *Server) register(sub *subscriber, stream Stream) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.byID[sub.id] = sub
+	s.byID[sub.socket] = sub
 	sub.session = stream.Session
 	if sub.user == "" {
 		return
@@ -204,7 +204,7 @@ func (s *Server) exit(sub *subscriber, at *address) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if sub != nil {
-		delete(s.byID, sub.id)
+		delete(s.byID, sub.socket)
 		s.exitUser(sub)
 	}
 	if at != nil {

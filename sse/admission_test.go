@@ -40,7 +40,7 @@ func (c *client) replaced() (id string) {
 	if end := c.read(); end.name != "" {
 		c.tb.Fatalf("then came %+v", end)
 	}
-	return e.id
+	return e.id + "." + e.tag
 }
 
 // begins reads what a stream begins with.
@@ -98,7 +98,7 @@ func TestServer_replaced(t *testing.T) {
 		first, gzip := s.connect("user=u").begins(), s.connect("user=u&gzip").begins()
 		other := s.connect("user=v").begins()
 		third := s.connect("user=u").begins()
-		if id := first.replaced(); id != "e-1!replaced" {
+		if id := first.replaced(); id != s.hub.ID(1, 1)+"!replaced" {
 			t.Errorf("id = %s", id)
 		}
 		s.connect("user=u").begins()

@@ -1,7 +1,31 @@
 package sse
 
+import "slices"
+
 // Frame is the state as it is written to a client that holds from, -1 for nothing.
-func Frame(t *Topic, s *State, from int64, f Format) []byte { return s.frame(t, from, f, true).plain() }
+func Frame(t *Topic, s *State, from int64, f Format) []byte {
+	return s.frame(t, from, f, false).plain()
+}
+
+// FrameWithID is Frame with the id.
+func FrameWithID(t *Topic, s *State, from int64, f Format, id string) []byte {
+	return append(slices.Clone(s.frame(t, from, f, true).plain()), f.named(id).plain()...)
+}
+
+// ID is the id that says of a client of one topic, in a stream without a scope, that it was
+// sent the state sent last, under that version.
+func (h *Hub) ID(version, sent int64) string {
+	s := subscriber{server: &Server{hub: h}, scope: h.scope(""), lastID: version, follows: []follow{{sent: sent}}}
+	return s.id()
+}
+
+// Held is the version of the state that a client of one topic holds, if that is known.
+func Held(r Resume) (sent int64, known bool) {
+	if len(r.parts) != 1 {
+		return 0, false
+	}
+	return r.parts[0].sent, true
+}
 
 // Len is the number of subscribers.
 func (t *Topic) Len() int {

@@ -95,6 +95,22 @@ func power(n uint64) uint32 {
 // that order.
 func (s *subscriber) put(batch [][]byte, f frame) [][]byte { return append(batch, s.wire(f)) }
 
+// putNamed is put for a frame that has no end yet: that of its event, with the client's own id.
+// Both are one chunk, since some readers take a chunk for an event.
+func (s *subscriber) putNamed(batch [][]byte, f frame, id string) [][]byte {
+	named := s.format.named(id)
+	if s.format&Gzip != 0 {
+		s.sum.add(f)
+		s.sum.add(named)
+	}
+	shared, end := f.plain(), named.plain()
+	if !s.chunked {
+		return append(batch, shared, end)
+	}
+	size := append(strconv.AppendInt(make([]byte, 0, sizeRoom), int64(len(shared)+len(end)), 16), "\r\n"...)
+	return append(batch, size, shared, named.chunk[len(named.chunk)-len(end)-2:])
+}
+
 // wire returns the frame as the client gets it, and notes that it does.
 func (s *subscriber) wire(f frame) []byte {
 	if s.format&Gzip != 0 {

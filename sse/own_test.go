@@ -28,7 +28,7 @@ func TestServer_own(t *testing.T) {
 		s.publish(5)
 		c.want(`news {"v":5} e-5`)
 		// Who saw 4 holds 3.
-		s.connect("diff&user=u", "Last-Event-ID: e-4").want(recovered, `own {"to":"u","of":null}`, `since {"from":3,"v":5} e-5`)
+		s.connect("diff&user=u", "Last-Event-ID: "+s.hub.ID(4, 3)).want(recovered, `own {"to":"u","of":null}`, `since {"from":3,"v":5} e-5`)
 	})
 }
 
@@ -131,6 +131,9 @@ type right string
 
 // And implements sse.Right.
 func (r right) And(other sse.Right) sse.Right { return min(r, other.(right)) } //nolint:errcheck // there is no other
+
+// Told implements sse.Own.
+func (o *own) Told(dst []byte) []byte { return dst }
 
 // Renew implements sse.Own.
 func (o *own) Renew(right sse.Right, lasts bool) { o.rights <- fmt.Sprint(right, " ", lasts) }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"maps"
+	"strconv"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -26,17 +27,27 @@ func (i item) Since(earlier sse.Content) sse.Event {
 	return sse.Event{Name: "since", Data: fmt.Appendf(nil, `{"t":%d,"from":%d,"v":%d}`, i.topic, from.version, i.version)}
 }
 
-// teller tells its client of every notes that are newer.
-type teller struct{ told int64 }
+// teller tells its client of every notes that are newer, and when it begins, of what there is.
+type teller struct {
+	topic       int
+	told, clock int64
+}
 
 func (*teller) Renew(sse.Right, bool) {}
 
+func (o *teller) Told(dst []byte) []byte { return strconv.AppendInt(dst, o.told, 10) }
+
 func (o *teller) News(notes any, _ bool) sse.Event {
-	if n, ok := notes.(int64); ok && n > o.told {
-		o.told = n
-		return sse.Event{Name: "own", Data: []byte(`{}`)}
+	n, ok := notes.(int64)
+	if !ok {
+		n = o.clock
 	}
-	return sse.Event{}
+	if n <= o.told {
+		return sse.Event{}
+	}
+	from := o.told
+	o.told = n
+	return sse.Event{Name: "own", Data: fmt.Appendf(nil, `{"t":%d,"from":%d,"v":%d}`, o.topic, from, n)}
 }
 
 // holder is a client that holds what it was sent of some topics. What comes without
@@ -45,9 +56,16 @@ type holder struct {
 	topics []int
 	conn   *sse.Client
 	lastID string
-	holds  map[int]int64 // when it saw lastID
-	now    map[int]int64 // with what came since on this connection
+	holds  told // when it saw lastID
+	now    told // with what came since on this connection
 }
+
+// told is what a client knows, by topic: the version of the state, and own notes.
+type told struct{ states, own map[int]int64 }
+
+func (t told) clone() told { return told{maps.Clone(t.states), maps.Clone(t.own)} }
+
+func nothing() told { return told{map[int]int64{}, map[int]int64{}} }
 
 // take applies a batch of frames, or only the first of them, where the connection
 // breaks, and returns what the client holds then.
@@ -68,18 +86,26 @@ func (h *holder) take(t *rapid.T, batch [][]byte, whole bool) {
 			if _, err := fmt.Sscanf(e.data, `{"t":%d,"from":%d,"v":%d}`, &topic, &from, &to); err != nil {
 				t.Fatal(err)
 			}
-			if from != now[topic] {
-				t.Fatalf("%s to a client that holds %d", e.data, now[topic])
+			if from != now.states[topic] {
+				t.Fatalf("%s to a client that holds %d", e.data, now.states[topic])
 			}
+		case "own":
+			if _, err := fmt.Sscanf(e.data, `{"t":%d,"from":%d,"v":%d}`, &topic, &from, &to); err != nil {
+				t.Fatal(err)
+			}
+			if from != now.own[topic] {
+				t.Fatalf("own %s to a client that was told %d", e.data, now.own[topic])
+			}
+			now.own[topic] = to
 		}
 		if e.name == "news" || e.name == "since" {
-			if to < now[topic] {
-				t.Fatalf("%s to a client that holds %d", e.data, now[topic])
+			if to < now.states[topic] {
+				t.Fatalf("%s to a client that holds %d", e.data, now.states[topic])
 			}
-			now[topic] = to
+			now.states[topic] = to
 		}
 		if e.id != "" {
-			h.lastID, h.holds = e.id, maps.Clone(now)
+			h.lastID, h.holds = e.id+"."+e.tag, now.clone()
 		}
 	}
 }
@@ -88,50 +114,62 @@ func (h *holder) take(t *rapid.T, batch [][]byte, whole bool) {
 // together or apart, under a version of its own or an old one, whatever others
 // began with, and wherever in a batch the connection breaks.
 func TestHub_resume(t *testing.T) {
-	recoveries := map[bool]int{}
 	rapid.Check(t, func(t *rapid.T) {
-		hub := sse.NewHub("e", 0)
+		hub := sse.NewHub("e")
 		server := sse.NewServer(hub, sse.Options{})
 		topics := []*sse.Topic{hub.NewTopic("board"), hub.NewTopic("board"), hub.NewTopic("board")}
 		version, clock := int64(1), int64(0)       // of the last commit; of notes
 		changed := map[int]int64{0: 1, 1: 1, 2: 1} // the version with which a topic changed last
 		newest := map[int]int64{}
+		states := 1 // of each topic at most
 		connect := func(h *holder) {
-			stream := sse.Stream{ID: "s", Format: sse.Diff, Resume: -1}
-			if v, ok := hub.Version(h.lastID); ok {
-				stream.Resume = v
-			}
+			stream := sse.Stream{ID: "s", Format: sse.Diff, Scope: fmt.Sprint(h.topics)}
+			stream.Resume = hub.Resume(h.lastID, stream.Scope, len(h.topics))
 			stream.Greeting = func(recovered bool) []byte {
-				recoveries[recovered]++
-				if !recovered {
-					h.holds, h.lastID = map[int]int64{}, ""
+				if recovered == (h.lastID == "") && states < 60 { // of so many all are kept
+					t.Fatalf("recovered is %v of a client that saw %q", recovered, h.lastID)
 				}
-				h.now = maps.Clone(h.holds)
+				if !recovered {
+					h.holds.states = map[int]int64{}
+				}
+				h.now = h.holds.clone()
 				return []byte(`{}`)
 			}
-			for _, i := range h.topics {
+			for n, i := range h.topics {
 				from := topics[i].Keep(sse.NewState(changed[i], item{i, changed[i]}))
-				stream.Follows = append(stream.Follows, sse.Follow{Topic: topics[i], From: from, Own: &teller{clock}})
+				own := &teller{i, clock, clock}
+				if told := stream.Resume.Told(n); told != nil {
+					if own.told, _ = strconv.ParseInt(string(told), 10, 64); own.told != h.holds.own[i] {
+						t.Fatalf("by its id %q the client was told %d, it was %d", h.lastID, own.told, h.holds.own[i])
+					}
+				} else {
+					h.holds.own[i] = clock // as it does not matter to a stream that begins
+				}
+				stream.Follows = append(stream.Follows, sse.Follow{Topic: topics[i], From: from, Own: own})
 				newest[i] = max(newest[i], changed[i])
 			}
 			var begin [][]byte
 			h.conn, begin = sse.Connect(server, stream)
 			h.take(t, begin, true)
 			for _, i := range h.topics {
-				if h.now[i] != newest[i] && h.now[i] != changed[i] {
-					t.Fatalf("a client of %v begins with %v, newest are %v", h.topics, h.now, newest)
+				if h.now.states[i] != newest[i] && h.now.states[i] != changed[i] {
+					t.Fatalf("a client of %v begins with %v, newest are %v", h.topics, h.now.states, newest)
+				}
+				if h.now.own[i] != clock {
+					t.Fatalf("a client of %v was told %v, the notes are of %d", h.topics, h.now.own, clock)
 				}
 			}
 		}
 		var clients []*holder
 		for range rapid.IntRange(1, 3).Draw(t, "clients") {
-			h := &holder{topics: rapid.SampledFrom([][]int{{0}, {1}, {0, 1}, {0, 1, 2}}).Draw(t, "topics"), holds: map[int]int64{}}
+			h := &holder{topics: rapid.SampledFrom([][]int{{0}, {1}, {0, 1}, {0, 1, 2}}).Draw(t, "topics"), holds: nothing()}
 			clients = append(clients, h)
 			connect(h)
 		}
 		t.Repeat(map[string]func(*rapid.T){
 			"commit": func(t *rapid.T) {
 				version++
+				states++
 				for _, i := range rapid.SampledFrom([][]int{{}, {0}, {1}, {2}, {0, 1}, {0, 1, 2}}).Draw(t, "changes") {
 					changed[i] = version
 				}
@@ -174,7 +212,4 @@ func TestHub_resume(t *testing.T) {
 			},
 		})
 	})
-	if recoveries[true] < recoveries[false]/4 {
-		t.Errorf("of %v connections few recover", recoveries)
-	}
 }

@@ -120,9 +120,12 @@ type Stream struct {
 	// Format is how the client takes events.
 	Format Format
 
-	// Resume is the version that the last event id named which the client saw, or
-	// -1 for none.
-	Resume int64
+	// Scope names who follows what. Of streams of the same scope the topics, and their order,
+	// are the same, and so is the user.
+	Scope string
+
+	// Resume is what the last event id said which the client saw. See Hub.Resume.
+	Resume Resume
 
 	// Expires is when the right to read ends, if ever: the stream ends then with
 	// an `error` event of the code token_expired.
@@ -200,8 +203,8 @@ func (s *Server) Replaced(w http.ResponseWriter, r *http.Request, stream Stream)
 	if r.Method == http.MethodHead {
 		return
 	}
-	sub := &subscriber{server: s, format: stream.Format, lastID: stream.Resume}
-	_, _ = w.Write(sub.last(sub.format.pack(sub.replacedText(), gzipHeader, false))) // the client may have gone
+	sub := &subscriber{server: s, format: stream.Format}
+	_, _ = w.Write(sub.last(sub.format.pack(sub.replacedText(stream.Resume.id), gzipHeader, false))) // the client may have gone
 }
 
 func setHead(h http.Header, format Format) {

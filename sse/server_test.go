@@ -62,7 +62,7 @@ type fixture struct {
 func inBubble(t *testing.T, opts sse.Options, test func(t *testing.T, f *fixture)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		hub := sse.NewHub("e", 0)
+		hub := sse.NewHub("e")
 		f := &fixture{hub: hub, streams: sse.NewServer(hub, opts), topic: hub.NewTopic("board"), pipes: newPipes()}
 		var begun, left atomic.Int64
 		f.stream = streamOf(sse.Follow{Topic: f.topic, From: f.topic.Keep(state(1)), Leave: func() { left.Add(1) }})
@@ -300,7 +300,7 @@ func TestServer_Serve_slowClient(t *testing.T) {
 		}
 		buf := make([]byte, 1<<16)
 		var got []byte
-		for !strings.Contains(string(got), "e-100\n\n") {
+		for !strings.Contains(string(got), "e-100.") {
 			n, err := res.Body.Read(buf)
 			if err != nil {
 				t.Fatal(err)
@@ -344,7 +344,7 @@ func TestServer_Drain(t *testing.T) {
 		retries := map[string]bool{}
 		for _, r := range readers {
 			r.want(t, `authenticated {"v":1}e-1 goodbye`, true)
-			_, after, _ := strings.Cut(string(r.got), "e-1\n\nretry: ")
+			_, after, _ := strings.Cut(string(r.got), "\n\nretry: ")
 			retry, _, _ := strings.Cut(after, "\n")
 			retries[retry] = true
 		}

@@ -63,7 +63,7 @@ func newSite(tb testing.TB, opts sse.Options) *site {
 	tb.Helper()
 	before := goleak.IgnoreCurrent()
 	tb.Cleanup(func() { goleak.VerifyNone(tb, before) })
-	hub := sse.NewHub("e", 0)
+	hub := sse.NewHub("e")
 	s := &site{tb: tb, hub: hub, topic: hub.NewTopic("board"), streams: sse.NewServer(hub, opts), left: make(chan struct{}, 1000)}
 	s.topic.Keep(state(1))
 	var ids atomic.Int64
@@ -81,9 +81,7 @@ func newSite(tb testing.TB, opts sse.Options) *site {
 		stream.Session, _ = strconv.ParseUint(q.Get("session"), 10, 64) // 0 for none
 		var id string
 		id, stream.Waits = sse.CutReplaced(r.Header.Get("Last-Event-ID"))
-		if version, ok := hub.Version(id); ok {
-			stream.Resume = version
-		}
+		stream.Resume = hub.Resume(id, "", 1)
 		return stream
 	}
 	listener, err := sse.Listen(tb.Context(), "tcp", "127.0.0.1:0")
@@ -122,6 +120,9 @@ func newSite(tb testing.TB, opts sse.Options) *site {
 	})
 	return s
 }
+
+// saw is the header of a client of the site's topic that saw the version last.
+func (s *site) saw(version int64) string { return "Last-Event-ID: " + s.hub.ID(version, version) }
 
 func (s *site) publish(versions ...int64) {
 	for _, v := range versions {

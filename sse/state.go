@@ -29,9 +29,7 @@ type State struct {
 	version int64
 	content Content
 
-	turn      int64 // guarded by the hub's mu: which of its topic's published states it is, from 1; 0 for none of them
-	published int64 // guarded by the hub's mu: the hub's moment when it was published first; 0 for never
-	since     int64 // guarded by the hub's mu: the hub's moment from which on clients may hold it
+	turn int64 // guarded by the hub's mu: which of its topic's published states it is, from 1; 0 for none of them
 
 	frames atomic.Pointer[frames]
 }
@@ -46,7 +44,7 @@ type frames struct {
 type frameKey struct {
 	from   int64 // the version that a difference leads from, or noVersion
 	format Format
-	id     bool
+	id     bool // the event is to be given an id
 }
 
 // noVersion is that of a client that holds nothing.
@@ -68,7 +66,7 @@ func (s *State) forget() { s.frames.Store(&frames{made: map[frameKey]frame{}}) }
 
 // frame returns what takes a client to s: from the state of its topic
 // that it holds, as far as that is kept, where it takes differences, else
-// whatever it holds. With id, the event carries its id.
+// whatever it holds. With id, the event has no end yet: each client's own id follows.
 func (s *State) frame(t *Topic, from int64, f Format, id bool) frame {
 	if f&Diff == 0 {
 		from = noVersion
@@ -96,10 +94,10 @@ func (s *State) frame(t *Topic, from int64, f Format, id bool) frame {
 	} else {
 		event = s.content.Snapshot()
 	}
-	var name string
+	text := f.text(event, "")
 	if id {
-		name = t.hub.ID(s.version)
+		text = text[:len(text)-1] // the empty line that ends it
 	}
-	made.made[key] = f.frame(event, name)
+	made.made[key] = f.pack(text, "", true)
 	return made.made[key]
 }

@@ -12,8 +12,8 @@ import (
 	"marcador/sse"
 )
 
-// event is what a parser makes of one.
-type event struct{ name, data, id string }
+// event is what a parser makes of one. The tag is taken off the id.
+type event struct{ name, data, id, tag string }
 
 // parse reads events the way the standard says a browser does. It is for data
 // that r3labs' client, which the program's own tests use, would not split.
@@ -41,7 +41,7 @@ func parse(tb interface {
 		case "data":
 			data = append(data, value)
 		case "id":
-			e.id = value
+			e.id, e.tag, _ = strings.Cut(value, ".")
 		case "retry":
 		default:
 			tb.Errorf("a line that no parser knows: %q", lines.Text())
@@ -66,13 +66,13 @@ func state(version int64) *sse.State { return sse.NewState(version, content(vers
 // streamOf is an anonymous client's stream that begins anew.
 func streamOf(follows ...sse.Follow) sse.Stream {
 	return sse.Stream{
-		ID: "s1", Resume: -1, Follows: follows,
+		ID: "s1", Follows: follows,
 		Greeting: func(recovered bool) []byte { return fmt.Appendf(nil, `{"success":true,"recovered":%v}`, recovered) },
 	}
 }
 
 func TestState_frame(t *testing.T) {
-	hub := sse.NewHub("abc", 0)
+	hub := sse.NewHub("abc")
 	topic := hub.NewTopic("board")
 	topic.Keep(state(5))
 	s := state(7)
@@ -81,12 +81,12 @@ func TestState_frame(t *testing.T) {
 		format sse.Format
 		want   string
 	}{
-		"snapshot":                {-1, 0, "event: news\ndata: {\"v\":7}\nid: abc-7\n\n"},
-		"snapshot, to who has it": {5, 0, "event: news\ndata: {\"v\":7}\nid: abc-7\n\n"},
-		"difference":              {5, sse.Diff, "event: since\ndata: {\"from\":5,\"v\":7}\nid: abc-7\n\n"},
-		"not kept":                {4, sse.Diff, "event: news\ndata: {\"v\":7}\nid: abc-7\n\n"},
-		"nothing held":            {-1, sse.Diff, "event: news\ndata: {\"v\":7}\nid: abc-7\n\n"},
-		"msgpack":                 {-1, sse.MsgPack, "event: news\ndata: gaF2Bw==\nid: abc-7\n\n"},
+		"snapshot":                {-1, 0, "event: news\ndata: {\"v\":7}\n\n"},
+		"snapshot, to who has it": {5, 0, "event: news\ndata: {\"v\":7}\n\n"},
+		"difference":              {5, sse.Diff, "event: since\ndata: {\"from\":5,\"v\":7}\n\n"},
+		"not kept":                {4, sse.Diff, "event: news\ndata: {\"v\":7}\n\n"},
+		"nothing held":            {-1, sse.Diff, "event: news\ndata: {\"v\":7}\n\n"},
+		"msgpack":                 {-1, sse.MsgPack, "event: news\ndata: gaF2Bw==\n\n"},
 	} {
 		if got := string(sse.Frame(topic, s, c.from, c.format)); got != c.want {
 			t.Errorf("%s: frame = %q, want %q", name, got, c.want)
@@ -94,6 +94,9 @@ func TestState_frame(t *testing.T) {
 		first := sse.Frame(topic, s, c.from, c.format)
 		if again := sse.Frame(topic, s, c.from, c.format); &again[0] != &first[0] {
 			t.Errorf("%s: the frame was made twice", name)
+		}
+		if got, want := string(sse.FrameWithID(topic, s, c.from, c.format, "x")), strings.TrimSuffix(c.want, "\n")+"id: x\n\n"; got != want {
+			t.Errorf("%s: frame = %q, want %q", name, got, want)
 		}
 	}
 }
@@ -111,7 +114,7 @@ func FuzzState(f *testing.F) {
 		f.Add([]byte(data))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		topic := sse.NewHub("e", 0).NewTopic("board")
+		topic := sse.NewHub("e").NewTopic("board")
 		s := sse.NewState(1, literal(data))
 		plain := sse.Frame(topic, s, -1, 0)
 		events := parse(t, plain)
@@ -119,7 +122,7 @@ func FuzzState(f *testing.F) {
 		if len(events) == 1 && len(data) > 15<<10 { // lines end behind commas as well
 			events[0].data, want = strings.ReplaceAll(events[0].data, "\n", ""), strings.ReplaceAll(want, "\n", "")
 		}
-		if len(events) != 1 || events[0] != (event{"news", want, "e-1"}) {
+		if len(events) != 1 || events[0] != (event{name: "news", data: want}) {
 			t.Errorf("%q became %+v", data, events)
 		}
 		// A stream's frames in any order, each ended by a marker that gives it out.
@@ -135,16 +138,28 @@ func FuzzState(f *testing.F) {
 	})
 }
 
-// FuzzHub_Version: what clients say they saw is a version of ours or nothing.
-func FuzzHub_Version(f *testing.F) {
-	for _, id := range []string{"e-1", "", "-", "e-", "e--1", "e-01", "e-1-2", "x-1", "e-9223372036854775808", "e-1\n"} {
+// FuzzHub_Resume: what clients say they saw is a version of ours or nothing, and what they
+// were told is known only of ids that were given, to the letter, to a stream of that scope.
+func FuzzHub_Resume(f *testing.F) {
+	hub := sse.NewHub("e")
+	given := hub.ID(7, 5)
+	for _, id := range []string{
+		"e-1", "", "-", "e-", "e--1", "e-01", "e-1-2", "x-1", "e-9223372036854775808", "e-1\n", "e-1.", "e-1.A", "e-7.\n" + given[len("e-7."):],
+		given, given + "A", given + "!replaced", "e-8" + given[len("e-7"):], hub.ID(0, -1), sse.NewHub("e").ID(7, 5), strings.Repeat("e-1.", 3000),
+	} {
 		f.Add(id)
 	}
-	hub := sse.NewHub("e", 0)
 	f.Fuzz(func(t *testing.T, id string) {
-		version, ok := hub.Version(id)
-		if ok && (version < 0 || id != fmt.Sprintf("e-%d", version)) {
-			t.Errorf("Version(%q) = %d", id, version)
+		r := hub.Resume(id, "", 1)
+		if v := r.Version(); v != -1 && id != fmt.Sprintf("e-%d", v) && !strings.HasPrefix(id, fmt.Sprintf("e-%d.", v)) {
+			t.Errorf("Resume(%q) is of version %d", id, v)
+		}
+		sent, known := sse.Held(r)
+		if known != (sent >= -1 && sent <= r.Version() && id == hub.ID(r.Version(), sent)) {
+			t.Errorf("Resume(%q) holds %d, %v", id, sent, known)
+		}
+		if _, known := sse.Held(hub.Resume(id, "other", 1)); known {
+			t.Errorf("%q is known in another scope", id)
 		}
 	})
 }

@@ -17,6 +17,11 @@ type Own interface {
 	// follower is sent a state of the topic along with it.
 	News(notes any, with bool) Event
 
+	// Told appends what the follower has been told, so that after a reconnection what it
+	// missed since can be told: 255 bytes at most. They are the same as long as that is.
+	// See Resume.Told.
+	Told(dst []byte) []byte
+
 	// Renew says what right the follower has to the topic from now on: what
 	// Renewal.Rights has of it. Unless it lasts as long as the rights before, those must
 	// not become more by it.
@@ -27,7 +32,7 @@ type Own interface {
 // written. It belongs to the goroutine that writes, but for what is said to be others'.
 type subscriber struct {
 	server  *Server
-	id      string // the socket's
+	socket  string // its id
 	user    string // empty for an anonymous one
 	format  Format
 	chunked bool     // the body is sent in chunks that are made here
@@ -35,6 +40,7 @@ type subscriber struct {
 	follows []follow
 	one     [1]follow    // of most streams the follows
 	lastID  int64        // the version that the last id names, noVersion for none
+	scope   scopeKey     // of its ids
 	over    bool         // it has been told that each of its topics has ended
 	sheds   bool         // some of the follows are to be given back; see shed
 	expires atomic.Int64 // on the server's clock; 0 for never; set by others
@@ -81,7 +87,7 @@ type ownEvent struct {
 // news appends to batch, frame by frame, what the client lacks of what its views
 // show. What only this client is told comes first, or last where it is newer than
 // the states, which are in the order of their versions. The last event carries the
-// id, where that is higher than the client's last: see Hub.held for what it says.
+// id, which says all that the client was told.
 func (s *subscriber) news(batch [][]byte) [][]byte {
 	var room [4]*follow // most streams follow fewer
 	states := room[:0]
@@ -125,16 +131,18 @@ func (s *subscriber) news(batch [][]byte) [][]byte {
 	if !ownLast {
 		batch = s.appendOwn(batch, own, "")
 	}
-	last := s.lastID
 	for i, f := range states {
-		// An id never goes back: what has a lower one than the last belongs to the next.
-		id := !ownLast && i == len(states)-1 && f.view.newest.version > last
-		batch = s.put(batch, f.view.frame(f.topic, f.sent, s.format, id))
-		s.tell(f)
+		id := !ownLast && i == len(states)-1
+		frame := f.view.frame(f.topic, f.sent, s.format, id)
+		if s.tell(f); id {
+			batch = s.putNamed(batch, frame, s.id())
+		} else {
+			batch = s.put(batch, frame)
+		}
 	}
 	if ownLast {
 		s.lastID = max(s.lastID, told)
-		batch = s.appendOwn(batch, own, s.server.hub.ID(s.lastID))
+		batch = s.appendOwn(batch, own, s.id())
 	}
 	if s.over {
 		batch = append(batch, s.ending())
@@ -206,7 +214,8 @@ func (s *subscriber) tell(f *follow) {
 // open makes s the subscriber of the stream, and returns what that begins with: the
 // greeting, and what the client lacks of the states to begin with.
 func (s *subscriber) open(server *Server, stream Stream) (begin [][]byte) {
-	s.server, s.id, s.user, s.format, s.lastID = server, stream.ID, stream.UserID, stream.Format, noVersion
+	s.server, s.socket, s.user, s.format, s.lastID = server, stream.ID, stream.UserID, stream.Format, noVersion
+	s.scope = server.hub.scope(stream.Scope)
 	s.expires.Store(server.at(stream.Expires))
 	if s.follows = s.one[:]; len(stream.Follows) != 1 {
 		s.follows = make([]follow, len(stream.Follows))
@@ -219,13 +228,11 @@ func (s *subscriber) open(server *Server, stream Stream) (begin [][]byte) {
 	}
 	server.register(s, stream)
 	recovered := false
-	if stream.Resume != noVersion {
-		var held []int64
-		if held, recovered = server.hub.held(topics, stream.Resume); recovered {
-			s.lastID = stream.Resume
-			for i, version := range held {
-				s.follows[i].sent = version
-			}
+	resumes := stream.Resume.Version() != noVersion
+	if held, known := stream.Resume.held(topics); known {
+		recovered, s.lastID = true, stream.Resume.version
+		for i, version := range held {
+			s.follows[i].sent = version
 		}
 	}
 	begin = s.put(begin, s.format.greeting(server.retry(), stream.Greeting(recovered)))
@@ -249,7 +256,7 @@ func (s *subscriber) open(server *Server, stream Stream) (begin [][]byte) {
 	said := len(begin)
 	begin = s.news(begin)
 	s.shed(func(*follow) {}) // nobody knows of it yet
-	if stream.Resume != noVersion {
+	if resumes {
 		result := resultSnapshot
 		if recovered && len(begin) > said {
 			result = resultDifference
@@ -304,14 +311,12 @@ func (s *subscriber) signedOut() []byte {
 
 // replacedEnd is the end of a stream whose place a newer one of the user has.
 func (s *subscriber) replacedEnd() []byte {
-	return s.last(s.format.pack(s.replacedText(), "", false))
+	return s.last(s.format.pack(s.replacedText(s.id()), "", false))
 }
 
-func (s *subscriber) replacedText() []byte {
-	id := replacedMark
-	if s.lastID != noVersion {
-		id = s.server.hub.ID(s.lastID) + id
-	}
+// replacedText returns the event with the client's last id, "" for none.
+func (s *subscriber) replacedText(id string) []byte {
+	id += replacedMark
 	return s.format.textAfterRetry(comeBackReplaced, Event{Name: "error", Data: marshal(map[string]string{
 		"code":    "replaced",
 		"message": "A newer stream of the same user took this one's place; come back in a minute.",

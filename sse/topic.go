@@ -1,10 +1,7 @@
 package sse
 
 import (
-	"math"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 )
@@ -17,30 +14,15 @@ const maxKept = 64
 // Hub is the topics that a stream may follow together. Safe for concurrent use.
 type Hub struct {
 	epoch string
-	base  int64 // versions up to it may have been shown otherwise, by an earlier process
+	key   [32]byte // of the checksums in ids
 
-	mu     sync.RWMutex
-	moment int64 // guarded by mu: how often something was published
+	mu sync.RWMutex
 }
 
 // NewHub returns a hub without topics. epoch names the origin of versions in
 // event ids: letters and digits, and the same as long as versions go on
-// counting. Ids of versions up to base are not continued from: they may be from
-// before, when the same version may have been shown otherwise.
-func NewHub(epoch string, base int64) *Hub { return &Hub{epoch: epoch, base: base} }
-
-// ID is the event id that names the version.
-func (h *Hub) ID(version int64) string { return h.epoch + "-" + strconv.FormatInt(version, 10) }
-
-// Version returns the version that an event id of this hub names.
-func (h *Hub) Version(id string) (version int64, ok bool) {
-	_, number, _ := strings.Cut(id, "-")
-	version, err := strconv.ParseInt(number, 10, 64)
-	if err != nil || version < 0 || h.ID(version) != id {
-		return 0, false
-	}
-	return version, true
-}
+// counting.
+func NewHub(epoch string) *Hub { return &Hub{epoch: epoch, key: newKey()} }
 
 // Topic is something that has a state, and those who are told of it. Safe for
 // concurrent use.
@@ -49,18 +31,10 @@ type Topic struct {
 	name string
 
 	kept      []*State              // guarded by hub.mu: by version; at most twice maxKept
-	dropped   int64                 // guarded by hub.mu: the highest version of a state dropped that was not published
-	noted     []note                // guarded by hub.mu: the last maxKept notes that came without a state, newer than any
 	shown     view                  // guarded by hub.mu
 	listeners map[listener]struct{} // guarded by hub.mu
 
 	fanout fanout
-}
-
-// note is of notes without a state.
-type note struct {
-	version int64
-	moment  int64 // the hub's
 }
 
 // view is what followers of a topic are told, as of one moment.
@@ -128,16 +102,10 @@ type Publication struct {
 func (h *Hub) Publish(news ...Publication) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.moment++
 	for _, p := range news {
 		t := p.Topic
 		t.shown.turn++
 		t.shown.notes, t.shown.noted, t.shown.since = p.Notes, p.Version, p.Since
-		// Where the newest state has the version, who is given it as an id holds that state.
-		if p.Notes != nil && p.State == nil && (t.shown.newest == nil || p.Version > t.shown.newest.version) {
-			t.noted = append(t.noted, note{p.Version, h.moment})
-			t.noted = t.noted[max(0, len(t.noted)-maxKept):]
-		}
 		if p.State != nil {
 			if t.shown.newest != nil {
 				t.shown.newest.forget()
@@ -145,7 +113,7 @@ func (h *Hub) Publish(news ...Publication) {
 			s := t.keep(p.State)
 			if s.turn == 0 {
 				t.shown.states++
-				s.turn, s.published = t.shown.states, h.moment
+				s.turn = t.shown.states
 			}
 			t.shown.newest = s
 			t.trim()
@@ -173,7 +141,6 @@ func (t *Topic) keep(s *State) *State {
 	if found {
 		return t.kept[i]
 	}
-	s.since = t.hub.moment
 	t.kept = slices.Insert(t.kept, i, s)
 	return s
 }
@@ -193,9 +160,6 @@ func (t *Topic) trim() {
 	t.kept = slices.DeleteFunc(t.kept, func(s *State) bool {
 		left := &surplus[min(s.turn, 1)]
 		*left--
-		if *left >= 0 && s.turn == 0 {
-			t.dropped = max(t.dropped, s.version)
-		}
 		return *left >= 0
 	})
 }
@@ -216,78 +180,6 @@ func (t *Topic) find(version int64) *State {
 		return t.kept[i]
 	}
 	return nil
-}
-
-// held returns the versions of the topics' states that a client holds who follows
-// them all and was sent the id of that version last, or false where that is not
-// known for certain.
-//
-// A batch of events carries the highest version in it as its id, where that is higher
-// than the client's last. Versions of different topics are not published in their order.
-// But whoever has the id was given it at a moment when some topic had that version, and
-// was told of all that was published until then. So a client holds of each topic the last
-// state up to the id's version, if that was published before the id can have been given.
-// Of a client of one topic, a state of just that version is the one.
-//
-// An id is of the topics with which it was given: a client that follows others, or fewer,
-// must not show it.
-func (h *Hub) held(topics []*Topic, version int64) (versions []int64, ok bool) {
-	if version <= h.base {
-		return nil, false
-	}
-	h.mu.RLock()
-	defer h.mu.RUnlock()
-	first := int64(math.MaxInt64) // the first moment at which the id can have been given
-	for _, t := range topics {
-		first = min(first, t.named(version))
-	}
-	if first == math.MaxInt64 {
-		return nil, false
-	}
-	for _, t := range topics {
-		i, found := t.search(version)
-		if !found {
-			i--
-		}
-		if i < 0 {
-			return nil, false
-		}
-		s := t.kept[i]
-		if found && t.hasNoted(version) { // some began with it, others hold the one before
-			return nil, false
-		}
-		if alone := len(topics) == 1 && found; !alone && !s.certain(first, t.dropped) {
-			return nil, false
-		}
-		versions = append(versions, s.version)
-	}
-	return versions, true
-}
-
-// named returns the first moment at which a client can have been given the version as
-// an id because of the topic; math.MaxInt64 for never. It is called with hub.mu held.
-func (t *Topic) named(version int64) int64 {
-	first := int64(math.MaxInt64)
-	if i, found := t.search(version); found {
-		first = t.kept[i].since
-	}
-	for _, n := range t.noted {
-		if n.version == version {
-			first = min(first, n.moment)
-		}
-	}
-	return first
-}
-
-func (t *Topic) hasNoted(version int64) bool {
-	return slices.ContainsFunc(t.noted, func(n note) bool { return n.version == version })
-}
-
-// certain reports whether all hold s who have been told of all that was published up to
-// a moment, and of nothing newer of its topic than s. dropped is the latest of the states
-// that are not kept any more, of those that were not published.
-func (s *State) certain(moment, dropped int64) bool {
-	return s.turn > 0 && s.published <= moment && s.version >= dropped
 }
 
 // now returns what is shown of the topics at one moment.

@@ -244,18 +244,6 @@ func (s *Store) Before(ctx context.Context, version, after, upTo int64) (list []
 	return list, rows.Err()
 }
 
-// XPAt returns the user's points at a seq, 0 where there were none or there is no
-// such user.
-func (s *Store) XPAt(ctx context.Context, userID string, seq int64) (xp int64, err error) {
-	err = s.read.QueryRowContext(ctx, `
-		SELECT xp_after FROM ledger WHERE user = (SELECT number FROM users WHERE id = ?) AND seq <= ?
-		ORDER BY seq DESC LIMIT 1`, userID, seq).Scan(&xp)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return 0, fmt.Errorf("read past points: %w", err)
-	}
-	return xp, nil
-}
-
 // LastSeen returns the ledger's last row, up to a seq, of a user who is not hidden; the
 // zero value for none. O(1) and the rows of hidden users behind it.
 func (s *Store) LastSeen(ctx context.Context, upTo int64) (last Stamp, err error) {

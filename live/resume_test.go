@@ -1,0 +1,162 @@
+package live_test
+
+import (
+	"cmp"
+	"encoding/json"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"marcador/live"
+	"marcador/sse"
+)
+
+// wanderer is a client of several boards that comes and goes.
+type wanderer struct {
+	t        *testing.T
+	user     string
+	id       string
+	versions map[string]int64 // by board
+	ranks    map[string]int   // its own, by board, 0 for none
+}
+
+// take takes in what a stream brought, up to its last id.
+func (w *wanderer) take(fl *follower) {
+	w.t.Helper()
+	w.id = cmp.Or(fl.lastID(), w.id) // a stream that has nothing to tell gives none
+	fl.mu.Lock()
+	defer fl.mu.Unlock()
+	for _, event := range fl.heard {
+		name, data, _ := strings.Cut(event, " ")
+		var e struct {
+			Board            string
+			From, Version    int64
+			OldRank, NewRank int
+		}
+		if err := json.Unmarshal([]byte(data), &e); err != nil {
+			w.t.Fatal(err)
+		}
+		switch name {
+		case "rank_changed":
+			if e.OldRank != w.ranks[e.Board] {
+				w.t.Fatalf("%s to a client that was told of rank %d", data, w.ranks[e.Board])
+			}
+			w.ranks[e.Board] = e.NewRank
+		case "position_change":
+			if e.From != w.versions[e.Board] {
+				w.t.Fatalf("%s to a client that holds %d", data, w.versions[e.Board])
+			}
+			w.versions[e.Board] = e.Version
+		default:
+			w.versions[e.Board] = e.Version
+		}
+	}
+}
+
+// A stream of several boards goes on as differences each time, under any throttle, and tells of
+// each move of the own rank: whatever window of whichever board it breaks in.
+func TestService_resumeThrottled(t *testing.T) {
+	for _, throttle := range []time.Duration{-1, 50 * time.Millisecond, 400 * time.Millisecond, 3 * time.Second} {
+		inBubble(t, live.Options{Throttle: throttle, Top: 3}, func(t *testing.T, f *fixture) {
+			seed := rand.Uint64()
+			t.Logf("throttle %v, seed %d", throttle, seed)
+			random := rand.New(rand.NewPCG(seed, 0))
+			people := []string{"a", "b", "c", "d", "e"}
+			f.in("1", "a", "b")
+			f.in("2", "c")
+			f.in("3", "d")
+			both := live.Profile{ID: "e", Username: "e", Groups: map[string][]string{"school": {"1", "2"}}}
+			if _, err := f.PutProfiles(t.Context(), []live.Profile{both}); err != nil {
+				t.Fatal(err)
+			}
+			f.enrol(live.Profile{ID: "hid", Hidden: true}, "1")
+			for _, id := range people {
+				f.give(id, 20)
+			}
+			time.Sleep(time.Minute)
+			w := &wanderer{t: t, user: "e", versions: map[string]int64{}, ranks: map[string]int{}}
+			var boards []live.Follow
+			page := func(board string) live.PageBody {
+				return f.ask(live.Query{Board: board, Period: live.AllTime, Limit: 9, Caller: w.user})
+			}
+			for _, board := range []string{live.Global, "school:1", "school:2"} {
+				boards = append(boards, live.Follow{Board: board, Period: live.AllTime, User: w.user})
+				w.ranks[board] = page(board).Me.Rank
+			}
+			others := f.followBoards("", 0, live.Follow{Board: "school:1", Period: live.AllTime, User: "a"})
+			defer others.leave()
+			for round := range 173 {
+				fl := f.followBoards(w.id, sse.Diff, boards...)
+				for range random.IntN(4) {
+					time.Sleep(time.Duration(random.IntN(300)) * time.Millisecond)
+					f.give(append(people, "hid")[random.IntN(6)], int64(1+random.IntN(5)))
+				}
+				w.take(fl)
+				fl.leave()
+				if !fl.recovered && round > 0 {
+					t.Fatalf("throttle %v: round %d is not resumed", throttle, round)
+				}
+				if random.IntN(2) == 0 {
+					f.give(people[random.IntN(5)], int64(1+random.IntN(5)))
+				}
+			}
+			fl := f.followBoards(w.id, sse.Diff, boards...)
+			time.Sleep(time.Minute)
+			w.take(fl)
+			fl.leave()
+			for board, rank := range w.ranks {
+				if p := page(board); p.Me.Rank != rank || len(p.Entries) <= 3 && p.Version != w.versions[board] {
+					t.Errorf("throttle %v: of %s the client knows rank %d and version %d, the page has %d and %d", throttle, board, rank, w.versions[board], p.Me.Rank, p.Version)
+				}
+			}
+		})
+	}
+}
+
+// Another process on a copy of the file knows nothing of what the first has shown: a client of
+// the first gets whole pages, and what the ledger says of its own rank.
+func TestService_foreignID(t *testing.T) {
+	inBubble(t, live.Options{Throttle: -1}, func(t *testing.T, f *fixture) {
+		f.in("1", "ana", "leo", "eva")
+		f.in("2", "bob")
+		f.give("ana", 30)
+		f.close()
+		file, err := os.ReadFile(f.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		copied := &fixture{t: t, path: filepath.Join(t.TempDir(), "copy.db"), log: &logBuffer{}}
+		if err := os.WriteFile(copied.path, file, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		f.open(live.Options{Throttle: -1})
+		copied.open(live.Options{Throttle: 4 * time.Second})
+		defer copied.close()
+		boards := []live.Follow{{Board: "school:1", Period: live.AllTime, User: "ana"}, {Board: "school:2", Period: live.AllTime, User: "ana"}}
+		theirs := copied.followBoards("", sse.Diff, boards...) // so that the windows of its own begin
+		defer theirs.leave()
+		fl := f.followBoards("", sse.Diff, boards...)
+		for _, s := range []*fixture{f, copied} {
+			s.give("ana", 10)
+			s.give("leo", 20)
+			s.give("bob", 5)
+		}
+		id := fl.lastID()
+		fl.leave()
+		copied.give("leo", 50)
+		back := copied.followBoards(id, sse.Diff, boards...)
+		defer back.leave()
+		back.want("0s: rank 1>2 +0", "0s: 1 bob:5 ", "0s: 1 leo:70 2 ana:40 3 eva:0 ")
+		if back.recovered {
+			t.Error("the id of another process is continued from")
+		}
+		again := f.followBoards(id, sse.Diff, boards...)
+		defer again.leave()
+		if again.want(); !again.recovered {
+			t.Error("the own id is not continued from")
+		}
+	})
+}
