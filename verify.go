@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"marcador/auth"
+	"marcador/rules"
 	"marcador/store"
 	"marcador/verify"
 )
@@ -80,6 +81,17 @@ func note(ctx context.Context, db *verify.DB, w io.Writer) error {
 			break
 		}
 		fmt.Fprintf(w, "note: %s\n", t)
+	}
+	if err != nil {
+		return err
+	}
+	kinds, err := db.Any(ctx)
+	for _, kind := range kinds {
+		board := kind
+		if kind == "user" {
+			board = store.Friends
+		}
+		fmt.Fprintf(w, "note: the id of a %s is %s, which stands for all: a limit on %s:%[2]s counts for each board of the kind\n", kind, rules.Any, board)
 	}
 	return err
 }

@@ -12,6 +12,7 @@ import (
 
 	"marcador/api"
 	"marcador/live"
+	"marcador/store"
 )
 
 func (f *fixture) school(id string, members ...string) {
@@ -318,6 +319,26 @@ func TestLimit_ofKind(t *testing.T) {
 	f.must(nil, http.MethodDelete, "/v1/leaderboards/friends:ana/limit", "")
 	f.must(nil, http.MethodDelete, "/v1/leaderboards/friends:*/limit", "")
 	want(3)
+}
+
+// A user of an older database whose id is * leaves the limit of all boards of friends.
+func TestLimit_ofKind_userOfBefore(t *testing.T) {
+	f := newFixture(t, nil)
+	if _, err := f.live.PutProfiles(t.Context(), []store.Profile{{ID: "*", Username: "Star"}}); err != nil {
+		t.Fatal(err)
+	}
+	f.must(nil, http.MethodPut, "/v1/leaderboards/friends:*/limit", `{"top":1}`)
+	f.must(nil, http.MethodDelete, "/v1/users/*", "")
+	db, err := sql.Open("sqlite", "file:"+f.db+"?_pragma=busy_timeout(5000)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	var kept int
+	err = db.QueryRowContext(t.Context(), `SELECT count(*) FROM limits WHERE board = 'friends:*'`).Scan(&kept)
+	if got := f.live.Limit("friends:ana"); got != 1 || err != nil || kept != 1 {
+		t.Errorf("the limit in memory is %d, and there are %d in the database (%v)", got, kept, err)
+	}
 }
 
 func TestPrivacy(t *testing.T) {

@@ -74,6 +74,8 @@ func TestIDs_refused(t *testing.T) {
 	for _, c := range []struct{ method, path, body, field string }{
 		{http.MethodGet, "/v1/users/" + at, "", "id"},
 		{http.MethodGet, "/v1/users/%C2%A0", "", "id"},
+		{http.MethodPut, "/v1/users/*", `{"username":"x"}`, "id"},
+		{http.MethodPatch, "/v1/users/u1", `{"groups":{"school":["*"]}}`, "groups.school[0]"},
 		{http.MethodPut, "/v1/users/" + at, `{"username":"x"}`, "id"},
 		{http.MethodPut, "/v1/users/u1/friends/" + at, "", "other"},
 		{http.MethodPost, "/v1/users", `{"users":[{"id":"` + bad + `","username":"x"}]}`, "users[0].id"},

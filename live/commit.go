@@ -198,7 +198,9 @@ func (s *Service) applyErasure(user uint32) {
 	delete(s.renamed, user)
 	s.atOnce = true
 	friends := Friends + ":" + s.people.id(user)
-	delete(s.limits, friends)
+	if friends != Friends+allOfKind { // an older database may have a user with the id *
+		delete(s.limits, friends)
+	}
 	if own := s.boards[friends]; own != nil {
 		for member := range own.members {
 			own.leave(member)

@@ -9,6 +9,10 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
+// Any stands for all ids of a kind in the name of a limit, such as friends:*. No user and no
+// group can have it as an id, but for those of an older database.
+const Any = "*"
+
 // ID returns the id of a user or a group as it is kept, and what is wrong with it, or "".
 // White space at its ends is cut off, and characters are composed (Unicode's NFC), so that
 // ids that look the same are the same. ID of an id that it returned is that id.
@@ -68,6 +72,8 @@ func identifier(s string) string {
 		return "is empty; give one"
 	case s == "." || s == "..": // a way through folders, which no path can carry as a name
 		return "can't be dots alone; give another"
+	case s == Any:
+		return "can't be * alone, which stands for all; give another"
 	}
 	if fault := Text(s, MaxID); fault != "" {
 		return fault

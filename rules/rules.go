@@ -46,7 +46,7 @@ func Text(s string, limit int) string {
 var groupKind = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,31}$`)
 
 // Board returns the name of a board as it is kept, and whether a board can have it: global,
-// or a kind with the id of a group, or of a user for friends.
+// or a kind with the id of a group, or of a user for friends, or with Any.
 func Board(name string) (board string, ok bool) {
 	name = strings.TrimFunc(name, whiteSpace)
 	kind, id, hasID := strings.Cut(name, ":")
@@ -54,7 +54,7 @@ func Board(name string) (board string, ok bool) {
 		return name, name == "global"
 	}
 	id, fault := ID(id)
-	return kind + ":" + id, fault == "" && kind != "global" && groupKind.MatchString(kind)
+	return kind + ":" + id, (fault == "" || id == Any) && kind != "global" && groupKind.MatchString(kind)
 }
 
 // BoardIn is Board, except that the board of an id which is in a database stands for

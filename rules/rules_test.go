@@ -65,6 +65,8 @@ func TestID_refuses(t *testing.T) {
 		"a\ufffe":                "U+FFFE",
 		"a\u00a0b":               "U+00A0",
 		"a\u2009b":               "U+2009",
+		"*":                      "stands for all",
+		" *\u00a0":               "stands for all",
 		strings.Repeat("é", 129): "longer than 128",
 	} {
 		if _, fault := rules.ID(in); !strings.Contains(fault, want) || fault == "" {
@@ -162,7 +164,7 @@ func FuzzID(f *testing.F) {
 
 func TestBoard(t *testing.T) {
 	for name, want := range map[string]string{
-		"global": "global", " global\u00a0": "global", "school:42": "school:42", "friends:ana": "friends:ana", "school:a:b": "school:a:b",
+		"global": "global", " global\u00a0": "global", "school:42": "school:42", "friends:ana": "friends:ana", "school: *": "school:*", "school:a:b": "school:a:b",
 		" classroom: 7a ": "classroom:7a", "school:Jose\u0301": "school:Jos\u00e9",
 	} {
 		if got, ok := rules.Board(name); got != want || !ok {

@@ -47,7 +47,8 @@ func (s *Store) Erase(ctx context.Context, id string) error {
 			`DELETE FROM finals WHERE (closing, position) IN (
 			   SELECT closing, position FROM places WHERE user = ? AND closing IN (SELECT number FROM closings))`,
 			`DELETE FROM places WHERE user = ? AND closing IN (SELECT number FROM closings)`,
-			`DELETE FROM limits WHERE board = (SELECT 'friends:' || id FROM users WHERE number = ?)`,
+			// Not that of all boards of friends, should the user have the id *.
+			`DELETE FROM limits WHERE board = (SELECT 'friends:' || id FROM users WHERE number = ? AND id <> '*')`,
 			`DELETE FROM users WHERE number = ?`, // and by it all else
 		} {
 			if _, err := t.conn.ExecContext(ctx, query, number); err != nil {

@@ -89,3 +89,26 @@ func (m *moment) twins(ctx context.Context, candidates, count string) (twins []T
 	}
 	return twins, nil
 }
+
+// Any returns the kinds, user first, of which an id is rules.Any, as it may be in a database of
+// an older version. A limit on all boards of the kind is then one on that board as well.
+func (d *DB) Any(ctx context.Context) (kinds []string, err error) {
+	err = d.at(ctx, func(m *moment) (err error) {
+		rows, err := m.tx.QueryContext(ctx, `
+			SELECT 'user' FROM users WHERE id = ?1
+			UNION ALL SELECT * FROM (SELECT DISTINCT kind FROM memberships WHERE until IS NULL AND group_id = ?1 ORDER BY kind)`, rules.Any)
+		if err != nil {
+			return fmt.Errorf("look for the id %s: %w", rules.Any, err)
+		}
+		defer func() { err = errors.Join(err, rows.Close()) }()
+		for rows.Next() {
+			var kind string
+			if err := rows.Scan(&kind); err != nil {
+				return fmt.Errorf("look for the id %s: %w", rules.Any, err)
+			}
+			kinds = append(kinds, kind)
+		}
+		return rows.Err()
+	})
+	return kinds, err
+}
