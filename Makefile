@@ -51,7 +51,7 @@ page: $(NPM)
 
 node:
 	@echo "== node --test"
-	@cd static && node --test --test-reporter=dot
+	@cd static && node --test --test-timeout=120000 --test-reporter=dot
 
 vet:
 	@echo "== go vet"

@@ -2,6 +2,7 @@
 
 import { afterEach, before, beforeEach, mock } from "node:test";
 import { boardOf, connect } from "../marcador/connect.js";
+import { Locks } from "./locks.js";
 import { frame, Service, update } from "./service.js";
 
 /**
@@ -103,11 +104,13 @@ export function stand(t, name, value) {
   });
 }
 
-/** A page whose visibility and events a test decides. @param {import("node:test").TestContext} t */
+/** A page whose visibility and events a test decides, alone in its browser. @param {import("node:test").TestContext} t */
 export function browserPage(t) {
   const document = Object.assign(new EventTarget(), { visibilityState: "visible" });
   const window = new EventTarget();
   stand(t, "document", document);
   stand(t, "addEventListener", window.addEventListener.bind(window));
+  // With locks it leads at once; without them a claim takes time, which stands still here.
+  if (globalThis.navigator === undefined) stand(t, "navigator", { locks: new Locks() });
   return { document, window };
 }
