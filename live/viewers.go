@@ -214,7 +214,7 @@ func (f *follower) Told(dst []byte) []byte {
 	if f.viewer == nil {
 		return dst
 	}
-	dst = binary.AppendUvarint(dst, uint64(f.told.rank)) //nolint:gosec // it is not below 0
+	dst = binary.AppendUvarint(dst, uint64(f.told.rank))
 	return binary.AppendVarint(dst, f.told.xp)
 }
 
@@ -228,7 +228,7 @@ func toldPlace(told []byte) *place {
 	if m <= 0 {
 		return nil
 	}
-	return &place{rank: int(rank), xp: xp, member: true} //nolint:gosec // Told has made it of an int
+	return &place{rank: int(rank), xp: xp, member: true}
 }
 
 // AsMember is the right to follow a board: by being a member of it, and not otherwise.

@@ -35,7 +35,7 @@ func (f Format) pack(text []byte, prefix string, deflate bool) frame {
 		packed = appendStored(packed, plain)
 	}
 	sum := checksum{crc32.ChecksumIEEE(plain), uint32(len(plain))}
-	return frame{chunk: chunkOf(packed), sum: sum, shift: power(8 * uint64(sum.size))}
+	return frame{chunk: chunkOf(packed), sum: sum, shift: sum.shift()}
 }
 
 // chunkOf returns the bytes of b behind sizeRoom as a chunk, in place. No leading zeros: there
@@ -66,6 +66,23 @@ func (c *checksum) add(f frame) {
 	c.crc = multiply(f.shift, c.crc) ^ f.sum.crc
 	c.size += f.sum.size
 }
+
+// shift is x to the power of 8 size.
+func (c checksum) shift() uint32 {
+	if c.size < uint32(len(shifts)) {
+		return shifts[c.size]
+	}
+	return power(8 * uint64(c.size))
+}
+
+// shifts are those of short content: each client has ids of its own.
+var shifts = func() (all [256]uint32) {
+	all[0] = power(0)
+	for i := range len(all) - 1 {
+		all[i+1] = multiply(all[i], power(8))
+	}
+	return all
+}()
 
 // multiply is the product of two polynomials modulo that of CRC-32. The highest bit is the
 // coefficient of x to the power of 0.
