@@ -179,3 +179,22 @@ func DigestOf(updates []Update) string {
 	d := digestOf(updates)
 	return hex.EncodeToString(d[:])
 }
+
+// Spilled returns how many bytes the writer's connection has written to temporary files.
+func Spilled(tb testing.TB, s *Store) (bytes int) {
+	tb.Helper()
+	err := s.do(tb.Context(), 1, func(_ context.Context, t *tx) error {
+		return t.conn.Raw(func(conn any) (err error) {
+			status, ok := conn.(sqlite.DBStatus)
+			if !ok {
+				return errors.New("the driver does not count")
+			}
+			bytes, _, err = status.Status(sqlite.DBStatusTempbufSpill, false)
+			return err
+		})
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return bytes
+}

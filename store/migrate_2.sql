@@ -12,7 +12,8 @@ CREATE TABLE state (
 INSERT INTO state SELECT id, epoch, seq, at, answered, '' FROM old_state; -- the empty zone has the periods worked out
 DROP TABLE old_state;
 
-CREATE TEMP TABLE old_users AS SELECT * FROM users;
+-- To rename it would have other tables refer to the old one.
+CREATE TABLE old_users AS SELECT * FROM users;
 DROP TABLE users;
 CREATE TABLE users (
   number     INTEGER PRIMARY KEY,
@@ -28,8 +29,8 @@ CREATE TABLE users (
 INSERT INTO users (number, id, username, avatar, email, created_at, seen_since)
 SELECT number, id, username, avatar, email, created_at, created_at FROM old_users;
 
-CREATE TEMP TABLE old_memberships AS SELECT * FROM memberships;
-DROP TABLE memberships;
+DROP INDEX memberships_by_group;
+ALTER TABLE memberships RENAME TO old_memberships;
 CREATE TABLE memberships (
   user     INTEGER NOT NULL REFERENCES users (number) ON DELETE CASCADE,
   kind     TEXT    NOT NULL, -- school, classroom, any other
@@ -40,10 +41,9 @@ CREATE TABLE memberships (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX memberships_by_group ON memberships (kind, group_id, until);
 INSERT INTO memberships (user, kind, group_id, since)
-SELECT m.user, m.kind, m.group_id, u.created_at FROM old_memberships m JOIN old_users u ON u.number = m.user;
+SELECT m.user, m.kind, m.group_id, u.created_at FROM old_memberships m JOIN users u ON u.number = m.user;
 
-CREATE TEMP TABLE old_totals AS SELECT * FROM totals;
-DROP TABLE totals;
+ALTER TABLE totals RENAME TO old_totals;
 CREATE TABLE totals (
   user           INTEGER PRIMARY KEY REFERENCES users (number) ON DELETE CASCADE,
   xp             INTEGER NOT NULL CHECK (xp >= 0),

@@ -1,8 +1,7 @@
 -- From schema 2 to 3: an idempotency key belongs to its caller; closed places keep their
 -- numbers; what others can see has a time of its own.
 
-CREATE TEMP TABLE old_keys AS SELECT * FROM keys;
-DROP TABLE keys;
+ALTER TABLE keys RENAME TO old_keys; -- temporary tables would need room in another folder
 CREATE TABLE keys (
   seq    INTEGER PRIMARY KEY,     -- the write's first in the ledger
   count  INTEGER NOT NULL,        -- how many rows it has there, in a row

@@ -89,6 +89,22 @@ func TestOpen_migrates(t *testing.T) {
 	closeStore(t, mustOpen(t, old)) // and again
 }
 
+// A migration needs no room outside the database's own folder, however much is in it.
+func TestOpen_migratesInPlace(t *testing.T) {
+	path := oldest(t)
+	exec(t, path, `
+		WITH RECURSIVE n (n) AS (SELECT 100 UNION ALL SELECT n + 1 FROM n WHERE n < 20000)
+		INSERT INTO users SELECT n, 'u' || n, 'U', hex(zeroblob(100)), '', 1741500000000 FROM n;
+		INSERT INTO memberships SELECT number, 'school', hex(zeroblob(100)) FROM users;
+		INSERT INTO totals SELECT number, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 FROM users WHERE number >= 100;
+		INSERT INTO keys SELECT number, 1, 'k' || number, zeroblob(200) FROM users WHERE number >= 100`)
+	s := mustOpen(t, path)
+	if n := store.Spilled(t, s); n > 0 {
+		t.Errorf("%d bytes went to temporary files", n)
+	}
+	closeStore(t, s)
+}
+
 // dump is all that is in a database, as text.
 func dump(t *testing.T, path string) string {
 	t.Helper()
