@@ -88,3 +88,29 @@ func TestStore_Erase_caller(t *testing.T) {
 		t.Errorf("xp = %d, want 10", got)
 	}
 }
+
+// An erasure does the same to every copy of a database.
+func TestStore_Erase_sameEverywhere(t *testing.T) {
+	var first string
+	for n := range 2 {
+		path := filepath.Join(t.TempDir(), "m.db")
+		s := open(t, path, store.Options{})
+		put(t, s, "u1", "maths")
+		for _, key := range []string{"k", "l"} {
+			addOne(t, s, of("maths", keyed(key, "u1", 5)))
+		}
+		if err := s.Erase(t.Context(), "maths"); err != nil {
+			t.Fatal(err)
+		}
+		callers := store.Callers(t, s)
+		if n == 0 {
+			first = callers
+		}
+		if callers != first || strings.Contains(callers, "maths") {
+			t.Errorf("the callers of keys are %q, and %q elsewhere", callers, first)
+		}
+		if lines := strings.Split(callers, " "); len(lines) != 2 || lines[0] == lines[1] {
+			t.Errorf("the callers are %q: they show that one person made both", callers)
+		}
+	}
+}

@@ -198,3 +198,13 @@ func Spilled(tb testing.TB, s *Store) (bytes int) {
 	}
 	return bytes
 }
+
+// Callers returns whose the keys are.
+func Callers(tb testing.TB, s *Store) (list string) {
+	tb.Helper()
+	err := s.read.QueryRowContext(tb.Context(), `SELECT group_concat(caller, ' ') FROM (SELECT caller FROM keys ORDER BY seq)`).Scan(&list)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return list
+}

@@ -33,8 +33,9 @@ func (s *Store) Erase(ctx context.Context, id string) error {
 		for _, query := range []string{
 			// An import's key stays, lest the file's other rows be counted again.
 			`DELETE FROM keys WHERE count = 1 AND substr(key, 1, 1) <> char(31) AND seq IN (SELECT seq FROM ledger WHERE user = ?)`,
-			// The keys of the person's own writes stay for the others in them, and match nobody.
-			`UPDATE keys SET caller = char(31) || hex(randomblob(8)) WHERE caller = (SELECT id FROM users WHERE number = ?)`,
+			// The keys of the person's own writes stay for the others in them. Each gets a caller
+			// that nobody is, made of its own number: nothing shows that one person made them.
+			`UPDATE keys SET caller = char(31) || seq WHERE caller = (SELECT id FROM users WHERE number = ?)`,
 			`INSERT OR IGNORE INTO gaps (closing, kind, group_id, position, rank)
 			   SELECT c.number, m.kind, m.group_id, f.position, f.rank
 			   FROM closings c JOIN places p ON p.closing = c.number AND p.user = ?1
