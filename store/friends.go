@@ -218,11 +218,11 @@ func (t *tx) changeFriendship(ctx context.Context, f *Friendship, change func() 
 	if err != nil {
 		return fmt.Errorf("change friendship: %w", err)
 	}
-	c := Change{}
-	if f.On = len(after) > 0; f.On != (len(before) > 0) {
-		c.Friendship, c.Hidden = f, before[f.B].unseen || after[f.B].unseen
+	if f.On = len(after) > 0; f.On == (len(before) > 0) {
+		t.touch()
+		return nil
 	}
-	t.add(c)
+	t.add(Change{Friendship: f, Hidden: before[f.B].unseen || after[f.B].unseen})
 	return nil
 }
 

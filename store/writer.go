@@ -288,6 +288,10 @@ func (t *tx) add(c Change) int64 {
 	return t.seq
 }
 
+// touch takes a number for something that no other field of a Change describes: time that has
+// passed, a write of another program, or a friendship that did not change.
+func (t *tx) touch() { t.add(Change{}) }
+
 // lastSeen is what Store.Seen is with the transaction.
 func (t *tx) lastSeen() Stamp {
 	at := time.UnixMilli(t.at).UTC()
@@ -335,7 +339,7 @@ func (t *tx) noticeForeign(ctx context.Context) error {
 		return fmt.Errorf("read seq: %w", err)
 	}
 	t.seq = max(t.seq, seq)
-	t.add(Change{})
+	t.touch()
 	return nil
 }
 
