@@ -79,7 +79,7 @@ END;
 
 -- The idempotency keys of writes, so that a repetition is recognised. A batch's
 -- key stays when somebody in it is erased, lest the others be counted twice, and so
--- does any of an imported file. A caller that was erased is replaced by a random text.
+-- does any of an imported file. A caller that was erased is replaced by a text that is no id.
 CREATE TABLE keys (
   seq    INTEGER PRIMARY KEY,     -- the write's first in the ledger
   count  INTEGER NOT NULL,        -- how many rows it has there, in a row

@@ -18,8 +18,8 @@ func TestImport_absentStays(t *testing.T) {
 		"shown":                   {"id,hidden\nana,false\n", `"hidden":true`, `"hidden":false`},
 		"null removes":            {`{"id":"ana","pseudonym":null}`, `"pseudonym":"Jaguar"`, `"pseudonym":""`},
 		"another kind":            {`{"id":"ana","groups":{"school":["43"]}}`, `"42"`, `"43"`},
-		"no kind":                 {`{"id":"ana","groups":null}`, `{"classroom":["7a"],"school":["42"]}`, `{}`},
-		"no kind, in CSV":         {"id,groups\nana,null\n", `{"classroom":["7a"],"school":["42"]}`, `{}`},
+		"no kind":                 {`{"id":"ana","groups":null}`, `"groups":{"classroom":["7a"],"school":["42"]},`, ``},
+		"no kind, in CSV":         {"id,groups\nana,null\n", `"groups":{"classroom":["7a"],"school":["42"]},`, ``},
 		"one kind less, in CSV":   {"id,groups\nana,\"{\"\"school\"\":[]}\"\n", `,"school":["42"]`, ``},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -36,7 +36,7 @@ func TestImport_absentStays(t *testing.T) {
 
 // An export says what is empty, so that it gives the profiles back that there were.
 func TestImport_exportGivesBack(t *testing.T) {
-	const bare = `{"type":"user","id":"ana","username":"Ana","avatar":"","email":"","pseudonym":"","hidden":false,"groups":{},"createdAt":"2026-01-01T00:00:00.000Z"}` + "\n"
+	const bare = `{"type":"user","id":"ana","username":"Ana","avatar":"","email":"","pseudonym":"","hidden":false,"createdAt":"2026-01-01T00:00:00.000Z"}` + "\n"
 	for _, format := range []string{"jsonl", "csv"} {
 		s, path := open(t)
 		load(t, s, bare)
@@ -45,6 +45,25 @@ func TestImport_exportGivesBack(t *testing.T) {
 		load(t, s, before)
 		if got := users(export(t, path, "")); got != bare {
 			t.Errorf("%s: export = %s, want %s", format, got, bare)
+		}
+	}
+}
+
+// An export names the groups that somebody is in. It ends no membership that began later.
+func TestImport_exportEndsNoMembership(t *testing.T) {
+	for _, format := range []string{"jsonl", "csv"} {
+		s, path := open(t)
+		load(t, s, `{"id":"ana","username":"Ana"}`+"\n"+`{"id":"leo","username":"Leo","groups":{"school":["42"]}}`)
+		before := export(t, path, format)
+		if strings.Contains(before, "{}") {
+			t.Errorf("%s: an empty list of kinds looks like the end of all memberships:\n%s", format, before)
+		}
+		const later = `{"id":"ana","groups":{"club":["chess"]}}` + "\n" + `{"id":"leo","groups":{"club":["chess"],"school":["43"]}}`
+		load(t, s, later)
+		load(t, s, before)
+		got := users(export(t, path, ""))
+		if !strings.Contains(got, `"groups":{"club":["chess"]}`) || !strings.Contains(got, `"groups":{"club":["chess"],"school":["42"]}`) {
+			t.Errorf("%s: export = %s", format, got)
 		}
 	}
 }
