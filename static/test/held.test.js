@@ -138,10 +138,10 @@ test("what came after the last id is said again by a stream that goes on from it
   assert.equal(held.settled, false);
   held.begin(["k"], true);
   assert.equal(held.standing("k")?.version, 5);
-  held.apply("k", nothing, "e-6");
+  held.apply("k", nothing, "e-6.a_B~9");
   held.begin(["k"], true);
   assert.equal(held.standing("k")?.version, 6);
-  assert.equal(held.id, "e-6");
+  assert.equal(held.id, "e-6.a_B~9");
   assert.equal(held.epoch, "e");
   held.begin(["k"], false);
   assert.equal(held.standing("k"), null);
