@@ -127,7 +127,7 @@ func TestStream(t *testing.T) {
 	p.call(service, http.MethodPost, "/v1/users/u3/xp", `{"xp":5000,"mlCoins":7}`, &wrote)
 	m := next(t, heard, "leaderboard:updated")
 	u := updateOf(t, m)
-	if u.Version != wrote.Version || !strings.HasSuffix(m.id, fmt.Sprintf("-%d", wrote.Version)) {
+	if u.Version != wrote.Version || !strings.Contains(m.id, fmt.Sprintf("-%d.", wrote.Version)) {
 		t.Errorf("version %d, id %s, the write was %d", u.Version, m.id, wrote.Version)
 	}
 	if u.Board != "global" || u.Period != "all-time" || u.TotalEntries != 3 || time.Since(u.Timestamp) > time.Minute {
