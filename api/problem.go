@@ -183,8 +183,11 @@ func (a *api) failAt(ctx context.Context, err error, field func(int, string) str
 	}
 	switch {
 	case errors.As(err, &refusal):
-		at := field(refusal.Index, refusal.Field)
-		return problemOf(statuses[refusal.Code], string(refusal.Code), at+": "+refusal.Message, fault{at, refusal.Message})
+		faults := []fault{{field(refusal.Index, refusal.Field), refusal.Message}}
+		for _, other := range refusal.Others {
+			faults = append(faults, fault{field(other.Index, other.Field), other.Message})
+		}
+		return problemOf(statuses[refusal.Code], string(refusal.Code), faults[0].Field+": "+faults[0].Message, faults...)
 	case errors.Is(err, live.ErrUnknownBoard):
 		return problemOf(http.StatusNotFound, "unknown_board",
 			"board: there is no such board; give global, a group's such as school:42, or friends: with a user's id", fault{"board", "unknown board"})

@@ -132,11 +132,14 @@ func (in *patchUserInput) Resolve(ctx huma.Context) []error {
 const mergePatch = "application/merge-patch+json"
 
 // readAs returns the type that a body of this type is read as. huma reads each type that
-// ends in +json. A merge patch that replaced a profile would clear what it leaves out, so
-// only PATCH takes one.
+// ends in +json, but a patch of another kind means something else, and a merge patch that
+// replaced a profile would clear what it leaves out. So PATCH alone takes a merge patch, and
+// no others are taken.
 func readAs(method, contentType string) string {
-	if method != http.MethodPatch && strings.HasPrefix(contentType, mergePatch) {
-		return strings.TrimSuffix(mergePatch, "+json")
+	kind, _, _ := strings.Cut(contentType, ";")
+	kind = strings.TrimSpace(kind)
+	if strings.HasSuffix(kind, "+json") && (method != http.MethodPatch || kind != mergePatch) {
+		return strings.TrimSuffix(kind, "+json")
 	}
 	return contentType
 }

@@ -103,6 +103,7 @@ func TestPatchUser_refuses(t *testing.T) {
 	patch("/v1/users/ana", `{"groups":{"school":[null]}}`).wantProblem(t, 422, "invalid_input", "groups.school[0]")
 	patch("/v1/users/nobody", `{"username":"x"}`).wantProblem(t, 404, "user_not_found", "id")
 	f.do(f.admin, http.MethodPut, "/v1/users/ana", `{}`, "Content-Type", "application/merge-patch+json").wantProblem(t, 415, "unsupported_media_type", "")
+	f.do(f.admin, http.MethodPatch, "/v1/users/ana", `{}`, "Content-Type", "application/json-patch+json").wantProblem(t, 415, "unsupported_media_type", "")
 	f.do(f.admin, http.MethodPost, "/v1/users", `{"users":[{"id":"ana","username":null}]}`).wantProblem(t, 422, "invalid_input", "users[0].username")
 	if got := f.known(); got != canonical(t, fullAna) {
 		t.Errorf("profile = %s, want %s", got, fullAna)
@@ -124,5 +125,34 @@ func TestPutUser_whatGetReturned(t *testing.T) {
 	}
 	if got, want := f.known(), canonical(t, `{"username":"Ana","avatar":"","groups":{}}`); got != want {
 		t.Errorf("profile = %s, want %s: PUT replaces it whole", got, want)
+	}
+}
+
+// A batch names every fault, also those that only the data shows.
+func TestBatch_namesEachFault(t *testing.T) {
+	f := newFixture(t, nil)
+	f.put("u1")
+	for path, c := range map[string]struct {
+		body   string
+		status int
+		code   string
+		fields string
+	}{
+		"/v1/xp":    {`{"updates":[{"userId":"a","xp":1},{"userId":"u1","xp":-1},{"userId":"b","xp":1}]}`, 404, "user_not_found", "updates[0].userId updates[1].xp updates[2].userId"},
+		"/v1/users": {`{"users":[{"id":"a"},{"id":"u1","avatar":null},{"id":"b"}]}`, 422, "invalid_input", "users[0].username users[2].username"},
+	} {
+		a := f.do(f.admin, http.MethodPost, path, c.body)
+		a.wantProblem(t, c.status, c.code, "")
+		var p struct{ Errors []struct{ Field string } }
+		if err := json.Unmarshal(a.body, &p); err != nil {
+			t.Fatal(err)
+		}
+		var fields []string
+		for _, e := range p.Errors {
+			fields = append(fields, e.Field)
+		}
+		if got := strings.Join(fields, " "); got != c.fields {
+			t.Errorf("%s names %s, want %s", path, got, c.fields)
+		}
 	}
 }

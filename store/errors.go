@@ -44,10 +44,43 @@ type Error struct {
 	Index   int    // which of a batch, from 0
 	Field   string // the field of the input that is at fault, as in the API
 	Message string // a sentence for the caller
+
+	// Others are what else is wrong with the batch, in its order. With this one they are
+	// at most maxRefusals.
+	Others []*Error
 }
 
 func (e *Error) Error() string { return e.Message }
 
 func refuse(code Code, index int, field, format string, args ...any) *Error {
 	return &Error{Code: code, Index: index, Field: field, Message: fmt.Sprintf(format, args...)}
+}
+
+// maxRefusals is how many refusals of one batch are told. Planning stops there.
+const maxRefusals = 100
+
+// refusals collects what is wrong with a batch.
+type refusals []*Error
+
+// take keeps a refusal, so that the rest of the batch is looked at as well. It returns any
+// other error, and with the last refusal that is told all of them.
+func (r *refusals) take(err error) error {
+	refusal, ok := errors.AsType[*Error](err)
+	if !ok {
+		return err
+	}
+	if *r = append(*r, refusal); len(*r) == maxRefusals {
+		return r.err()
+	}
+	return nil
+}
+
+// err returns the first refusal with the others, or nil.
+func (r *refusals) err() error {
+	if len(*r) == 0 {
+		return nil
+	}
+	first := *(*r)[0]
+	first.Others = (*r)[1:]
+	return &first
 }

@@ -69,7 +69,7 @@ func (r FriendsRule) friendsOf(me string) string {
 
 // Befriend has the user ask for a friendship with the other; with both, each of the two
 // asks. It takes as long and answers the same whether or not there is such another user;
-// a wish for nobody is not kept. An *Error with UserNotFound where there is no user with
+// a wish for nobody is not stored, and counts as one until the next start. An *Error with UserNotFound where there is no user with
 // that id, with OwnFriend where both are the same, and with TooManyFriends where a user
 // who asks has MaxWishes already.
 func (s *Store) Befriend(ctx context.Context, id, other string, both bool) error {
@@ -78,13 +78,18 @@ func (s *Store) Befriend(ctx context.Context, id, other string, both bool) error
 		if err != nil {
 			return err
 		}
-		if err := t.mayWish(ctx, f.A, f.B, "id"); err != nil {
+		if err := t.mayWish(ctx, f.A, f.B, f.BID, "id"); err != nil {
 			return err
 		}
 		if both && f.B != 0 {
-			if err := t.mayWish(ctx, f.B, f.A, "other"); err != nil {
+			if err := t.mayWish(ctx, f.B, f.A, f.AID, "other"); err != nil {
 				return err
 			}
+		}
+		if f.B == 0 {
+			t.strangers.note(f.A, f.BID)
+		} else {
+			t.strangers.forget(f.A, f.BID)
 		}
 		return t.alike(ctx, f, func() error { return t.wish(ctx, f, both, t.at) })
 	})
@@ -98,6 +103,7 @@ func (s *Store) Unfriend(ctx context.Context, id, other string) error {
 		if err != nil {
 			return err
 		}
+		t.strangers.forget(f.A, f.BID)
 		return t.alike(ctx, f, func() error {
 			_, err := t.conn.ExecContext(ctx, `DELETE FROM friends WHERE user = ?1 AND friend = ?2 OR user = ?2 AND friend = ?1`, f.A, f.B)
 			return err
@@ -162,7 +168,7 @@ func (t *tx) friendship(ctx context.Context, id, other string) (*Friendship, err
 }
 
 // mayWish refuses a wish that is one too many, whether or not the other user exists.
-func (t *tx) mayWish(ctx context.Context, user, other uint32, field string) error {
+func (t *tx) mayWish(ctx context.Context, user, other uint32, otherID, field string) error {
 	var count int
 	var already bool
 	err := t.conn.QueryRowContext(ctx, `
@@ -170,7 +176,8 @@ func (t *tx) mayWish(ctx context.Context, user, other uint32, field string) erro
 	if err != nil {
 		return fmt.Errorf("count wishes: %w", err)
 	}
-	if count >= MaxWishes && !already {
+	strangers, asked := t.strangers.besides(user, otherID)
+	if count+strangers >= MaxWishes && !already && !asked {
 		return refuse(TooManyFriends, 0, field, "asks for %d friendships already; end one of them first", MaxWishes)
 	}
 	return nil

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -153,5 +154,81 @@ func limit(tb testing.TB, s *store.Store, board string, top int) {
 	tb.Helper()
 	if err := s.PutLimit(tb.Context(), store.Limit{Board: board, Top: top}); err != nil {
 		tb.Fatal(err)
+	}
+}
+
+// A wish that is one too many does not tell whether the last one was for somebody.
+func TestStore_Befriend_boundTellsNothing(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "m.db"), store.Options{})
+	var all []store.Profile
+	for i := range store.MaxWishes + 2 {
+		all = append(all, store.Profile{ID: fmt.Sprint("u", i), Username: "x"})
+	}
+	putAll(t, s, all...)
+	for i := range store.MaxWishes - 1 {
+		befriend(t, s, "u0", fmt.Sprint("u", i+1), false)
+	}
+	last := fmt.Sprint("u", store.MaxWishes+1)
+	for _, id := range []string{"nobody", fmt.Sprint("u", store.MaxWishes)} {
+		for range 2 { // a wish that is there already takes no room
+			befriend(t, s, "u0", id, false)
+		}
+		err := s.Befriend(t.Context(), "u0", last, false)
+		if refusal, _ := errors.AsType[*store.Error](err); refusal == nil || refusal.Code != store.TooManyFriends {
+			t.Errorf("after the wish for %s one more gives %v", id, err)
+		}
+		if err := s.Unfriend(t.Context(), "u0", id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	befriend(t, s, "u0", "later", false)
+	putAll(t, s, store.Profile{ID: "later", Username: "x"})
+	befriend(t, s, "u0", "later", false) // stored now, and counted once
+	if err := s.Unfriend(t.Context(), "u0", "later"); err != nil {
+		t.Fatal(err)
+	}
+	befriend(t, s, "u0", last, false)
+}
+
+// A batch says all that is wrong with it, each with its place.
+func TestStore_refusesEach(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "m.db"), store.Options{})
+	putAll(t, s, store.Profile{ID: "u1", Username: "x"})
+	given := func(updates ...store.Update) error {
+		writes := []store.Write{{Caller: "c", Key: "k", Updates: updates[:1]}, {Caller: "c", Key: "k", Updates: updates[:1]}}
+		for _, u := range updates {
+			writes = append(writes, store.Write{Updates: []store.Update{u}})
+		}
+		_, err := s.AddPoints(t.Context(), writes)
+		return err
+	}
+	places := func(err error) (list []string) {
+		first, _ := errors.AsType[*store.Error](err)
+		if first == nil {
+			t.Fatalf("not a refusal: %v", err)
+		}
+		for _, e := range append([]*store.Error{first}, first.Others...) {
+			list = append(list, fmt.Sprint(e.Index, e.Code))
+		}
+		return list
+	}
+	got := places(given(store.Update{UserID: "no", XP: 1}, store.Update{UserID: "u1", XP: 5}, store.Update{UserID: "u1", XP: -6}, store.Update{UserID: "u1", XP: -5}))
+	want := []string{"0user_not_found", "1user_not_found", "2user_not_found", "4negative_total"}
+	if !slices.Equal(got, want) {
+		t.Errorf("points: %v, want %v", got, want)
+	}
+	many := make([]store.Update, 150)
+	for i := range many {
+		many[i] = store.Update{UserID: fmt.Sprint("no", i), XP: 1}
+	}
+	if got := places(given(many...)); len(got) != 100 {
+		t.Errorf("%d refusals are told, want 100", len(got))
+	}
+	_, err := s.PatchProfiles(t.Context(), []store.Patch{{ID: "n1"}, {ID: "u1"}, {ID: "n2"}})
+	if got, want := places(err), []string{"0invalid_input", "2invalid_input"}; !slices.Equal(got, want) {
+		t.Errorf("profiles: %v, want %v", got, want)
+	}
+	if _, err := s.AddPoints(t.Context(), []store.Write{{Updates: []store.Update{{UserID: "u1", XP: 1}}}}); err != nil || s.Seq() != 2 {
+		t.Errorf("a refused batch left something: seq %d, %v", s.Seq(), err)
 	}
 }

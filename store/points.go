@@ -89,6 +89,9 @@ func (t *tx) addPoints(ctx context.Context, writes []Write) ([]*Points, error) {
 			return nil, err
 		}
 	}
+	if err := a.refused.err(); err != nil {
+		return nil, err
+	}
 	for i, p := range a.todo {
 		if err := t.writePoints(ctx, p, a.reasons[i], a.times[i], a.users[p.UserID]); err != nil {
 			return nil, err
@@ -116,9 +119,10 @@ type addition struct {
 	past    past
 	users   map[string]*totals
 	keyed   map[keyName]keyed
+	refused refusals
 }
 
-// plan works out what w does, or refuses it. It only reads.
+// plan works out what w does, or notes why it is refused. It only reads.
 func (a *addition) plan(ctx context.Context, w Write) error {
 	first := len(a.result)
 	if len(w.Updates) == 0 {
@@ -128,7 +132,10 @@ func (a *addition) plan(ctx context.Context, w Write) error {
 	if w.Key != "" {
 		digest = digestOf(w.Updates)
 		before, err := a.repeated(ctx, w, first, digest)
-		if err != nil {
+		if _, refused := errors.AsType[*Error](err); refused {
+			before = make([]*Points, len(w.Updates)) // the next updates keep their places
+		}
+		if err := a.refused.take(err); err != nil {
 			return err
 		}
 		if before != nil {
@@ -138,11 +145,11 @@ func (a *addition) plan(ctx context.Context, w Write) error {
 	}
 	for _, u := range w.Updates {
 		at, err := a.checkTime(ctx, &u, len(a.result))
-		if err != nil {
-			return err
+		var p *Points
+		if err == nil {
+			p, err = a.planUpdate(ctx, u)
 		}
-		p, err := a.planUpdate(ctx, u)
-		if err != nil {
+		if err := a.refused.take(err); err != nil {
 			return err
 		}
 		a.result = append(a.result, p)
@@ -150,7 +157,7 @@ func (a *addition) plan(ctx context.Context, w Write) error {
 		a.reasons = append(a.reasons, u.Reason)
 		a.times = append(a.times, at)
 	}
-	if w.Key != "" {
+	if w.Key != "" && len(a.refused) == 0 {
 		a.nobodys = a.nobodys || w.Caller == "" && !IsImportKey(w.Key)
 		a.keyed[keyName{w.Caller, w.Key}] = keyed{digest, a.result[first:len(a.result):len(a.result)]}
 	}

@@ -122,6 +122,7 @@ type edit struct {
 func (t *tx) changeProfiles(ctx context.Context, patches []Patch, groups func(*Profile, *Patch)) (created []bool, err error) {
 	edits := make([]edit, len(patches))
 	last := make(map[string]*edit, len(patches)) // the same user may come twice
+	var refused refusals
 	for i := range patches {
 		p, e := &patches[i], &edits[i]
 		if before := last[p.ID]; before != nil {
@@ -129,10 +130,16 @@ func (t *tx) changeProfiles(ctx context.Context, patches []Patch, groups func(*P
 		} else if err := t.readProfile(ctx, p.ID, e); err != nil {
 			return nil, err
 		}
-		if err := t.plan(p, e, i, groups); err != nil {
+		err := t.plan(p, e, i, groups)
+		if err == nil {
+			last[p.ID] = e
+		}
+		if err := refused.take(err); err != nil {
 			return nil, err
 		}
-		last[p.ID] = e
+	}
+	if err := refused.err(); err != nil {
+		return nil, err
 	}
 	created = make([]bool, len(patches))
 	for i := range edits {

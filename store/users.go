@@ -58,6 +58,7 @@ func (s *Store) Erase(ctx context.Context, id string) error {
 		}
 		t.remnants = true
 		t.forget(id)
+		t.strangers.of.Remove(number) // the number may be given again
 		t.add(Change{Erased: number, Hidden: hidden})
 		return nil
 	})

@@ -54,6 +54,8 @@ type writer struct {
 	// They are never changed, only replaced, and all are forgotten where the database may
 	// have others.
 	known *simplelru.LRU[string, *totals]
+
+	strangers strangers
 }
 
 // maxKnown takes some 20 MB.
@@ -80,6 +82,7 @@ func newWriter(ctx context.Context, s *Store) (*writer, error) {
 	}
 	w := &writer{s: s, conn: conn}
 	w.known, _ = simplelru.NewLRU[string, *totals](maxKnown, nil) // which minds numbers below 1
+	w.strangers = newStrangers()
 	err = w.stmt.prepare(ctx, conn)
 	var seen, seenAt int64
 	if err == nil {

@@ -145,6 +145,12 @@ func TestImport_everyFault(t *testing.T) {
 		}
 	}
 
+	// A byte that Windows-1252 has no character for is not taken for one.
+	got, _ = faultsOf(t, s, "id;username\nx;Jos\xe9\ny;z\x81\nw;\x8d\n")
+	if len(got) != 2 || !strings.HasPrefix(got[0], "line 3: username: has a character that can't be read") {
+		t.Errorf("faults are %q", got)
+	}
+
 	// What only the database knows is found as well, and all of it.
 	got, _ = faultsOf(t, s, strings.Join([]string{
 		`{"userId":"nobody","xp":1}`, `{"userId":"old","xp":3}`, `{"userId":"old","xp":-4}`, `{"userId":"old","xp":-3}`,

@@ -56,5 +56,5 @@ func (t *text) again() (reader, []*InputError, error) {
 		return nil, nil, err
 	}
 	lines := transform.NewReader(t.charset.decoded(in), new(lineEnds))
-	return newReader(lines, t.format, t.charset == inUTF16LE || t.charset == inUTF16BE)
+	return newReader(lines, t.format, t.charset != inUTF8)
 }
