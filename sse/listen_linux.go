@@ -15,6 +15,12 @@ const (
 	// bytes; it doubles it for its own needs. By itself it would grow to megabytes.
 	sendBuffer = 20 << 10
 
+	// segment is the most that one TCP segment carries, in bytes. On the loopback interface
+	// they would be larger than sendBuffer. The receiver, who thinks that more of the segment
+	// is to come, then waits 40 ms before it acknowledges anything, and we wait for that each
+	// time that the buffer is full. Elsewhere segments are smaller than this anyway.
+	segment = 8 << 10
+
 	// deadAfter is how long the kernel waits for a client to acknowledge what it was
 	// sent: a phone that has lost its network says nothing.
 	deadAfter = 30 * time.Second
@@ -38,6 +44,7 @@ func Listen(ctx context.Context, network, address string) (net.Listener, error) 
 func tune(fd int) error {
 	return errors.Join(
 		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, sendBuffer),
+		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_MAXSEG, segment),
 		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(deadAfter.Milliseconds())),
 		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1),
 		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, 15),

@@ -1,0 +1,34 @@
+package sse_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"marcador/sse"
+)
+
+// An event that is larger than what the kernel holds for a client waits for no delayed
+// acknowledgement: it takes no longer than in the small pieces in which net/http is given it.
+func TestListen_largeEvents(t *testing.T) {
+	took := map[bool]time.Duration{}
+	onBoth(t, sse.Options{}, func(t *testing.T, s *site) {
+		c := s.connect("").begins()
+		big := literal(`"` + strings.Repeat("x", 220_000) + `"`)
+		var each []time.Duration
+		for version := range int64(20) {
+			began := time.Now()
+			s.hub.Publish(sse.Publication{Topic: s.topic, State: sse.NewState(version+2, big), Since: began})
+			if e := c.read(); len(e.data) < len(big) {
+				t.Fatalf("event of %d bytes", len(e.data))
+			}
+			each = append(each, time.Since(began))
+		}
+		slices.Sort(each)
+		took[s.raw] = each[len(each)/2]
+	})
+	if took[true] > 10*took[false] {
+		t.Errorf("a large event took %v to its socket, %v through net/http", took[true], took[false])
+	}
+}
