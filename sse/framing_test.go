@@ -115,7 +115,7 @@ func TestServer_endsWell(t *testing.T) {
 					stream := other(r)
 					stream.Follows[0].Own = &own{user: "u"}
 					if name == "token_expired" {
-						stream.Expires = time.Now().Add(300 * time.Millisecond)
+						stream.Expires = time.Now().Add(2 * time.Second)
 					}
 					return stream
 				}
