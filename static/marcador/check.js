@@ -342,9 +342,14 @@ function problem(value) {
  * What a tab's message says of the stream's ids.
  * @param {Record<string, unknown>} from
  */
-export function named(from) {
+export function position(from) {
+  const { keys } = from;
+  if (!Array.isArray(keys) || keys.some((key) => typeof key !== "string")) {
+    throw new TypeError("keys is not a list of strings");
+  }
   return {
     id: string(from, "id"),
+    keys: /** @type {string[]} */ (keys),
     epoch: from.epoch === null || from.epoch === undefined ? null : string(from, "epoch"),
   };
 }

@@ -13,6 +13,8 @@ export class Gap extends Error {}
 export class Held {
   /** From which the next stream goes on, "" for none. */
   id = "";
+  /** The keys of the boards that `id` is of: those of the stream that it came from. */
+  keys = /** @type {string[]} */ ([]);
 
   /** The newest of each board, and what was held when `id` came. */
   #boards = /** @type {Map<string, { now: Standing | null, known: Standing | null }>} */ (
@@ -41,13 +43,14 @@ export class Held {
    * @param {string[]} keys
    */
   covers(keys) {
-    if (keys.length !== this.#boards.size) return false;
-    return keys.every((key) => (this.#boards.get(key)?.known ?? null) !== null);
+    if (keys.length !== this.keys.length) return false;
+    return keys.every((key) => this.keys.includes(key) && this.#boards.get(key)?.known);
   }
 
   /** A stream of these boards begins. @param {string[]} keys @param {boolean} recovered whether it goes on from `id` */
   begin(keys, recovered) {
     if (!recovered) this.id = "";
+    this.keys = keys;
     const old = this.#boards;
     this.#boards = new Map(
       keys.map((key) => {
@@ -62,6 +65,25 @@ export class Held {
     const known = this.#boards.get(key)?.known ?? null;
     this.#boards.set(key, { now: standing, known });
     this.reach(id);
+  }
+
+  /**
+   * Takes over what another tab holds of a board.
+   * @param {string} key
+   * @param {Standing} standing
+   * @param {{ id: string, keys: string[] }} from `id` is "" where it does not say all that the tab holds
+   */
+  adopt(key, standing, { id, keys }) {
+    this.put(key, standing, "");
+    this.follow(id, keys);
+    if (id !== "") this.#boards.set(key, { now: standing, known: standing });
+  }
+
+  /** Another tab's stream reached an id of these boards. @param {string} id @param {string[]} keys */
+  follow(id, keys) {
+    if (id === "") return;
+    this.reach(id);
+    this.keys = keys;
   }
 
   /**

@@ -261,7 +261,7 @@ export class SharedStream {
         this.#deliver(key);
       },
       move: (key, move) => {
-        this.#post({ kind: "move", move, id: this.#id });
+        this.#post({ kind: "move", move, ...this.#position });
         for (const seat of this.#at(key)) seat.move(move);
       },
       heard: () => this.#beat(),
@@ -363,15 +363,16 @@ export class SharedStream {
     } else if (message.kind === "standing") {
       const what = check.subject(message.update);
       const standing = check.update(message.update, what.board, what.period);
-      const { id } = check.named(message);
+      const position = check.position(message);
       if (this.#at(keyOf(what)).length === 0) return;
-      this.#held.put(keyOf(what), standing, id);
-      const { epoch } = check.named(message);
+      this.#held.adopt(keyOf(what), standing, position);
+      const { epoch } = position;
       for (const seat of this.#at(keyOf(what))) seat.standing(standing, epoch);
     } else if (message.kind === "move") {
       const what = check.subject(message.move);
       const move = check.move(message.move, what.board, what.period);
-      this.#held.reach(check.named(message).id);
+      const { id, keys } = check.position(message);
+      this.#held.follow(id, keys);
       for (const seat of this.#at(keyOf(what))) seat.move(move);
     }
   }
@@ -423,12 +424,13 @@ export class SharedStream {
     if (standing === null || what === undefined) return;
     const { entries: leaderboard, lastUpdated: timestamp, ...rest } = standing;
     const update = { ...what, ...rest, leaderboard, timestamp };
-    this.#post({ kind: "standing", update, id: this.#id, epoch: held.epoch });
+    this.#post({ kind: "standing", update, ...this.#position, epoch: held.epoch });
   }
 
   /** From which a tab that takes the lead goes on: what it then holds has to be of one stream. */
-  get #id() {
-    return this.#connections.length === 1 && this.#held.settled ? this.#held.id : "";
+  get #position() {
+    const { id, keys, settled } = this.#held;
+    return { id: this.#connections.length === 1 && settled ? id : "", keys };
   }
 
   /** @param {Record<string, unknown>} message */

@@ -160,3 +160,17 @@ test("a stream goes on from an id only with the boards that the id is of", () =>
   assert.equal(held.covers(["a", "b", "c"]), false);
   assert.equal(held.covers(["a", "c"]), false);
 });
+
+test("what another tab holds is gone on from where the id is of the same boards", () => {
+  const held = new Held();
+  const page = boardOf(new Map([["ana", 5]]), "ordinal", 7);
+  held.adopt("a", page, { id: "e-7", keys: ["a", "b"] });
+  assert.equal(held.covers(["a"]), false);
+  assert.equal(held.covers(["a", "b"]), false);
+  held.adopt("b", page, { id: "e-7", keys: ["a", "b"] });
+  assert.equal(held.covers(["a", "b"]), true);
+  held.adopt("a", page, { id: "", keys: ["a"] });
+  assert.equal(held.covers(["a", "b"]), true);
+  held.adopt("a", page, { id: "e-8", keys: ["a"] });
+  assert.equal(held.covers(["a"]), true);
+});

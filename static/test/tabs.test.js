@@ -149,6 +149,37 @@ test("when the leading tab closes, another one goes on from where it was", async
   assert.deepEqual([...new Set(stood)], ["live"]);
 });
 
+/** Follows the board of everybody and that of a school. @param {Map<string, any>} tab */
+async function followTwo(tab) {
+  const boards = [follow({ getToken }, tab), follow({ getToken, board: "school:1" }, tab)];
+  await untilVersion(boards[0], 3);
+  await untilVersion(boards[1], 5);
+  return boards;
+}
+
+const twoPages =
+  frame("leaderboard:updated", update(3)) +
+  frame("leaderboard:updated", update(5, { board: "school:1" }), "e-5");
+
+test("a tab with fewer boards than the leader's stream does not go on from its id", async () => {
+  given.service.greeting = twoPages;
+  const boards = await followTwo(new Map());
+  const fewer = follow({ getToken });
+  await untilVersion(fewer, 3);
+  for (const board of boards) board.close();
+  await eventually(() => streams() === 2);
+  assert.equal(given.service.asked("/v1/events?")[1].headers["last-event-id"], undefined);
+});
+
+test("a tab with all boards of the leader's stream goes on from its id", async () => {
+  given.service.greeting = twoPages;
+  const boards = await followTwo(new Map());
+  await followTwo(new Map());
+  for (const board of boards) board.close();
+  await eventually(() => streams() === 2);
+  assert.equal(given.service.asked("/v1/events?")[1].headers["last-event-id"], "e-5");
+});
+
 test("what came without an id is not gone on from by another tab", async () => {
   const { first, second } = await pair();
   send(frame("leaderboard:updated", update(6)));
@@ -215,7 +246,8 @@ test("a leader whose lock is taken ends its stream and follows", async (t) => {
   await ended;
   const state = { status: "live", userId: "u1", error: null };
   post({ kind: "states", states: [["all-time global", state]] });
-  post({ kind: "standing", update: update(9, { totalEntries: 9 }), id: "e-9", epoch: "e" });
+  const news = update(9, { totalEntries: 9 });
+  post({ kind: "standing", update: news, id: "e-9", keys: ["all-time global"], epoch: "e" });
   assert.equal((await untilVersion(first, 9)).totalEntries, 9);
   assert.equal(streams(), 1);
 });
@@ -225,6 +257,7 @@ test("what tabs say is looked at like what a service says", async (t) => {
   const { post } = listen(t);
   const before = second.getSnapshot();
   const state = { status: "live", userId: "u1", error: null };
+  const keys = ["all-time global"];
   for (const message of [
     null,
     7,
@@ -235,17 +268,20 @@ test("what tabs say is looked at like what a service says", async (t) => {
     { kind: "states", states: [["all-time global", { ...state, status: "lively" }]] },
     { kind: "states", states: [["all-time global", { ...state, userId: 7 }]] },
     { kind: "states", states: [["all-time global", { ...state, error: "no" }]] },
-    { kind: "standing", update: update(9, { board: 7 }), id: "e-9" },
-    { kind: "standing", update: update(9, { leaderboard: [{}] }), id: "e-9" },
-    { kind: "standing", update: update(9), id: 9 },
-    { kind: "move", move: { userId: "u1" }, id: "e-9" },
+    { kind: "standing", update: update(9, { board: 7 }), id: "e-9", keys },
+    { kind: "standing", update: update(9, { leaderboard: [{}] }), id: "e-9", keys },
+    { kind: "standing", update: update(9), id: 9, keys },
+    { kind: "standing", update: update(9), id: "e-9" },
+    { kind: "standing", update: update(9), id: "e-9", keys: [7] },
+    { kind: "move", move: { userId: "u1" }, id: "e-9", keys },
   ]) {
     post(message);
   }
-  post({ kind: "standing", update: update(6, { totalEntries: 201 }), id: "e-6", epoch: "e" });
+  const good = update(6, { totalEntries: 201 });
+  post({ kind: "standing", update: good, id: "e-6", keys, epoch: "e" });
   const after = await untilVersion(second, 6);
   assert.deepEqual({ ...after, version: 5, totalEntries: 200 }, before);
-  assert.equal(/** @type {any} */ (console.warn).mock.callCount(), 9);
+  assert.equal(/** @type {any} */ (console.warn).mock.callCount(), 11);
 });
 
 test("a follower's retry reaches the leader, and its answer the follower", async () => {
