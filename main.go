@@ -27,7 +27,7 @@ type cli struct {
 	Serve   serveCommand   `cmd:"" help:"Run the service."`
 	Backup  backupCommand  `cmd:"" help:"Copy a database, which may be in use, into a new file, and check the copy."`
 	Restore restoreCommand `cmd:"" help:"Put a checked copy in the place of a database that is not in use."`
-	Redate  redateCommand  `cmd:"" help:"Mend a database that was written while the clock was ahead: date what lies later to now. A service refuses such a one."`
+	Redate  redateCommand  `cmd:"" help:"Mend a database that was written while the clock was ahead: changes dated after now get the present time. 'serve' refuses such a database."`
 	Export  exportCommand  `cmd:"" help:"Write users and the ledger of points, as JSON Lines or CSV. The database may be in use."`
 	Import  importCommand  `cmd:"" help:"Bring users and points from such a file into a database that is not in use. The same file again counts nothing twice."`
 	Verify  verifyCommand  `cmd:"" help:"Compare a database's totals, and the boards of the service that runs on it, with its ledger."`

@@ -151,8 +151,8 @@ func (c *serveCommand) Run(ctx context.Context, out output) error {
 	return serve(ctx, listener, c.server(handler, streams, log), streams, private, service, log)
 }
 
-// warnReadable warns of a database that every user of the machine can read, as one is that
-// an older version made. A group may be meant to read it.
+// warnReadable warns of a database that every user of the machine can read. Older versions made
+// them so. A group may be meant to read it.
 func warnReadable(db string, log *slog.Logger) {
 	const others = 0o004
 	if info, err := os.Stat(db); err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&others != 0 {

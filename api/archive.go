@@ -41,7 +41,7 @@ type finalPage struct {
 	Board string `json:"board"`
 	closedPeriod
 	Entries      []live.Entry `json:"entries" nullable:"false"`
-	TotalEntries int          `json:"totalEntries" doc:"How many places there were; those of who was erased or hidden since are left out"`
+	TotalEntries int          `json:"totalEntries" doc:"How many places there were, including those of people erased or hidden since, which entries leave out"`
 	Me           *live.Entry  `json:"me" doc:"The caller's own entry; null for who was not on the board"`
 	Ranks        string       `json:"ranks" enum:"ordinal,competition,dense" doc:"How equal scores were numbered"`
 }

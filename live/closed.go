@@ -100,7 +100,7 @@ type FinalPage struct {
 	ClosedPeriod
 
 	Entries      []Entry
-	TotalEntries int // places; those of who was erased or hidden since are left out of Entries
+	TotalEntries int // all places, including those of people erased or hidden since, which Entries leaves out
 	Me           *Entry
 	Ranks        string // how equal scores were numbered when it closed
 }

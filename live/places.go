@@ -11,9 +11,9 @@ import (
 // maxPlacesAtOnce bounds the places of a closed period that are read and kept together.
 const maxPlacesAtOnce = 50_000
 
-// finals returns places of a board in a closed period as store.Finals does. What closed does not
-// change but for who may be seen: so places of groups are kept, until somebody is hidden, shown or
-// erased, or another program has written.
+// finals returns places of a board in a closed period as store.Finals does. A closed period
+// changes only in who may be seen. So a group's places are kept until somebody is hidden, shown or
+// erased, or another program writes to the file.
 func (s *Service) finals(ctx context.Context, c *store.Closing, q *Query, limit int) (me *store.NamedFinal, finals []store.NamedFinal, total int, err error) {
 	kind, _ := KindOf(q.Board)
 	if kind == Global || kind == Friends { // they are found by position; friends are those of now
