@@ -96,7 +96,7 @@ func (d *DB) Any(ctx context.Context) (kinds []string, err error) {
 	err = d.at(ctx, func(m *moment) (err error) {
 		rows, err := m.tx.QueryContext(ctx, `
 			SELECT 'user' FROM users WHERE id = ?1
-			UNION ALL SELECT * FROM (SELECT DISTINCT kind FROM memberships WHERE until IS NULL AND group_id = ?1 ORDER BY kind)`, rules.Any)
+			UNION ALL SELECT kind FROM (SELECT DISTINCT kind FROM memberships WHERE until IS NULL AND group_id = ?1 ORDER BY kind)`, rules.Any)
 		if err != nil {
 			return fmt.Errorf("look for the id %s: %w", rules.Any, err)
 		}
