@@ -82,7 +82,7 @@ fmt: $(TOOLS)/golangci-lint $(NPM)
 
 bench: tools $(NPM)
 	tools/bench.sh $(TOOLS)/benchstat
-	go run ./bench -out bench/streams.md fanout idle stall churn drain
+	go run ./bench -out bench/streams.md fanout ways idle stall churn drain
 	go run ./bench -out bench/writes.md writes
 	go run ./bench -out bench/page.md page
 

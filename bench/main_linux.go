@@ -28,6 +28,7 @@ type scenario struct {
 // scenarios are in the order in which they run.
 var scenarios = []scenario{
 	{name: "fanout", run: (*bench).fanout},
+	{name: "ways", run: (*bench).ways},
 	{name: "idle", run: (*bench).idle},
 	{name: "stall", run: (*bench).stall},
 	{name: "churn", run: (*bench).churn},
