@@ -52,10 +52,11 @@ export type Ranks = "ordinal" | "competition" | "dense";
  * - `connecting`: no data yet, a first answer is awaited
  * - `live`: the stream is open
  * - `stale`: the stream is lost, the data stays, a new try is under way
- * - `offline`: a try and five more in a row failed, or there is no such board; there is one more try
- *   a minute, and `retry()` tries at once
- * - `polling`: something on the way holds the stream back, or a newer stream of the same user took
- *   its place: the page is read every 15 s while visible
+ * - `offline`: a try and five more in a row failed, there is no such board, or neither the stream
+ *   nor the page comes; there is one more try a minute, and `retry()` tries at once
+ * - `polling`: the page is read every 15 s while visible, since something on the way holds the
+ *   stream back, a newer stream of the same user took its place, or 96 other boards of this page
+ *   and the user's other tabs fill the streams; `offline` where the page can't be read either
  * - `readonly`: no token, or one that may not follow: the page is read every 15 s while visible
  */
 export type Status = "connecting" | "live" | "stale" | "offline" | "polling" | "readonly";
@@ -111,7 +112,7 @@ export interface Snapshot {
 }
 
 export interface ConnectOptions {
-  /** `global` (the default), `school:42`, … */
+  /** `global` (the default), `school:42`, … The snapshot and events name it as it is given here. */
   board?: string;
   /** `all-time` (the default), `daily`, `weekly` or `monthly`. */
   period?: string;

@@ -10,6 +10,21 @@ export function keyOf({ board, period }) {
   return `${period} ${board}`;
 }
 
+/**
+ * How the service names a board, unless it has one of exactly the name that is given: then it
+ * means that one.
+ * @param {string} board
+ */
+export function normal(board) {
+  const [kind = "", ...id] = trim(board).split(":");
+  return id.length === 0 ? kind : `${kind}:${trim(trim(id.join(":")).normalize("NFC"))}`;
+}
+
+/** Takes off what Unicode calls white space. @param {string} text */
+function trim(text) {
+  return text.replace(/^\p{White_Space}+|\p{White_Space}+$/gu, "");
+}
+
 /** The stream's address for these boards, of which there is one at least. @param {What[]} boards */
 export function streamOf(boards) {
   const query = new URLSearchParams(boards.map(({ board }) => ["board", board]));

@@ -2,12 +2,14 @@
 /** @import { Entry, Me, Page, Problem, RankChanged, Ranks } from "../marcador.d.ts" */
 /** @import { State } from "./connection.js" */
 
+import { normal } from "./boards.js";
+
 /**
  * Everything that comes from the server passes through here once. Each function gives a fresh,
  * typed object, or throws a TypeError that names the first field that is wrong.
  *
  * @typedef {{ entries: readonly Entry[], totalEntries: number, version: number, lastUpdated: string | null }} Standing
- * @typedef {{ userId: string | null, socketId: string, recovered: boolean, ranks: Ranks }} Authenticated
+ * @typedef {{ userId: string | null, socketId: string, recovered: boolean, boards: string[], ranks: Ranks }} Authenticated
  * @typedef {{ userId: string, oldRank: number | null, newRank: number | null, entry: Entry | null }} Change
  * @typedef {Omit<Standing, "entries"> & { from: number, changes: Change[] }} Difference
  */
@@ -33,6 +35,15 @@ function object(value, name) {
 function string(from, name) {
   const value = from[name];
   if (typeof value !== "string") throw new TypeError(`${name} is not a string`);
+  return value;
+}
+
+/** @param {Record<string, unknown>} from @param {string} name @returns {string[]} */
+function strings(from, name) {
+  const value = from[name];
+  if (!Array.isArray(value) || value.some((one) => typeof one !== "string")) {
+    throw new TypeError(`${name} is not a list of strings`);
+  }
   return value;
 }
 
@@ -117,7 +128,10 @@ export function subject(value) {
 
 /** @param {Record<string, unknown>} from @param {string} board @param {string} period */
 function followed(from, board, period) {
-  if (string(from, "board") !== board) throw new TypeError("board is not the one followed");
+  const name = string(from, "board");
+  if (name !== board && name !== normal(board)) {
+    throw new TypeError("board is not the one followed");
+  }
   if (string(from, "period") !== period) throw new TypeError("period is not the one followed");
 }
 
@@ -233,6 +247,7 @@ export function authenticated(value) {
     userId: userId || null,
     socketId: string(from, "socketId"),
     recovered: from.recovered,
+    boards: strings(from, "boards"),
     ranks: ranksOf(from.ranks),
   };
 }
@@ -343,13 +358,9 @@ function problem(value) {
  * @param {Record<string, unknown>} from
  */
 export function position(from) {
-  const { keys } = from;
-  if (!Array.isArray(keys) || keys.some((key) => typeof key !== "string")) {
-    throw new TypeError("keys is not a list of strings");
-  }
   return {
     id: string(from, "id"),
-    keys: /** @type {string[]} */ (keys),
+    keys: strings(from, "keys"),
     epoch: from.epoch === null || from.epoch === undefined ? null : string(from, "epoch"),
   };
 }

@@ -10,18 +10,16 @@ import { keyOf, streamOf } from "./boards.js";
 import * as check from "./check.js";
 import { Gap } from "./held.js";
 import { Refusal, refusalFrom } from "./http.js";
-import { aMinute, NEVER, Refused } from "./refused.js";
+import { aMinute, backoff, NEVER, Refused } from "./refused.js";
 import { Renewal } from "./renewal.js";
 import { SILENCE, Stream } from "./stream.js";
 
 const TRIES = 5;
-const FIRST_DELAY = 1_000;
-const LONGEST_DELAY = 30_000;
 /** A stream that lived this long has nothing to do with what was before it. */
 const SETTLED = 10_000;
-/** A stream that takes the place of another is given this long before it is said that there is none. */
+/** The status stays `live` for this long while one stream takes the place of another. */
 const GRACE = 2_000;
-/** A stream that brings nothing for this long is held back on its way, and pages are read meanwhile. */
+/** Without a first page for this long after a try began, pages are read meanwhile. */
 const HELD = 5_000;
 /** Boards that come within this time of each other join a live stream together. */
 const TOGETHER = 100;
@@ -55,7 +53,7 @@ const SURPLUS = 30_000;
  *     waiting ──authenticated──▶ live        live ──ends──▶ waiting, tries after 1, 2, 4, 8, 16 s
  *     waiting ──five tries failed, or 400, 404, 422──▶ offline
  *     waiting, live ──401, 403, no token──▶ readonly
- *     waiting, live ──open, but brings nothing for 5 s──▶ held     held ──an event comes──▶ live
+ *     waiting, live ──no first page 5 s after the try began──▶ held     held ──all first pages──▶ live
  *     live ──error "replaced"──▶ replaced
  *     live ──other boards are wanted──▶ live, with a second stream; it takes the place of the first
  *                                       when it has begun
@@ -216,7 +214,7 @@ export class Connection {
 
   /** @param {What[]} boards */
   #begin(boards) {
-    const stream = new Stream(this.service, boards.map(keyOf), (event, retry) =>
+    const stream = new Stream(this.service, boards, (event, retry) =>
       this.#take(stream, event, retry),
     );
     return stream;
@@ -282,27 +280,31 @@ export class Connection {
       this.#welcome(stream, check.authenticated(JSON.parse(data)));
     } else if (type === "leaderboard:updated" || type === "position_change") {
       const from = JSON.parse(data);
-      const what = check.subject(from);
-      const key = this.#keyOn(stream, what);
+      const { keys, board, period } = this.#subject(stream, from);
       if (type === "leaderboard:updated") {
-        this.held.put(key, check.update(from, what.board, what.period), id);
+        const page = check.update(from, board, period);
+        for (const key of keys) this.held.put(key, page, "");
       } else {
-        this.held.apply(key, check.difference(from, what.board, what.period), id);
+        const change = check.difference(from, board, period);
+        for (const key of keys) this.held.apply(key, change, "");
       }
+      this.held.reach(id);
       this.#lookFor(stream);
-      this.#sink.standing(key);
+      for (const key of keys) this.#sink.standing(key);
     } else if (type === "rank_changed") {
       const from = JSON.parse(data);
-      const what = check.subject(from);
-      const key = this.#keyOn(stream, what);
-      const move = check.move(from, what.board, what.period);
+      const { whats, board, period } = this.#subject(stream, from);
+      const move = check.move(from, board, period);
       this.held.reach(id);
-      this.#sink.move(key, move);
+      for (const what of whats) {
+        this.#sink.move(keyOf(what), Object.freeze({ ...move, board: what.board }));
+      }
     } else if (type === "error") {
       const { code, message, board } = check.failure(JSON.parse(data));
-      if (board === null) return new Refusal(code === "forbidden" ? 403 : 0, code, message);
-      const refusal = new Refusal(code === "forbidden" ? 403 : 404, code, message);
-      for (const what of this.#allowed().filter((one) => one.board === board)) {
+      const status = code === "forbidden" ? 403 : board === null ? 0 : 404;
+      const refusal = new Refusal(status, code, message);
+      if (board === null) return refusal;
+      for (const what of stream.called(board)) {
         this.#refused.add(what, refusal);
         stream.keys.delete(keyOf(what));
       }
@@ -316,15 +318,17 @@ export class Connection {
     return null;
   }
 
-  /** @param {Stream} stream @param {What} what */
-  #keyOn(stream, what) {
-    const key = keyOf(what);
-    if (!stream.keys.has(key)) throw new TypeError("board or period is not one that is followed");
-    return key;
+  /** What an event is about, in each spelling that the board is asked for in. @param {Stream} stream @param {unknown} from */
+  #subject(stream, from) {
+    const { board, period } = check.subject(from);
+    const whats = stream.called(board, period);
+    if (whats.length === 0) throw new TypeError("board or period is not one that is followed");
+    return { board, period, whats, keys: whats.map(keyOf) };
   }
 
   /** @param {Stream} stream @param {check.Authenticated} hello */
-  #welcome(stream, { userId, socketId, recovered, ranks }) {
+  #welcome(stream, { userId, socketId, recovered, boards, ranks }) {
+    stream.names = boards;
     if (stream === this.#next) {
       this.#stream?.stop();
       this.#stream = stream;
@@ -491,9 +495,4 @@ export class Connection {
     this.state = Object.freeze({ ...this.state, ...change });
     this.#sink.stood();
   }
-}
-
-/** How long after so many failures the next try is made. @param {number} failures */
-function backoff(failures) {
-  return Math.random() * Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** (failures - 1));
 }

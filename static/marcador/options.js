@@ -19,8 +19,7 @@ export function complete(options) {
       `board is ${said(board)}; give the name of one, such as "global" or "school:42"`,
     );
   }
-  const kept = normal(board);
-  if (kept === "") throw new TypeError("board is only white space; give the name of one");
+  if (board.trim() === "") throw new TypeError("board is only white space; give the name of one");
   if (!PERIODS.some((one) => one === period)) {
     throw new TypeError(`period is ${said(period)}; give one of ${PERIODS.join(", ")}`);
   }
@@ -34,16 +33,7 @@ export function complete(options) {
   }
   if (typeof shared !== "boolean")
     throw new TypeError(`shared is ${said(shared)}; give true or false`);
-  return { board: kept, period, rows, shared, getToken, baseUrl: address(baseUrl) };
-}
-
-/**
- * The name of a board as the service keeps it, and names it in pages and events.
- * @param {string} board
- */
-function normal(board) {
-  const [kind = "", ...id] = board.normalize("NFC").trim().split(":");
-  return id.length === 0 ? kind : `${kind}:${id.join(":").trim()}`;
+  return { board, period, rows, shared, getToken, baseUrl: address(baseUrl) };
 }
 
 /** As a service serves its modules, in front of which a proxy may put a path. */

@@ -9,6 +9,8 @@ import { Refusal, refusalFrom } from "./http.js";
 /** The board does not exist, or the request is wrong: trying again soon would bring the same answer. */
 export const NEVER = new Set([400, 404, 422]);
 const REFUSED = new Set([...NEVER, 401, 403]);
+const FIRST_DELAY = 1_000;
+const LONGEST_DELAY = 30_000;
 const MINUTE = 60_000;
 /** How long a page may take to come, in milliseconds. */
 const PATIENCE = 30_000;
@@ -16,6 +18,11 @@ const PATIENCE = 30_000;
 /** About a minute, so that readers who were refused together do not come back together. */
 export function aMinute() {
   return MINUTE * (0.75 + Math.random() / 2);
+}
+
+/** How long after so many failures the next try is made. @param {number} failures */
+export function backoff(failures) {
+  return Math.random() * Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** (failures - 1));
 }
 
 /** Boards that a stream is not asked for, since each of them was refused. They are asked about once a minute. */

@@ -1,7 +1,9 @@
 // @ts-check
+/** @import { What } from "./boards.js" */
 /** @import { Service } from "./http.js" */
 /** @import { StreamEvent } from "./sse.js" */
 
+import { keyOf, normal } from "./boards.js";
 import { eventSource, readEventSource } from "./eventsource.js";
 import { readFetch } from "./fetching.js";
 import { Refusal, refusalFrom } from "./http.js";
@@ -31,11 +33,16 @@ export class Stream {
 
   /** The keys of the boards that it brings. */
   keys;
+  /** What the service calls them. @type {string[]} */
+  names = [];
 
-  /** @param {Service} service @param {string[]} keys @param {Reading["take"]} take */
-  constructor(service, keys, take) {
+  #boards;
+
+  /** @param {Service} service @param {What[]} boards @param {Reading["take"]} take */
+  constructor(service, boards, take) {
     this.#service = service;
-    this.keys = new Set(keys);
+    this.#boards = boards;
+    this.keys = new Set(boards.map(keyOf));
     this.#take = take;
   }
 
@@ -47,6 +54,19 @@ export class Stream {
   /** True where the stream should have been heard of by now, also while timers stood still. */
   get silent() {
     return Date.now() - this.#heardAt >= SILENCE;
+  }
+
+  /**
+   * The boards that the service calls so: one may be asked for in several spellings.
+   * @param {string} name
+   * @param {string} [period] in all, where it is not given
+   */
+  called(name, period) {
+    return this.#boards.filter((what) => {
+      const { board } = what;
+      const same = board === name || (!this.names.includes(board) && normal(board) === name);
+      return same && (period ?? what.period) === what.period && this.keys.has(keyOf(what));
+    });
   }
 
   /**

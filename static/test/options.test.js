@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { normal } from "../marcador/boards.js";
 import { complete, home } from "../marcador/options.js";
 import { connect } from "../marcador.js";
 
@@ -41,10 +42,17 @@ test("defaults, and addresses with slashes at the end", () => {
   assert.equal(complete({ baseUrl: "http://127.0.0.1:8080" }).baseUrl, "http://127.0.0.1:8080");
 });
 
-test("a board is named as the service keeps it", () => {
-  assert.equal(complete({ board: " classroom: 7a\u00a0" }).board, "classroom:7a");
-  assert.equal(complete({ board: "friends:Jose\u0301" }).board, "friends:José");
-  assert.equal(complete({ board: "school: a:b " }).board, "school:a:b");
+test("a board is asked for as it is named, and known by the service's spelling", () => {
+  for (const [board, kept] of [
+    [" classroom: 7a\u00a0", "classroom:7a"],
+    ["friends:Jose\u0301", "friends:José"],
+    ["school: a:b ", "school:a:b"],
+    ["school:\u00857a", "school:7a"],
+    ["global", "global"],
+  ]) {
+    assert.equal(complete({ board }).board, board);
+    assert.equal(normal(board), kept);
+  }
   assert.throws(() => complete({ board: " \u00a0" }), /^TypeError: board is only white space/);
 });
 

@@ -53,8 +53,8 @@ export function frame(type, data, id) {
 }
 
 /** @param {string | null} userId */
-export function authenticated(userId) {
-  const fields = { email: null, socketId: "s1", recovered: false, boards: ["global"] };
+export function authenticated(userId, boards = ["global"]) {
+  const fields = { email: null, socketId: "s1", recovered: false, boards };
   return frame("authenticated", { success: true, userId, ...fields });
 }
 
@@ -73,6 +73,8 @@ export class Service {
   /** @type {Response[]} Open streams, oldest first. */
   streams = [];
   userId = /** @type {string | null} */ (null);
+  /** What a new stream says that it brings. */
+  boards = ["global"];
   /** What a new stream says first. */
   greeting = "";
   /** @type {Answer} */
@@ -106,7 +108,7 @@ export class Service {
   welcome(response, first) {
     response.writeHead(200, { "Content-Type": "text/event-stream" });
     const greeting = first === undefined ? this.greeting : frame("leaderboard:updated", first);
-    response.write(authenticated(this.userId) + greeting);
+    response.write(authenticated(this.userId, this.boards) + greeting);
     this.streams.push(response);
     response.on("close", () => this.streams.splice(this.streams.indexOf(response), 1));
   }
