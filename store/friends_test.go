@@ -104,7 +104,7 @@ func TestStore_Befriend_sameWork(t *testing.T) {
 		groups := map[string][]string{"class": {"7a"}}
 		people := []store.Profile{{ID: "u1", Username: "x", Groups: groups}, {ID: "somebody", Username: "x"}, {ID: "mate", Username: "x", Groups: groups}}
 		var pairs []store.Pair
-		for n := range 100 {
+		for n := range 50 {
 			id := fmt.Sprint("friend", n)
 			people = append(people, store.Profile{ID: id, Username: "x"})
 			pairs = append(pairs, store.Pair{ID: "u1", Other: id})
