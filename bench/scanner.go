@@ -25,8 +25,8 @@ type event struct {
 
 // scanner finds the events in an HTTP/1.1 response that comes in pieces, cut
 // anywhere. It does not look at their data and does not inflate: of a gzip stream
-// it knows where frames end, by the mark of a sync flush. The zero value expects
-// the first byte of the head.
+// it knows where frames end, by the mark of a sync flush that is the end of a chunk,
+// if there are chunks. The zero value expects the first byte of the head.
 type scanner struct {
 	status  int  // of the response, 0 until it is known
 	open    bool // the head is over
@@ -69,6 +69,9 @@ func (s *scanner) next(b []byte) (event, []byte, bool) {
 		n, done := s.plain(part)
 		s.left -= n
 		b = b[n:]
+		if done && s.gzip && s.left > 0 { // the client's own id follows, in the same chunk
+			done = false
+		}
 		if done {
 			e := s.event
 			s.event, s.lines = event{}, 0
@@ -163,6 +166,7 @@ func (s *scanner) field(line []byte) {
 		}
 	case "id":
 		if _, version, ok := bytes.Cut(value, []byte("-")); ok {
+			version, _, _ = bytes.Cut(version, []byte("."))                // what the client was told follows
 			s.event.version, _ = strconv.ParseInt(string(version), 10, 64) // 0 is none
 		}
 	case "retry":

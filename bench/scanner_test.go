@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"compress/gzip"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,7 +11,7 @@ import (
 )
 
 const spoken = "retry: 1025\nevent: authenticated\ndata: {}\n\n" +
-	"event: leaderboard:updated\ndata: {\"leaderboard\":[]}\nid: IAAF2ZVVIV-3\n\n" +
+	"event: leaderboard:updated\ndata: {\"leaderboard\":[]}\nid: IAAF2ZVVIV-3.oc2B7RJhSlvJAQICAA\n\n" +
 	"event: position_change\ndata: {}\nid: IAAF2ZVVIV-90412\n\n" +
 	"event: ping\ndata: {}\n\n" +
 	"id: \ndata: {}\nevent: leaderboard:updated\n\n" + // as r3labs orders them
@@ -70,13 +71,17 @@ func TestScanner(t *testing.T) {
 func TestScanner_gzip(t *testing.T) {
 	var body bytes.Buffer
 	zip := gzip.NewWriter(&body)
+	text := "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n"
 	for i := range 5 {
-		fmt.Fprintf(zip, "event: leaderboard:updated\ndata: %s\n\n", strings.Repeat(fmt.Sprint(i), 50*i))
-		if err := zip.Flush(); err != nil {
+		fmt.Fprintf(zip, "event: leaderboard:updated\ndata: %s\n", strings.Repeat(fmt.Sprint(i), 50*i))
+		err := zip.Flush()
+		fmt.Fprintf(zip, "id: %d\n\n", i)
+		if err = errors.Join(err, zip.Flush()); err != nil {
 			t.Fatal(err)
 		}
+		text += fmt.Sprintf("%x\r\n%s\r\n", body.Len(), &body)
+		body.Reset()
 	}
-	text := "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks(body.String(), 13)
 	for size := 1; size <= len(text); size++ {
 		if _, got := all(text, size); len(got) != 5 || got[0].kind != boardEvent {
 			t.Fatalf("in pieces of %d: got %v, want 5 frames", size, got)
