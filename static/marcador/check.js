@@ -295,9 +295,7 @@ export function failure(value) {
  */
 export function goodbye(value) {
   const from = object(value, "data");
-  // Services before 0.2 do not say it.
-  const retryAfter = from.retryAfter === undefined ? null : integer(from, "retryAfter", 0);
-  return { reason: string(from, "reason"), retryAfter };
+  return { reason: string(from, "reason"), retryAfter: integer(from, "retryAfter", 0) };
 }
 
 const STATUSES = /** @type {const} */ ([

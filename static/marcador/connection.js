@@ -214,9 +214,7 @@ export class Connection {
 
   /** @param {What[]} boards */
   #begin(boards) {
-    const stream = new Stream(this.service, boards, (event, retry) =>
-      this.#take(stream, event, retry),
-    );
+    const stream = new Stream(this.service, boards, (event) => this.#take(stream, event));
     return stream;
   }
 
@@ -255,12 +253,12 @@ export class Connection {
     if (this.state.status === "held") this.#set({ status: "live", error: null });
   }
 
-  /** Takes an event in; throws a Refusal where it ends the stream. @param {Stream} stream @param {StreamEvent} event @param {number | null} retry */
-  #take(stream, event, retry) {
+  /** Takes an event in; throws a Refusal where it ends the stream. @param {Stream} stream @param {StreamEvent} event */
+  #take(stream, event) {
     let ending = null;
     this.#sink.heard();
     try {
-      ending = this.#learn(stream, event, retry);
+      ending = this.#learn(stream, event);
     } catch (cause) {
       console.warn(`marcador: ${event.type} ignored:`, refusalFrom(cause).message);
       if (cause instanceof Gap) {
@@ -273,9 +271,9 @@ export class Connection {
 
   /**
    * Gives the Refusal by which an event ends the stream. Throws what is wrong with the event.
-   * @param {Stream} stream @param {StreamEvent} event @param {number | null} retry
+   * @param {Stream} stream @param {StreamEvent} event
    */
-  #learn(stream, { type, data, id }, retry) {
+  #learn(stream, { type, data, id }) {
     if (type === "authenticated") {
       this.#welcome(stream, check.authenticated(JSON.parse(data)));
     } else if (type === "leaderboard:updated" || type === "position_change") {
@@ -313,7 +311,7 @@ export class Connection {
       if (this.#allowed().length === 0) return refusal;
     } else if (type === "goodbye") {
       const { reason, retryAfter } = check.goodbye(JSON.parse(data));
-      return new Refusal(0, "closed", reason, retryAfter ?? retry);
+      return new Refusal(0, "closed", reason, retryAfter);
     }
     return null;
   }

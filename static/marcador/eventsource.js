@@ -14,10 +14,6 @@ const TYPES = [
   "goodbye",
 ];
 
-/** Between these a client comes back that was told goodbye, in milliseconds: its `retry:` cannot be read here. */
-const SOONEST = 1_000;
-const LATEST = 5_000;
-
 /** Whether the page's cookie speaks, and the browser's own client can send it. @param {Service} service */
 export function eventSource(service) {
   return !service.asksForToken && service.ownOrigin && globalThis.EventSource !== undefined;
@@ -63,8 +59,7 @@ function opened(service, path, { lastEventId, signal, heard, take }) {
         heard();
         begun = true;
         try {
-          const wait = SOONEST + Math.random() * (LATEST - SOONEST);
-          take({ type, data, id }, type === "goodbye" ? wait : null);
+          take({ type, data, id });
         } catch (cause) {
           end();
           reject(cause);

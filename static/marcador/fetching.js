@@ -25,7 +25,7 @@ export async function readFetch(service, path, { lastEventId, signal, heard, tak
   }
   const parser = new EventParser((event) => {
     signal.throwIfAborted();
-    take(event, parser.retry);
+    take(event);
   });
   const reader = response.body.getReader();
   for (;;) {

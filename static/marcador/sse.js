@@ -9,16 +9,14 @@
 const MAX_PENDING = 16 * 1024 * 1024;
 
 /**
- * Reads `text/event-stream` as the HTML standard words it: CR, LF or CRLF ends a line, an empty line
+ * Reads `text/event-stream` as the HTML standard words it, without `retry:`, since each event that
+ * ends a stream says itself when to come back: CR, LF or CRLF ends a line, an empty line
  * ends an event, and bytes may be cut anywhere, inside a character too. One parser reads one
  * stream; what is unfinished when the stream ends is dropped, its id included.
  */
 export class EventParser {
   /** The id to send as `Last-Event-ID`; it moves only when an event is complete. */
-  lastEventId;
-
-  /** Milliseconds of the last `retry:` line, or null where there was none. */
-  retry = /** @type {number | null} */ (null);
+  lastEventId = "";
 
   #decoder = new TextDecoder("utf-8");
   #onEvent;
@@ -26,17 +24,12 @@ export class EventParser {
   #afterCR = false;
   #type = "";
   #data = /** @type {string[]} */ ([]);
-  #id;
+  #id = "";
   #pending = 0;
 
-  /**
-   * @param {(event: StreamEvent) => void} onEvent called while `feed` runs, in order
-   * @param {string} [lastEventId] of the stream before this one
-   */
-  constructor(onEvent, lastEventId = "") {
+  /** @param {(event: StreamEvent) => void} onEvent called while `feed` runs, in order */
+  constructor(onEvent) {
     this.#onEvent = onEvent;
-    this.#id = lastEventId;
-    this.lastEventId = lastEventId;
   }
 
   /**
@@ -82,8 +75,6 @@ export class EventParser {
       this.#type = value;
     } else if (field === "id") {
       if (!value.includes("\0")) this.#id = value;
-    } else if (field === "retry") {
-      if (/^[0-9]+$/.test(value)) this.retry = Number(value);
     }
   }
 

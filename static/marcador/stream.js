@@ -17,8 +17,8 @@ export const SILENCE = 40_000;
  * @property {string} lastEventId from which it goes on, "" for a fresh one
  * @property {AbortSignal} signal ends it; nothing is taken after that
  * @property {() => void} heard called with whatever comes
- * @property {(event: StreamEvent, retry: number | null) => void} take called in order with each event and
- *   the stream's last `retry:`; what it throws ends the stream. An id is "" until the stream names one.
+ * @property {(event: StreamEvent) => void} take called in order with each event; what it throws ends
+ *   the stream. An id is "" until the stream names one.
  */
 
 /** One stream, from its request to its end. It is run once; the next try is another one. */

@@ -78,7 +78,11 @@ test("empty and malformed events are warned about and ignored", async () => {
   for (const data of ["", "{", "null", "[]", "{}", JSON.stringify(update(9, { version: -1 }))]) {
     send(frame("leaderboard:updated", data));
   }
-  send(frame("error", "nonsense") + frame("goodbye", "7") + frame("authenticated", "{}"));
+  send(
+    frame("error", "nonsense") +
+      frame("goodbye", { reason: "shutdown" }) +
+      frame("authenticated", "{}"),
+  );
   send(frame("rank_changed", { userId: "u1", board: "global", period: "all-time", newRank: 0 }));
   send(frame("leaderboard:updated", update(6), "e-6"));
   const after = await untilVersion(board, 6);

@@ -73,12 +73,12 @@ test("one that breaks off is closed; the next try is one that sees why it fails"
   assert.equal(given.service.requests[2].headers["last-event-id"], "e-5");
 });
 
-test("after a goodbye, whose delay it does not say, it comes back within seconds", async () => {
+test("after a goodbye it comes back when that says", async () => {
   const board = follow();
   await untilVersion(board, 5);
-  given.service.streams[0].end(frame("goodbye", { reason: "shutdown" }));
+  given.service.streams[0].end(frame("goodbye", { reason: "shutdown", retryAfter: 3_000 }));
   await untilStatus(board, "stale");
-  mock.timers.tick(2_999); // chance is a half
+  mock.timers.tick(2_999);
   await settled();
   assert.equal(given.service.requests.length, 1);
   mock.timers.tick(1);

@@ -128,19 +128,7 @@ test("a page that does not come is given up, and the next one is asked for", asy
   await again;
 });
 
-test("after a goodbye the server's own delay counts", async () => {
-  const board = follow();
-  await untilVersion(board, 5);
-  given.service.streams[0].end(`retry: 7000\n${frame("goodbye", { reason: "shutdown" })}`);
-  await untilStatus(board, "stale");
-  mock.timers.tick(6_999);
-  await settled();
-  assert.equal(given.service.requests.length, 1);
-  mock.timers.tick(1);
-  await untilStatus(board, "live");
-});
-
-test("a goodbye says itself when to come back, which counts before retry:", async () => {
+test("a goodbye says itself when to come back", async () => {
   const board = follow();
   await untilVersion(board, 5);
   const goodbye = { reason: "shutdown", retryAfter: 3_000 };

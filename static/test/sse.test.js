@@ -12,7 +12,7 @@ function parse(chunks) {
   const events = [];
   const parser = new EventParser((event) => events.push(event));
   for (const chunk of chunks) parser.feed(chunk);
-  return { events, id: parser.lastEventId, retry: parser.retry };
+  return { events, id: parser.lastEventId };
 }
 
 /** @param {string} text */
@@ -48,7 +48,6 @@ for (const [name, end] of [
         { type: "ping", data: "{}", id: "e-1" },
       ],
       id: "e-1",
-      retry: 1500,
     };
     assert.deepEqual(parse([bytes]), want);
     assert.deepEqual(parse(Array.from(bytes, (byte) => Uint8Array.of(byte))), want);
@@ -62,7 +61,6 @@ test("an unfinished event leaves nothing, not even its id", () => {
   assert.deepEqual(whole("id: e-1\ndata: a\n\nid: e-2\ndata: b\n"), {
     events: [{ type: "message", data: "a", id: "e-1" }],
     id: "e-1",
-    retry: null,
   });
 });
 
@@ -76,10 +74,9 @@ test("a data line without a value is an event with empty data", () => {
   assert.deepEqual(whole("event: ping\ndata:\n\n").events, [{ type: "ping", data: "", id: "" }]);
 });
 
-test("an id with NUL, a retry that is no number and unknown fields are ignored", () => {
-  const { events, retry } = whole("id: a\0b\nretry: 1.5\nretry: -1\nfoo: bar\n:\ndata: x\n\n");
+test("an id with NUL and unknown fields are ignored", () => {
+  const { events } = whole("id: a\0b\nretry: 1500\nfoo: bar\n:\ndata: x\n\n");
   assert.deepEqual(events, [{ type: "message", data: "x", id: "" }]);
-  assert.equal(retry, null);
 });
 
 test("an empty id clears the last one", () => {
