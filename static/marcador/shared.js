@@ -16,7 +16,7 @@ const MOST_STREAMS = 3;
 /** The leader says that it is there when its stream is heard of, which is with each heartbeat of the server, but not more often than this. */
 const BEAT = 5_000;
 /** A leader that is silent for longer is asked whether it is there, … */
-const SILENCE = 40_000;
+const SILENCE = 10_000;
 /** … and has this long to answer. */
 const ANSWER = 3_000;
 /** A tab that follows says so this often: the leader forgets tabs that don't. */
@@ -37,7 +37,7 @@ const OVER = { status: "held", userId: null, error: null };
  *
  *     joins ──no other tab, or it takes the lead──▶ leads: has the stream of what all tabs want
  *     joins ──another tab leads──▶ follows: says what it wants, hears what the stream brings
- *     follows ──the leader leaves, or is silent for 40 s and 3 s more──▶ leads
+ *     follows ──the leader leaves, or is silent for 10 s and 3 s more──▶ leads
  *     leads ──another tab takes the lead──▶ follows
  *     leads ──its token is refused──▶ alone: leaves the lead to others ──live──▶ joins
  */
@@ -333,7 +333,7 @@ export class SharedStream {
       if (this.#tabs.drop(String(message.tab))) this.#spread();
       return;
     }
-    if (!/^(hello|here|wake|retry)$/.test(String(kind))) return;
+    if (!/^(hello|here|there|wake|retry)$/.test(String(kind))) return;
     const { tab, boards } = check.wants(message);
     if (this.#tabs.put(tab, boards)) this.#spread();
     if (kind === "here") return;
@@ -343,6 +343,7 @@ export class SharedStream {
       connection.hurry();
     }
     this.#postStates();
+    if (kind === "there") return;
     for (const what of boards) this.#postStanding(keyOf(what));
   }
 
@@ -350,7 +351,7 @@ export class SharedStream {
   #learn(message) {
     if (message.kind === "states") {
       const states = check.states(message.states);
-      this.#wait(SILENCE, () => this.#ask("hello"));
+      this.#wait(SILENCE, () => this.#ask("there"));
       this.#close();
       for (const [key, state] of states) {
         // A new leader opens its stream: that is over, or said to fail, in a moment.
@@ -377,9 +378,9 @@ export class SharedStream {
     }
   }
 
-  /** Asks the leader for something, which it answers with all that it knows, or is replaced. @param {"here" | "hello" | "wake" | "retry"} kind */
+  /** Asks the leader for something, which it answers, or is replaced. @param {"here" | "there" | "hello" | "wake" | "retry"} kind */
   #ask(kind) {
-    const asked = ["", "here", "hello", "wake", "retry"];
+    const asked = ["", "here", "there", "hello", "wake", "retry"];
     if (this.#question === "") queueMicrotask(() => this.#say());
     if (asked.indexOf(kind) > asked.indexOf(this.#question)) this.#question = kind;
   }

@@ -212,16 +212,69 @@ test("a tab that comes while the leader is frozen takes the lead after three sec
   await untilVersion(board, 5);
 });
 
-test("a leader that falls silent is asked after half a minute, and replaced", async () => {
+test("a tab that takes the lead and says nothing is replaced", async () => {
   const { second } = await pair();
-  // Whoever leads does so no more, says nothing, and its stream is gone with it.
   freeze();
-  await settled();
-  mock.timers.tick(30_000);
   await settled();
   mock.timers.tick(3_000);
   await eventually(() => streams() >= 2);
   await untilStatus(second, "live");
+});
+
+/** Tabs without Web Locks, each of which the test can have crash. @param {import("node:test").TestContext} t */
+function withoutLocks(t) {
+  browserPage(t);
+  stand(t, "navigator", {});
+  let drawn = 0;
+  mock.method(Math, "random", () => (++drawn * 0.618) % 1);
+  const Real = BroadcastChannel;
+  /** @type {BroadcastChannel[]} */
+  const channels = [];
+  class Channel extends Real {
+    /** @param {string} name */
+    constructor(name) {
+      super(name);
+      if (name === group()) channels.push(this);
+    }
+  }
+  stand(t, "BroadcastChannel", Channel);
+  // A tab that crashes says nothing, not even that it leaves.
+  return (/** @type {number} */ tab) => {
+    channels[tab].onmessage = null;
+    channels[tab].postMessage = () => {};
+  };
+}
+
+/** Lets time pass, and messages arrive meanwhile. @param {number} ms */
+async function pass(ms) {
+  for (let left = ms; left > 0; left -= 25) {
+    mock.timers.tick(25);
+    await settled();
+  }
+}
+
+test("without Web Locks, a leader that crashes is replaced within 15 s, by one tab", async (t) => {
+  const crash = withoutLocks(t);
+  const tabs = [follow({ getToken })];
+  await settled();
+  await pass(200);
+  await untilVersion(tabs[0], 5);
+  for (let i = 0; i < 2; i++) tabs.push(follow({ getToken }));
+  for (const tab of tabs) await untilVersion(tab, 5);
+  await pass(200);
+  assert.equal(streams(), 1);
+  // A leader that is there and has no news is asked, and stays.
+  const { heard } = listen(t);
+  await pass(12_000);
+  assert.ok(heard.some(({ kind }) => kind === "there"));
+  assert.equal(streams(), 1);
+  crash(0);
+  tabs[0].close();
+  given.service.greeting = frame("leaderboard:updated", update(6), "e-6");
+  await pass(15_000);
+  for (const tab of tabs.slice(1)) assert.equal((await untilVersion(tab, 6)).status, "live");
+  assert.equal(streams(), 2);
+  assert.equal(given.service.asked("/v1/events?")[1].headers["last-event-id"], "e-5");
 });
 
 test("a tab that is seen again asks at once", async (t) => {
