@@ -47,31 +47,18 @@ func (a *api) enter(w http.ResponseWriter, r *http.Request, cancel func()) *hold
 	return a.room.enter("/"+forwarded.Client(a.Proxies.Of(r).Addr).String(), size, cut, func() { guard.Cut(ctx) })
 }
 
-// begin waits for a turn to make an answer of up to so many bytes. See hold.begin.
-func (a *api) begin(ctx context.Context, size int) (made func(size int), err error) {
-	made, err = requestOf(ctx).hold.begin(ctx, size)
+// begin waits for a turn to make an answer of up to so many bytes, of what takes so many. Of what
+// is read from the database for long fewer are made at once than it has readers: others' pages wait
+// for neither. See hold.begin.
+func (a *api) begin(ctx context.Context, kind, of, size int) (made func(size int), err error) {
+	req := requestOf(ctx)
+	counted, err := req.hold.begin(ctx, kind, of, size)
 	if err != nil {
-		return nil, a.fail(ctx, err)
-	}
-	return made, nil
-}
-
-// beginPast is begin for what is read from the database for long. Of those fewer are made at once
-// than the database has readers, and than there are turns: others' pages wait for neither.
-func (a *api) beginPast(ctx context.Context, size int) (made func(size int), err error) {
-	turn := a.past.enter(requestOf(ctx).hold.name, 0, func() {}, func() {})
-	if _, err := turn.begin(ctx, 0); err != nil {
-		turn.leave()
-		return nil, a.fail(ctx, err)
-	}
-	encoded, err := requestOf(ctx).hold.begin(ctx, size)
-	if err != nil {
-		turn.leave()
 		return nil, a.fail(ctx, err)
 	}
 	return func(size int) {
-		encoded(size)
-		turn.leave()
+		counted(size)
+		req.answer.known = size
 	}, nil
 }
 
@@ -90,7 +77,9 @@ func (w *answerWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // Write implements io.Writer.
 func (w *answerWriter) Write(p []byte) (n int, err error) {
-	w.wrote = w.wrote || len(p) > 0
+	if len(p) > 0 {
+		w.begins()
+	}
 	if len(p) < large {
 		return w.ResponseWriter.Write(p) //nolint:wrapcheck // it is that writer's
 	}
@@ -101,12 +90,20 @@ func (w *answerWriter) Write(p []byte) (n int, err error) {
 	return w.pieces(p)
 }
 
+// begins says that some of the body is there.
+func (w *answerWriter) begins() {
+	if !w.wrote {
+		w.wrote = true
+		w.hold.answers()
+	}
+}
+
 // ReadFrom implements io.ReaderFrom, for http.ServeContent: files are written from where they
 // are, without a buffer for each client that does not read.
 func (w *answerWriter) ReadFrom(src io.Reader) (int64, error) {
 	if part, ok := src.(*io.LimitedReader); ok {
 		if whole, ok := part.R.(*bytes.Reader); ok && int64(whole.Len()) <= part.N {
-			w.wrote = true
+			w.begins()
 			return whole.WriteTo(pieces{w}) //nolint:wrapcheck // it is the other writer's
 		}
 	}
@@ -127,7 +124,7 @@ func (w *answerWriter) pieces(p []byte) (n int, err error) {
 		if err != nil {
 			return n, err //nolint:wrapcheck // it is that writer's
 		}
-		w.hold.read()
+		w.hold.read(k)
 		p = p[len(part):]
 	}
 	return n, nil

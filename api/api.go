@@ -48,7 +48,6 @@ type api struct {
 	ready       readiness
 	pace        *pace
 	room        *room
-	past        *room // turns of answers about the past; it holds nothing
 	calm        *calm
 
 	bodies, memberBodies atomic.Int64 // bytes that are held; see Limits.Bodies
@@ -59,8 +58,7 @@ type api struct {
 func New(opts Options) http.Handler {
 	opts.Limits = opts.Limits.withDefaults()
 	a := &api{Options: opts, mux: http.NewServeMux(), crossOrigin: http.NewCrossOriginProtection(), pace: newPace(opts.Limits.WriteRate), calm: newCalm(), cors: newCORS(opts.Origins)}
-	a.room = newRoom(opts.Limits.Answers, 2*runtime.GOMAXPROCS(0), a.calm)
-	a.past = newRoom(1<<40, max(min(runtime.GOMAXPROCS(0)/2, 2), 1), a.calm)
+	a.room = newRoom(opts.Limits.Answers, 2*runtime.GOMAXPROCS(0), max(min(runtime.GOMAXPROCS(0)/2, 2), 1), a.calm)
 	check := &checker{}
 	a.huma = humago.New(a.mux, config(opts.Version, check))
 	a.huma.UseMiddleware(negotiate, a.authorize, a.keepPace, a.hurry)
@@ -107,6 +105,7 @@ func (a *api) serve(w http.ResponseWriter, r *http.Request) {
 	req := &request{hold: a.enter(w, r, cancel)}
 	defer req.hold.leave()
 	answer := &answerWriter{ResponseWriter: w, hold: req.hold, piece: pieceOfConn}
+	req.answer = answer
 	if r.ProtoMajor > 1 {
 		answer.piece = pieceOfStream
 	}
@@ -142,8 +141,9 @@ type requestKey struct{}
 
 // request is one that is being answered.
 type request struct {
-	hold *hold
-	run  func() // what is to be done of it when all that came before has returned; nil for nothing
+	hold   *hold
+	answer *answerWriter
+	run    func() // what is to be done of it when all that came before has returned; nil for nothing
 }
 
 // requestOf returns the request that is being answered.

@@ -71,12 +71,13 @@ func (a *api) archive(ctx context.Context, in *archiveInput) (*encodedOutput, er
 	if err != nil {
 		return nil, a.fail(ctx, err)
 	}
-	period, _ := live.ParsePeriod(in.Period)                   // huma has checked it
-	made, err := a.beginPast(ctx, 2*a.Live.SizeOf(in.Limit+1)) // as entries, and encoded
+	period, _ := live.ParsePeriod(in.Period) // huma has checked it
+	size := a.Live.SizeOf(in.Board, in.Limit+1)
+	made, err := a.begin(ctx, past, size+live.SizeOfPlaces, size) // as places and entries, and encoded
 	if err != nil {
 		return nil, err
 	}
-	size := 0
+	size = 0
 	defer func() { made(size) }()
 	out, err := a.closed(ctx, in, period, asMember)
 	if err == nil {

@@ -108,7 +108,7 @@ func (a *api) boardRoutes() {
 		case in.Around == "me":
 			q.Around = caller.UserID
 		}
-		made, err := a.begin(ctx, a.Live.SizeOf(in.rows()))
+		made, err := a.begin(ctx, present, 0, a.Live.SizeOf(in.Board, in.rows()))
 		if err != nil {
 			return nil, err
 		}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"net/http"
 	"time"
 )
 
@@ -26,7 +27,7 @@ const MaxPaces = maxPaces
 type Room struct{ room *room }
 
 // NewRoom returns an empty one of so many bytes.
-func NewRoom(most int64) Room { return Room{newRoom(most, 4, newCalm())} }
+func NewRoom(most int64) Room { return Room{newRoom(most, 4, 1, newCalm())} }
 
 // Hold is what a request holds in a Room.
 type Hold struct{ hold *hold }
@@ -44,21 +45,45 @@ func (r Room) Held() (bytes int64, accounts int) {
 }
 
 // Turns is how many answers may be made at once.
-func (r Room) Turns() int { return r.room.turns }
+func (r Room) Turns() int { return r.room.turns[present].most }
 
 // Begin waits for a turn and room.
 func (h Hold) Begin(ctx context.Context, size int) (made func(size int), err error) {
-	return h.hold.begin(ctx, size)
+	return h.hold.begin(ctx, present, 0, size)
 }
+
+// BeginPast is Begin for an answer from the database.
+func (h Hold) BeginPast(ctx context.Context, size int) (made func(size int), err error) {
+	return h.hold.begin(ctx, past, 0, size)
+}
+
+// Answers says that a short answer is there to be read.
+func (h Hold) Answers() { h.hold.answers() }
 
 // Is says whose the hold is.
 func (h Hold) Is(account string) { h.hold.is(account) }
 
-// Read says that some of the answer was read.
-func (h Hold) Read() { h.hold.read() }
+// Read says that so many bytes of the answer were read.
+func (h Hold) Read(n int) { h.hold.read(n) }
 
 // Leave gives all back.
 func (h Hold) Leave() { h.hold.leave() }
 
 // ErrNoRoom is why an answer is not made.
 var ErrNoRoom = errNoRoom
+
+// Answer makes an answer of that size and writes it, as a handler does: as MessagePack, from JSON.
+func (h Hold) Answer(ctx context.Context, w http.ResponseWriter, size int, packed bool) error {
+	if packed {
+		h.hold.copies = 2
+	}
+	req := &request{hold: h.hold, answer: &answerWriter{ResponseWriter: w, hold: h.hold, piece: pieceOfConn}}
+	a := &api{room: h.hold.room}
+	made, err := a.begin(context.WithValue(ctx, requestKey{}, req), present, 0, size)
+	if err != nil {
+		return err
+	}
+	made(size)
+	_, err = req.answer.Write(make([]byte, size))
+	return err
+}

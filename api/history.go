@@ -40,15 +40,15 @@ func (a *api) historyRoutes() {
 	huma.Register(a.huma, op, a.history)
 }
 
-// sizeOfRow is about how many bytes a row of the ledger takes, read and encoded.
-const sizeOfRow = 1200
+// sizeOfRow is about how many bytes a row of the ledger takes, read, and again encoded.
+const sizeOfRow = 600
 
 func (a *api) history(ctx context.Context, in *historyInput) (*encodedOutput, error) {
 	before := in.Before
 	if before == 0 {
 		before = math.MaxInt64
 	}
-	made, err := a.begin(ctx, in.Limit*sizeOfRow)
+	made, err := a.begin(ctx, present, in.Limit*sizeOfRow, in.Limit*sizeOfRow)
 	if err != nil {
 		return nil, err
 	}

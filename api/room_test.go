@@ -3,6 +3,8 @@ package api_test
 import (
 	"context"
 	"errors"
+	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,13 +17,13 @@ const kilo = 1 << 10
 // client is a request in a room that leaves when it is cut off, as handlers do.
 type client struct {
 	api.Hold
-	cut bool
+	cut atomic.Bool
 }
 
 func enter(r api.Room, account string, size int) *client {
 	c := &client{}
 	c.Hold = r.Enter(account, size, func() {
-		c.cut = true
+		c.cut.Store(true)
 		go c.Leave()
 	}, func() {})
 	return c
@@ -51,15 +53,15 @@ func TestRoom_cutsTheStalestOfTheLargest(t *testing.T) {
 			greedy = append(greedy, c)
 			time.Sleep(time.Second)
 		}
-		greedy[0].Read() // it got further now
+		greedy[0].Read(1) // it got further now
 		began := time.Now()
 		enter(r, "other", 0).make(t, 20*kilo)
 		if waited := time.Since(began); waited != 0 {
 			t.Errorf("waited %s for what was long not read", waited)
 		}
 		synctest.Wait()
-		if modest.cut || greedy[0].cut || !greedy[1].cut || greedy[2].cut {
-			t.Errorf("cut off are modest %t, greedy %t %t %t", modest.cut, greedy[0].cut, greedy[1].cut, greedy[2].cut)
+		if modest.cut.Load() || greedy[0].cut.Load() || !greedy[1].cut.Load() || greedy[2].cut.Load() {
+			t.Errorf("cut off are modest %t, greedy %t %t %t", modest.cut.Load(), greedy[0].cut.Load(), greedy[1].cut.Load(), greedy[2].cut.Load())
 		}
 		if bytes, _ := r.Held(); bytes != 100*kilo {
 			t.Errorf("%d bytes are held", bytes)
@@ -77,13 +79,13 @@ func TestRoom_waits(t *testing.T) {
 		time.AfterFunc(10*time.Millisecond, quick.Leave)
 		began := time.Now()
 		enter(r, "b", 0).make(t, 50*kilo)
-		if waited := time.Since(began); waited != 10*time.Millisecond || slow.cut {
-			t.Errorf("waited %s; cut off %t", waited, slow.cut)
+		if waited := time.Since(began); waited != 10*time.Millisecond || slow.cut.Load() {
+			t.Errorf("waited %s; cut off %t", waited, slow.cut.Load())
 		}
 		began = time.Now()
 		enter(r, "c", 0).make(t, 50*kilo)
-		if waited := time.Since(began); waited > time.Second || !slow.cut {
-			t.Errorf("waited %s for what is not read; cut off %t", waited, slow.cut)
+		if waited := time.Since(began); waited > time.Second || !slow.cut.Load() {
+			t.Errorf("waited %s for what is not read; cut off %t", waited, slow.cut.Load())
 		}
 	})
 }
@@ -161,6 +163,7 @@ func TestRoom_kills(t *testing.T) {
 		var stuck api.Hold
 		killed := false
 		stuck = r.Enter("a", 100*kilo, func() {}, func() { killed = true; go stuck.Leave() })
+		stuck.Answers()
 		time.Sleep(time.Second)
 		began := time.Now()
 		enter(r, "b", 0).make(t, 50*kilo)
@@ -184,8 +187,8 @@ func TestRoom_requests(t *testing.T) {
 				t.Fatalf("%d bytes are held", bytes)
 			}
 		}
-		if !all[0].cut || all[29].cut {
-			t.Errorf("cut off is the first %t, the last %t", all[0].cut, all[29].cut)
+		if !all[0].cut.Load() || all[29].cut.Load() {
+			t.Errorf("cut off is the first %t, the last %t", all[0].cut.Load(), all[29].cut.Load())
 		}
 		for _, c := range all {
 			c.Leave()
@@ -194,4 +197,175 @@ func TestRoom_requests(t *testing.T) {
 			t.Errorf("%d bytes of %d accounts are held by nobody", bytes, accounts)
 		}
 	})
+}
+
+// reads has the client read so many bytes a second until all of the answer is read; then it leaves.
+func (c *client) reads(size, perSecond int) {
+	go func() {
+		for left := size; left > 0 && !c.cut.Load(); left -= perSecond / 5 {
+			time.Sleep(200 * time.Millisecond)
+			c.Read(perSecond / 5)
+		}
+		c.Leave()
+	}()
+}
+
+// An account that holds all the room and reads a little, but steadily, keeps nobody else waiting.
+func TestRoom_steadyButSlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := api.NewRoom(100 * kilo)
+		slow := enter(r, "slow", 0)
+		slow.make(t, 100*kilo)
+		slow.reads(100*kilo, 10*kilo)
+		time.Sleep(time.Second)
+		began := time.Now()
+		enter(r, "other", 0).make(t, 50*kilo)
+		if waited := time.Since(began); waited > time.Second || !slow.cut.Load() {
+			t.Errorf("waited %s; cut off %t", waited, slow.cut.Load())
+		}
+		time.Sleep(time.Minute) // until all is read
+	})
+}
+
+// What is read quickly is read to its end while others wait. So is what is read slowly by who
+// holds no more than their share, and by who keeps only themselves waiting.
+func TestRoom_spares(t *testing.T) {
+	for name, c := range map[string]struct {
+		size, perSecond int
+		other           string
+	}{
+		"quick":       {100, 80, "other"},
+		"of oneself":  {100, 20, "reader"},
+		"small share": {40, 10, "other"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := api.NewRoom(100 * kilo)
+				reader, rest := enter(r, "reader", 0), enter(r, "rest", 0)
+				if c.size < 100 {
+					rest.make(t, (100-c.size)*kilo)
+				}
+				reader.make(t, c.size*kilo)
+				reader.reads(c.size*kilo, c.perSecond*kilo)
+				enter(r, c.other, 0).make(t, 50*kilo)
+				if reader.cut.Load() {
+					t.Error("it was cut off")
+				}
+				rest.Leave()
+				time.Sleep(time.Minute) // until all is read
+			})
+		})
+	}
+}
+
+// A request that waits in line has nothing to read: it is not cut off for that.
+func TestRoom_waitersStay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := api.NewRoom(1000 * kilo)
+		first := enter(r, "a", 0)
+		first.make(t, 900*kilo)
+		first.reads(900*kilo, 600*kilo)
+		var waiters []*client
+		for _, name := range []string{"b", "c", "d"} {
+			c := enter(r, name, 16*kilo)
+			waiters = append(waiters, c)
+			go func() {
+				c.make(t, 200*kilo)
+				c.Leave()
+			}()
+			synctest.Wait()
+		}
+		time.Sleep(2 * time.Second)
+		for i, c := range waiters {
+			if c.cut.Load() {
+				t.Errorf("waiter %d was cut off", i)
+			}
+		}
+		if bytes, _ := r.Held(); bytes != 0 {
+			t.Errorf("%d bytes are still held", bytes)
+		}
+	})
+}
+
+// What is taken to need more than all the room gets all of it, and holds nobody up for long, though
+// the request itself takes room and others wait behind it.
+func TestRoom_wishForAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := api.NewRoom(1000 * kilo)
+		first := enter(r, "a", 0)
+		first.make(t, 900*kilo)
+		large, small := enter(r, "large", 16*kilo), enter(r, "small", 16*kilo)
+		began := time.Now()
+		for _, c := range []*client{large, small} {
+			go func() {
+				made, err := c.Begin(t.Context(), 2000*kilo)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				made(100 * kilo)
+				c.Leave()
+			}()
+			synctest.Wait()
+		}
+		first.Leave()
+		synctest.Wait()
+		if bytes, _ := r.Held(); bytes != 0 || time.Since(began) != 0 {
+			t.Errorf("%d bytes are held after %s", bytes, time.Since(began))
+		}
+	})
+}
+
+// Answers from the database wait for each other, and pages wait for none of them.
+func TestRoom_turnsOfThePast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := api.NewRoom(1000 * kilo)
+		made, err := enter(r, "a", 0).BeginPast(t.Context(), kilo)
+		if err != nil {
+			t.Fatal(err)
+		}
+		second := false
+		for _, name := range []string{"a", "b"} {
+			go func() {
+				made, err := enter(r, name, 0).BeginPast(t.Context(), kilo)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				second = true
+				made(kilo)
+			}()
+			synctest.Wait()
+		}
+		for range r.Turns() {
+			enter(r, "c", 0).make(t, kilo)
+		}
+		if second {
+			t.Error("two are read at once")
+		}
+		made(kilo)
+		synctest.Wait()
+		if !second {
+			t.Error("the second is not read")
+		}
+	})
+}
+
+// An answer counts once while it is written; one in MessagePack counts twice, with the JSON that it
+// is made of.
+func TestRoom_written(t *testing.T) {
+	r := api.NewRoom(1000 * kilo)
+	for _, c := range []struct {
+		packed bool
+		want   int64
+	}{{false, 100 * kilo}, {true, 200 * kilo}} {
+		h := enter(r, "a", 0)
+		if err := h.Answer(t.Context(), httptest.NewRecorder(), 100*kilo, c.packed); err != nil {
+			t.Fatal(err)
+		}
+		if bytes, _ := r.Held(); bytes != c.want {
+			t.Errorf("packed %t: %d bytes are held, want %d", c.packed, bytes, c.want)
+		}
+		h.Leave()
+	}
 }

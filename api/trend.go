@@ -55,11 +55,12 @@ func (a *api) trend(ctx context.Context, in *trendInput) (*encodedOutput, error)
 	}
 	caller := callerOf(ctx)
 	period, _ := live.ParsePeriod(in.Period) // huma has checked it
-	made, err := a.beginPast(ctx, in.size())
+	of, size := in.size()
+	made, err := a.begin(ctx, past, of, size)
 	if err != nil {
 		return nil, err
 	}
-	size := 0
+	size = 0
 	defer func() { made(size) }()
 	t, err := a.Live.Trend(ctx, live.TrendQuery{
 		Board: in.Board, Period: period, Limit: in.Limit, Points: in.Points,
@@ -77,9 +78,9 @@ func (a *api) trend(ctx context.Context, in *trendInput) (*encodedOutput, error)
 }
 
 // size is how many bytes the answer takes at most, and what it is made of: rivals at each moment.
-func (in *trendInput) size() int {
+func (in *trendInput) size() (of, size int) {
 	const line, point, rivals, rival = 2 << 10, 32, 500, 150
-	return (in.Limit+1)*(line+in.Points*point) + in.Points*rivals*rival
+	return in.Points * rivals * rival, (in.Limit + 1) * (line + in.Points*point)
 }
 
 func trendOf(in *trendInput, t *live.Trend) *trend {

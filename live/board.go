@@ -38,6 +38,7 @@ type board struct {
 
 	pins atomic.Int64 // who uses it; from 0 it rises with s.mu held only
 	used atomic.Int64 // when it was pinned last, by Service.uses
+	rows rowSize
 }
 
 // allOfKind is behind the kind in the name that stands for all boards of the kind.

@@ -148,8 +148,8 @@ type Service struct {
 	archive   *archive
 	uses      atomic.Int64 // of boards
 
-	kept       *kept[shownKey, keptValue]
-	longestRow atomic.Int64 // in bytes, of those encoded
+	kept *kept[shownKey, keptValue]
+	rows rowSize // of all boards
 
 	ctx    context.Context // done when Close begins
 	cancel context.CancelFunc

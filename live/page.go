@@ -2,6 +2,7 @@ package live
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"slices"
 	"strconv"
@@ -57,6 +58,7 @@ func (p *page) encode(lines []line, shown map[uint32]store.Shown, earlier *page)
 			before[r.id] = r.rest
 		}
 	}
+	longest := 0
 	for i, l := range lines {
 		entry := marshal(l.entry(shown, false))
 		rest := entry[bytes.IndexByte(entry, ','):]
@@ -67,23 +69,42 @@ func (p *page) encode(lines []line, shown map[uint32]store.Shown, earlier *page)
 		}
 		p.rows[i] = row{l.id, l.Rank, rest}
 		p.size += len(entry) + rankWidth
-		p.r.s.sawRow(len(entry))
+		longest = max(longest, len(entry))
+	}
+	if longest > 0 {
+		p.r.b.rows.saw(longest)
+		p.r.s.rows.saw(longest)
 	}
 }
 
 // leastRow is as many bytes as a row is taken to have before a longer one was seen.
 const leastRow = 512
 
-func (s *Service) sawRow(size int) {
-	for most := s.longestRow.Load(); int64(size) > most && !s.longestRow.CompareAndSwap(most, int64(size)); {
-		most = s.longestRow.Load()
+// rowSize is about how many bytes the longest row takes, of those lately encoded. Safe for
+// concurrent use.
+type rowSize struct{ longest atomic.Int64 }
+
+// saw notes the longest row of a page. That of an earlier page counts a sixteenth less with each.
+func (z *rowSize) saw(size int) {
+	for {
+		was := z.longest.Load()
+		if z.longest.CompareAndSwap(was, max(int64(size), was-was/16)) {
+			return
+		}
 	}
 }
 
-// SizeOf returns about how many bytes an answer of so many rows takes at most: each is taken to be
-// as long as the longest so far.
-func (s *Service) SizeOf(rows int) int {
-	return rows*(max(int(s.longestRow.Load()), leastRow)+rankWidth) + maxTail
+// SizeOf returns about how many bytes an answer of so many of a board's rows takes at most: each
+// is taken to be as long as the longest lately, of the board, or of all if the board is not known.
+func (s *Service) SizeOf(board string, rows int) int {
+	s.mu.RLock()
+	b := s.boards[board]
+	s.mu.RUnlock()
+	longest := s.rows.longest.Load()
+	if b != nil {
+		longest = cmp.Or(b.rows.longest.Load(), longest)
+	}
+	return rows*(max(int(longest), leastRow)+rankWidth) + maxTail
 }
 
 // readable is ranking.readable as of the page.

@@ -9,7 +9,11 @@ import (
 )
 
 // maxPlacesAtOnce bounds the places of a closed period that are read and kept together.
-const maxPlacesAtOnce = 50_000
+const maxPlacesAtOnce = 10_000
+
+// SizeOfPlaces is about how many bytes are read for a final page beside its entries: all places of
+// a group are, to be kept.
+const SizeOfPlaces = maxPlacesAtOnce * 256
 
 // finals returns places of a board in a closed period as store.Finals does. A closed period
 // changes only in who may be seen. So a group's places are kept until somebody is hidden, shown or
