@@ -32,7 +32,7 @@ func Kept(s *Service) any {
 func MakeSnapshot(tb testing.TB, s *Service) int {
 	tb.Helper()
 	r := s.global.rankings[AllTime]
-	s.kept.drop(func(k shownKey) bool { return k.ranking == r })
+	s.kept.drop(r)
 	p, err := r.snapshot(s.ctx, func() {})
 	if err != nil {
 		tb.Fatal(err)
@@ -94,3 +94,9 @@ func Loaded(s *Service) int {
 const MaxKept = maxKept
 
 func KeptBytes(s *Service) int { return s.kept.bytes() }
+
+// ForgetPlaces has places of closed periods be read again.
+func ForgetPlaces(s *Service) { s.forgetPlaces() }
+
+// DropPages lets go of the pages of the global board in a period.
+func DropPages(s *Service, p Period) { s.kept.drop(s.global.rankings[p]) }

@@ -13,79 +13,76 @@ import (
 const maxKept = 32 << 20
 
 // kept is what is kept to be used again, bounded by bytes. Safe for concurrent use.
-type kept[K comparable, V any] struct {
+type kept struct {
 	most int
-	size func(V) int
 
-	mu   sync.Mutex
-	held int                  // guarded by mu
-	lru  *simplelru.LRU[K, V] // guarded by mu
-	gone int64                // guarded by mu: how often something was removed because it is not so any more
+	mu    sync.Mutex
+	held  int                                 // guarded by mu
+	lru   *simplelru.LRU[shownKey, keptValue] // guarded by mu
+	pages map[*ranking]map[pageKey]struct{}   // guarded by mu: which of them are pages; none is empty
 }
 
-func newKept[K comparable, V any](most int, size func(V) int) *kept[K, V] {
-	k := &kept[K, V]{most: most, size: size}
-	evicted := func(_ K, v V) { k.held -= size(v) }
+func newKept(most int) *kept {
+	k := &kept{most: most, pages: map[*ranking]map[pageKey]struct{}{}}
 	var err error
-	if k.lru, err = simplelru.NewLRU(1<<30, evicted); err != nil {
+	if k.lru, err = simplelru.NewLRU(1<<30, k.removed); err != nil {
 		panic(err) // the size is positive
 	}
 	return k
 }
 
-func (k *kept[K, V]) get(key K) (V, bool) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.lru.Get(key)
+// removed is called by the LRU, with mu held.
+func (k *kept) removed(key shownKey, v keptValue) {
+	k.held -= v.cost()
+	if key.ranking == nil {
+		return
+	}
+	of := k.pages[key.ranking]
+	if delete(of, key.page); len(of) == 0 {
+		delete(k.pages, key.ranking)
+	}
 }
 
-// now is what add takes, of before the value was read.
-func (k *kept[K, V]) now() int64 {
+// get returns nil for what is not kept.
+func (k *kept) get(key shownKey) keptValue {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.gone
+	v, _ := k.lru.Get(key)
+	return v
 }
 
-// add keeps a value. One that was read before something was removed may be out of date, and is
-// not kept; nor is one that would take half of the room.
-func (k *kept[K, V]) add(key K, v V, read int64) {
+// add keeps a value, unless it would take half of the room.
+func (k *kept) add(key shownKey, v keptValue) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.gone != read || k.size(v) > k.most/2 {
+	if v.cost() > k.most/2 {
 		return
 	}
 	k.lru.Remove(key) // so that its size is given back
 	k.lru.Add(key, v)
-	for k.held += k.size(v); k.held > k.most; {
+	if key.ranking != nil {
+		if k.pages[key.ranking] == nil {
+			k.pages[key.ranking] = map[pageKey]struct{}{}
+		}
+		k.pages[key.ranking][key.page] = struct{}{}
+	}
+	for k.held += v.cost(); k.held > k.most; {
 		k.lru.RemoveOldest()
 	}
 }
 
-// remove removes what is no longer so.
-func (k *kept[K, V]) remove(which func(K) bool) {
+// drop lets go of a ranking's pages. It looks at no others: boards are let go of often, while all
+// reads wait.
+func (k *kept) drop(r *ranking) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.gone++
-	for _, key := range k.lru.Keys() {
-		if which(key) {
-			k.lru.Remove(key)
-		}
-	}
-}
-
-// drop lets go of what is not needed any more.
-func (k *kept[K, V]) drop(which func(K) bool) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	for _, key := range k.lru.Keys() {
-		if which(key) {
-			k.lru.Remove(key)
-		}
+	for page := range k.pages[r] {
+		k.lru.Remove(shownKey{ranking: r, page: page})
 	}
 }
 
 // bytes is how many are held.
-func (k *kept[K, V]) bytes() int {
+func (k *kept) bytes() int {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.held
@@ -97,6 +94,7 @@ type shownKey struct {
 	page    pageKey
 
 	closing       closedKey
+	seen          int64 // of a closed period: what Service.forgotten was before the places were read
 	board         string
 	offset, limit int    // -1, 0 for all places
 	own           string // a user's own place
@@ -125,8 +123,4 @@ func (p *places) cost() int {
 		n += place + len(p.list[i].ID)
 	}
 	return n
-}
-
-func newShown() *kept[shownKey, keptValue] {
-	return newKept[shownKey](maxKept, func(v keptValue) int { return v.cost() })
 }

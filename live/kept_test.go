@@ -39,6 +39,60 @@ func TestService_Page_bytes(t *testing.T) {
 	})
 }
 
+// To hide somebody, or to let go of a board, takes no longer the more is kept of others.
+func TestService_forgetsWithoutLooking(t *testing.T) {
+	inBubble(t, live.Options{}, func(t *testing.T, f *fixture) {
+		for i := range 50 {
+			f.enrol(live.Profile{ID: fmt.Sprint("u", i)}, "1")
+		}
+		for offset := range 50 {
+			if _, err := f.Page(t.Context(), live.Query{Board: "school:1", Period: live.AllTime, Offset: offset, Limit: 1}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		kept := live.KeptBytes(f.Service)
+		if allocs := testing.AllocsPerRun(10, func() {
+			live.ForgetPlaces(f.Service)
+			live.DropPages(f.Service, live.Weekly)
+		}); allocs > 0 {
+			t.Errorf("%.0f allocations", allocs)
+		}
+		if now := live.KeptBytes(f.Service); now != kept || kept == 0 {
+			t.Errorf("of %d bytes %d are still kept", kept, now)
+		}
+	})
+}
+
+// Behind the last place there are more offsets than can be kept: none is.
+func TestService_keepsNothingBehindTheEnd(t *testing.T) {
+	inBubble(t, live.Options{}, func(t *testing.T, f *fixture) {
+		f.enrol(live.Profile{ID: "a"}, "1")
+		f.give("a", 5)
+		began := time.Now()
+		time.Sleep(24 * time.Hour)
+		f.give("a", 1) // the day is over
+		synctest.Wait()
+		read := func(offset int) {
+			t.Helper()
+			q := live.Query{Board: "school:1", Period: live.Daily, Offset: offset, Limit: 10}
+			if _, err := f.Page(t.Context(), q); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := f.Final(t.Context(), q, began); err != nil {
+				t.Fatal(err)
+			}
+		}
+		read(0)
+		kept := live.KeptBytes(f.Service)
+		for offset := range 20 {
+			read(offset + 10)
+		}
+		if now := live.KeptBytes(f.Service); now != kept {
+			t.Errorf("%d bytes more are kept", now-kept)
+		}
+	})
+}
+
 // What is kept of a closed period shows nobody who is hidden or erased since, and shows again who
 // is not hidden any more.
 func TestService_Final_kept(t *testing.T) {

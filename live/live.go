@@ -148,8 +148,9 @@ type Service struct {
 	archive   *archive
 	uses      atomic.Int64 // of boards
 
-	kept *kept[shownKey, keptValue]
-	rows rowSize // of all boards
+	kept      *kept
+	forgotten atomic.Int64 // how often places of closed periods were
+	rows      rowSize      // of all boards
 
 	ctx    context.Context // done when Close begins
 	cancel context.CancelFunc
@@ -225,7 +226,7 @@ func Open(ctx context.Context, path string, opts Options) (_ *Service, err error
 	clock := newClock(&opts)
 	opts.Now = clock.Now
 	s := &Service{
-		opts: opts, log: opts.Log, clock: clock, profiles: newProfiles(), kept: newShown(), people: newPeople(),
+		opts: opts, log: opts.Log, clock: clock, profiles: newProfiles(), kept: newKept(maxKept), people: newPeople(),
 		boards: map[string]*board{}, boardsOf: map[uint32][]*board{}, loading: map[string]*loading{}, waiting: map[uint32]standing{}, renamed: map[uint32]stamp{},
 	}
 	s.due.s, s.due.timers = s, map[*publisher]*time.Timer{}

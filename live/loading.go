@@ -200,7 +200,9 @@ func (b *board) cost() int { return len(b.members) + emptyPlaces }
 // drop lets go of a board. It is called with mu held.
 func (s *Service) drop(b *board) {
 	delete(s.boards, b.name)
-	s.kept.drop(func(k shownKey) bool { return k.ranking != nil && k.ranking.b == b })
+	for _, r := range b.rankings {
+		s.kept.drop(r)
+	}
 	s.places -= b.cost()
 	for user := range b.members {
 		b.s.boardsOf[user] = slices.DeleteFunc(b.s.boardsOf[user], func(other *board) bool { return other == b })

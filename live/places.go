@@ -61,11 +61,10 @@ func (s *Service) finalsOfGroup(ctx context.Context, c *store.Closing, q *Query,
 
 // placesOf returns all places of a group, or where they are too many, some.
 func (s *Service) placesOf(ctx context.Context, c *store.Closing, board string, offset, limit int) (*places, error) {
-	key := shownKey{closing: closedOf(c), board: board, offset: offset, limit: limit}
+	key := shownKey{closing: closedOf(c), seen: s.forgotten.Load(), board: board, offset: offset, limit: limit}
 	if p, ok := s.keptPlaces(key); ok {
 		return p, nil
 	}
-	read := s.kept.now()
 	p := &places{}
 	var err error
 	if offset >= 0 {
@@ -78,16 +77,17 @@ func (s *Service) placesOf(ctx context.Context, c *store.Closing, board string, 
 	if err != nil {
 		return nil, err
 	}
-	s.kept.add(key, p, read)
+	if offset < 0 || len(p.list) > 0 { // behind the last there is no end of offsets
+		s.kept.add(key, p)
+	}
 	return p, nil
 }
 
 // ownPlace returns the place of a caller who is not among those that others see, or nil.
 func (s *Service) ownPlace(ctx context.Context, c *store.Closing, q *Query) (*store.NamedFinal, error) {
-	key := shownKey{closing: closedOf(c), board: q.Board, own: q.Caller}
+	key := shownKey{closing: closedOf(c), seen: s.forgotten.Load(), board: q.Board, own: q.Caller}
 	p, ok := s.keptPlaces(key)
 	if !ok {
-		read := s.kept.now()
 		me, _, _, err := s.store.Finals(ctx, c, q.Board, 0, 0, q.Caller)
 		if err != nil {
 			return nil, err
@@ -96,7 +96,7 @@ func (s *Service) ownPlace(ctx context.Context, c *store.Closing, q *Query) (*st
 		if me != nil {
 			p.list = []store.NamedFinal{*me}
 		}
-		s.kept.add(key, p, read)
+		s.kept.add(key, p)
 	}
 	if len(p.list) == 0 {
 		return nil, nil //nolint:nilnil // there is none, and nothing is wrong
@@ -105,15 +105,13 @@ func (s *Service) ownPlace(ctx context.Context, c *store.Closing, q *Query) (*st
 }
 
 func (s *Service) keptPlaces(key shownKey) (*places, bool) {
-	v, _ := s.kept.get(key)
-	p, ok := v.(*places)
+	p, ok := s.kept.get(key).(*places)
 	return p, ok
 }
 
-// forgetPlaces lets go of the places of closed periods: who is seen on them has changed.
-func (s *Service) forgetPlaces() {
-	s.kept.remove(func(k shownKey) bool { return k.ranking == nil })
-}
+// forgetPlaces has places of closed periods be read again: who is seen on them has changed. Those
+// that are kept are not found any more, and go as the oldest do.
+func (s *Service) forgetPlaces() { s.forgotten.Add(1) }
 
 // closedKey names a closed period. Its number alone may be another's later.
 type closedKey struct {

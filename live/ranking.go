@@ -113,14 +113,15 @@ func (r *ranking) followed() *publisher {
 // kept returns the page that was kept last of these entries, which may be out of date,
 // or nil.
 func (r *ranking) kept(key pageKey) *page {
-	v, _ := r.s.kept.get(shownKey{ranking: r, page: key})
-	p, _ := v.(*page)
+	p, _ := r.s.kept.get(shownKey{ranking: r, page: key}).(*page)
 	return p
 }
 
-// keep keeps the page for others.
+// keep keeps the page for others. It knows itself what it is of.
 func (r *ranking) keep(key pageKey, p *page) {
-	r.s.kept.add(shownKey{ranking: r, page: key}, p, r.s.kept.now()) // it knows itself what it is of
+	if key.n > 0 { // behind the last there is no end of offsets
+		r.s.kept.add(shownKey{ranking: r, page: key}, p)
+	}
 }
 
 // line is an entry with all that is needed to encode it but the profile.
