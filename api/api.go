@@ -55,7 +55,9 @@ type api struct {
 
 // New returns the whole of HTTP: the API, its documents and the page. Live,
 // Streams, Verifier and Log must be set.
-func New(opts Options) http.Handler {
+func New(opts Options) http.Handler { return http.HandlerFunc(newAPI(opts).serve) }
+
+func newAPI(opts Options) *api {
 	opts.Limits = opts.Limits.withDefaults()
 	a := &api{Options: opts, mux: http.NewServeMux(), crossOrigin: http.NewCrossOriginProtection(), pace: newPace(opts.Limits.WriteRate), calm: newCalm(), cors: newCORS(opts.Origins)}
 	a.room = newRoom(opts.Limits.Answers, 2*runtime.GOMAXPROCS(0), max(min(runtime.GOMAXPROCS(0)/2, 2), 1), a.calm)
@@ -84,7 +86,7 @@ func New(opts Options) http.Handler {
 	if opts.Demo != nil {
 		a.mux.Handle("/demo/", opts.Demo)
 	}
-	return http.HandlerFunc(a.serve)
+	return a
 }
 
 // serve looks at what the mux would word poorly, bounds how long sending and

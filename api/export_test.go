@@ -87,3 +87,9 @@ func (h Hold) Answer(ctx context.Context, w http.ResponseWriter, size int, packe
 	_, err = req.answer.Write(make([]byte, size))
 	return err
 }
+
+// NewWithRoom is New with the room that its answers take.
+func NewWithRoom(opts Options) (http.Handler, Room) {
+	a := newAPI(opts)
+	return http.HandlerFunc(a.serve), Room{a.room}
+}

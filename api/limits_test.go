@@ -5,8 +5,10 @@ import (
 	"database/sql"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -242,9 +244,43 @@ func TestLimits_unread(t *testing.T) {
 	}
 }
 
+// Answers that may be large are not made, and nothing is changed, where there is no room for them.
+func TestLimits_noRoom(t *testing.T) {
+	f := newFixture(t, nil)
+	f.put("u1")
+	handler, room := api.NewWithRoom(api.Options{
+		Live: f.live, Streams: f.streams, Verifier: f.verifier, Log: slog.New(slog.DiscardHandler), Public: true,
+		Limits: api.Limits{Answers: 1 << 20, Answer: 100 * time.Millisecond},
+	})
+	stuck := room.Enter("a", 0, func() {}, func() {}) // is cut off and does not leave
+	defer stuck.Leave()
+	made, err := stuck.Begin(t.Context(), 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made(1 << 20)
+	for _, c := range [][3]string{
+		{http.MethodGet, "/v1/leaderboards/global", ""},
+		{http.MethodGet, "/v1/leaderboards/global/archive", ""},
+		{http.MethodGet, "/v1/leaderboards/global/archive?start=2026-11-16", ""},
+		{http.MethodGet, "/v1/leaderboards/global/trend", ""},
+		{http.MethodGet, "/v1/users/u1/history", ""},
+		{http.MethodPost, "/v1/users", `{"users":[{"id":"u2","username":"x"}]}`},
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), c[0], c[1], strings.NewReader(c[2]))
+		r.Header.Set("Authorization", "Bearer "+f.admin)
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		answer{w.Code, w.Header(), w.Body.Bytes()}.wantProblem(t, 503, "busy", "")
+	}
+	if f.live.Has("u2") {
+		t.Error("a profile was written, and its answer refused")
+	}
+}
+
 // What can't be done in time is answered with a 503, whatever it waits for.
 func TestLimits_answer(t *testing.T) {
-	f := newFixture(t, func(o *api.Options) { o.Limits.Answer = 100 * time.Millisecond })
+	f := newFixture(t, func(o *api.Options) { o.Limits.Answer = 2 * time.Second })
 	f.put("u1")
 	other, err := sql.Open("sqlite", f.db)
 	if err != nil {
@@ -258,7 +294,7 @@ func TestLimits_answer(t *testing.T) {
 	if _, err := conn.ExecContext(t.Context(), `BEGIN IMMEDIATE`); err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range [][3]string{
+	blocked := [][3]string{
 		{http.MethodPost, "/v1/users/u1/xp", `{"xp":1}`},
 		{http.MethodPost, "/v1/xp", `{"updates":[{"userId":"u1","xp":1}]}`},
 		{http.MethodPut, "/v1/users/u2", `{"username":"x"}`},
@@ -267,13 +303,20 @@ func TestLimits_answer(t *testing.T) {
 		{http.MethodPut, "/v1/users/u1/friends/u2", ""},
 		{http.MethodPut, "/v1/badges", `{"badges":[{"minXp":0,"name":"x"}]}`},
 		{http.MethodPut, "/v1/leaderboards/global/limit", `{"top":10}`},
-	} {
-		a := f.do(f.admin, c[0], c[1], c[2])
-		a.wantProblem(t, 503, "timeout", "")
-		if a.header.Get("Retry-After") == "" {
-			t.Errorf("%s %s: no Retry-After", c[0], c[1])
-		}
 	}
+	t.Run("writes", func(t *testing.T) {
+		for _, c := range blocked {
+			t.Run(c[0]+" "+c[1], func(t *testing.T) {
+				t.Parallel() // each waits in vain
+				one := &fixture{t: t, url: f.url}
+				a := one.do(f.admin, c[0], c[1], c[2])
+				a.wantProblem(t, 503, "timeout", "")
+				if a.header.Get("Retry-After") == "" {
+					t.Error("no Retry-After")
+				}
+			})
+		}
+	})
 	if a := f.do(f.admin, http.MethodGet, "/v1/leaderboards/global", ""); a.status != 200 {
 		t.Errorf("a page while nothing can be written = %d %s", a.status, a.body)
 	}

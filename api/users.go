@@ -48,10 +48,6 @@ type people struct {
 	Users []person `json:"users" nullable:"false"`
 }
 
-type postUsersOutput struct {
-	Body people
-}
-
 func (a *api) usersRoutes() {
 	write := access{scope: auth.ScopeWriteUsers}
 	self := access{self: true}
@@ -82,6 +78,7 @@ func (a *api) usersRoutes() {
 
 	post := a.operation(http.MethodPost, "/v1/users", "postUsers", "Users", "Create or change profiles, all or none", write)
 	post.Description += patchRules + " A new user needs a `username`."
+	answering[people](a, &post, "OK")
 	huma.Register(a.huma, post, a.postUsers)
 
 	get := a.operation(http.MethodGet, "/v1/users/{id}", "getUser", "Users", "A user's totals and ranks", self)
@@ -97,7 +94,7 @@ func (a *api) usersRoutes() {
 }
 
 // postUsers creates or changes profiles.
-func (a *api) postUsers(ctx context.Context, in *postUsersInput) (*postUsersOutput, error) {
+func (a *api) postUsers(ctx context.Context, in *postUsersInput) (*encodedOutput, error) {
 	a.pace.also(callerOf(ctx).UserID, len(in.Body.Users)-1)
 	if f := a.nameless(in.Body.Users); len(f.list) > 0 {
 		return nil, huma.Error422UnprocessableEntity("", f.list...)
@@ -109,6 +106,13 @@ func (a *api) postUsers(ctx context.Context, in *postUsersInput) (*postUsersOutp
 		patches[i], ids[i] = u.of(u.ID), u.ID
 	}
 	at := func(i int, field string) string { return "users[" + strconv.Itoa(i) + "]." + field }
+	size := a.Live.SizeOf(live.Global, len(ids))
+	made, err := a.begin(ctx, unturned, size, size) // before anything is changed
+	if err != nil {
+		return nil, err
+	}
+	size = 0
+	defer func() { made(size) }()
 	if _, err := a.Live.PatchProfiles(ctx, patches); err != nil {
 		return nil, a.failAt(ctx, err, at)
 	}
@@ -116,11 +120,15 @@ func (a *api) postUsers(ctx context.Context, in *postUsersInput) (*postUsersOutp
 	if err != nil {
 		return nil, a.fail(ctx, err)
 	}
-	out := &postUsersOutput{people{make([]person, len(users))}}
+	list := people{make([]person, len(users))}
 	for i, u := range users {
-		out.Body.Users[i] = personOf(u)
+		list.Users[i] = personOf(u)
 	}
-	return out, nil
+	out, err := encode(list)
+	if err == nil {
+		size = len(out.Body)
+	}
+	return out, err
 }
 
 // nameless finds all new users without a name. The store, which has the last word, names
