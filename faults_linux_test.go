@@ -257,8 +257,10 @@ func TestFaults_start(t *testing.T) {
 	}
 	whole := readFile(t, good)
 	damaged := bytes.Clone(whole)
-	for i := range 64 {
-		damaged[len(damaged)/2+i] ^= 0xff
+	for at := 4096; at < len(damaged); at += 4096 { // each page but the first, which says what the file is
+		for i := range 8 {
+			damaged[at+i] ^= 0xff
+		}
 	}
 	newer := bytes.Clone(whole)
 	newer[63]++ // user_version: https://www.sqlite.org/fileformat.html#the_database_header
@@ -300,7 +302,9 @@ func TestFaults_start(t *testing.T) {
 			}
 			var said bytes.Buffer
 			cmd.Stderr = &said
+			timer := time.AfterFunc(patient, func() { _ = cmd.Process.Kill() }) // it serves what it should refuse
 			err = cmd.Run()
+			timer.Stop()
 			if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != 1 {
 				t.Errorf("it ended with %v, want 1", err)
 			}
