@@ -104,11 +104,11 @@ func (in *eventsInput) seen() (id string, replaced bool) {
 
 // scopeOf names the user and what they follow, for the stream's ids.
 func scopeOf(user string, follows []boardPeriod) string {
-	scope := strconv.Quote(user)
+	scope := strconv.AppendQuote(nil, user)
 	for _, f := range follows {
-		scope += f.period.String() + strconv.Quote(f.board)
+		scope = strconv.AppendQuote(append(scope, f.period.String()...), f.board)
 	}
-	return scope
+	return string(scope)
 }
 
 // format is how the client wants its events.

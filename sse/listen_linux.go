@@ -18,8 +18,9 @@ const (
 	// segment is the most that one TCP segment carries, in bytes. On the loopback interface
 	// they would be larger than sendBuffer. The receiver, who thinks that more of the segment
 	// is to come, then waits 40 ms before it acknowledges anything, and we wait for that each
-	// time that the buffer is full. Elsewhere segments are smaller than this anyway.
-	segment = 8 << 10
+	// time that the buffer is full. A page of a hundred rows fits into one, which costs a
+	// third less than three. Elsewhere segments are smaller than this anyway.
+	segment = 24 << 10
 
 	// deadAfter is how long the kernel waits for a client to acknowledge what it was
 	// sent: a phone that has lost its network says nothing.
