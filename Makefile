@@ -74,7 +74,7 @@ cross:
 
 race:
 	@echo "== go test -race"
-	@CGO_ENABLED=1 go test -race -shuffle=on -timeout 14m ./...
+	@CGO_ENABLED=1 go test -race -shuffle=on -timeout 25m ./...
 
 fmt: $(TOOLS)/golangci-lint $(NPM)
 	$(TOOLS)/golangci-lint fmt
