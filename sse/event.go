@@ -54,12 +54,6 @@ func (f Format) frame(e Event, id string) frame { return f.pack(f.text(e, id), "
 // bytes are not worth that for each.
 func (f Format) own(e Event, id string) frame { return f.pack(f.text(e, id), "", false) }
 
-// named returns the id of an event that has no end yet, and its end.
-func (f Format) named(id string) frame {
-	text := append(append(make([]byte, sizeRoom, sizeRoom+len(id)+len("id: \n\n")+len("\r\n")), "id: "...), id...)
-	return f.pack(append(text, "\n\n"...), "", false)
-}
-
 // greeting returns what a stream begins with: when to come back should it break, and the
 // first event.
 func (f Format) greeting(retry time.Duration, data []byte) frame {

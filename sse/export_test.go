@@ -9,7 +9,8 @@ func Frame(t *Topic, s *State, from int64, f Format) []byte {
 
 // FrameWithID is Frame with the id.
 func FrameWithID(t *Topic, s *State, from int64, f Format, id string) []byte {
-	return append(slices.Clone(s.frame(t, from, f, true).plain()), f.named(id).plain()...)
+	text := append(make([]byte, sizeRoom), "id: "+id+"\n\n"...)
+	return append(slices.Clone(s.frame(t, from, f, true).plain()), f.pack(text, "", false).plain()...)
 }
 
 // ID is the id that says of a client of one topic, in a stream without a scope, that it was
@@ -52,7 +53,7 @@ func Connect(s *Server, stream Stream) (*Client, [][]byte) {
 // Update returns what the client is sent when it can take something.
 func (c *Client) Update() [][]byte {
 	c.refresh()
-	return c.news(nil)
+	return c.news(nil, &room{})
 }
 
 // Encode is an event as it is written to a client.

@@ -3,6 +3,7 @@ package sse
 import (
 	"bytes"
 	"hash/crc32"
+	"slices"
 	"strconv"
 )
 
@@ -34,18 +35,24 @@ func (f Format) pack(text []byte, prefix string, deflate bool) frame {
 	} else {
 		packed = appendStored(packed, plain)
 	}
-	sum := checksum{crc32.ChecksumIEEE(plain), uint32(len(plain))}
+	sum := checksumOf(plain)
 	return frame{chunk: chunkOf(packed), sum: sum, shift: sum.shift()}
 }
 
-// chunkOf returns the bytes of b behind sizeRoom as a chunk, in place. No leading zeros: there
-// are clients that take them for the last chunk.
+// chunkOf returns the bytes of b behind sizeRoom as a chunk, in place.
 func chunkOf(b []byte) []byte {
-	var room [sizeRoom]byte
-	size := append(strconv.AppendInt(room[:0], int64(len(b)-sizeRoom), 16), "\r\n"...)
-	from := sizeRoom - len(size)
-	copy(b[from:], size)
+	from := putSize(b, len(b)-sizeRoom)
 	return append(b, "\r\n"...)[from:]
+}
+
+// putSize writes a chunk's size to the end of the room for it, and returns where it begins. No
+// leading zeros: there are clients that take them for the last chunk.
+func putSize(b []byte, n int) (from int) {
+	var line [sizeRoom]byte
+	size := append(strconv.AppendInt(line[:0], int64(n), 16), "\r\n"...)
+	from = sizeRoom - len(size)
+	copy(b[from:], size)
+	return from
 }
 
 // plain returns the frame's bytes for a body that is not sent in chunks.
@@ -59,12 +66,24 @@ type checksum struct {
 	size uint32 // modulo 2^32
 }
 
+func checksumOf(text []byte) checksum {
+	return checksum{crc32.ChecksumIEEE(text), uint32(len(text))}
+}
+
 // add makes c the checksum of what it was of and the frame's content behind it, without
 // looking at either. A CRC is the remainder of a polynomial over GF(2): content of n bytes
 // behind it multiplies it by x to the power of 8n. O(1), some 50 ns.
-func (c *checksum) add(f frame) {
-	c.crc = multiply(f.shift, c.crc) ^ f.sum.crc
-	c.size += f.sum.size
+func (c *checksum) add(f frame) { c.append(f.sum, f.shift) }
+
+// addText is add for text that is no frame.
+func (c *checksum) addText(text []byte) {
+	of := checksumOf(text)
+	c.append(of, of.shift())
+}
+
+func (c *checksum) append(of checksum, shift uint32) {
+	c.crc = multiply(shift, c.crc) ^ of.crc
+	c.size += of.size
 }
 
 // shift is x to the power of 8 size.
@@ -112,20 +131,73 @@ func power(n uint64) uint32 {
 // that order.
 func (s *subscriber) put(batch [][]byte, f frame) [][]byte { return append(batch, s.wire(f)) }
 
+// room is where a goroutine that writes streams makes what is one client's own. It is used
+// again for the next client, so kept copies what a client has not taken by then.
+type room struct {
+	chunk []byte
+	tag   []byte // of the id
+}
+
+// kept returns the pieces of a batch for later.
+func (r *room) kept(pieces [][]byte) [][]byte {
+	pieces = slices.Clone(pieces)
+	for i, b := range pieces {
+		if c := r.chunk[:cap(r.chunk)]; cap(b) > 0 && len(c) > 0 && &b[:cap(b)][cap(b)-1] == &c[len(c)-1] {
+			pieces[i] = bytes.Clone(b) // both end where the memory does
+		}
+	}
+	return pieces
+}
+
+// copied is up to how many bytes of a shared frame are copied to stand beside the client's id:
+// the kernel takes one short piece with less work than three.
+const copied = 2 << 10
+
 // putNamed is put for a frame that has no end yet: that of its event, with the client's own id.
 // Both are one chunk, since some readers take a chunk for an event.
-func (s *subscriber) putNamed(batch [][]byte, f frame, id string) [][]byte {
-	named := s.format.named(id)
+func (s *subscriber) putNamed(batch [][]byte, f frame, r *room) [][]byte {
+	shared := f.plain()
+	b := append(r.chunk[:0], make([]byte, sizeRoom)...)
+	if len(shared) <= copied {
+		b = append(b, shared...)
+	}
 	if s.format&Gzip != 0 {
 		s.sum.add(f)
-		s.sum.add(named)
 	}
-	shared, end := f.plain(), named.plain()
-	if !s.chunked {
-		return append(batch, shared, end)
+	b = append(s.appendNamed(b, r), "\r\n"...)
+	r.chunk = b
+	from, to := sizeRoom, len(b)-len("\r\n")
+	size := to - from
+	if len(shared) > copied {
+		size += len(shared)
 	}
-	size := append(strconv.AppendInt(make([]byte, 0, sizeRoom), int64(len(shared)+len(end)), 16), "\r\n"...)
-	return append(batch, size, shared, named.chunk[len(named.chunk)-len(end)-2:])
+	if s.chunked {
+		from, to = putSize(b, size), len(b)
+	}
+	switch {
+	case len(shared) <= copied:
+		return append(batch, b[from:to])
+	case s.chunked:
+		return append(batch, b[from:sizeRoom], shared, b[sizeRoom:to])
+	default:
+		return append(batch, shared, b[sizeRoom:to])
+	}
+}
+
+// appendNamed appends the client's id, and the end of its event.
+func (s *subscriber) appendNamed(b []byte, r *room) []byte {
+	head := len(b)
+	if s.format&Gzip != 0 {
+		b = append(b, make([]byte, storedHead)...)
+	}
+	from := len(b)
+	b = append(s.appendID(append(b, "id: "...), r), "\n\n"...)
+	if s.format&Gzip != 0 {
+		s.sum.addText(b[from:])
+		putStoredHead(b[head:], len(b)-from)
+		b = append(b, syncMarker...)
+	}
+	return b
 }
 
 // wire returns the frame as the client gets it, and notes that it does.

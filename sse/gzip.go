@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/flate"
 	"encoding/binary"
+	"slices"
 	"sync"
 )
 
@@ -58,16 +59,25 @@ func appendDeflated(dst, plain []byte) []byte {
 	return out.Bytes()
 }
 
+// The head of a block that is not compressed, in bytes, and the most that it holds.
+const (
+	storedHead = 5
+	mostStored = 1<<16 - 1
+)
+
+// putStoredHead writes the head of such a block of n bytes.
+func putStoredHead(b []byte, n int) {
+	b[0] = 0
+	binary.LittleEndian.PutUint16(b[1:], uint16(n))
+	binary.LittleEndian.PutUint16(b[3:], ^uint16(n))
+}
+
 // appendStored appends plain as blocks that are not compressed.
 func appendStored(dst, plain []byte) []byte {
-	const most = 1<<16 - 1
-	for len(plain) > 0 {
-		n := min(len(plain), most)
-		dst = append(dst, 0)
-		dst = binary.LittleEndian.AppendUint16(dst, uint16(n))
-		dst = binary.LittleEndian.AppendUint16(dst, ^uint16(n))
-		dst = append(dst, plain[:n]...)
-		plain = plain[n:]
+	for piece := range slices.Chunk(plain, mostStored) {
+		dst = append(dst, make([]byte, storedHead)...)
+		putStoredHead(dst[len(dst)-storedHead:], len(piece))
+		dst = append(dst, piece...)
 	}
 	return append(dst, syncMarker...)
 }

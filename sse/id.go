@@ -98,12 +98,14 @@ func parts(content []byte, version int64, n int) (all []part, ok bool) {
 }
 
 // id is the event id that says what the client was told of all topics.
-func (s *subscriber) id() string {
+func (s *subscriber) id() string { return string(s.appendID(nil, &room{})) }
+
+// appendID appends it to dst, where that is not the room's.
+func (s *subscriber) appendID(dst []byte, r *room) []byte {
 	if s.lastID == noVersion {
-		return ""
+		return dst
 	}
-	var room [128]byte
-	content := room[:sumSize]
+	content := append(r.tag[:0], make([]byte, sumSize)...)
 	for i := range s.follows {
 		f := &s.follows[i]
 		sent := f.sent
@@ -114,9 +116,9 @@ func (s *subscriber) id() string {
 	}
 	sum := s.scope.sum(s.lastID, content[sumSize:])
 	copy(content, sum[:])
-	var text [192]byte
-	id := strconv.AppendInt(append(append(text[:0], s.server.hub.epoch...), '-'), s.lastID, 10)
-	return string(tagText.AppendEncode(append(id, '.'), content))
+	r.tag = content
+	dst = strconv.AppendInt(append(append(dst, s.server.hub.epoch...), '-'), s.lastID, 10)
+	return tagText.AppendEncode(append(dst, '.'), content)
 }
 
 // Resume is what an event id says of the client that saw it last. The zero value is no id.

@@ -41,6 +41,7 @@ type shard struct {
 	stopped  bool
 
 	batch [][]byte      // kept for its room
+	room  room          // of the batch
 	fresh []*raw        // streams that began in this turn
 	now   time.Duration // on the server's clock, as of a moment ago
 	bytes int64         // written and not yet in the server's counts
@@ -306,7 +307,7 @@ func (sh *shard) tell(st *raw) bool {
 	if st.rest != nil || st.last || st.ended {
 		return false
 	}
-	sh.batch = st.news(sh.batch[:0])
+	sh.batch = st.news(sh.batch[:0], &sh.room)
 	if st.sheds {
 		st.shed(sh.detach)
 	}
@@ -339,7 +340,7 @@ func (sh *shard) write(st *raw, batch [][]byte) {
 		return
 	}
 	if st.rest == nil {
-		rest = slices.Clone(rest) // batch is used again
+		rest = sh.room.kept(rest) // batch is used again
 		st.blocked = sh.now
 		st.stalled.Store(int64(sh.now))
 	}

@@ -147,7 +147,7 @@ func (s *standard) update() error {
 	for i := range s.follows {
 		behind[i] = s.follows[i].turn
 	}
-	s.batch = s.news(s.batch[:0])
+	s.batch = s.news(s.batch[:0], &room{})
 	defer clear(s.batch)
 	s.shed(s.detach)
 	if len(s.batch) > 0 {

@@ -87,10 +87,10 @@ type ownEvent struct {
 // news appends to batch, frame by frame, what the client lacks of what its views
 // show. What only this client is told comes first, or last where it is newer than
 // the states, which are in the order of their versions. The last event carries the
-// id, which says all that the client was told.
-func (s *subscriber) news(batch [][]byte) [][]byte {
-	var room [4]*follow // most streams follow fewer
-	states := room[:0]
+// id, which says all that the client was told. It is in the room until that is used again.
+func (s *subscriber) news(batch [][]byte, r *room) [][]byte {
+	var few [4]*follow // most streams follow fewer
+	states := few[:0]
 	var own []ownEvent
 	for i := range s.follows {
 		f := &s.follows[i]
@@ -135,7 +135,7 @@ func (s *subscriber) news(batch [][]byte) [][]byte {
 		id := !ownLast && i == len(states)-1
 		frame := f.view.frame(f.topic, f.sent, s.format, id)
 		if s.tell(f); id {
-			batch = s.putNamed(batch, frame, s.id())
+			batch = s.putNamed(batch, frame, r)
 		} else {
 			batch = s.put(batch, frame)
 		}
@@ -254,7 +254,7 @@ func (s *subscriber) open(server *Server, stream Stream) (begin [][]byte) {
 		}
 	}
 	said := len(begin)
-	begin = s.news(begin)
+	begin = s.news(begin, &room{})
 	s.shed(func(*follow) {}) // nobody knows of it yet
 	if resumes {
 		result := resultSnapshot
