@@ -3,7 +3,10 @@ package api
 import (
 	"context"
 	"net/http"
+	"reflect"
 	"time"
+
+	"github.com/danielgtaylor/huma/v2"
 )
 
 // Pace is that of callers who write.
@@ -92,4 +95,16 @@ func (h Hold) Answer(ctx context.Context, w http.ResponseWriter, size int, packe
 func NewWithRoom(opts Options) (http.Handler, Room) {
 	a := newAPI(opts)
 	return http.HandlerFunc(a.serve), Room{a.room}
+}
+
+// LearnBody has a checker learn the body of an operation.
+func LearnBody(body *huma.Schema) {
+	registry := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
+	ref := registry.Schema(reflect.TypeFor[limit](), true, "")
+	registry.Map()["Limit"].Properties["more"] = body
+	content := map[string]*huma.MediaType{jsonType: {Schema: ref}}
+	(&checker{}).learn(&huma.OpenAPI{
+		Components: &huma.Components{Schemas: registry},
+		Paths:      map[string]*huma.PathItem{"/": {Put: &huma.Operation{RequestBody: &huma.RequestBody{Content: content}}}},
+	})
 }

@@ -9,6 +9,10 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"marcador/api"
 )
 
 // repeated is a list of n times the same value.
@@ -143,4 +147,28 @@ func TestLimits_memberBody(t *testing.T) {
 		}
 	}
 	f.do(member, http.MethodPost, "/v1/events/ABC/token", `{"zz":1}`).wantProblem(t, 422, "invalid_input", "zz")
+}
+
+// The program does not start with a body that would have to be read whole to be checked.
+func TestLimits_bodiesAreFollowed(t *testing.T) {
+	text := &huma.Schema{Type: huma.TypeString}
+	for name, c := range map[string]struct {
+		body   *huma.Schema
+		refuse bool
+	}{
+		"text":        {text, false},
+		"one of":      {&huma.Schema{OneOf: []*huma.Schema{text}}, true},
+		"a list":      {&huma.Schema{Type: huma.TypeArray, Items: &huma.Schema{Not: text}}, true},
+		"a map":       {&huma.Schema{Type: huma.TypeObject, AdditionalProperties: &huma.Schema{AnyOf: []*huma.Schema{text}}}, true},
+		"no two same": {&huma.Schema{Type: huma.TypeArray, Items: text, UniqueItems: true}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer func() {
+				if refused := recover() != nil; refused != c.refuse {
+					t.Errorf("refused: %t", refused)
+				}
+			}()
+			api.LearnBody(c.body)
+		})
+	}
 }

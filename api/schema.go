@@ -1,7 +1,6 @@
 package api
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -81,8 +80,6 @@ func (r *reading) value(s *huma.Schema) error {
 	}
 	kind := r.json.PeekKind()
 	switch {
-	case len(s.OneOf)+len(s.AnyOf)+len(s.AllOf)+len(s.DependentRequired) > 0 || s.Not != nil || s.UniqueItems:
-		return r.composed(s)
 	case kind == jsontext.KindBeginObject && s.Type == huma.TypeObject:
 		return r.object(s)
 	case kind == jsontext.KindBeginArray && s.Type == huma.TypeArray:
@@ -134,22 +131,6 @@ func (r *reading) number(s *huma.Schema, t jsontext.Token) error {
 		return r.fault("write a whole number plainly, such as 50")
 	}
 	return nil
-}
-
-// composed reads a value whole, for a schema that can't be followed token by token.
-func (r *reading) composed(s *huma.Schema) error {
-	raw, err := r.json.ReadValue()
-	if err != nil {
-		return lenience(err)
-	}
-	if len(raw) > maxComposed {
-		return r.fault(fmt.Sprintf("is longer than %d bytes", maxComposed))
-	}
-	var v any
-	if err := json.Unmarshal(raw, &v); err != nil {
-		return r.fault("can't be read: a number is too large, or it is nested too deep")
-	}
-	return r.check(s, v)
 }
 
 // skip reads a value that nothing is known of.

@@ -24,9 +24,6 @@ const (
 
 	// maxFaults is how many faults of one request are told. Reading stops there.
 	maxFaults = 100
-
-	// maxComposed bounds, in bytes, what is read whole because its schema is made of others.
-	maxComposed = 64 << 10
 )
 
 // checker compares bodies of requests with their schemas, token by token. It makes no values,
@@ -37,7 +34,8 @@ type checker struct {
 	schemas  map[reflect.Type]*huma.Schema
 }
 
-// learn notes the schema of each body that an operation takes.
+// learn notes the schema of each body that an operation takes. It panics where a body can't be
+// compared with it token by token.
 func (c *checker) learn(doc *huma.OpenAPI) {
 	c.registry, c.schemas = doc.Components.Schemas, map[reflect.Type]*huma.Schema{}
 	for _, item := range doc.Paths {
@@ -47,10 +45,34 @@ func (c *checker) learn(doc *huma.OpenAPI) {
 			}
 			for _, media := range op.RequestBody.Content {
 				if media.Schema != nil && media.Schema.Ref != "" {
+					c.follow(media.Schema, map[string]bool{})
 					c.schemas[c.registry.TypeFromRef(media.Schema.Ref)] = media.Schema
 				}
 			}
 		}
+	}
+}
+
+// follow panics where something in the schema would need a whole value to be compared with. Seen
+// are references that were followed.
+func (c *checker) follow(s *huma.Schema, seen map[string]bool) {
+	if s == nil || seen[s.Ref] && s.Ref != "" {
+		return
+	}
+	if s.Ref != "" {
+		seen[s.Ref] = true
+		c.follow(c.registry.SchemaFromRef(s.Ref), seen)
+		return
+	}
+	if len(s.OneOf)+len(s.AnyOf)+len(s.AllOf)+len(s.DependentRequired) > 0 || s.Not != nil || s.UniqueItems {
+		panic(fmt.Sprintf("api: the schema of a body has more to it than can be checked as it is read: %+v", s))
+	}
+	c.follow(s.Items, seen)
+	for _, property := range s.Properties {
+		c.follow(property, seen)
+	}
+	if other, is := s.AdditionalProperties.(*huma.Schema); is {
+		c.follow(other, seen)
 	}
 }
 
