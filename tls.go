@@ -146,7 +146,9 @@ func protocols() *http.Protocols {
 // all its tabs, a proxy few for all its clients, and most of them wait for events.
 func http2Config(writeTimeout time.Duration) *http.HTTP2Config {
 	return &http.HTTP2Config{
-		MaxConcurrentStreams: 250, // past it a client waits or opens another connection
+		// Each takes some 8 KB before it is looked at, so that it may be refused. Past it a client
+		// waits or opens another connection. No fewer are recommended.
+		MaxConcurrentStreams: 100,
 
 		// The buffer that frames are read into stays as large as the largest
 		// so far. Requests are small; 16 KiB is the least that may be asked.
