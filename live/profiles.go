@@ -40,10 +40,17 @@ func textsOf(s store.Shown) int { return len(s.Username) + len(s.Avatar) }
 // of returns the profiles with these numbers, reading those that are not kept.
 // One that is gone is missing.
 func (p *profiles) of(ctx context.Context, st *store.Store, numbers []uint32) (map[uint32]store.Shown, error) {
-	found := make(map[uint32]store.Shown, len(numbers))
+	found, _, _, err := p.asOf(ctx, st, numbers)
+	return found, err
+}
+
+// asOf is of, and says which moment the profiles are of: what changes was, and Store.Seen in
+// those that were read, 0 where all are kept.
+func (p *profiles) asOf(ctx context.Context, st *store.Store, numbers []uint32) (found map[uint32]store.Shown, changes, seen int64, err error) {
+	found = make(map[uint32]store.Shown, len(numbers))
 	var missing []uint32
 	p.mu.Lock()
-	changes := p.changes.Load()
+	changes = p.changes.Load()
 	for _, n := range numbers {
 		if shown, ok := p.cache.Get(n); ok {
 			found[n] = shown
@@ -53,11 +60,11 @@ func (p *profiles) of(ctx context.Context, st *store.Store, numbers []uint32) (m
 	}
 	p.mu.Unlock()
 	if len(missing) == 0 {
-		return found, nil
+		return found, changes, 0, nil
 	}
-	read, err := st.Shown(ctx, missing)
+	read, seen, err := st.Shown(ctx, missing)
 	if err != nil {
-		return nil, err
+		return nil, 0, 0, err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -68,7 +75,7 @@ func (p *profiles) of(ctx context.Context, st *store.Store, numbers []uint32) (m
 			p.keep(shown)
 		}
 	}
-	return found, nil
+	return found, changes, seen, nil
 }
 
 // keep is called with mu held.

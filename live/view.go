@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"marcador/rank"
 	"marcador/store"
@@ -72,8 +73,11 @@ func (r *ranking) slice(q *Query) (key pageKey, err error) {
 // view returns the page that the query asks for. meanwhile is called, with s.mu held,
 // at the moment that the view is of; if more than once, the last time counts.
 func (r *ranking) view(ctx context.Context, q *Query, meanwhile func()) (v view, err error) {
-	const tries = 3 // somebody may be erased while their profile is read
-	for range tries {
+	const tries = 5 // somebody may be erased, or renamed, while their profile is read
+	for try := range tries {
+		if try > 1 {
+			time.Sleep(time.Millisecond) // what was committed is not on the boards yet
+		}
 		var whole bool
 		if v, whole, err = r.tryView(ctx, q, meanwhile); err != nil || whole {
 			break
@@ -82,7 +86,7 @@ func (r *ranking) view(ctx context.Context, q *Query, meanwhile func()) (v view,
 	return v, err
 }
 
-// tryView makes a view, and reports whether all the profiles were there.
+// tryView makes a view, and reports whether all the profiles were there, as of its version.
 func (r *ranking) tryView(ctx context.Context, q *Query, meanwhile func()) (v view, whole bool, err error) {
 	s := r.s
 	v.me = []byte("null")
@@ -108,6 +112,7 @@ func (r *ranking) tryView(ctx context.Context, q *Query, meanwhile func()) (v vi
 		}
 	}
 	own := r.ownLine(q.Caller)
+	seen := s.seen.version
 	meanwhile()
 	s.mu.RUnlock()
 
@@ -118,11 +123,11 @@ func (r *ranking) tryView(ctx context.Context, q *Query, meanwhile func()) (v vi
 	if own != nil {
 		numbers = append(numbers, own.User)
 	}
-	shown, err := s.profiles.of(ctx, s.store, numbers)
+	shown, changes, of, err := s.profiles.asOf(ctx, s.store, numbers)
 	if err != nil {
 		return v, false, err
 	}
-	whole = true
+	whole = changes == names && of <= seen // else a name may be of a later version than the page
 	for _, n := range numbers {
 		_, ok := shown[n]
 		whole = whole && ok

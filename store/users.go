@@ -148,26 +148,26 @@ type Shown struct {
 }
 
 // Shown returns what is shown of the users with these numbers, in no order.
-// Those that are gone are left out.
-func (s *Store) Shown(ctx context.Context, numbers []uint32) (shown []Shown, err error) {
+// Those that are gone are left out. seen is the Seq of Store.Seen that they are of, 0 for none.
+func (s *Store) Shown(ctx context.Context, numbers []uint32) (shown []Shown, seen int64, err error) {
 	list, err := json.Marshal(numbers)
 	if err != nil {
-		return nil, fmt.Errorf("read profiles: %w", err)
+		return nil, 0, fmt.Errorf("read profiles: %w", err)
 	}
 	rows, err := s.read.QueryContext(ctx, `
-		SELECT number, iif(pseudonym = '', username, pseudonym), iif(pseudonym = '', avatar, '') FROM users
-		WHERE number IN (SELECT value FROM json_each(?))`, list)
+		SELECT number, iif(pseudonym = '', username, pseudonym), iif(pseudonym = '', avatar, ''), (SELECT seen FROM state)
+		FROM users WHERE number IN (SELECT value FROM json_each(?))`, list)
 	if err != nil {
-		return nil, fmt.Errorf("read profiles: %w", err)
+		return nil, 0, fmt.Errorf("read profiles: %w", err)
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	shown = slices.Grow(shown, len(numbers))
 	for rows.Next() {
 		var p Shown
-		if err := rows.Scan(&p.Number, &p.Username, &p.Avatar); err != nil {
-			return nil, fmt.Errorf("read profiles: %w", err)
+		if err := rows.Scan(&p.Number, &p.Username, &p.Avatar, &seen); err != nil {
+			return nil, 0, fmt.Errorf("read profiles: %w", err)
 		}
 		shown = append(shown, p)
 	}
-	return shown, rows.Err()
+	return shown, seen, rows.Err()
 }
