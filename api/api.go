@@ -9,7 +9,6 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
-	"sync/atomic"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -50,7 +49,7 @@ type api struct {
 	room        *room
 	calm        *calm
 
-	bodies, memberBodies atomic.Int64 // bytes that are held; see Limits.Bodies
+	bodies, memberBodies *room // see Limits.Bodies
 }
 
 // New returns the whole of HTTP: the API, its documents and the page. Live,
@@ -61,6 +60,9 @@ func newAPI(opts Options) *api {
 	opts.Limits = opts.Limits.withDefaults()
 	a := &api{Options: opts, mux: http.NewServeMux(), crossOrigin: http.NewCrossOriginProtection(), pace: newPace(opts.Limits.WriteRate), calm: newCalm(), cors: newCORS(opts.Origins)}
 	a.room = newRoom(opts.Limits.Answers, 2*runtime.GOMAXPROCS(0), max(min(runtime.GOMAXPROCS(0)/2, 2), 1), a.calm)
+	// A body costs more than its bytes where it has many values, for which half as much may be taken.
+	a.bodies = newRoom(opts.Limits.Bodies*2/3, 0, 0, a.calm)
+	a.memberBodies = newRoom(opts.Limits.Bodies/4, 0, 0, a.calm)
 	check := &checker{}
 	a.huma = humago.New(a.mux, config(opts.Version, check))
 	a.huma.UseMiddleware(negotiate, a.authorize, a.keepPace, a.hurry)

@@ -131,14 +131,30 @@ func (h *hold) made(wished, size int64) {
 	end(cuts)
 }
 
-// grow says that the request holds more than was known. It never waits.
-func (h *hold) grow(by int) {
+// grow says that the request holds more than was known. It never waits. It reports whether there
+// is room for what all hold now, or will be when what was cut off has left.
+func (h *hold) grow(by int) bool {
 	r := h.room
 	r.mu.Lock()
 	var cuts []*hold
 	if !h.left {
 		r.put(h, h.size+int64(by), h.state)
 		cuts = r.bound(h)
+	}
+	fits := r.held-r.cutting <= r.most+r.most/2
+	r.mu.Unlock()
+	end(cuts)
+	return fits
+}
+
+// keep says that the request holds so much, and that nothing of it is waited for any more.
+func (h *hold) keep(size int64) {
+	r := h.room
+	r.mu.Lock()
+	var cuts []*hold
+	if h.state == isUnread && !h.left {
+		r.put(h, size, isBusy)
+		cuts = r.serve()
 	}
 	r.mu.Unlock()
 	end(cuts)

@@ -31,8 +31,8 @@ type Limits struct {
 	Deliver time.Duration
 
 	// Bodies is how many bytes the bodies of all who may write may take at once, with what is made
-	// of them; past it the answer is a 503. Those of all others may take a quarter of it. Default
-	// 64 MiB.
+	// of them. Past it requests wait for half of Receive, callers in turn; then the answer is a 503.
+	// Those of all others may take a quarter of it. Default 64 MiB.
 	Bodies int64
 
 	// Answers is how many bytes answers may take at once, from before they are made until they are
@@ -104,11 +104,8 @@ func (a *api) hurry(ctx huma.Context, next func(huma.Context)) {
 			_ = huma.WriteErr(a.huma, ctx, http.StatusRequestEntityTooLarge, fmt.Sprintf(tooLarge, most)) // huma reports it
 			return
 		}
-		b := &body{ReadCloser: r.Body, w: w, one: r.ProtoMajor == 1, all: &a.bodies, most: a.Limits.Bodies, calm: a.calm, ofValue: costOfValue}
-		if may.scope == "" { // nothing is made of a value that is no text
-			b.all, b.most, b.ofValue = &a.memberBodies, a.Limits.Bodies/4, 0
-		}
-		defer b.letGo()
+		b := a.newBody(w, r.WithContext(limited), ctx.Operation(), may)
+		defer b.hold.leave()
 		r.Body = b
 	}
 	next(huma.WithContext(ctx, limited))
@@ -129,49 +126,72 @@ const (
 	costOfValue = 64
 )
 
-// body is the body of one request. What it costs counts as held until the request is answered,
-// since its values are.
+// body is the body of one request. What it costs is reserved before it is read, and counts as held
+// until the request is answered, since its values are.
 type body struct {
 	io.ReadCloser
 
-	w    http.ResponseWriter
-	one  bool          // over HTTP/1
-	all  *atomic.Int64 // bytes held, of all requests
-	most int64
-	held int64 // of this one
-	calm *calm
+	w     http.ResponseWriter
+	ctx   context.Context
+	one   bool // over HTTP/1
+	hold  *hold
+	isCut *atomic.Bool
+	most  int64         // bytes that it may have
+	wait  time.Duration // how long it may wait for room
 
-	ofValue int64 // what one costs
+	begun   bool
+	read    int64
+	ofValue int // what one costs
 	values  int
+}
+
+func (a *api) newBody(w http.ResponseWriter, r *http.Request, op *huma.Operation, may access) *body {
+	b := &body{
+		ReadCloser: r.Body, w: w, ctx: r.Context(), one: r.ProtoMajor == 1, isCut: &atomic.Bool{},
+		most: r.ContentLength, wait: a.Limits.Receive / 2, ofValue: costOfValue,
+	}
+	if b.most < 0 {
+		b.most = op.MaxBodyBytes
+	}
+	of := a.bodies
+	if may.scope == "" { // nothing is made of a value that is no text
+		of, b.ofValue = a.memberBodies, 0
+	}
+	rc := http.NewResponseController(w)
+	b.hold = of.enter(requestOf(r.Context()).hold.name, 0, func() {
+		b.isCut.Store(true)
+		_ = rc.SetReadDeadline(time.Unix(1, 0)) // as it could be set before
+	}, func() {})
+	return b
 }
 
 // Read returns a *problem where the body can't be read to its end.
 func (b *body) Read(p []byte) (int, error) {
+	if !b.begun {
+		b.begun = true
+		if !b.begin() {
+			return 0, b.busy()
+		}
+	}
 	n, err := b.ReadCloser.Read(p)
-	cost := int64(n * costOfByte)
+	b.read += int64(n)
+	b.hold.read(n * costOfByte)
+	more := 0
 	for _, c := range p[:n] {
 		if (c == ',' || c == '{' || c == '[') && b.values < maxValues { // past it none is made
 			b.values++
-			cost += b.ofValue
+			more += b.ofValue
 		}
 	}
-	b.held += cost
-	all := b.all.Add(cost)
-	if all > b.most/4 {
-		b.calm.disturb()
-	}
-	if all > b.most {
-		b.w.Header().Set("Retry-After", "1")
-		if b.one {
-			b.w.Header().Set("Connection", "close") // else the answer would wait for the rest
-		}
-		return n, problemOf(http.StatusServiceUnavailable, "busy", "more is being sent than the service can take at once; try again")
+	if more > 0 && !b.hold.grow(more) || b.isCut.Load() {
+		return n, b.busy()
 	}
 	timeout, is := errors.AsType[net.Error](err)
 	switch {
 	case err == nil:
 		return n, nil
 	case errors.Is(err, io.EOF):
+		b.hold.keep(b.read*costOfByte + int64(b.values*b.ofValue))
 		// It is here: what still reads is net/http, to see whether the client goes.
 		_ = http.NewResponseController(b.w).SetReadDeadline(time.Time{}) // as it could be set
 		return n, io.EOF
@@ -181,7 +201,25 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, problemOf(http.StatusBadRequest, "body_broken", "the body does not end as it should; send all of it")
 }
 
+// begin waits until there is room for the body, or for so long as it may.
+func (b *body) begin() bool {
+	ctx, cancel := context.WithTimeout(b.ctx, b.wait)
+	defer cancel()
+	cost := int(b.most * costOfByte)
+	arrives, err := b.hold.begin(ctx, unturned, cost, 0)
+	if err == nil {
+		arrives(cost)
+	}
+	return err == nil
+}
+
+func (b *body) busy() error {
+	b.w.Header().Set("Retry-After", "1")
+	if b.one {
+		b.w.Header().Set("Connection", "close") // else the answer would wait for the rest
+	}
+	return problemOf(http.StatusServiceUnavailable, "busy", "more is being sent than the service can take at once; try again")
+}
+
 // Close does nothing: net/http closes the body, for which it waits for the rest.
 func (b *body) Close() error { return nil }
-
-func (b *body) letGo() { b.all.Add(-b.held) }

@@ -331,7 +331,7 @@ func TestLimits_answer(t *testing.T) {
 // Bodies are held up to a bound, of all requests together; what is over it is
 // refused, and is room again when the others are done.
 func TestLimits_bodies(t *testing.T) {
-	f := newFixture(t, func(o *api.Options) { o.Limits.Bodies = 400 << 10 }) // a body takes three times its length, and more for its values
+	f := newFixture(t, func(o *api.Options) { o.Limits.Bodies = 500 << 10 }) // a body takes three times its length, and more for its values
 	f.put("u1")
 	batch := func(n int) string {
 		return `{"updates":[` + strings.TrimSuffix(strings.Repeat(`{"userId":"u1","xp":1,"reason":"`+strings.Repeat("x", 400)+`"},`, n), ",") + `]}`
@@ -398,6 +398,37 @@ func TestLimits_bodies(t *testing.T) {
 		if a := f.do(f.admin, http.MethodPost, "/v1/xp", large); a.status != 200 {
 			t.Fatalf("afterwards %d %s", a.status, a.body)
 		}
+	}
+}
+
+// Batches for which there is no room at once wait for it: none is refused.
+func TestLimits_bodiesWait(t *testing.T) {
+	f := newFixture(t, func(o *api.Options) { o.Limits.Bodies = 500 << 10 })
+	f.put("u1")
+	batch := `{"updates":` + repeated(`{"userId":"u1","xp":1,"reason":"`+strings.Repeat("x", 400)+`"}`, 150) + `}`
+	var sending sync.WaitGroup
+	for range 20 {
+		sending.Go(func() {
+			if a := f.do(f.admin, http.MethodPost, "/v1/xp", batch); a.status != http.StatusOK {
+				t.Errorf("a batch = %d %s", a.status, a.body)
+			}
+		})
+	}
+	sending.Wait()
+}
+
+// Bodies that a member leaves half sent keep no other member from a fresh token.
+func TestLimits_bodiesOfAMember(t *testing.T) {
+	f := newFixture(t, func(o *api.Options) { o.Limits.Bodies = 1600 << 10 })
+	const size = 10 << 10
+	for range 40 { // each takes 30 KB of 400
+		head := "POST /v1/events/x/token HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + f.token("u1", "")
+		if _, err := fmt.Fprintf(f.dial(), "%s\r\nContent-Length: %d\r\n\r\n%s", head, size, strings.Repeat(" ", size-1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 5 {
+		f.do(f.token("u2", ""), http.MethodPost, "/v1/events/x/token", `{"token":"`+f.token("u2", "")+`"}`).wantProblem(t, 404, "unknown_stream", "socketId")
 	}
 }
 

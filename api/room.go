@@ -46,7 +46,8 @@ const (
 // take turns. Room is made by cutting off the answer that was not read for longest, of the account
 // that holds the most; or else one that is read too slowly, of an account that holds more than its
 // share. So an account that does not read takes from itself, and others are answered meanwhile.
-// Safe for concurrent use.
+// Bodies have rooms of their own, where a body is unread until all of it is there. Safe for
+// concurrent use.
 type room struct {
 	most int64 // bytes
 	calm *calm
