@@ -15,12 +15,12 @@ const (
 	// bytes; it doubles it for its own needs. By itself it would grow to megabytes.
 	sendBuffer = 20 << 10
 
-	// segment is the most that one TCP segment carries, in bytes. On the loopback interface
-	// they would be larger than sendBuffer. The receiver, who thinks that more of the segment
-	// is to come, then waits 40 ms before it acknowledges anything, and we wait for that each
-	// time that the buffer is full. A page of a hundred rows fits into one, which costs a
-	// third less than three. Elsewhere segments are smaller than this anyway.
-	segment = 24 << 10
+	// segment is the most that one TCP segment carries, in bytes. On the loopback interface it
+	// would be more than the kernel may hold. The receiver, who thinks that more of the segment
+	// is to come, then waits 40 ms before it acknowledges a part, and we wait for that each
+	// time that the buffer is full. Smaller ones cost more: up to here an event is one
+	// segment. Elsewhere segments are much smaller anyway.
+	segment = 30 << 10
 
 	// deadAfter is how long the kernel waits for a client to acknowledge what it was
 	// sent: a phone that has lost its network says nothing.
