@@ -12,6 +12,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -176,6 +177,38 @@ func TestServer_cutOff(t *testing.T) {
 			}
 		}
 	})
+}
+
+// What a client has not taken yet stays as it is while others are written to.
+func TestServer_slowReader(t *testing.T) {
+	for _, format := range []string{"", "gzip"} {
+		onBoth(t, sse.Options{WriteTimeout: patient}, func(t *testing.T, s *site) {
+			slow := s.connect(format).begins()
+			if err := slow.conn.SetReadBuffer(16 << 10); err != nil {
+				t.Fatal(err)
+			}
+			var others []*client
+			for range 2 * runtime.GOMAXPROCS(0) { // also where the slow one is
+				others = append(others, s.connect(format).begins())
+			}
+			noise := make([]byte, 60<<10)
+			_, _ = rand.Read(noise) // it never fails
+			s.hub.Publish(sse.Publication{Topic: s.topic, State: sse.NewState(2, literal(fmt.Appendf(nil, "%q", hex.EncodeToString(noise))))})
+			for _, c := range others {
+				if e := c.read(); e.id != "e-2" {
+					t.Fatalf("id = %s", e.id)
+				}
+			}
+			s.publish(3)
+			for _, c := range others {
+				c.want(`news {"v":3} e-3`)
+			}
+			if e := slow.read(); e.id != "e-2" || len(e.data) < 2*len(noise) {
+				t.Errorf("id = %s, with %d bytes", e.id, len(e.data))
+			}
+			slow.want(`news {"v":3} e-3`)
+		})
+	}
 }
 
 // What a client sends on a stream, another request for one, is not read; the stream is, to
