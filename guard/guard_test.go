@@ -38,7 +38,7 @@ func newSite(tb testing.TB, opts guard.Options, secured bool) *site {
 	tb.Helper()
 	s := &site{TB: tb, guard: guard.New(opts), hold: make(chan struct{}), began: make(chan string, 10_000)}
 	server := httptest.NewUnstartedServer(s.guard.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.began <- r.URL.Path
+		// It has begun when the guard knows all that the client has done.
 		switch r.URL.Path {
 		case "/stream":
 			guard.Keep(r.Context())
@@ -46,13 +46,25 @@ func newSite(tb testing.TB, opts guard.Options, secured bool) *site {
 		case "/slow":
 			w.WriteHeader(http.StatusOK)
 			_ = http.NewResponseController(w).Flush()
+			s.began <- r.URL.Path
 			<-s.hold
 			_, _ = io.WriteString(w, "held")
 		case "/stored":
-			if _, err := io.Copy(io.Discard, r.Body); err != nil {
+			const sent = 5
+			_, err := io.CopyN(io.Discard, r.Body, sent)
+			if r.ContentLength == sent {
+				_, err = io.Copy(io.Discard, r.Body) // to its end
+			}
+			s.began <- r.URL.Path
+			if err == nil {
+				_, err = io.Copy(io.Discard, r.Body)
+			}
+			if err != nil {
 				return
 			}
 			<-s.hold
+		default:
+			s.began <- r.URL.Path
 		}
 		_, _ = io.WriteString(w, "done")
 	})))
