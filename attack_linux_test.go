@@ -344,7 +344,7 @@ func yesterday(t *testing.T, db string, large int) {
 func TestAttack_archives(t *testing.T) {
 	large, conns, pages := 2000, 8, 40
 	if *full {
-		large, conns, pages = 20_000, 64, 2000
+		large, conns, pages = 20_000, 64, 500
 	}
 	db := filepath.Join(t.TempDir(), "m.db")
 	yesterday(t, db, large)
