@@ -7,14 +7,20 @@ import (
 	"time"
 )
 
-// calm gives memory back to the system once a storm is over: garbage is not collected while
-// nothing is asked for, and would stay for minutes. Safe for concurrent use.
+// tight is the GC percentage while much is held: garbage may be half of what is in use. By default
+// it may be as much again.
+const tight = 50
+
+// calm collects garbage sooner during a storm, and gives memory back to the system once the storm
+// is over: garbage is not collected while nothing is asked for, and would stay for minutes. Safe
+// for concurrent use.
 type calm struct {
 	after time.Duration
 
-	mu    sync.Mutex
-	last  time.Time   // guarded by mu: when it was disturbed
-	timer *time.Timer // guarded by mu; nil for none
+	mu      sync.Mutex
+	last    time.Time   // guarded by mu: when it was disturbed
+	timer   *time.Timer // guarded by mu; nil for none
+	percent int         // guarded by mu: the GC percentage to go back to, while there is a timer
 }
 
 func newCalm() *calm { return &calm{after: 10 * time.Second} }
@@ -24,8 +30,11 @@ func (c *calm) disturb() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.last = time.Now()
-	if c.timer == nil {
+	if c.timer == nil { // the storm begins
 		c.timer = time.AfterFunc(c.after, c.look)
+		if c.percent = debug.SetGCPercent(tight); 0 <= c.percent && c.percent < tight {
+			debug.SetGCPercent(c.percent) // whoever started the process wants it tighter
+		}
 	}
 }
 
@@ -37,6 +46,7 @@ func (c *calm) look() {
 		return
 	}
 	c.timer = nil
+	debug.SetGCPercent(c.percent)
 	c.mu.Unlock()
 	runtime.GC() // pools let go of what they have in two collections
 	debug.FreeOSMemory()

@@ -52,6 +52,7 @@ func (f *fixture) follow(token, query string, headers ...string) *follower {
 	for i := 0; i < len(headers); i += 2 {
 		req.Header.Set(headers[i], headers[i+1])
 	}
+	req.Close = true // its connection ends with it, and is not for the next POST, which Go would not send twice
 	res, err := http.DefaultTransport.RoundTrip(req)
 	if err != nil {
 		f.t.Fatal(err)

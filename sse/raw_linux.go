@@ -161,10 +161,12 @@ func rawHead(h http.Header, chunked bool) []byte {
 }
 
 // ends has the stream end when its client has taken all it is sent. It is counted before the
-// client can see that.
+// client can see that. What is sent from here on leaves with the end of the connection: a client
+// that saw the last chunk sooner might send its next request on the connection, for nobody.
 func (s *raw) ends(why reason) {
 	s.last, s.why = true, why
 	s.server.counts.disconnects[why].Add(1)
+	_ = unix.SetsockoptInt(int(s.fd), unix.IPPROTO_TCP, unix.TCP_CORK, 1) // else the two may be apart
 }
 
 // leave gives back what the stream holds but for the socket.
