@@ -18,6 +18,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"marcador/auth"
+	"marcador/test/testkit/certs"
 )
 
 // holdStream asks for a stream over the client and holds it until the test ends. It returns the
@@ -207,8 +208,8 @@ func TestPeers_eventSourceReplaced(t *testing.T) {
 // Behind nginx as it comes, which names its own upstream as the host, the cookie of a page by
 // HTTPS is Secure, the page writes with it, and nobody else's page does.
 func TestPeers_cookieBehindTLS(t *testing.T) {
-	a := newAuthority(t)
-	certFile, keyFile := a.pair(t.TempDir(), "school")
+	a := certs.New(t)
+	certFile, keyFile := a.Pair(t.TempDir(), "school")
 	const forwards = `proxy_set_header Host $http_host; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; proxy_set_header X-Forwarded-Proto $scheme;`
 	for name, c := range map[string]struct {
 		tls bool
@@ -228,7 +229,7 @@ func TestPeers_cookieBehindTLS(t *testing.T) {
 				listen, url = fmt.Sprintf(" ssl; ssl_certificate %s; ssl_certificate_key %s", certFile, keyFile), "https://"
 			}
 			server := fmt.Sprintf("listen %s%s; location / { proxy_pass %s; %s }", addr, listen, p.url, c.set)
-			way := behindNginx(p, url+addr, &http.Client{Transport: a.transport(http1)}, server)
+			way := behindNginx(p, url+addr, &http.Client{Transport: a.Transport(http1)}, server)
 			token := tokenFor(t, "u1", "", time.Hour)
 			res := way.ask(t, http.MethodPost, "/v1/session", "Authorization", "Bearer "+token, "Origin", way.url)
 			var pairs []string

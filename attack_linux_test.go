@@ -310,7 +310,8 @@ func TestAttack_stepping(t *testing.T) {
 func yesterday(t *testing.T, db string, large int) {
 	t.Helper()
 	s, err := live.Open(t.Context(), db, live.Options{
-		Now: func() time.Time { return time.Now().AddDate(0, 0, -1) }, Log: slog.New(slog.DiscardHandler),
+		Schema: schema,
+		Now:    func() time.Time { return time.Now().AddDate(0, 0, -1) }, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)

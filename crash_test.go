@@ -248,7 +248,7 @@ func TestProcess_killed(t *testing.T) {
 		loading.Wait()
 		stop()
 		for chance.IntN(8) == 0 { // while it starts, too
-			cmd := command(binary, db)
+			cmd := serviceOf(binary, db)
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}

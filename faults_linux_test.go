@@ -291,7 +291,7 @@ func TestFaults_start(t *testing.T) {
 			if err := os.Link(binary, program); err != nil {
 				write(t, program, readFile(t, binary))
 			}
-			cmd := command(program, db)
+			cmd := serviceOf(program, db)
 			if os.Geteuid() == 0 { // to whom modes mean nothing
 				cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 			}

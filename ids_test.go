@@ -14,7 +14,7 @@ import (
 // verify names users and groups of an older database whose id is the sign for all.
 func TestVerify_any(t *testing.T) {
 	db := filepath.Join(t.TempDir(), "m.db")
-	s, err := store.Open(t.Context(), db, store.Options{})
+	s, err := store.Open(t.Context(), db, store.Options{Schema: schema})
 	if err == nil {
 		_, err = s.PutProfiles(t.Context(), []store.Profile{{ID: "*", Username: "Ana", Groups: map[string][]string{"school": {"*"}}}})
 	}
@@ -35,7 +35,7 @@ func TestVerify_any(t *testing.T) {
 // difference for it.
 func TestVerify_twins(t *testing.T) {
 	db := filepath.Join(t.TempDir(), "m.db")
-	s, err := store.Open(t.Context(), db, store.Options{})
+	s, err := store.Open(t.Context(), db, store.Options{Schema: schema})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +58,7 @@ func TestClient_olderBoard(t *testing.T) {
 	const decomposed, composed = "Jose\u0301", "Jos\u00e9"
 	for _, kept := range []string{decomposed, composed} {
 		db := filepath.Join(t.TempDir(), "m.db")
-		s, err := store.Open(t.Context(), db, store.Options{})
+		s, err := store.Open(t.Context(), db, store.Options{Schema: schema})
 		if err != nil {
 			t.Fatal(err)
 		}

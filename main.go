@@ -1,128 +1,21 @@
-// Marcador is a leaderboard that pushes itself: one process keeps users' points
-// in SQLite, ranks them in memory, and pushes the boards to whoever looks.
+// Marcador is a leaderboard that pushes itself. One process keeps users' points in SQLite, ranks
+// them in memory, and pushes the boards to every browser that follows them.
 package main
 
 import (
-	"context"
-	"errors"
-	"fmt"
-	"io"
-	"log/slog"
-	"os"
-	"os/signal"
-	"slices"
-	"strings"
-	"syscall"
-	_ "time/tzdata" // zones, where the machine has none
+	_ "embed"
 
-	"github.com/alecthomas/kong"
+	"marcador/command"
 )
 
-// version is the program's; released builds set it with -ldflags.
+// schema makes the tables of a new database.
+//
+//go:embed schema.sql
+var schema string
+
+// version is set by released builds, with -ldflags "-X main.version=…".
 var version = "0.1.0-dev"
 
-// cli is the command line. Every flag may be given in the environment instead,
-// as MARCADOR_ and its name in capitals.
-type cli struct {
-	Serve   serveCommand   `cmd:"" help:"Run the service."`
-	Backup  backupCommand  `cmd:"" help:"Copy a database, which may be in use, into a new file, and check the copy."`
-	Restore restoreCommand `cmd:"" help:"Put a checked copy in the place of a database that is not in use."`
-	Redate  redateCommand  `cmd:"" help:"Mend a database that was written while the clock was ahead: changes dated after now get the present time. 'serve' refuses such a database."`
-	Export  exportCommand  `cmd:"" help:"Write users and the ledger of points, as JSON Lines or CSV. The database may be in use."`
-	Import  importCommand  `cmd:"" help:"Bring users and points from such a file into a database that is not in use. The same file again counts nothing twice."`
-	Verify  verifyCommand  `cmd:"" help:"Compare a database's totals, and the boards of the service that runs on it, with its ledger."`
-	Watch   watchCommand   `cmd:"" help:"Follow a board in the terminal; where that is none, write each update as a line of JSON."`
-	Demo    demoCommand    `cmd:"" help:"Run it with simulated students in a throw-away database. Open the page it names, pick a student, complete an exercise."`
-	Token   tokenCommand   `cmd:"" help:"Sign a JWT for development and tests."`
-
-	Version kong.VersionFlag `env:"-" help:"Show the version."`
-}
-
-const description = `A leaderboard that pushes itself.
-
-Give points with POST /v1/users/{id}/xp, follow the board with GET /v1/events or on the page at /. The API is described at /docs of a running service.`
-
 func main() {
-	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
-	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
-		signals = append(signals, syscall.SIGHUP)
-	}
-	for _, variable := range os.Environ() { // empty is unset, as compose files have it
-		if name, value, _ := strings.Cut(variable, "="); value == "" && strings.HasPrefix(name, "MARCADOR_") {
-			_ = os.Unsetenv(name) // it is there
-		}
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), signals...)
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
-		fmt.Fprintf(os.Stderr, "marcador: %v\n", err)
-		os.Exit(1)
-	}
-}
-
-// run is the program, until it is done or ctx is.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	var c cli
-	exited := false // --help and --version have said all there is to say
-	parser, err := kong.New(&c,
-		kong.Name("marcador"),
-		kong.Description(description),
-		kong.DefaultEnvars("MARCADOR"),
-		kong.Vars{"version": version},
-		kong.Writers(stdout, stderr),
-		kong.Exit(func(int) { exited = true }),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-		kong.BindTo(ctx, (*context.Context)(nil)),
-	)
-	if err != nil {
-		return fmt.Errorf("command line: %w", err)
-	}
-	command, err := parser.Parse(args)
-	if exited {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("%w; see marcador --help", err)
-	}
-	out := output{stdout, stderr, secretInSight(command)}
-	if out.secretInSight && command.Command() != "serve" { // which has a log
-		fmt.Fprintf(stderr, "marcador: warning: %s\n", inSight)
-	}
-	return command.Run(out)
-}
-
-// output is where a command writes.
-type output struct {
-	stdout, stderr io.Writer
-
-	secretInSight bool // the command line has a secret
-}
-
-// inSight says what is wrong with a secret on the command line, and how else to give it.
-const inSight = "every user of this machine can read --jwt-secret in its list of processes; set the environment variable MARCADOR_JWT_SECRET instead"
-
-// secretInSight reports whether the command line has a secret, rather than the environment.
-func secretInSight(command *kong.Context) bool {
-	return slices.ContainsFunc(command.Path, func(given *kong.Path) bool {
-		return given.Flag != nil && !given.Resolved && given.Flag.Name == "jwt-secret"
-	})
-}
-
-// logFlags say what is logged, and how.
-type logFlags struct {
-	LogFormat string `default:"text" enum:"text,json" help:"How log lines look: ${enum}."`
-	LogLevel  string `default:"info" enum:"debug,info,warn,error" help:"The least that is logged: ${enum}."`
-}
-
-func (f logFlags) logger(w io.Writer) (*slog.Logger, error) {
-	var opts slog.HandlerOptions
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(f.LogLevel)); err != nil {
-		return nil, errors.New("--log-level must be debug, info, warn or error")
-	}
-	opts.Level = level
-	if f.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(w, &opts)), nil
-	}
-	return slog.New(slog.NewTextHandler(w, &opts)), nil
+	command.Main(command.Program{Schema: schema, Version: version})
 }

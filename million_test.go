@@ -28,7 +28,7 @@ const million = 1_000_000
 // and all of them today where active is 10.
 func crowd(b *testing.B, path string, n, active int, now time.Time) {
 	b.Helper()
-	s, err := store.Open(b.Context(), path, store.Options{})
+	s, err := store.Open(b.Context(), path, store.Options{Schema: schema})
 	if err == nil {
 		err = s.Close()
 	}
@@ -138,8 +138,9 @@ func BenchmarkService_closeDay(b *testing.B) {
 		now.Store(morning.UnixNano())
 		closed := make(chan struct{}, 1)
 		s, err := live.Open(b.Context(), path, live.Options{
-			Now: func() time.Time { return time.Unix(0, now.Load()) },
-			Log: slog.New(slog.NewTextHandler(closer{closed}, nil)),
+			Schema: schema,
+			Now:    func() time.Time { return time.Unix(0, now.Load()) },
+			Log:    slog.New(slog.NewTextHandler(closer{closed}, nil)),
 		})
 		if err != nil {
 			b.Fatal(err)

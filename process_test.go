@@ -46,12 +46,12 @@ func build(tb testing.TB) string {
 	return path
 }
 
-// command is the service on a database, to be started.
-func command(binary, db string, flags ...string) *exec.Cmd {
+// serviceOf is the service on a database, to be started.
+func serviceOf(binary, db string, flags ...string) *exec.Cmd {
 	return commandOf([]string{binary}, db, flags...)
 }
 
-// commandOf is command through other programs, the last of which is the service's.
+// commandOf is serviceOf through other programs, the last of which is the service's.
 func commandOf(argv []string, db string, flags ...string) *exec.Cmd {
 	args := append(slices.Clone(argv[1:]), "serve", "--addr", "127.0.0.1:0", "--db", db, "--throttle", "0")
 	cmd := exec.CommandContext(context.Background(), argv[0], append(args, flags...)...)
@@ -62,7 +62,7 @@ func commandOf(argv []string, db string, flags ...string) *exec.Cmd {
 // spawn starts a real process of the service and waits until it listens.
 func spawn(tb testing.TB, binary, db string, flags ...string) (*program, *exec.Cmd) {
 	tb.Helper()
-	cmd := command(binary, db, flags...)
+	cmd := serviceOf(binary, db, flags...)
 	return await(tb, cmd), cmd
 }
 

@@ -10,7 +10,7 @@ import (
 
 // A service does not start on a database that lies ahead of the clock, says why in one line,
 // and starts when it was redated.
-func TestRedate_command(t *testing.T) {
+func TestRedate_serviceOf(t *testing.T) {
 	db := filepath.Join(t.TempDir(), "m.db")
 	p := serveOn(t, "127.0.0.1:0", db)
 	p.enrol(1)

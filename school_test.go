@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -12,8 +13,9 @@ import (
 
 	"marcador/api"
 	"marcador/auth"
-	"marcador/demo"
+	"marcador/command/demo"
 	"marcador/live"
+	"marcador/sse"
 )
 
 // noon is when it is at a quiet school, so that its board is the same each time.
@@ -32,6 +34,7 @@ func quietSchool(tb testing.TB, students int, bar bool) *program {
 	}
 	clock, late := demo.NewClock(), time.Since(noon)
 	service, err := live.Open(tb.Context(), filepath.Join(tb.TempDir(), "school.db"), live.Options{
+		Schema:   schema,
 		Throttle: -1, Log: silent, Now: func() time.Time { return clock.Now().Add(-late) },
 	})
 	if err != nil {
@@ -45,21 +48,18 @@ func quietSchool(tb testing.TB, students int, bar bool) *program {
 	if bar {
 		options.Demo = school.Handler()
 	}
-	flags := boardFlags{MaxStreams: 100, MaxStreamsPerUser: 20, Heartbeat: 15 * time.Second, WriteTimeout: 5 * time.Second}
-	options.Streams = flags.streams(service.Hub(), silent)
-	listener, err := listen(tb.Context(), "--addr", "127.0.0.1:0")
+	options.Streams = sse.NewServer(service.Hub(), sse.Options{MaxStreams: 100, MaxStreamsPerUser: 20})
+	listener, err := sse.Listen(tb.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		tb.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
+	server := &http.Server{Handler: api.New(options), ConnContext: sse.ConnContext, ReadHeaderTimeout: patient}
 	ended := make(chan error, 1)
-	go func() {
-		ended <- serve(ctx, listener, flags.server(api.New(options), options.Streams, silent), options.Streams, nil, service, silent)
-	}()
-	p := &program{tb: tb, url: urlOf(listener), stop: sync.OnceFunc(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			tb.Errorf("the school: %v", err)
+	go func() { ended <- server.Serve(listener) }()
+	p := &program{tb: tb, url: "http://" + listener.Addr().String(), stop: sync.OnceFunc(func() {
+		err := errors.Join(options.Streams.Drain(context.Background()), server.Shutdown(context.Background()), service.Close())
+		if served := <-ended; err != nil || !errors.Is(served, http.ErrServerClosed) {
+			tb.Errorf("the school: %v, %v", err, served)
 		}
 	})}
 	tb.Cleanup(p.stop)

@@ -3,17 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
 	"io"
-	"log/slog"
-	"math/big"
 	"net"
 	"net/http"
 	"os"
@@ -23,89 +14,9 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"marcador/test/testkit/certs"
 )
-
-// authority issues certificates for 127.0.0.1.
-type authority struct {
-	tb   testing.TB
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-	pool *x509.CertPool // of itself
-}
-
-func newAuthority(tb testing.TB) *authority {
-	tb.Helper()
-	a := &authority{tb: tb, pool: x509.NewCertPool()}
-	template := &x509.Certificate{Subject: pkix.Name{CommonName: "authority"}, IsCA: true, BasicConstraintsValid: true}
-	cert, _ := a.sign(template)
-	block, _ := pem.Decode(cert)
-	parsed, err := x509.ParseCertificate(block.Bytes)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	a.cert = parsed
-	a.pool.AddCert(parsed)
-	return a
-}
-
-// issue returns the PEM of a certificate with that common name, and of its key.
-func (a *authority) issue(name string) (cert, key []byte) {
-	a.tb.Helper()
-	return a.sign(&x509.Certificate{
-		Subject: pkix.Name{CommonName: name}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	})
-}
-
-// sign signs with the authority's key; the first that it signs is its own.
-func (a *authority) sign(template *x509.Certificate) (cert, key []byte) {
-	a.tb.Helper()
-	own, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		a.tb.Fatal(err)
-	}
-	template.SerialNumber = big.NewInt(time.Now().UnixNano())
-	template.NotBefore, template.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
-	parent := a.cert
-	if parent == nil {
-		parent, a.key = template, own
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, &own.PublicKey, a.key)
-	if err != nil {
-		a.tb.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(own)
-	if err != nil {
-		a.tb.Fatal(err)
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
-		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})
-}
-
-// transport speaks nothing but these protocols.
-func (a *authority) transport(set func(*http.Protocols)) *http.Transport {
-	t := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: a.pool}, Protocols: new(http.Protocols)}
-	set(t.Protocols)
-	a.tb.Cleanup(t.CloseIdleConnections)
-	return t
-}
-
-func write(tb testing.TB, path string, content []byte) {
-	tb.Helper()
-	if err := os.WriteFile(path, content, 0o600); err != nil {
-		tb.Fatal(err)
-	}
-}
-
-// pair writes a new certificate and its key into the folder.
-func (a *authority) pair(folder, name string) (certFile, keyFile string) {
-	a.tb.Helper()
-	certFile, keyFile = filepath.Join(folder, "tls.crt"), filepath.Join(folder, "tls.key")
-	cert, key := a.issue(name)
-	write(a.tb, certFile, cert)
-	write(a.tb, keyFile, key)
-	return certFile, keyFile
-}
 
 func http1(p *http.Protocols) { p.SetHTTP1(true) }
 func http2(p *http.Protocols) { p.SetHTTP2(true) }
@@ -113,8 +24,8 @@ func h2c(p *http.Protocols)   { p.SetUnencryptedHTTP2(true) }
 
 // Requests and streams go over each protocol.
 func TestServe_protocols(t *testing.T) {
-	a := newAuthority(t)
-	certFile, keyFile := a.pair(t.TempDir(), "marcador")
+	a := certs.New(t)
+	certFile, keyFile := a.Pair(t.TempDir(), "marcador")
 	secure := []string{"--tls-cert", certFile, "--tls-key", keyFile}
 	for name, c := range map[string]struct {
 		flags  []string
@@ -129,7 +40,7 @@ func TestServe_protocols(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := serveOn(t, "127.0.0.1:0", filepath.Join(t.TempDir(), "m.db"), c.flags...)
-			transport := a.transport(c.set)
+			transport := a.Transport(c.set)
 			p.client = &http.Client{Transport: transport}
 			if !strings.HasPrefix(p.url, c.scheme) {
 				t.Errorf("url = %s, want %s", p.url, c.scheme)
@@ -164,10 +75,10 @@ func TestServe_protocols(t *testing.T) {
 // Browsers open six connections to a site, but one of HTTP/2 carries any number
 // of streams, and requests beside them.
 func TestServe_oneConnection(t *testing.T) {
-	a := newAuthority(t)
-	certFile, keyFile := a.pair(t.TempDir(), "marcador")
+	a := certs.New(t)
+	certFile, keyFile := a.Pair(t.TempDir(), "marcador")
 	p := serveOn(t, "127.0.0.1:0", filepath.Join(t.TempDir(), "m.db"), "--tls-cert", certFile, "--tls-key", keyFile)
-	transport := a.transport(http2)
+	transport := a.Transport(http2)
 	var dialled atomic.Int32
 	transport.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
 		dialled.Add(1)
@@ -205,120 +116,13 @@ func TestServe_oneConnection(t *testing.T) {
 	}
 }
 
-// dial returns the common name that the listener shows.
-func (a *authority) dial(l net.Listener) string {
-	a.tb.Helper()
-	conn, err := tls.Dial("tcp", l.Addr().String(), &tls.Config{RootCAs: a.pool})
-	if err != nil {
-		a.tb.Fatal(err)
-	}
-	defer func() { _ = conn.Close() }() // the other side may have
-	return conn.ConnectionState().PeerCertificates[0].Subject.CommonName
-}
-
-func TestCertificate_renewal(t *testing.T) {
-	a := newAuthority(t)
-	folder := t.TempDir()
-	certFile, keyFile := a.pair(folder, "first")
-	var now atomic.Int64
-	var said log
-	c, err := newCertificate(certFile, keyFile, func() time.Time { return time.Unix(now.Load(), 0) }, slog.New(slog.NewTextHandler(&said, nil)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	plain, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l := secured(plain, c)
-	server := &http.Server{Handler: http.NotFoundHandler(), ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0)}
-	served := make(chan struct{})
-	go func() { defer close(served); _ = server.Serve(l) }()
-	t.Cleanup(func() {
-		if err := server.Close(); err != nil {
-			t.Error(err)
-		}
-		<-served
-	})
-	shows := func(when, want string, warnings int) {
-		t.Helper()
-		if got := a.dial(l); got != want {
-			t.Errorf("%s: shows %q, want %q", when, got, want)
-		}
-		if got := strings.Count(said.String(), "level=WARN"); got != warnings {
-			t.Errorf("%s: %d warnings, want %d:\n%s", when, got, warnings, &said)
-		}
-	}
-	later := func() { now.Add(1) }
-
-	shows("at the start", "first", 0)
-	a.pair(folder, "second")
-	shows("within the second", "first", 0)
-	later()
-	shows("renewed", "second", 0)
-
-	cert, key := a.issue("third")
-	write(t, certFile, cert)
-	later()
-	shows("with the key still to come", "second", 1)
-	later()
-	shows("and still", "second", 1)
-	if !strings.Contains(said.String(), "private key does not match") || !strings.Contains(said.String(), certFile) {
-		t.Errorf("log = %s", &said)
-	}
-	write(t, keyFile, key)
-	later()
-	shows("with its key", "third", 1)
-
-	write(t, certFile, []byte("nonsense"))
-	later()
-	shows("not PEM", "third", 2)
-	if err := os.Remove(certFile); err != nil {
-		t.Fatal(err)
-	}
-	later()
-	shows("missing", "third", 3)
-	later()
-	shows("still missing", "third", 3)
-
-	// Mounted secrets are folders that a link is turned to.
-	fourth, fifth, link := t.TempDir(), t.TempDir(), filepath.Join(folder, "data")
-	a.pair(fourth, "fourth")
-	a.pair(fifth, "fifth")
-	for _, file := range []string{certFile, keyFile} {
-		_ = os.Remove(file) // one is gone already
-		if err := os.Symlink(filepath.Join(link, filepath.Base(file)), file); err != nil {
-			t.Fatal(err)
-		}
-	}
-	turn := func(to string) {
-		t.Helper()
-		if err := os.Symlink(to, link+".new"); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Rename(link+".new", link); err != nil {
-			t.Fatal(err)
-		}
-	}
-	turn(fourth)
-	later()
-	shows("by a link", "fourth", 3)
-	turn(fifth)
-	later()
-	shows("the link turned", "fifth", 3)
-
-	if _, err := tls.Dial("tcp", l.Addr().String(), &tls.Config{RootCAs: a.pool, MaxVersion: tls.VersionTLS11}); err == nil {
-		t.Error("TLS 1.1 is spoken")
-	}
-}
-
 // What clients do wrong is for those who look for it.
 func TestServe_handshakeErrors(t *testing.T) {
-	a := newAuthority(t)
-	certFile, keyFile := a.pair(t.TempDir(), "marcador")
+	a := certs.New(t)
+	certFile, keyFile := a.Pair(t.TempDir(), "marcador")
 	p := serveOn(t, "127.0.0.1:0", filepath.Join(t.TempDir(), "m.db"), "--tls-cert", certFile, "--tls-key", keyFile, "--log-level", "debug")
 	plain := strings.Replace(p.url, "https://", "http://", 1)
-	res, err := (&http.Client{Transport: a.transport(http1)}).Get(plain)
+	res, err := (&http.Client{Transport: a.Transport(http1)}).Get(plain)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -336,10 +140,10 @@ func TestServe_handshakeErrors(t *testing.T) {
 
 func TestServe_certificateErrors(t *testing.T) {
 	t.Setenv("MARCADOR_JWT_SECRET", secret)
-	a := newAuthority(t)
+	a := certs.New(t)
 	folder, other := t.TempDir(), t.TempDir()
-	certFile, keyFile := a.pair(folder, "marcador")
-	_, otherKey := a.pair(other, "other")
+	certFile, keyFile := a.Pair(folder, "marcador")
+	_, otherKey := a.Pair(other, "other")
 	missing := filepath.Join(folder, "missing.pem")
 	letter := filepath.Join(folder, "letter.pem")
 	write(t, letter, []byte("Dear Sir or Madam."))
@@ -376,7 +180,7 @@ func TestServe_certificateErrors(t *testing.T) {
 // being written; a stream that is quiet for longer must go on.
 func TestServe_quietStream(t *testing.T) {
 	p := serveOn(t, "127.0.0.1:0", filepath.Join(t.TempDir(), "m.db"), "--write-timeout", "100ms", "--heartbeat", "400ms")
-	heard := p.followOver(newAuthority(t).transport(h2c), tokenFor(t, "u1", "", time.Hour), "", "")
+	heard := p.followOver(certs.New(t).Transport(h2c), tokenFor(t, "u1", "", time.Hour), "", "")
 	next(t, heard, "authenticated")
 	next(t, heard, "leaderboard:updated")
 	for range 2 {
@@ -417,7 +221,7 @@ func TestServe_stalledConnection(t *testing.T) {
 		p.call(service, http.MethodPut, fmt.Sprintf("/v1/users/u%d", i+1), `{"username":"x","avatar":"https://x/`+strings.Repeat("x", 1900)+`"}`, nil)
 	}
 	stalled := make(chan struct{})
-	transport := newAuthority(t).transport(h2c)
+	transport := certs.New(t).Transport(h2c)
 	transport.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := new(net.Dialer).DialContext(ctx, network, addr)
 		closed := make(chan struct{})
@@ -444,5 +248,12 @@ func TestServe_stalledConnection(t *testing.T) {
 		if time.Since(began) > 20*time.Second { // pings would find it later
 			t.Fatal("a connection that takes nothing is kept")
 		}
+	}
+}
+
+func write(tb testing.TB, path string, content []byte) {
+	tb.Helper()
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		tb.Fatal(err)
 	}
 }

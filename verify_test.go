@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	cli "marcador/command"
 )
 
 func TestVerify(t *testing.T) {
@@ -30,7 +32,7 @@ func TestVerify(t *testing.T) {
 
 	damage(t, db, `UPDATE totals SET xp = 31 WHERE xp = 30`)
 	out.Reset()
-	if err := run(t.Context(), []string{"verify", "--db", db}, &out, io.Discard); !errors.Is(err, errDifference) {
+	if err := run(t.Context(), []string{"verify", "--db", db}, &out, io.Discard); !errors.Is(err, cli.ErrDifference) {
 		t.Errorf("verify: %v of a damaged database", err)
 	}
 	if want := `difference: totals.xp of user "u2" is 31; the ledger says 30`; !strings.Contains(out.String(), want) {
@@ -60,7 +62,7 @@ func TestVerify_boards(t *testing.T) {
 			// A page as it was is kept until somebody looks at the file.
 			damage(t, db, `UPDATE users SET hidden = 0`)
 			out.Reset()
-			if err := run(t.Context(), args, &out, io.Discard); !errors.Is(err, errDifference) || !strings.Contains(out.String(), `board "global"`) {
+			if err := run(t.Context(), args, &out, io.Discard); !errors.Is(err, cli.ErrDifference) || !strings.Contains(out.String(), `board "global"`) {
 				t.Errorf("verify: %v, %s", err, &out)
 			}
 		})

@@ -7,8 +7,8 @@ import (
 	"net/http"
 	"time"
 
-	"marcador/forwarded"
-	"marcador/guard"
+	"marcador/internal/connlimit"
+	"marcador/internal/forwarded"
 )
 
 const (
@@ -44,7 +44,7 @@ func (a *api) enter(w http.ResponseWriter, r *http.Request, cancel func()) *hold
 		_ = rc.SetWriteDeadline(time.Unix(1, 0)) // as it could be set before
 		cancel()
 	}
-	return a.room.enter("/"+forwarded.Client(a.Proxies.Of(r).Addr).String(), size, cut, func() { guard.Cut(ctx) })
+	return a.room.enter("/"+forwarded.Client(a.Proxies.Of(r).Addr).String(), size, cut, func() { connlimit.Cut(ctx) })
 }
 
 // begin waits for a turn to make an answer of up to so many bytes, of what takes so many. Of what

@@ -15,7 +15,7 @@ import (
 	"github.com/rs/cors"
 
 	"marcador/auth"
-	"marcador/forwarded"
+	"marcador/internal/forwarded"
 	"marcador/live"
 	"marcador/sse"
 	"marcador/static"

@@ -21,6 +21,7 @@ import (
 
 	"marcador/api"
 	"marcador/auth"
+	"marcador/internal/schematest"
 	"marcador/live"
 	"marcador/sse"
 )
@@ -44,7 +45,7 @@ func newFixture(tb testing.TB, change func(*api.Options)) *fixture {
 	tb.Helper()
 	log := slog.New(slog.DiscardHandler)
 	f := &fixture{t: tb, db: filepath.Join(tb.TempDir(), "m.db")}
-	service, err := live.Open(tb.Context(), f.db, live.Options{Throttle: -1, Log: log})
+	service, err := live.Open(tb.Context(), f.db, live.Options{Schema: schematest.Text(tb), Throttle: -1, Log: log})
 	if err != nil {
 		tb.Fatal(err)
 	}

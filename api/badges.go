@@ -8,8 +8,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"marcador/auth"
+	"marcador/internal/validate"
 	"marcador/live"
-	"marcador/rules"
 )
 
 // badges is the table of badges, lowest first.
@@ -32,7 +32,7 @@ func (in *badgesInput) Resolve(huma.Context) []error {
 	for i := range in.Body.Badges {
 		b := &in.Body.Badges[i]
 		f.prefix = "body.badges[" + strconv.Itoa(i) + "]."
-		name, fault := rules.Name(b.Name)
+		name, fault := validate.Name(b.Name)
 		b.Name = name
 		f.add("name", fault)
 		switch {

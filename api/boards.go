@@ -7,8 +7,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"marcador/auth"
+	"marcador/internal/validate"
 	"marcador/live"
-	"marcador/rules"
 )
 
 // BoardPath is a board in a path.
@@ -25,7 +25,7 @@ func (p *BoardPath) Resolve(ctx huma.Context) []error {
 // boardIn returns the name of a board in the form that it is kept in, or "" for a name that
 // no board can have.
 func boardIn(ctx context.Context, name string) string {
-	board, ok := rules.BoardIn(name, boardThere(ctx))
+	board, ok := validate.BoardIn(name, boardThere(ctx))
 	if !ok {
 		return ""
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"marcador/auth"
-	"marcador/rules"
+	"marcador/internal/validate"
 )
 
 // access is who may call an operation: anyone with a token, unless a field says
@@ -59,7 +59,7 @@ func (a *api) authorize(ctx huma.Context, next func(huma.Context)) {
 		caller, p, challenge = a.identify(r, may)
 	}
 	if p == nil {
-		id, _ := rules.IDIn(ctx.Param("id"), a.Live.Has) // what is wrong with it comes later
+		id, _ := validate.IDIn(ctx.Param("id"), a.Live.Has) // what is wrong with it comes later
 		p, challenge = permit(caller, may, id)
 	}
 	if p != nil {

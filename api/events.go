@@ -17,8 +17,8 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"marcador/auth"
-	"marcador/forwarded"
-	"marcador/guard"
+	"marcador/internal/connlimit"
+	"marcador/internal/forwarded"
 	"marcador/live"
 	"marcador/sse"
 	"marcador/static"
@@ -299,7 +299,7 @@ func (a *api) events(ctx context.Context, in *eventsInput) (*huma.StreamResponse
 	}
 	return &huma.StreamResponse{Body: func(ctx huma.Context) {
 		r, w := humago.Unwrap(ctx)
-		guard.Keep(r.Context())
+		connlimit.Keep(r.Context())
 		run, err := a.Streams.Start(w, r, stream)
 		if err != nil {
 			a.writeError(w, a.fail(r.Context(), err))

@@ -14,7 +14,7 @@ import (
 
 	"marcador/api"
 	"marcador/auth"
-	"marcador/forwarded"
+	"marcador/internal/forwarded"
 	"marcador/sse"
 )
 

@@ -20,6 +20,7 @@ import (
 
 	"marcador/api"
 	"marcador/auth"
+	"marcador/internal/schematest"
 	"marcador/live"
 	"marcador/sse"
 )
@@ -28,7 +29,7 @@ import (
 func handled(f *testing.F) func(method, path, body string) *httptest.ResponseRecorder {
 	f.Helper()
 	log := slog.New(slog.DiscardHandler)
-	service, err := live.Open(f.Context(), filepath.Join(f.TempDir(), "m.db"), live.Options{Throttle: -1, Log: log})
+	service, err := live.Open(f.Context(), filepath.Join(f.TempDir(), "m.db"), live.Options{Schema: schematest.Text(f), Throttle: -1, Log: log})
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -6,8 +6,8 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"marcador/internal/validate"
 	"marcador/live"
-	"marcador/rules"
 )
 
 // faults collects what is wrong with an input.
@@ -50,7 +50,7 @@ func boardThere(ctx context.Context) func(kind, id string) bool {
 // id brings a user's id into the form that it is kept in.
 func (f *faults) id(ctx huma.Context, field string, id *string) {
 	var fault string
-	*id, fault = rules.IDIn(*id, dataOf(ctx.Context()).Has)
+	*id, fault = validate.IDIn(*id, dataOf(ctx.Context()).Has)
 	f.add(field, fault)
 }
 
@@ -69,7 +69,7 @@ func (p *Points) check(f *faults) {
 	case p.XP != nil && *p.XP == 0:
 		f.add("xp", "is 0; give the points to add or to take away, or leave xp out to change mlCoins alone")
 	}
-	f.add("reason", rules.Text(p.Reason, rules.MaxReason))
+	f.add("reason", validate.Text(p.Reason, validate.MaxReason))
 }
 
 func (p *Points) xp() int64 {

@@ -12,7 +12,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	"github.com/danielgtaylor/huma/v2/negotiation"
 
-	"marcador/msgpack"
+	"marcador/internal/msgpack"
 )
 
 // The content types of answers. Problems are always JSON: RFC 9457 defines no

@@ -9,8 +9,8 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"marcador/auth"
+	"marcador/internal/validate"
 	"marcador/live"
-	"marcador/rules"
 )
 
 // result is what an update did.
@@ -54,7 +54,7 @@ func (in *Idempotency) check(ctx huma.Context, f *faults) {
 	case len(all) == 1 && in.Key == "":
 		f.add("Idempotency-Key", "is empty; give a key, or leave the header out")
 	default:
-		f.add("Idempotency-Key", rules.Text(in.Key, rules.MaxKey))
+		f.add("Idempotency-Key", validate.Text(in.Key, validate.MaxKey))
 	}
 }
 
@@ -103,7 +103,7 @@ func (in *postBatchInput) Resolve(ctx huma.Context) []error {
 		u := &in.Body.Updates[i]
 		f.prefix = "body.updates[" + strconv.Itoa(i) + "]."
 		f.id(ctx, "userId", &u.UserID)
-		f.add("key", rules.Text(u.Key, rules.MaxKey))
+		f.add("key", validate.Text(u.Key, validate.MaxKey))
 		if u.Key != "" && in.Key != "" {
 			f.add("key", "can't stand beside the Idempotency-Key header, which covers the whole batch; give one or the other")
 		}

@@ -9,9 +9,9 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"marcador/internal/profile"
+	"marcador/internal/validate"
 	"marcador/live"
-	"marcador/profile"
-	"marcador/rules"
 )
 
 // Profile is what is known of a person beside their points.
@@ -53,7 +53,7 @@ func (in *putUserInput) Resolve(ctx huma.Context) []error {
 		}
 	}
 	p := in.Body.patch()
-	rules.CheckProfile(&p, boardThere(ctx.Context()), f.add)
+	validate.CheckProfile(&p, boardThere(ctx.Context()), f.add)
 	in.Body.Username, in.Body.Pseudonym = p.Username.Value, p.Pseudonym.Value
 	return f.list
 }
@@ -109,7 +109,7 @@ func (p *ProfilePatch) patch() profile.Patch {
 // with them.
 func (p *ProfilePatch) check(ctx huma.Context, f *faults) {
 	changes := p.patch()
-	rules.CheckProfile(&changes, boardThere(ctx.Context()), f.add)
+	validate.CheckProfile(&changes, boardThere(ctx.Context()), f.add)
 	p.Username.Field, p.Pseudonym.Field = changes.Username, changes.Pseudonym
 }
 

@@ -12,7 +12,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/golang-jwt/jwt/v5"
 
-	"marcador/rules"
+	"marcador/internal/validate"
 )
 
 const (
@@ -158,9 +158,9 @@ func (c claims) caller(known func(id string) bool) (Caller, error) {
 		return Caller{}, refused("it has no sub claim")
 	}
 	// No login writes a line break into a sub, not even where it would be cut off.
-	id, fault := c.Subject, rules.Text(c.Subject, rules.MaxID)
+	id, fault := c.Subject, validate.Text(c.Subject, validate.MaxID)
 	if fault == "" {
-		id, fault = rules.IDIn(c.Subject, known)
+		id, fault = validate.IDIn(c.Subject, known)
 	}
 	if fault != "" {
 		return Caller{}, refused("its sub is no user's id: it " + fault)

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"marcador/internal/schematest"
 	"marcador/live"
 	"marcador/sse"
 )
@@ -18,7 +19,7 @@ import (
 // filled returns a service of n users with names and scores.
 func filled(b *testing.B, n int) *live.Service {
 	b.Helper()
-	s, err := live.Open(b.Context(), filepath.Join(b.TempDir(), "m.db"), live.Options{})
+	s, err := live.Open(b.Context(), filepath.Join(b.TempDir(), "m.db"), live.Options{Schema: schematest.Text(b)})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -91,7 +92,7 @@ func BenchmarkFormats(b *testing.B) {
 		"diff-json": sse.Diff, "diff-json-gzip": sse.Diff | sse.Gzip, "diff-msgpack": sse.Diff | sse.MsgPack, "diff-msgpack-gzip": sse.Diff | sse.MsgPack | sse.Gzip,
 	} {
 		b.Run(name, func(b *testing.B) {
-			s, err := live.Open(b.Context(), filepath.Join(b.TempDir(), "m.db"), live.Options{Throttle: -1})
+			s, err := live.Open(b.Context(), filepath.Join(b.TempDir(), "m.db"), live.Options{Schema: schematest.Text(b), Throttle: -1})
 			if err != nil {
 				b.Fatal(err)
 			}

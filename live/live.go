@@ -91,6 +91,9 @@ const (
 
 // Options says how a Service works. The zero value of a field is its default.
 type Options struct {
+	// Schema is the text of schema.sql; see store.Options.
+	Schema string
+
 	// Recompute is a cron expression, in Location: boards, pages and streams
 	// move only then. Default: when something is written.
 	Recompute string
@@ -231,7 +234,7 @@ func Open(ctx context.Context, path string, opts Options) (_ *Service, err error
 	}
 	s.due.s, s.due.timers = s, map[*publisher]*time.Timer{}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
-	if s.store, err = store.Open(ctx, path, store.Options{Location: opts.Location, Friends: opts.Friends, Now: opts.Now, Committed: s.committed, Fault: s.fault}); err != nil {
+	if s.store, err = store.Open(ctx, path, store.Options{Schema: opts.Schema, Location: opts.Location, Friends: opts.Friends, Now: opts.Now, Committed: s.committed, Fault: s.fault}); err != nil {
 		s.cancel()
 		return nil, err
 	}

@@ -20,6 +20,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"marcador/internal/schematest"
 	"marcador/live"
 	"marcador/sse"
 )
@@ -68,6 +69,7 @@ func inBubble(t *testing.T, opts live.Options, test func(t *testing.T, f *fixtur
 func (f *fixture) open(opts live.Options) {
 	f.t.Helper()
 	opts.Log = slog.New(slog.NewTextHandler(io.MultiWriter(f.log, f.t.Output()), nil))
+	opts.Schema = schematest.Text(f.t)
 	s, err := live.Open(f.t.Context(), f.path, opts)
 	if err != nil {
 		f.t.Fatal(err)

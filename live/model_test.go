@@ -16,9 +16,9 @@ import (
 
 	"pgregory.net/rapid"
 
+	"marcador/command/verify"
 	"marcador/live"
 	"marcador/rank"
-	"marcador/verify"
 )
 
 // model is a service beside an oracle, which works out each board from the ledger by

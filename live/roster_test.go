@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"testing"
 
+	"marcador/internal/profile"
 	"marcador/live"
-	"marcador/profile"
 )
 
 // rosterOf is n new profiles from a number on, each in a school of 1,000 and a classroom

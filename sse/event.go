@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"time"
 
-	"marcador/msgpack"
+	"marcador/internal/msgpack"
 )
 
 // Event is a named event. Its data is a JSON text.

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 
-	"marcador/newfile"
+	"marcador/internal/atomicfile"
 )
 
 // Backup copies the database in the file at path, which a service may be writing to, into
@@ -13,7 +13,7 @@ import (
 // when it gets its name; where anything fails there is no file at to. Nothing waits for
 // it, but the write-ahead log grows while it reads. O(database).
 func Backup(ctx context.Context, path, to string) (Contents, error) {
-	if err := newfile.Vacant(to); err != nil {
+	if err := atomicfile.Vacant(to); err != nil {
 		return Contents{}, err
 	}
 	part, c, err := copyOf(ctx, path, to)
@@ -25,8 +25,8 @@ func Backup(ctx context.Context, path, to string) (Contents, error) {
 
 // copyOf returns a copy of the database at path, with the changes, checked after them, in a
 // file beside to.
-func copyOf(ctx context.Context, path, to string, changes ...func(ctx context.Context, path string) error) (*newfile.Part, Contents, error) {
-	part, err := newfile.Begin(to)
+func copyOf(ctx context.Context, path, to string, changes ...func(ctx context.Context, path string) error) (*atomicfile.Part, Contents, error) {
+	part, err := atomicfile.Begin(to)
 	if err != nil {
 		return nil, Contents{}, err
 	}

@@ -12,10 +12,10 @@ import (
 	"os"
 )
 
-//go:embed migrate_2.sql
+//go:embed migrations/2.sql
 var migrate2 string
 
-//go:embed migrate_3.sql
+//go:embed migrations/3.sql
 var migrate3 string
 
 // migrations lead from the version of the schema that is their index, plus 1, to the

@@ -11,7 +11,7 @@ import (
 	"slices"
 	"time"
 
-	"marcador/profile"
+	"marcador/internal/profile"
 )
 
 // Profile is what is known of a person beside their points.

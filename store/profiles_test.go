@@ -6,7 +6,7 @@ import (
 	"slices"
 	"testing"
 
-	"marcador/profile"
+	"marcador/internal/profile"
 	"marcador/store"
 )
 

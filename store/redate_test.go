@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"marcador/command/verify"
 	"marcador/store"
-	"marcador/verify"
 )
 
 // A database that was written by a clock ten years ahead is refused, and left as it is,

@@ -14,7 +14,7 @@ import (
 
 	sqlite3 "modernc.org/sqlite/lib"
 
-	"marcador/newfile"
+	"marcador/internal/atomicfile"
 )
 
 // ErrInUse is wrapped where a database can't be replaced because a program has it open.
@@ -191,7 +191,7 @@ func (h *holder) keep(path, name string) (err error) {
 	if h.file, err = os.Open(path); err != nil {
 		return err
 	}
-	part, err := newfile.Begin(name)
+	part, err := atomicfile.Begin(name)
 	if err != nil {
 		return err
 	}
@@ -225,7 +225,7 @@ func (h *holder) release() (err error) {
 // exchange puts the part in the place of the database at path, and returns the name that
 // the latter has from then on. Where hold has found none it replaces nothing: a service
 // may have made one since.
-func exchange(part *newfile.Part, path string, held *holder) (kept string, err error) {
+func exchange(part *atomicfile.Part, path string, held *holder) (kept string, err error) {
 	none := held.db == nil
 	now := time.Now().UTC()
 	for taken := true; taken; now = now.Add(time.Millisecond) {

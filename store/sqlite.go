@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	_ "embed"
 	"errors"
 	"fmt"
 	"net/url"
@@ -14,9 +13,6 @@ import (
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 )
-
-//go:embed schema.sql
-var schema string
 
 const (
 	applicationID = 0x4d617263 // "Marc"; https://www.sqlite.org/pragma.html#pragma_application_id
@@ -183,7 +179,11 @@ func headerOf(ctx context.Context, db *sql.DB) (h header, err error) {
 	return h, err
 }
 
-func createDatabase(ctx context.Context, db *sql.DB, path string, now time.Time) (err error) {
+// createDatabase makes the tables of schema in the empty database at path.
+func createDatabase(ctx context.Context, db *sql.DB, path, schema string, now time.Time) (err error) {
+	if schema == "" {
+		return fmt.Errorf("make database %q: Options.Schema is empty", path)
+	}
 	t, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("make database %q: %w", path, err)

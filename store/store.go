@@ -17,6 +17,10 @@ import (
 
 // Options says how a Store works. The zero value of a field is its default.
 type Options struct {
+	// Schema is the text of schema.sql, which makes the tables of a new database. Default:
+	// only a database that exists can be opened.
+	Schema string
+
 	// Location is where days, weeks (from Monday) and months begin. Default UTC.
 	Location *time.Location
 
@@ -181,7 +185,7 @@ func (s *Store) openDatabases(ctx context.Context, path string) (w *writer, err 
 		return nil, err
 	}
 	if empty {
-		err = createDatabase(ctx, s.write, path, s.opts.Now())
+		err = createDatabase(ctx, s.write, path, s.opts.Schema, s.opts.Now())
 	} else {
 		err = migrate(ctx, s.write, path)
 	}

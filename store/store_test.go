@@ -16,6 +16,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"marcador/internal/schematest"
 	"marcador/store"
 )
 
@@ -120,6 +121,7 @@ func mustOpen(tb testing.TB, path string) *store.Store {
 
 func mustOpenWith(tb testing.TB, path string, opts store.Options) *store.Store {
 	tb.Helper()
+	opts.Schema = schematest.Text(tb)
 	s, err := store.Open(tb.Context(), path, opts)
 	if err != nil {
 		tb.Fatal(err)

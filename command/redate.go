@@ -1,0 +1,37 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"marcador/store"
+)
+
+// redateCommand mends a database that was written while the clock was ahead.
+type redateCommand struct {
+	DB string `default:"marcador.db" name:"db" help:"SQLite file. No service may be running on it; what is there is kept under another name."`
+	At string `help:"Moment (RFC 3339), not in the future, that what is dated later gets instead. Now, where it is not given."`
+}
+
+// Run implements the command.
+func (c *redateCommand) Run(ctx context.Context, out output) error {
+	to := time.Now()
+	if c.At != "" {
+		at, err := time.Parse(time.RFC3339, c.At)
+		if err != nil {
+			return fmt.Errorf("--at %q is not a time; give one such as 2026-11-28T18:30:00Z (RFC 3339)", c.At)
+		}
+		if at.After(to) {
+			return fmt.Errorf("--at %s lies in the future; give a moment that has been, or none for now", c.At)
+		}
+		to = at
+	}
+	r, kept, err := store.Redate(ctx, c.DB, to)
+	if err != nil {
+		return fmt.Errorf("redate: %w", err)
+	}
+	_, err = fmt.Fprintf(out.stdout, "redated: %d ledger rows that were later than %s, and %d closed periods opened again\nwhat was there is kept as %s\n",
+		r.Rows, to.UTC().Format(store.TimeFormat), r.Closings, kept)
+	return err
+}

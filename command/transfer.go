@@ -1,0 +1,200 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"marcador/command/transfer"
+	"marcador/internal/atomicfile"
+	"marcador/store"
+)
+
+// fileFormat says how an exported file looks.
+type fileFormat struct {
+	Format string `default:"auto" enum:"auto,jsonl,csv" help:"How the file looks: ${enum}. auto goes by its name, then by its content."`
+}
+
+// of returns the format of the file of that name, "" where that is not known.
+func (f fileFormat) of(name string) string {
+	switch {
+	case f.Format != "auto":
+		return f.Format
+	case strings.EqualFold(filepath.Ext(name), ".csv"):
+		return transfer.CSV
+	case strings.EqualFold(filepath.Ext(name), ".jsonl"), strings.EqualFold(filepath.Ext(name), ".ndjson"):
+		return transfer.JSONL
+	}
+	return ""
+}
+
+// exportCommand writes what a database knows to a file.
+type exportCommand struct {
+	File string `arg:"" optional:"" default:"-" help:"New file, or - for the standard output."`
+	DB   string `default:"marcador.db" name:"db" help:"SQLite file. A service may be running on it."`
+
+	fileFormat
+}
+
+// Run implements the command.
+func (c *exportCommand) Run(ctx context.Context, out output) (err error) {
+	s, err := store.OpenSnapshot(ctx, c.DB)
+	if err != nil {
+		return fmt.Errorf("export: %w", err)
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	progress := &progress{to: out.stderr, began: time.Now()}
+	if c.File == "-" {
+		if _, err := transfer.Export(ctx, s, out.stdout, c.of(c.File), progress.say); err != nil {
+			return fmt.Errorf("export: %w", err)
+		}
+		return nil
+	}
+	counts, err := exportTo(ctx, s, c.File, c.of(c.File), progress.say)
+	if err != nil {
+		return fmt.Errorf("export: %w", err)
+	}
+	fmt.Fprintf(out.stdout, "exported: %s\n", count(counts))
+	return nil
+}
+
+// exportTo writes the file, which has its name when it is whole.
+func exportTo(ctx context.Context, s *store.Snapshot, path, format string, say func(transfer.Counts)) (c transfer.Counts, err error) {
+	if err := atomicfile.Vacant(path); err != nil {
+		return c, err
+	}
+	part, err := atomicfile.Begin(path)
+	if err != nil {
+		return c, err
+	}
+	defer func() { err = errors.Join(err, part.Discard()) }()
+	f, err := os.OpenFile(part.Path(), os.O_WRONLY, 0)
+	if err != nil {
+		return c, err
+	}
+	c, err = transfer.Export(ctx, s, f, format, say)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return c, err
+	}
+	return c, part.Name(path)
+}
+
+// importCommand brings a file into a database.
+type importCommand struct {
+	File     string `arg:"" optional:"" default:"-" help:"File of users, points and more, or - for the standard input."`
+	DB       string `default:"marcador.db" name:"db" help:"SQLite file, made where there is none. No service may be running on it."`
+	Timezone string `help:"IANA name of the zone in which days begin, as the service has it. That of the database, or UTC, where it is not given."`
+
+	fileFormat
+}
+
+// Run implements the command.
+func (c *importCommand) Run(ctx context.Context, out output) (err error) {
+	if err := store.Free(ctx, c.DB); err != nil {
+		return fmt.Errorf("import: %w", err)
+	}
+	location, err := c.location(ctx)
+	if err != nil {
+		return fmt.Errorf("import: %w", err)
+	}
+	in, name := io.Reader(os.Stdin), "the standard input"
+	if c.File != "-" {
+		f, err := os.Open(c.File)
+		if err != nil {
+			return fmt.Errorf("import: %w", err)
+		}
+		defer func() { _ = f.Close() }() // it was only read
+		in, name = f, strconv.Quote(c.File)
+	}
+	s, err := store.Open(ctx, c.DB, store.Options{Schema: out.Schema, Location: location, Bulk: true})
+	if err != nil {
+		return fmt.Errorf("import: %w", err)
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	progress := &progress{to: out.stderr, began: time.Now()}
+	counts, err := transfer.Import(ctx, s, in, transfer.Options{
+		Format: c.of(c.File), Folder: filepath.Dir(c.DB),
+		Progress: func(counts transfer.Counts, written bool) {
+			if progress.doing = "checked"; written {
+				progress.doing = "imported"
+			}
+			progress.say(counts)
+		},
+		Notice: func(what string) { fmt.Fprintf(out.stderr, "%s %s\n", name, what) },
+	})
+	if faults, ok := errors.AsType[*transfer.Faults](err); ok {
+		for _, fault := range faults.Named {
+			fmt.Fprintln(out.stderr, fault)
+		}
+		if faults.More > 0 {
+			fmt.Fprintf(out.stderr, "and %d more\n", faults.More)
+		}
+	}
+	if err != nil {
+		stays := ""
+		if counts.All() > 0 {
+			stays = fmt.Sprintf(" (what was imported stays: %s; the same file again goes on from there)", count(counts))
+		} else if isFault(err) {
+			stays = "; nothing was imported"
+		}
+		return fmt.Errorf("import %s: %w%s", name, err, stays)
+	}
+	fmt.Fprintf(out.stdout, "imported: %s\n", count(counts))
+	return nil
+}
+
+// isFault reports whether the error is about what the file says.
+func isFault(err error) bool {
+	_, ok := errors.AsType[*transfer.InputError](err)
+	return ok
+}
+
+// location is the time zone of the periods.
+func (c *importCommand) location(ctx context.Context) (*time.Location, error) {
+	zone, err := store.Zone(ctx, c.DB)
+	if err != nil {
+		return nil, err
+	}
+	if c.Timezone != "" {
+		zone = c.Timezone
+	}
+	location, err := time.LoadLocation(zone)
+	if err != nil {
+		return nil, fmt.Errorf("--timezone %q is not known; give an IANA name such as America/Merida or UTC", zone)
+	}
+	return location, nil
+}
+
+// progress says how far something is, every second from the second on.
+type progress struct {
+	to          io.Writer
+	doing       string // where it is not plain
+	began, said time.Time
+}
+
+func (p *progress) say(c transfer.Counts) {
+	now := time.Now()
+	if now.Sub(p.began) < time.Second || now.Sub(p.said) < time.Second {
+		return
+	}
+	p.said = now
+	records := "records"
+	if p.doing != "" {
+		records = "records " + p.doing
+	}
+	fmt.Fprintf(p.to, "%d %s, %.0f a second\n", c.All(), records, float64(c.All())/now.Sub(p.began).Seconds())
+}
+
+func count(c transfer.Counts) string {
+	list := fmt.Sprintf("%d users, %d friendships, %d limits, %d badges, %d points", c.Users, c.Friendships, c.Limits, c.Badges, c.Points)
+	if c.Already > 0 {
+		list += fmt.Sprintf(", and %d points that were there already", c.Already)
+	}
+	return list
+}

@@ -1,0 +1,82 @@
+package transfer
+
+import (
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"marcador/internal/profile"
+)
+
+// PerWrite has n records be written at once until the test ends.
+func PerWrite(tb testing.TB, n int) {
+	tb.Helper()
+	was := perWrite
+	perWrite = n
+	tb.Cleanup(func() { perWrite = was })
+}
+
+// MaxWaiting has users be written once they are n bytes, until the test ends.
+func MaxWaiting(tb testing.TB, n int) {
+	tb.Helper()
+	was := maxWaiting
+	maxWaiting = n
+	tb.Cleanup(func() { maxWaiting = was })
+}
+
+// Rewrite reads all records of the input, checks them, and writes them in the format.
+func Rewrite(in, format, to string) (string, error) {
+	var b strings.Builder
+	out, err := newWriter(&b, to)
+	if err != nil {
+		return "", err
+	}
+	src, err := newSource(strings.NewReader(in), "")
+	if err != nil {
+		return "", err
+	}
+	t, err := look(src, Options{Format: format, Notice: func(string) {}})
+	if err != nil {
+		return "", err
+	}
+	r, wrong, err := t.again()
+	for err == nil && len(wrong) == 0 {
+		var record record
+		var line int
+		line, wrong, err = r.next(&record)
+		if errors.Is(err, io.EOF) {
+			err = out.flush()
+			return b.String(), err
+		}
+		if wrong = merge(wrong, record.check(line, func(_, _ string) bool { return false })); err == nil && len(wrong) == 0 {
+			if record.Type == user { // as an export does: a cell of CSV can't be absent
+				for _, f := range []*profile.Field[string]{&record.Avatar, &record.Email, &record.Pseudonym} {
+					f.Given = true
+				}
+			}
+			err = out.write(&record)
+		}
+	}
+	if end, ok := errors.AsType[stop](err); ok {
+		return "", end.fault
+	}
+	if err == nil {
+		err = wrong[0]
+	}
+	return "", err
+}
+
+// MaxSpool bounds what can't be read twice until the test ends.
+func MaxSpool(tb testing.TB, n int64) {
+	tb.Helper()
+	was := maxSpool
+	maxSpool = n
+	tb.Cleanup(func() { maxSpool = was })
+}
+
+// What a cell of a text holds, and back.
+var (
+	Escape   = escape
+	Unescape = unescape
+)

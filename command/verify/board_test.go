@@ -1,0 +1,291 @@
+package verify_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"marcador/command/verify"
+	"marcador/store"
+)
+
+// school is a world in which all happens that makes a difference to boards, as of
+// Wednesday, 11 March 2026. Its clocks show noon at the end.
+func school(tb testing.TB, zone string) *world {
+	tb.Helper()
+	w := newWorld(tb, zone)
+	w.users("2026-01-01 08:00", "ana", "bea", "cid", "dan", "eva", "fay")
+	w.join("2026-01-01 08:00", "ana", "school", "4:2")
+	w.join("2026-01-01 08:00", "bea", "school", "4:2")
+	w.join("2026-01-01 08:00", "cid", "school", "7")
+	w.join("2026-01-01 08:00", "eva", "school", "4:2")
+	w.give("2026-01-31 23:59", "ana", 100, 1)
+	w.give("2026-02-01 00:00", "bea", 100, 2)
+	w.give("2026-02-28 23:59", "cid", 50, 0)
+	w.give("2026-03-01 00:00", "dan", 40, 0) // a Sunday
+	w.give("2026-03-02 00:00", "ana", 10, 0) // the week before
+	w.give("2026-03-08 23:59", "eva", 110, 0)
+	w.leave("2026-03-09 09:00", "cid", "school", "7")
+	w.join("2026-03-09 09:00", "cid", "school", "4:2") // this week
+	w.give("2026-03-09 10:00", "cid", 60, 0)
+	w.give("2026-03-10 00:00", "bea", 10, 0) // yesterday
+	w.give("2026-03-10 10:00", "dan", -40, 0)
+	w.give("2026-03-10 23:59", "cid", 5, 7)
+	w.befriend("2026-03-10 09:00", "dan", "cid")
+	w.befriend("2026-03-11 00:00", "dan", "ana")
+	w.users("2026-03-11 00:00", "gus") // today
+	w.give("2026-03-11 00:00", "bea", 5, 0)
+	w.give("2026-03-11 00:01", "cid", 5, 0)
+	w.give("2026-03-11 08:00", "gus", 5, 0)
+	w.give("2026-03-11 08:01", "dan", 3, 0)
+	w.give("2026-03-11 08:02", "dan", -3, 0)
+	w.give("2026-03-11 08:03", "eva", 7, 0)
+	w.give("2026-03-11 08:04", "bea", 0, 9) // reaches nothing
+	w.exec(`UPDATE users SET hidden = 1 WHERE id = 'eva'`)
+	w.addUp()
+	return w
+}
+
+func words(rows []verify.Row) string {
+	var b strings.Builder
+	for _, r := range rows {
+		fmt.Fprintf(&b, "%d<%d %s %d\n", r.Rank, r.Prior, r.UserID, r.Score)
+	}
+	return b.String()
+}
+
+func lines(s ...string) string {
+	if len(s) == 0 {
+		return ""
+	}
+	return strings.Join(s, "\n") + "\n"
+}
+
+// The expectations are made by hand: rank, rank in the baseline, user, score.
+//
+// All time: cid 120 (seq 10+), bea 115, ana 110, gus 5, then dan and fay with 0, of
+// whom fay never had any; eva, hidden, has 117.
+func TestDB_Board(t *testing.T) {
+	global := store.AllTime
+	cases := []struct {
+		name, board string
+		period      store.Period
+		opts        verify.Options
+		want        []string
+	}{
+		{"all time since yesterday", "global", global, verify.Options{},
+			[]string{"1<1 cid 120", "2<3 bea 115", "3<2 ana 110", "4<0 gus 5", "5<4 fay 0", "6<5 dan 0"}},
+		{"all time since last week", "global", global, verify.Options{Baseline: store.Weekly},
+			[]string{"1<3 cid 120", "2<2 bea 115", "3<1 ana 110", "4<0 gus 5", "5<5 fay 0", "6<4 dan 0"}},
+		{"all time since last month, competition", "global", global, verify.Options{Baseline: store.Monthly, Numbering: "competition"},
+			[]string{"1<3 cid 120", "2<1 bea 115", "3<1 ana 110", "4<0 gus 5", "5<4 fay 0", "5<4 dan 0"}},
+		{"dense", "global", global, verify.Options{Baseline: store.Monthly, Numbering: "dense"},
+			[]string{"1<2 cid 120", "2<1 bea 115", "3<1 ana 110", "4<0 gus 5", "5<3 fay 0", "5<3 dan 0"}},
+		{"today", "global", store.Daily, verify.Options{},
+			[]string{"1<1 bea 5", "2<2 cid 5", "3<0 gus 5", "4<3 dan 0"}},
+		{"today, competition", "global", store.Daily, verify.Options{Numbering: "competition"},
+			[]string{"1<1 bea 5", "1<2 cid 5", "1<0 gus 5", "4<3 dan 0"}},
+		{"today, dense", "global", store.Daily, verify.Options{Numbering: "dense"},
+			[]string{"1<1 bea 5", "1<2 cid 5", "1<0 gus 5", "2<3 dan 0"}},
+		{"this week", "global", store.Weekly, verify.Options{},
+			[]string{"1<0 cid 70", "2<0 bea 15", "3<0 gus 5", "4<0 dan -40"}},
+		{"this month", "global", store.Monthly, verify.Options{},
+			[]string{"1<2 cid 70", "2<1 bea 15", "3<0 ana 10", "4<0 gus 5", "5<0 dan 0"}},
+		{"a group, whose id has a colon, with one who came this week", "school:4:2", global, verify.Options{Baseline: store.Weekly},
+			[]string{"1<0 cid 120", "2<2 bea 115", "3<1 ana 110"}},
+		{"and today", "school:4:2", store.Daily, verify.Options{},
+			[]string{"1<1 bea 5", "2<2 cid 5"}},
+		{"and this week", "school:4:2", store.Weekly, verify.Options{},
+			[]string{"1<0 cid 70", "2<0 bea 15"}},
+		{"a group that all have left", "school:7", global, verify.Options{}, nil},
+		{"friends, one since yesterday, one since the first moment of today", "friends:dan", global, verify.Options{},
+			[]string{"1<1 cid 120", "2<0 ana 110", "3<2 dan 0"}},
+		{"friends with none", "friends:fay", global, verify.Options{}, []string{"1<1 fay 0"}},
+		{"friends of nobody", "friends:zoe", global, verify.Options{}, nil},
+		{"no board", "globe", global, verify.Options{}, nil},
+		{"no group", "global:", global, verify.Options{}, nil},
+	}
+	for _, zone := range []string{"UTC", "America/Mexico_City", "Europe/Madrid"} {
+		w := school(t, zone)
+		for _, c := range cases {
+			t.Run(zone+" "+c.name, func(t *testing.T) {
+				rows, err := w.open(c.opts).Board(t.Context(), c.board, c.period, w.time("2026-03-11 12:00"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got, want := words(rows), lines(c.want...); got != want {
+					t.Errorf("Board(%s, %s) =\n%s\nwant\n%s", c.board, c.period, got, want)
+				}
+			})
+		}
+	}
+}
+
+// eva is hidden. She has 117 in all, 117 this month, 7 this week and today.
+func TestDB_Hidden(t *testing.T) {
+	w := school(t, "America/Mexico_City")
+	w.users("2026-03-11 00:00", "hal") // with 0 he comes after fay, and shares dense and competition ranks with her and dan
+	w.exec(`UPDATE users SET hidden = 1 WHERE id = 'hal'`)
+	for _, c := range []struct {
+		board     string
+		period    store.Period
+		numbering string
+		want      []string
+	}{
+		{"global", store.AllTime, "ordinal", []string{"2<0 eva 117", "6<0 hal 0"}},
+		{"global", store.AllTime, "competition", []string{"2<0 eva 117", "5<0 hal 0"}},
+		{"global", store.AllTime, "dense", []string{"2<0 eva 117", "5<0 hal 0"}},
+		{"global", store.Daily, "competition", []string{"1<0 eva 7"}},
+		{"global", store.Weekly, "dense", []string{"3<0 eva 7"}},
+		{"school:4:2", store.Weekly, "ordinal", []string{"3<0 eva 7"}},
+		{"friends:eva", store.AllTime, "ordinal", []string{"1<0 eva 117"}},
+		{"school:7", store.AllTime, "ordinal", nil},
+	} {
+		rows, err := w.open(verify.Options{Numbering: c.numbering}).Hidden(t.Context(), c.board, c.period, w.time("2026-03-11 12:00"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := words(rows), lines(c.want...); got != want {
+			t.Errorf("Hidden(%s, %s) %s =\n%s\nwant\n%s", c.board, c.period, c.numbering, got, want)
+		}
+	}
+}
+
+// Who is shown again, after having been hidden, is new on the boards.
+func TestDB_Board_shownAgain(t *testing.T) {
+	w := school(t, "Europe/Madrid")
+	w.exec(`UPDATE users SET hidden = 0, seen_since = ? WHERE id = 'eva'`, w.ms("2026-03-11 00:00"))
+	d := w.open(verify.Options{})
+	for board, want := range map[string][]string{
+		"global":     {"1<1 cid 120", "2<0 eva 117", "3<3 bea 115", "4<2 ana 110", "5<0 gus 5", "6<4 fay 0", "7<5 dan 0"},
+		"school:4:2": {"1<1 cid 120", "2<0 eva 117", "3<3 bea 115", "4<2 ana 110"},
+	} {
+		rows, err := d.Board(t.Context(), board, store.AllTime, w.time("2026-03-11 12:00"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := words(rows), lines(want...); got != want {
+			t.Errorf("%s =\n%s\nwant\n%s", board, got, want)
+		}
+	}
+}
+
+// The present period is the later one of the clock's and the last change's.
+func TestDB_Board_clock(t *testing.T) {
+	w := school(t, "America/Mexico_City")
+	d := w.open(verify.Options{})
+	today := lines("1<1 bea 5", "2<2 cid 5", "3<0 gus 5", "4<3 dan 0")
+	for now, want := range map[string]string{
+		"2026-02-20 12:00": today,
+		"2026-03-11 23:59": today,
+		"2026-03-12 00:00": "", // nobody yet
+	} {
+		rows, err := d.Board(t.Context(), "global", store.Daily, w.time(now))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := words(rows); got != want {
+			t.Errorf("at %s:\n%s\nwant\n%s", now, got, want)
+		}
+	}
+	w.give("2026-03-12 06:00", "fay", 1, 0)
+	rows, err := d.Board(t.Context(), "global", store.Daily, w.time("2026-03-11 12:00"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := words(rows), lines("1<0 fay 1"); got != want {
+		t.Errorf("after a change of tomorrow:\n%s\nwant\n%s", got, want)
+	}
+}
+
+// Days that clocks make shorter or longer have their own points, to the minute.
+func TestDB_Board_summerTime(t *testing.T) {
+	for _, c := range []struct{ zone, before, at, after string }{
+		{"Europe/Madrid", "2026-03-28", "2026-03-29", "2026-03-30"},       // 23 hours
+		{"Europe/Madrid", "2026-10-24", "2026-10-25", "2026-10-26"},       // 25 hours
+		{"America/Mexico_City", "2022-04-02", "2022-04-03", "2022-04-04"}, // 23 hours
+		{"America/Mexico_City", "2022-10-29", "2022-10-30", "2022-10-31"}, // 25 hours
+	} {
+		t.Run(c.zone+" "+c.at, func(t *testing.T) {
+			w := newWorld(t, c.zone)
+			w.users("2022-01-01 00:00", "ana", "bea")
+			w.give(c.before+" 23:59", "ana", 1, 0)
+			w.give(c.at+" 00:00", "ana", 2, 0)
+			w.give(c.at+" 23:59", "bea", 4, 0)
+			w.give(c.after+" 00:00", "bea", 8, 0)
+			w.give(c.after+" 00:01", "ana", 16, 0)
+			d := w.open(verify.Options{})
+			rows, err := d.Board(t.Context(), "global", store.Daily, w.time(c.after+" 12:00"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, want := words(rows), lines("1<2 ana 16", "2<1 bea 8"); got != want {
+				t.Errorf("the day after:\n%s\nwant\n%s", got, want)
+			}
+		})
+	}
+}
+
+func TestDB_Board_badge(t *testing.T) {
+	w := newWorld(t, "UTC")
+	w.users("2026-01-01 00:00", "ana", "bea", "cid")
+	w.give("2026-01-01 00:00", "ana", 5000, 3)
+	w.give("2026-01-01 00:00", "bea", 4999, 0)
+	w.give("2026-01-02 00:00", "cid", 500000, 0)
+	rows, err := w.open(verify.Options{}).Board(t.Context(), "global", store.Daily, w.time("2026-01-02 00:00"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []verify.Row{{"cid", 1, 0, 500000, 500000, 0, "K'uk'ulkan"}}; !slices.Equal(rows, want) {
+		t.Errorf("got %v, want %v", rows, want)
+	}
+	rows, err = w.open(verify.Options{}).Board(t.Context(), "global", store.AllTime, w.time("2026-01-02 00:00"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []verify.Row{
+		{"cid", 1, 3, 500000, 500000, 0, "K'uk'ulkan"}, {"ana", 2, 1, 5000, 5000, 3, "Nacom"}, {"bea", 3, 2, 4999, 4999, 0, "Ajaw"},
+	}; !slices.Equal(rows, want) {
+		t.Errorf("got %v, want %v", rows, want)
+	}
+}
+
+func TestOpen(t *testing.T) {
+	w := newWorld(t, "UTC")
+	dir := t.TempDir()
+	missing, other := filepath.Join(dir, "missing.db"), filepath.Join(dir, "other.db")
+	if err := os.WriteFile(other, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		path string
+		opts verify.Options
+		want string
+	}{
+		{missing, verify.Options{}, "there is no database"},
+		{dir, verify.Options{}, "is a folder"},
+		{other, verify.Options{}, "not a database of marcador"},
+		{w.path, verify.Options{Numbering: "roman"}, `"roman"`},
+		{w.path, verify.Options{Baseline: store.AllTime}, "all-time"},
+	} {
+		d, err := verify.Open(t.Context(), c.path, c.opts)
+		if err == nil {
+			t.Errorf("Open(%s, %v) = nil error, want %q", c.path, c.opts, c.want)
+			if err := d.Close(); err != nil {
+				t.Error(err)
+			}
+		} else if !strings.Contains(err.Error(), c.want) {
+			t.Errorf("Open(%s, %v) = %v, want %q", c.path, c.opts, err, c.want)
+		}
+	}
+	if _, err := os.Stat(missing); err == nil {
+		t.Error("Open made the file")
+	}
+	w.exec(`PRAGMA user_version = 1`)
+	if _, err := verify.Open(t.Context(), w.path, verify.Options{}); err == nil || !strings.Contains(err.Error(), "older version") {
+		t.Errorf("Open() = %v on an older database", err)
+	}
+}
