@@ -1,4 +1,4 @@
-package command
+package command_test
 
 import (
 	"bytes"
@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"marcador/command"
 	"marcador/test/testkit/certs"
 )
 
@@ -48,7 +49,7 @@ func TestCertificate_renewal(t *testing.T) {
 	certFile, keyFile := a.Pair(folder, "first")
 	var now atomic.Int64
 	var said synced
-	c, err := newCertificate(certFile, keyFile, func() time.Time { return time.Unix(now.Load(), 0) }, slog.New(slog.NewTextHandler(&said, nil)))
+	c, err := command.NewCertificate(certFile, keyFile, func() time.Time { return time.Unix(now.Load(), 0) }, slog.New(slog.NewTextHandler(&said, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +57,7 @@ func TestCertificate_renewal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := secured(plain, c)
+	l := command.Secured(plain, c)
 	server := &http.Server{Handler: http.NotFoundHandler(), ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0)}
 	served := make(chan struct{})
 	go func() { defer close(served); _ = server.Serve(l) }()

@@ -1,4 +1,4 @@
-package command
+package command_test
 
 import (
 	"bytes"
@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"testing"
 
+	"marcador/command"
 	"marcador/sse"
 )
 
@@ -21,7 +22,7 @@ func TestCollector_Collect(t *testing.T) {
 		Refused:     map[string]uint64{"max_streams": 9},
 		Freshness:   sse.Histogram{Bounds: []float64{0.001, 0.01}, Counts: []uint64{5, 3, 2}, Sum: 1.5},
 	}
-	server := httptest.NewServer(privateHandler(func() sse.Stats { return stats }, slog.New(slog.DiscardHandler)))
+	server := httptest.NewServer(command.PrivateHandler(func() sse.Stats { return stats }, slog.New(slog.DiscardHandler)))
 	defer server.Close()
 	res, err := server.Client().Get(server.URL + "/metrics")
 	if err != nil {

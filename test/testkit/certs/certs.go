@@ -101,10 +101,11 @@ func (a *Authority) Pair(folder, name string) (certFile, keyFile string) {
 // Dial returns the common name that the listener shows.
 func (a *Authority) Dial(l net.Listener) string {
 	a.tb.Helper()
-	conn, err := tls.Dial("tcp", l.Addr().String(), &tls.Config{RootCAs: a.Pool})
+	dialer := &tls.Dialer{Config: &tls.Config{RootCAs: a.Pool}}
+	conn, err := dialer.DialContext(a.tb.Context(), "tcp", l.Addr().String())
 	if err != nil {
 		a.tb.Fatal(err)
 	}
 	defer func() { _ = conn.Close() }() // the other side may have
-	return conn.ConnectionState().PeerCertificates[0].Subject.CommonName
+	return conn.(*tls.Conn).ConnectionState().PeerCertificates[0].Subject.CommonName //nolint:errcheck,forcetypeassert // a tls.Dialer makes no other
 }
