@@ -106,6 +106,6 @@ func (a *Authority) Dial(l net.Listener) string {
 	if err != nil {
 		a.tb.Fatal(err)
 	}
-	defer func() { _ = conn.Close() }() // the other side may have
+	defer func() { _ = conn.Close() }()                                              // the other side may have
 	return conn.(*tls.Conn).ConnectionState().PeerCertificates[0].Subject.CommonName //nolint:errcheck,forcetypeassert // a tls.Dialer makes no other
 }
