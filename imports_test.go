@@ -30,6 +30,7 @@ func TestImports(t *testing.T) {
 		"marcador/live":                {"rank", "sse", "store"},
 		"marcador/rank":                nil,
 		"marcador/sse":                 {"internal/msgpack"},
+		"marcador/test/testkit/certs":  nil,
 		"marcador/static":              nil,
 		"marcador/store":               {"internal/atomicfile", "internal/profile"},
 	}

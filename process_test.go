@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -92,17 +93,21 @@ func await(tb testing.TB, cmd *exec.Cmd) *program {
 func TestProcess_signal(t *testing.T) {
 	binary := build(t)
 	t.Setenv("MARCADOR_PUBLIC", "") // the same as none
-	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // under nohup the program ignores it as well
+		signals = append(signals, syscall.SIGHUP)
+	}
+	for _, sent := range signals {
 		p, cmd := spawn(t, binary, filepath.Join(t.TempDir(), "m.db"))
 		heard := p.follow(tokenFor(t, "u1", "", time.Hour), "", "")
 		next(t, heard, "authenticated")
 		next(t, heard, "leaderboard:updated")
-		if err := cmd.Process.Signal(signal); err != nil {
+		if err := cmd.Process.Signal(sent); err != nil {
 			t.Fatal(err)
 		}
 		next(t, heard, "goodbye")
 		if err := cmd.Wait(); err != nil {
-			t.Errorf("after %v: %v\n%s", signal, err, p.log)
+			t.Errorf("after %v: %v\n%s", sent, err, p.log)
 		}
 		if !strings.Contains(p.log.String(), "msg=stopped") {
 			t.Errorf("log = %s", p.log)

@@ -69,6 +69,7 @@ func (p *program) followOver(transport http.RoundTripper, token, query, lastID s
 // in between, where a machine is slow, and what is said of one's own rank.
 func next(tb testing.TB, heard <-chan message, event string) message {
 	tb.Helper()
+	late := time.After(patient) // pings don't put it off
 	for {
 		select {
 		case m, ok := <-heard:
@@ -78,7 +79,7 @@ func next(tb testing.TB, heard <-chan message, event string) message {
 			if !ok || m.event != "ping" && m.event != "rank_changed" {
 				tb.Fatalf("heard %q %s (open %v), want %q", m.event, m.data, ok, event)
 			}
-		case <-time.After(patient):
+		case <-late:
 			tb.Fatalf("heard nothing, want %q", event)
 		}
 	}
