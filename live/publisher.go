@@ -174,7 +174,7 @@ func (p *publisher) follow(ctx context.Context, to Follow) (sse.Follow, error) {
 	if p.followers == 1 {
 		p.since = time.Now() // nobody was behind
 	}
-	state := p.topic.Keep(shown.asState())
+	state := p.topic.Retain(shown.asState())
 	shown = state.Content().(*page) //nolint:errcheck // a board's are pages
 	switch newer := p.published == nil || p.published.version < shown.version; {
 	case p.followers == 1 && newer:

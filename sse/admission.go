@@ -42,20 +42,20 @@ const comeBackReplaced = time.Minute
 
 // stall is how long a write has to take until its stream counts as dead where a newer
 // stream of the user needs the place.
-const stall = time.Second
+const stallAfter = time.Second
 
 // slack is how many of a user's streams, beside the bound, may be about to end.
-const slack = 32
+const leavingSlack = 32
 
-// replacedMark ends the id of the event that tells a stream that it was replaced. Clients
+// replacedSuffix ends the id of the event that tells a stream that it was replaced. Clients
 // that come back by themselves send the id, so they are known and need no memory here. A
 // client that somebody has just opened sends none.
-const replacedMark = "!replaced"
+const replacedSuffix = "!replaced"
 
 // CutReplaced returns an event id without the mark of a replaced stream, and whether it had
 // the mark.
 func CutReplaced(id string) (rest string, replaced bool) {
-	return strings.CutSuffix(id, replacedMark)
+	return strings.CutSuffix(id, replacedSuffix)
 }
 
 // streamsOf are the streams of one user. Guarded by the server's mu.
@@ -90,7 +90,7 @@ func (s *Server) Check(stream Stream) error {
 // refusal says why there is no room for a stream, if there is none, and counts it.
 // It is called with mu held.
 func (s *Server) refusal(stream Stream) error {
-	err := s.lacksRoom(stream)
+	err := s.whyRefused(stream)
 	for i, r := range refusals {
 		if err == r.err { //nolint:errorlint // it is one of them
 			s.counts.refused[i].Add(1)
@@ -99,8 +99,8 @@ func (s *Server) refusal(stream Stream) error {
 	return err
 }
 
-// lacksRoom is called with mu held.
-func (s *Server) lacksRoom(stream Stream) error {
+// whyRefused is called with mu held.
+func (s *Server) whyRefused(stream Stream) error {
 	most := s.opts.MaxStreams
 	switch {
 	case s.isDraining():
@@ -110,7 +110,7 @@ func (s *Server) lacksRoom(stream Stream) error {
 	case stream.UserID == "" && s.anonymous >= max(most/anonymousPart, 1):
 		return ErrFullForAnonymous
 	case stream.UserID == "":
-		if at := s.addresses[stream.Address]; at != nil && at.open >= max(most/addressPart, 1) {
+		if addr := s.addresses[stream.Address]; addr != nil && addr.open >= max(most/addressPart, 1) {
 			return ErrFullForAddress
 		}
 		return nil
@@ -119,7 +119,7 @@ func (s *Server) lacksRoom(stream Stream) error {
 	switch {
 	case of == nil || of.open < s.opts.MaxStreamsPerUser:
 		return nil
-	case of.leaving >= s.opts.MaxStreamsPerUser+slack:
+	case of.leaving >= s.opts.MaxStreamsPerUser+leavingSlack:
 		return ErrReplaced
 	case stream.Waits && s.mostStalled(of) == nil:
 		return ErrReplaced
@@ -140,13 +140,13 @@ func (s *Server) enter(stream Stream) (*address, error) {
 		return nil, nil //nolint:nilnil // it has none, and nothing is wrong
 	}
 	s.anonymous++
-	at := s.addresses[stream.Address]
-	if at == nil {
-		at = &address{prefix: stream.Address}
-		s.addresses[stream.Address] = at
+	addr := s.addresses[stream.Address]
+	if addr == nil {
+		addr = &address{prefix: stream.Address}
+		s.addresses[stream.Address] = addr
 	}
-	at.open++
-	return at, nil
+	addr.open++
+	return addr, nil
 }
 
 // register has the stream be found by its id, and by its user, whose oldest stream ends if
@@ -154,7 +154,7 @@ func (s *Server) enter(stream Stream) (*address, error) {
 func (s *Server) register(sub *subscriber, stream Stream) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.byID[sub.socket] = sub
+	s.byID[sub.streamID] = sub
 	sub.session = stream.Session
 	if sub.user == "" {
 		return
@@ -182,7 +182,7 @@ func (s *Server) register(sub *subscriber, stream Stream) {
 // mostStalled returns the stream of the user that has not been read for longest, or nil if
 // all are read, as far as is known. It is called with mu held.
 func (s *Server) mostStalled(of *streamsOf) (found *subscriber) {
-	first := int64(s.now() - stall)
+	first := int64(s.now() - stallAfter)
 	for sub := of.oldest; sub != nil; sub = sub.newer {
 		if since := sub.stalled.Load(); since != 0 && since <= first {
 			found, first = sub, since-1
@@ -196,21 +196,21 @@ func (s *Server) replace(of *streamsOf, sub *subscriber) {
 	of.remove(sub)
 	of.leaving++
 	sub.replaced = true
-	sub.send(finishes(replaced))
+	sub.ask(toFinish(replaced))
 }
 
 // exit gives back what enter took. sub is nil for a stream that was not registered.
-func (s *Server) exit(sub *subscriber, at *address) {
+func (s *Server) exit(sub *subscriber, addr *address) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if sub != nil {
-		delete(s.byID, sub.socket)
+		delete(s.byID, sub.streamID)
 		s.exitUser(sub)
 	}
-	if at != nil {
+	if addr != nil {
 		s.anonymous--
-		if at.open--; at.open == 0 {
-			delete(s.addresses, at.prefix)
+		if addr.open--; addr.open == 0 {
+			delete(s.addresses, addr.prefix)
 		}
 	}
 	if s.streams--; s.streams == 0 && s.isDraining() {

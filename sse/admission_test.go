@@ -11,7 +11,7 @@ import (
 )
 
 // refused asks for a stream and returns the words with which it is refused.
-func (s *site) refused(query string, headers ...string) string {
+func (s *testServer) refused(query string, headers ...string) string {
 	s.tb.Helper()
 	line, err := s.connect(query, headers...).body.ReadString('\n')
 	if err != nil {
@@ -21,7 +21,7 @@ func (s *site) refused(query string, headers ...string) string {
 }
 
 // until waits for what the server hears of a little later.
-func (s *site) until(what string, is func() bool) {
+func (s *testServer) until(what string, is func() bool) {
 	s.tb.Helper()
 	for began := time.Now(); !is(); time.Sleep(time.Millisecond) {
 		if time.Since(began) > patient {
@@ -53,7 +53,7 @@ func (c *client) begins() *client {
 // Streams without a user take half of the places, and a tenth from one address. Users find
 // room whatever those do.
 func TestServer_anonymousBounds(t *testing.T) {
-	onBoth(t, sse.Options{MaxStreams: 20}, func(t *testing.T, s *site) {
+	onBothTransports(t, sse.Options{MaxStreams: 20}, func(t *testing.T, s *testServer) {
 		for i := range 5 {
 			from := fmt.Sprintf("from=192.0.2.%d/32", i)
 			s.connect(from).begins()
@@ -80,7 +80,7 @@ func TestServer_anonymousBounds(t *testing.T) {
 
 // What one address had, it has again.
 func TestServer_anonymousPlaceIsGivenBack(t *testing.T) {
-	onBoth(t, sse.Options{MaxStreams: 10}, func(t *testing.T, s *site) {
+	onBothTransports(t, sse.Options{MaxStreams: 10}, func(t *testing.T, s *testServer) {
 		for range 3 {
 			c := s.connect("").begins()
 			if got := s.refused(""); got != sse.ErrFullForAddress.Error() {
@@ -94,7 +94,7 @@ func TestServer_anonymousPlaceIsGivenBack(t *testing.T) {
 
 // A user's newest stream ends the oldest, which is told when to come back.
 func TestServer_replaced(t *testing.T) {
-	onBoth(t, sse.Options{MaxStreamsPerUser: 2}, func(t *testing.T, s *site) {
+	onBothTransports(t, sse.Options{MaxStreamsPerUser: 2}, func(t *testing.T, s *testServer) {
 		first, gzip := s.connect("user=u").begins(), s.connect("user=u&gzip").begins()
 		other := s.connect("user=v").begins()
 		third := s.connect("user=u").begins()
@@ -115,7 +115,7 @@ func TestServer_replaced(t *testing.T) {
 // Somebody who reloads a page again and again is let in each time, though the streams before
 // seem to go on, as behind a proxy that holds them.
 func TestServer_reloads(t *testing.T) {
-	onBoth(t, sse.Options{MaxStreamsPerUser: 3}, func(t *testing.T, s *site) {
+	onBothTransports(t, sse.Options{MaxStreamsPerUser: 3}, func(t *testing.T, s *testServer) {
 		for range 40 {
 			s.connect("user=u").begins() // and not closed
 		}
@@ -125,7 +125,7 @@ func TestServer_reloads(t *testing.T) {
 
 // A request for the head of a stream ends none.
 func TestServer_headReplacesNothing(t *testing.T) {
-	onBoth(t, sse.Options{MaxStreamsPerUser: 1}, func(t *testing.T, s *site) {
+	onBothTransports(t, sse.Options{MaxStreamsPerUser: 1}, func(t *testing.T, s *testServer) {
 		c := s.connect("user=u").begins()
 		for range 3 {
 			res, err := http.Head("http://" + s.addr + "/?user=u")
@@ -144,7 +144,7 @@ func TestServer_headReplacesNothing(t *testing.T) {
 // More devices than there are places do not take turns for ever: a client that comes back by
 // itself after it was replaced waits, is not refused, and gets the next free place.
 func TestServer_replacedWaits(t *testing.T) {
-	onBoth(t, sse.Options{MaxStreamsPerUser: 2}, func(t *testing.T, s *site) {
+	onBothTransports(t, sse.Options{MaxStreamsPerUser: 2}, func(t *testing.T, s *testServer) {
 		first := s.connect("user=u").begins()
 		live := []*client{s.connect("user=u").begins(), s.connect("user=u").begins()}
 		id := first.replaced()
@@ -172,7 +172,7 @@ func TestServer_replacedWaits(t *testing.T) {
 
 // Of a user's streams one that is not read goes first, also for a client that waits.
 func TestServer_replacesStalled(t *testing.T) {
-	onBoth(t, sse.Options{MaxStreamsPerUser: 2, WriteTimeout: 10 * time.Second}, func(t *testing.T, s *site) {
+	onBothTransports(t, sse.Options{MaxStreamsPerUser: 2, WriteTimeout: 10 * time.Second}, func(t *testing.T, s *testServer) {
 		first := s.connect("user=u").begins()
 		stalled := s.connect("user=u")
 		if err := stalled.conn.SetReadBuffer(4 << 10); err != nil {
@@ -192,14 +192,14 @@ func TestServer_replacesStalled(t *testing.T) {
 
 // A fresh token that allows less ends what it does not allow, at once, and nothing else.
 func TestServer_renew(t *testing.T) {
-	onBoth(t, sse.Options{}, func(t *testing.T, s *site) {
+	onBothTransports(t, sse.Options{}, func(t *testing.T, s *testServer) {
 		other := s.hub.NewTopic("other")
 		next, rights := s.next, make(chan string, 10)
 		s.next = func(r *http.Request) sse.Stream {
 			stream := next(r)
 			stream.Expires = time.Now().Add(time.Hour)
 			stream.Follows[0].Own = &own{user: "u", rights: rights}
-			stream.Follows = append(stream.Follows, sse.Follow{Topic: other, From: other.Keep(state(1)), Own: &own{user: "u", rights: rights}})
+			stream.Follows = append(stream.Follows, sse.Follow{Topic: other, From: other.Retain(state(1)), Own: &own{user: "u", rights: rights}})
 			return stream
 		}
 		c := s.connect("user=u")
@@ -236,7 +236,7 @@ func TestServer_renew(t *testing.T) {
 
 // However many tokens come while a stream does not get to them, they are one to it.
 func TestServer_renewAgainAndAgain(t *testing.T) {
-	onBoth(t, sse.Options{}, func(t *testing.T, s *site) {
+	onBothTransports(t, sse.Options{}, func(t *testing.T, s *testServer) {
 		next, rights := s.next, make(chan string) // the stream waits at each until it is read
 		s.next = func(r *http.Request) sse.Stream {
 			stream := next(r)
@@ -282,7 +282,7 @@ func TestServer_renewAgainAndAgain(t *testing.T) {
 
 // With a session its streams end, and no others of the user.
 func TestServer_EndSession(t *testing.T) {
-	onBoth(t, sse.Options{}, func(t *testing.T, s *site) {
+	onBothTransports(t, sse.Options{}, func(t *testing.T, s *testServer) {
 		one, same, moved := s.connect("user=u&session=7").begins(), s.connect("user=u&session=7").begins(), s.connect("user=u&session=6").begins()
 		others := []*client{s.connect("user=u&session=8").begins(), s.connect("user=u").begins(), s.connect("user=v&session=7").begins()}
 		s.streams.MoveSession("u", 6, 7)

@@ -16,27 +16,27 @@ func (a *alarms) next() time.Duration {
 	if len(*a) == 0 {
 		return math.MaxInt64 / 2
 	}
-	return (*a)[0].at
+	return (*a)[0].alarmAt
 }
 
 func (a *alarms) first() *raw { return (*a)[0] }
 
 func (a *alarms) add(st *raw, at time.Duration) {
-	st.at = at
+	st.alarmAt = at
 	heap.Push(a, st)
 }
 
-func (a *alarms) remove(st *raw) { heap.Remove(a, st.alarm) }
+func (a *alarms) remove(st *raw) { heap.Remove(a, st.alarmIndex) }
 
 // delay has it ring later.
 func (a *alarms) delay(st *raw, at time.Duration) {
-	st.at = at
-	heap.Fix(a, st.alarm)
+	st.alarmAt = at
+	heap.Fix(a, st.alarmIndex)
 }
 
 // hurry has it ring at that time, if that is sooner.
 func (a *alarms) hurry(st *raw, at time.Duration) {
-	if at < st.at {
+	if at < st.alarmAt {
 		a.delay(st, at)
 	}
 }
@@ -45,19 +45,19 @@ func (a *alarms) hurry(st *raw, at time.Duration) {
 func (a *alarms) Len() int { return len(*a) }
 
 // Less implements heap.Interface.
-func (a *alarms) Less(i, j int) bool { return (*a)[i].at < (*a)[j].at }
+func (a *alarms) Less(i, j int) bool { return (*a)[i].alarmAt < (*a)[j].alarmAt }
 
 // Swap implements heap.Interface.
 func (a *alarms) Swap(i, j int) {
 	s := *a
 	s[i], s[j] = s[j], s[i]
-	s[i].alarm, s[j].alarm = i, j
+	s[i].alarmIndex, s[j].alarmIndex = i, j
 }
 
 // Push implements heap.Interface.
 func (a *alarms) Push(x any) {
 	st := x.(*raw) //nolint:errcheck // add alone pushes
-	st.alarm = len(*a)
+	st.alarmIndex = len(*a)
 	*a = append(*a, st)
 }
 

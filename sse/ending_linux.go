@@ -10,7 +10,7 @@ const lingering = 500 * time.Millisecond
 func (sh *shard) stop() {
 	sh.stopped = true
 	for _, st := range sh.streams {
-		sh.end(st, shutdown)
+		sh.cutOff(st, shutdown)
 	}
 }
 
@@ -19,17 +19,17 @@ func (sh *shard) finish(st *raw) {
 	if st.ended {
 		return
 	}
-	sh.leave(st, st.why)
-	st.farewell()
+	sh.release(st, st.why)
+	st.halfClose()
 	sh.alarms.hurry(st, sh.due(st))
 }
 
 // end cuts a stream off that has not ended.
-func (sh *shard) end(st *raw, why reason) {
+func (sh *shard) cutOff(st *raw, why reason) {
 	if st.ended {
 		return
 	}
-	sh.leave(st, why)
+	sh.release(st, why)
 	sh.hangUp(st)
 }
 
@@ -41,14 +41,14 @@ func (sh *shard) hangUp(st *raw) {
 }
 
 // leave takes a stream that ends out of the lists of followers.
-func (sh *shard) leave(st *raw, why reason) {
-	st.ended, st.rest = true, nil
+func (sh *shard) release(st *raw, why reason) {
+	st.ended, st.unsent = true, nil
 	for i := range st.follows {
 		if f := &st.follows[i]; f.stage == following {
 			sh.detach(f)
 		}
 	}
-	st.leave(why)
+	st.release(why)
 }
 
 // detach takes the stream's follow out of its topic's followers.
@@ -56,16 +56,16 @@ func (sh *shard) detach(f *follow) {
 	v := sh.views[f.topic]
 	tail := len(v.followers) - 1
 	moved := v.followers[tail]
-	v.followers[f.place] = moved
+	v.followers[f.index] = moved
 	v.followers[tail] = nil
 	v.followers = v.followers[:tail]
 	for i := range moved.follows {
 		if moved.follows[i].topic == f.topic {
-			moved.follows[i].place = f.place
+			moved.follows[i].index = f.index
 		}
 	}
 	if tail == 0 {
 		delete(sh.views, f.topic)
-		f.topic.leave(v)
+		f.topic.unlisten(v)
 	}
 }

@@ -13,7 +13,7 @@ import (
 // would take the connection for one that its next request may go to.
 func TestServer_endsAtOnce(t *testing.T) {
 	const streams = 300 // apart, the two are apart for some of them
-	s := newSite(t, sse.Options{})
+	s := newTestServer(t, sse.Options{})
 	for range streams {
 		conn := s.dial("GET /?user=u&session=7 HTTP/1.1\r\nHost: x\r\n\r\n")
 		var got []byte

@@ -62,7 +62,7 @@ func (f Format) greeting(retry time.Duration, data []byte) frame {
 }
 
 // last returns the event that a stream ends with.
-func (f Format) last(retry time.Duration, name string, data any) frame {
+func (f Format) lastEvent(retry time.Duration, name string, data any) frame {
 	return f.pack(f.textAfterRetry(retry, Event{Name: name, Data: marshal(data)}, ""), "", false)
 }
 

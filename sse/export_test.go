@@ -20,8 +20,8 @@ func (h *Hub) ID(version, sent int64) string {
 	return s.id()
 }
 
-// Held is the version of the state that a client of one topic holds, if that is known.
-func Held(r Resume) (sent int64, known bool) {
+// SentVersion is the version of the state that a client of one topic holds, if that is known.
+func SentVersion(r Resume) (sent int64, known bool) {
 	if len(r.parts) != 1 {
 		return 0, false
 	}
@@ -41,7 +41,7 @@ type Client struct{ standard }
 // Connect begins the stream and returns what it is sent.
 func Connect(s *Server, stream Stream) (*Client, [][]byte) {
 	c := &Client{}
-	c.out = &c.standard
+	c.transport = &c.standard
 	begin := c.open(s, stream)
 	c.views = make([]view, len(c.follows))
 	for i := range c.follows {
@@ -53,7 +53,7 @@ func Connect(s *Server, stream Stream) (*Client, [][]byte) {
 // Update returns what the client is sent when it can take something.
 func (c *Client) Update() [][]byte {
 	c.refresh()
-	return c.news(nil, &room{})
+	return c.news(nil, &scratch{})
 }
 
 // Encode is an event as it is written to a client.

@@ -10,24 +10,24 @@ import (
 type fanout struct {
 	mu          sync.Mutex
 	subscribers int           // guarded by mu
-	turn        int64         // guarded by mu: which news
+	publication int64         // guarded by mu: which news
 	began       time.Time     // guarded by mu: when they were published
 	half        int           // guarded by mu: subscribers still to be written to until half of them were
 	took        time.Duration // guarded by mu: how long the last news took that got there, for all
 }
 
-func (f *fanout) begin(turn int64) {
+func (f *fanout) begin(publication int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.turn, f.began = turn, time.Now()
+	f.publication, f.began = publication, time.Now()
 	f.half = (f.subscribers + 1) / 2
 }
 
 // wrote counts n subscribers that have been written the news.
-func (f *fanout) wrote(turn int64, n int) {
+func (f *fanout) wrote(publication int64, n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if turn != f.turn || f.half <= 0 {
+	if publication != f.publication || f.half <= 0 {
 		return
 	}
 	if f.half -= n; f.half <= 0 {

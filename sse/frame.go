@@ -133,13 +133,13 @@ func (s *subscriber) put(batch [][]byte, f frame) [][]byte { return append(batch
 
 // room is where a goroutine that writes streams makes what is one client's own. It is used
 // again for the next client, so kept copies what a client has not taken by then.
-type room struct {
+type scratch struct {
 	chunk []byte
 	tag   []byte // of the id
 }
 
 // kept returns the pieces of a batch for later.
-func (r *room) kept(pieces [][]byte) [][]byte {
+func (r *scratch) stable(pieces [][]byte) [][]byte {
 	pieces = slices.Clone(pieces)
 	for i, b := range pieces {
 		if c := r.chunk[:cap(r.chunk)]; cap(b) > 0 && len(c) > 0 && &b[:cap(b)][cap(b)-1] == &c[len(c)-1] {
@@ -151,31 +151,31 @@ func (r *room) kept(pieces [][]byte) [][]byte {
 
 // copied is up to how many bytes of a shared frame are copied to stand beside the client's id:
 // the kernel takes one short piece with less work than three.
-const copied = 2 << 10
+const maxCopied = 2 << 10
 
-// putNamed is put for a frame that has no end yet: that of its event, with the client's own id.
+// putWithID is put for a frame that has no end yet: that of its event, with the client's own id.
 // Both are one chunk, since some readers take a chunk for an event.
-func (s *subscriber) putNamed(batch [][]byte, f frame, r *room) [][]byte {
+func (s *subscriber) putWithID(batch [][]byte, f frame, r *scratch) [][]byte {
 	shared := f.plain()
 	b := append(r.chunk[:0], make([]byte, sizeRoom)...)
-	if len(shared) <= copied {
+	if len(shared) <= maxCopied {
 		b = append(b, shared...)
 	}
 	if s.format&Gzip != 0 {
 		s.sum.add(f)
 	}
-	b = append(s.appendNamed(b, r), "\r\n"...)
+	b = append(s.appendIDField(b, r), "\r\n"...)
 	r.chunk = b
 	from, to := sizeRoom, len(b)-len("\r\n")
 	size := to - from
-	if len(shared) > copied {
+	if len(shared) > maxCopied {
 		size += len(shared)
 	}
 	if s.chunked {
 		from, to = putSize(b, size), len(b)
 	}
 	switch {
-	case len(shared) <= copied:
+	case len(shared) <= maxCopied:
 		return append(batch, b[from:to])
 	case s.chunked:
 		return append(batch, b[from:sizeRoom], shared, b[sizeRoom:to])
@@ -184,8 +184,8 @@ func (s *subscriber) putNamed(batch [][]byte, f frame, r *room) [][]byte {
 	}
 }
 
-// appendNamed appends the client's id, and the end of its event.
-func (s *subscriber) appendNamed(b []byte, r *room) []byte {
+// appendIDField appends the client's id, and the end of its event.
+func (s *subscriber) appendIDField(b []byte, r *scratch) []byte {
 	head := len(b)
 	if s.format&Gzip != 0 {
 		b = append(b, make([]byte, storedHead)...)
@@ -195,7 +195,7 @@ func (s *subscriber) appendNamed(b []byte, r *room) []byte {
 	if s.format&Gzip != 0 {
 		s.sum.addText(b[from:])
 		putStoredHead(b[head:], len(b)-from)
-		b = append(b, syncMarker...)
+		b = append(b, emptyBlock...)
 	}
 	return b
 }
@@ -213,7 +213,7 @@ func (s *subscriber) wire(f frame) []byte {
 
 // ending returns what tells the client that the stream has ended and was not cut off. Nothing
 // may be sent after it.
-func (s *subscriber) ending() (end []byte) {
+func (s *subscriber) trailer() (end []byte) {
 	if s.format&Gzip != 0 {
 		trailer := frame{chunk: chunkOf(appendTrailer(make([]byte, sizeRoom), s.sum))}
 		end = trailer.plain()

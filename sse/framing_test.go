@@ -28,7 +28,7 @@ var formats = []string{"", "gzip", "diff", "diff&gzip", "msgpack", "msgpack&gzip
 // A reader that waits for chunks sees each event as soon as it was sent, whole and alone in
 // a chunk.
 func TestServer_chunks(t *testing.T) {
-	onBoth(t, sse.Options{}, func(t *testing.T, s *site) {
+	onBothTransports(t, sse.Options{}, func(t *testing.T, s *testServer) {
 		if !s.raw {
 			t.Skip("net/http makes the chunks")
 		}
@@ -79,7 +79,7 @@ func chunk(t *testing.T, in *bufio.Reader) []byte {
 }
 
 // dial sends a request as it is.
-func (s *site) dial(request string) *net.TCPConn {
+func (s *testServer) dial(request string) *net.TCPConn {
 	s.tb.Helper()
 	conn, err := new(net.Dialer).DialContext(s.tb.Context(), "tcp", s.addr)
 	if err != nil {
@@ -98,19 +98,19 @@ func (s *site) dial(request string) *net.TCPConn {
 // A stream that the server ends is whole to its reader: the last chunk has come, and what was
 // packed has its checksum.
 func TestServer_endsWell(t *testing.T) {
-	for name, end := range map[string]func(t *testing.T, s *site){
-		"goodbye": func(t *testing.T, s *site) {
+	for name, end := range map[string]func(t *testing.T, s *testServer){
+		"goodbye": func(t *testing.T, s *testServer) {
 			if err := s.streams.Drain(t.Context()); err != nil {
 				t.Error(err)
 			}
 		},
-		"forbidden": func(_ *testing.T, s *site) {
+		"forbidden": func(_ *testing.T, s *testServer) {
 			s.hub.Publish(sse.Publication{Topic: s.topic, State: state(9), Notes: map[string]int{"u": -1}, Version: 9})
 		},
-		"token_expired": func(*testing.T, *site) {},
+		"token_expired": func(*testing.T, *testServer) {},
 	} {
 		t.Run(name, func(t *testing.T) {
-			onBoth(t, sse.Options{Heartbeat: 20 * time.Millisecond}, func(t *testing.T, s *site) {
+			onBothTransports(t, sse.Options{Heartbeat: 20 * time.Millisecond}, func(t *testing.T, s *testServer) {
 				other := s.next
 				s.next = func(r *http.Request) sse.Stream {
 					stream := other(r)
@@ -155,7 +155,7 @@ func TestServer_endsWell(t *testing.T) {
 
 // A stream that is cut off does not look like one that has ended, in whatever way it is read.
 func TestServer_cutOff(t *testing.T) {
-	onBoth(t, sse.Options{WriteTimeout: 200 * time.Millisecond}, func(t *testing.T, s *site) {
+	onBothTransports(t, sse.Options{WriteTimeout: 200 * time.Millisecond}, func(t *testing.T, s *testServer) {
 		noise := make([]byte, 200<<10)
 		_, _ = rand.Read(noise) // it never fails
 		big := literal(fmt.Appendf(nil, "%q", hex.EncodeToString(noise)))
@@ -182,7 +182,7 @@ func TestServer_cutOff(t *testing.T) {
 // What a client has not taken yet stays as it is while others are written to.
 func TestServer_slowReader(t *testing.T) {
 	for _, format := range []string{"", "gzip"} {
-		onBoth(t, sse.Options{WriteTimeout: patient}, func(t *testing.T, s *site) {
+		onBothTransports(t, sse.Options{WriteTimeout: patient}, func(t *testing.T, s *testServer) {
 			slow := s.connect(format).begins()
 			if err := slow.conn.SetReadBuffer(16 << 10); err != nil {
 				t.Fatal(err)
@@ -215,7 +215,7 @@ func TestServer_slowReader(t *testing.T) {
 // its end.
 func TestServer_pipelined(t *testing.T) {
 	for _, version := range []string{"1.1", "1.0"} {
-		onBoth(t, sse.Options{}, func(t *testing.T, s *site) {
+		onBothTransports(t, sse.Options{}, func(t *testing.T, s *testServer) {
 			const another = "GET /?second HTTP/1.1\r\nHost: x\r\n\r\n"
 			conn := s.dial("GET / HTTP/" + version + "\r\nHost: x\r\nConnection: keep-alive\r\n\r\n" + another)
 			res, err := http.ReadResponse(bufio.NewReader(conn), nil)
@@ -255,7 +255,7 @@ func TestServer_pipelined(t *testing.T) {
 
 // An answer to HEAD is the head alone, and leaves the connection to what comes next.
 func TestServer_head(t *testing.T) {
-	onBoth(t, sse.Options{}, func(t *testing.T, s *site) {
+	onBothTransports(t, sse.Options{}, func(t *testing.T, s *testServer) {
 		conn := s.dial("HEAD / HTTP/1.1\r\nHost: x\r\n\r\n")
 		in := bufio.NewReader(conn)
 		for range 2 {

@@ -16,9 +16,9 @@ import (
 // gzipHeader is that of RFC 1952, section 2.3: no name, no time, unknown system.
 const gzipHeader = "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 
-// syncMarker is an empty stored block. Decoders that hold data back until a block
+// emptyBlock is an empty stored block. Decoders that hold data back until a block
 // has ended, as Go's does, give it out here.
-const syncMarker = "\x00\x00\x00\xff\xff"
+const emptyBlock = "\x00\x00\x00\xff\xff"
 
 // worthDeflating is the least size of an event that is deflated, in bytes. Below
 // it the tables cost more than they save, and it is stored as it is.
@@ -79,5 +79,5 @@ func appendStored(dst, plain []byte) []byte {
 		putStoredHead(dst[len(dst)-storedHead:], len(piece))
 		dst = append(dst, piece...)
 	}
-	return append(dst, syncMarker...)
+	return append(dst, emptyBlock...)
 }

@@ -46,8 +46,8 @@ func (h *Hub) scope(name string) (key scopeKey) {
 // sum is the checksum of a tag's content. Most of SHA-256's output is left out, so that nobody
 // can continue it; that makes it as good as HMAC here, at less cost.
 func (k scopeKey) sum(version int64, content []byte) (sum [sumSize]byte) {
-	var room [128]byte
-	text := append(binary.BigEndian.AppendUint64(append(room[:0], k[:]...), uint64(version)), content...)
+	var space [128]byte
+	text := append(binary.BigEndian.AppendUint64(append(space[:0], k[:]...), uint64(version)), content...)
 	whole := sha256.Sum256(text)
 	copy(sum[:], whole[:])
 	return sum
@@ -98,10 +98,10 @@ func parts(content []byte, version int64, n int) (all []part, ok bool) {
 }
 
 // id is the event id that says what the client was told of all topics.
-func (s *subscriber) id() string { return string(s.appendID(nil, &room{})) }
+func (s *subscriber) id() string { return string(s.appendID(nil, &scratch{})) }
 
 // appendID appends it to dst, where that is not the room's.
-func (s *subscriber) appendID(dst []byte, r *room) []byte {
+func (s *subscriber) appendID(dst []byte, r *scratch) []byte {
 	if s.lastID == noVersion {
 		return dst
 	}
@@ -173,7 +173,7 @@ func (h *Hub) Resume(id, scope string, n int) (r Resume) {
 
 // held returns the versions of the topics' states that the client holds, or false where a
 // state is not known any more.
-func (r Resume) held(topics []*Topic) (versions []int64, ok bool) {
+func (r Resume) sentVersions(topics []*Topic) (versions []int64, ok bool) {
 	if len(r.parts) != len(topics) || len(topics) == 0 {
 		return nil, false
 	}

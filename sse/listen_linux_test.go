@@ -13,7 +13,7 @@ import (
 // acknowledgement: it takes no longer than in the small pieces in which net/http is given it.
 func TestListen_largeEvents(t *testing.T) {
 	took := map[bool]time.Duration{}
-	onBoth(t, sse.Options{}, func(t *testing.T, s *site) {
+	onBothTransports(t, sse.Options{}, func(t *testing.T, s *testServer) {
 		c := s.connect("").begins()
 		big := literal(`"` + strings.Repeat("x", 220_000) + `"`)
 		var each []time.Duration

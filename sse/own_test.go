@@ -10,7 +10,7 @@ import (
 
 // Own events come first, without an id, and only where there is something to tell.
 func TestServer_own(t *testing.T) {
-	onBoth(t, sse.Options{}, func(_ *testing.T, s *site) {
+	onBothTransports(t, sse.Options{}, func(_ *testing.T, s *testServer) {
 		other := s.next
 		s.next = func(r *http.Request) sse.Stream {
 			stream := other(r)
@@ -35,7 +35,7 @@ func TestServer_own(t *testing.T) {
 // Who is forbidden to read on is told so in place of the states, and the stream ends,
 // also where that was published while it began.
 func TestServer_forbidden(t *testing.T) {
-	onBoth(t, sse.Options{}, func(t *testing.T, s *site) {
+	onBothTransports(t, sse.Options{}, func(t *testing.T, s *testServer) {
 		other := s.next
 		s.next = func(r *http.Request) sse.Stream {
 			stream := other(r)
@@ -73,7 +73,7 @@ func TestServer_forbidden(t *testing.T) {
 // A board that may not be followed any more ends alone, in all its periods. The stream goes
 // on with its other boards, and ends with the last of them.
 func TestServer_forbiddenBoard(t *testing.T) {
-	onBoth(t, sse.Options{}, func(t *testing.T, s *site) {
+	onBothTransports(t, sse.Options{}, func(t *testing.T, s *testServer) {
 		weekly, other := s.hub.NewTopic("board"), s.hub.NewTopic("other")
 		next := s.next
 		s.next = func(r *http.Request) sse.Stream {
@@ -81,7 +81,7 @@ func TestServer_forbiddenBoard(t *testing.T) {
 			stream.Follows[0].Own = &own{user: stream.UserID}
 			for _, topic := range []*sse.Topic{weekly, other} {
 				stream.Follows = append(stream.Follows, sse.Follow{
-					Topic: topic, From: topic.Keep(state(1)), Own: &own{user: stream.UserID},
+					Topic: topic, From: topic.Retain(state(1)), Own: &own{user: stream.UserID},
 					Leave: func() { s.left <- struct{}{} },
 				})
 			}

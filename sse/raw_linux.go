@@ -22,12 +22,12 @@ type raw struct {
 	added      bool // the shard knows it
 	fd         int32
 	generation int32         // tells it from another stream that had the descriptor before
-	alarm      int           // its place in the shard's alarms
-	at         time.Duration // when that rings, on the server's clock
-	wrote      time.Duration // when it was last written to
-	blocked    time.Duration // since when rest waits
-	rest       [][]byte      // of the last batch, what the client has not taken yet; nil if it takes more
-	last       bool          // after rest the stream ends; it is counted by then
+	alarmIndex int           // its place in the shard's alarms
+	alarmAt    time.Duration // when that rings, on the server's clock
+	wroteAt    time.Duration // when it was last written to
+	blockedAt  time.Duration // since when rest waits
+	unsent     [][]byte      // of the last batch, what the client has not taken yet; nil if it takes more
+	closing    bool          // after rest the stream ends; it is counted by then
 	ended      bool          // only the socket is left, if that
 	resets     bool          // however the socket is closed, the client sees a reset
 	why        reason        // it ends
@@ -44,7 +44,7 @@ type shards struct {
 // serveRaw takes the connection over, begins the stream, and leaves it to a
 // shard. Then it does not return: see Serve. It returns, and has done nothing,
 // where the connection is not a bare one.
-func (s *Server) serveRaw(w http.ResponseWriter, r *http.Request, stream Stream, at *address) {
+func (s *Server) serveRaw(w http.ResponseWriter, r *http.Request, stream Stream, addr *address) {
 	conn, bare := r.Context().Value(connKey{}).(*net.TCPConn)
 	// Of a body that has not come yet net/http would go on reading, on its own
 	// descriptor, and keep the connection open when the stream has ended.
@@ -60,68 +60,68 @@ func (s *Server) serveRaw(w http.ResponseWriter, r *http.Request, stream Stream,
 		return // likewise
 	}
 	st := &raw{shard: sh, fd: fd, generation: sh.generation.Add(1)}
-	st.out, st.address = st, at
+	st.transport, st.address = st, addr
 	s.counts.streams[transportRaw].Add(1)
 	if st.chunked = r.ProtoAtLeast(1, 1); !st.chunked {
 		st.reset(true)
 	}
 	begin := st.open(s, stream)
 	if st.over {
-		st.ends(forbidden)
+		st.startClosing(forbidden)
 	}
 	// The first words are written here, so that connecting costs the shard little.
 	n, rest, err := send(st.fd, append([][]byte{rawHead(w.Header(), st.chunked)}, begin...))
 	s.counts.bytes.Add(n)
 	if len(rest) > 0 {
-		st.rest = rest
+		st.unsent = rest
 	}
 	if err != nil {
-		st.leave(clientGone)
+		st.release(clientGone)
 		st.hangUp()
 	} else if !sh.post(func() { sh.add(st) }) {
-		st.leave(shutdown)
+		st.release(shutdown)
 		st.hangUp()
 	}
 	panic(http.ErrAbortHandler)
 }
 
-// poke implements pen.
-func (s *raw) poke() { s.shard.post(s.tend) }
+// poke implements transport.
+func (s *raw) poke() { s.shard.post(s.checkInbox) }
 
-// tend does the stream's errands, once the shard has it.
-func (s *raw) tend() {
-	if s.added && !s.ended && !s.last {
-		s.attend()
+// checkInbox does the stream's errands, once the shard has it.
+func (s *raw) checkInbox() {
+	if s.added && !s.ended && !s.closing {
+		s.readInbox()
 	}
 }
 
-// tell implements pen.
-func (s *raw) tell(batch [][]byte) {
-	s.shed(s.shard.detach)
-	if s.ended || s.last {
+// sendBatch implements transport.
+func (s *raw) sendBatch(batch [][]byte) {
+	s.releaseEnded(s.shard.detach)
+	if s.ended || s.closing {
 		return
 	}
 	if s.over {
-		s.ends(forbidden)
+		s.startClosing(forbidden)
 	}
-	if s.rest != nil {
-		s.rest = append(s.rest, batch...)
+	if s.unsent != nil {
+		s.unsent = append(s.unsent, batch...)
 		return
 	}
 	s.shard.write(s, batch)
 }
 
-// finish implements pen.
+// finish implements transport.
 func (s *raw) finish(why reason, end []byte) {
 	if s.ended {
 		return
 	}
-	if why == replaced && s.rest != nil {
+	if why == replaced && s.unsent != nil {
 		s.reset(true) // nobody reads it
-		s.shard.end(s, replaced)
+		s.shard.cutOff(s, replaced)
 		return
 	}
-	s.shard.last(s, why, end)
+	s.shard.sendLast(s, why, end)
 }
 
 // duplicate returns another descriptor of the connection's socket, one that is not
@@ -163,16 +163,16 @@ func rawHead(h http.Header, chunked bool) []byte {
 // ends has the stream end when its client has taken all it is sent. It is counted before the
 // client can see that. What is sent from here on leaves with the end of the connection: a client
 // that saw the last chunk sooner might send its next request on the connection, for nobody.
-func (s *raw) ends(why reason) {
-	s.last, s.why = true, why
+func (s *raw) startClosing(why reason) {
+	s.closing, s.why = true, why
 	s.server.counts.disconnects[why].Add(1)
 	_ = unix.SetsockoptInt(int(s.fd), unix.IPPROTO_TCP, unix.TCP_CORK, 1) // else the two may be apart
 }
 
 // leave gives back what the stream holds but for the socket.
-func (s *raw) leave(why reason) {
+func (s *raw) release(why reason) {
 	s.server.counts.streams[transportRaw].Add(-1)
-	if !s.last {
+	if !s.closing {
 		s.server.counts.disconnects[why].Add(1)
 	}
 	if why == tooSlow { // the kernel would keep what it does not take, for as long as it likes
@@ -197,7 +197,7 @@ func (s *raw) reset(on bool) {
 // farewell tells the client that nothing more comes, and leaves the socket open for what may
 // still come from it: to close a socket that has bytes to read, or is sent some afterwards,
 // resets the connection, and the client may lose the last it was sent.
-func (s *raw) farewell() {
+func (s *raw) halfClose() {
 	s.reset(false)
 	_ = unix.Shutdown(int(s.fd), unix.SHUT_WR) // it may have gone meanwhile
 	discard(s.fd)

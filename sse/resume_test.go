@@ -136,7 +136,7 @@ func TestHub_resume(t *testing.T) {
 				return []byte(`{}`)
 			}
 			for n, i := range h.topics {
-				from := topics[i].Keep(sse.NewState(changed[i], item{i, changed[i]}))
+				from := topics[i].Retain(sse.NewState(changed[i], item{i, changed[i]}))
 				own := &teller{i, clock, clock}
 				if told := stream.Resume.Told(n); told != nil {
 					if own.told, _ = strconv.ParseInt(string(told), 10, 64); own.told != h.holds.own[i] {
@@ -208,7 +208,7 @@ func TestHub_resume(t *testing.T) {
 			"reconnect": func(t *rapid.T) { connect(rapid.SampledFrom(clients).Draw(t, "client")) },
 			"begin": func(t *rapid.T) { // somebody else does
 				i := rapid.IntRange(0, 2).Draw(t, "topic")
-				topics[i].Keep(sse.NewState(changed[i], item{i, changed[i]}))
+				topics[i].Retain(sse.NewState(changed[i], item{i, changed[i]}))
 			},
 		})
 	})

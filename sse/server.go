@@ -61,8 +61,8 @@ type Server struct {
 	draining chan struct{} // closed by Drain
 	empty    chan struct{} // closed when it drains and no stream is left
 
-	leaving int          // streams when Drain began; set before draining is closed
-	left    atomic.Int64 // of them, how many have been told when to come back
+	toDrain int          // streams when Drain began; set before draining is closed
+	retries atomic.Int64 // of them, how many have been told when to come back
 }
 
 // NewServer returns a server without streams. Before it is let go it must be
@@ -171,7 +171,7 @@ func (s *Server) Serve(w http.ResponseWriter, r *http.Request, stream Stream) er
 // leave those, and a new one, to the garbage collector: 12 of the 16 KB that a
 // stream's beginning costs.
 func (s *Server) Start(w http.ResponseWriter, r *http.Request, stream Stream) (run func(), err error) {
-	at, err := s.enter(stream)
+	addr, err := s.enter(stream)
 	if errors.Is(err, ErrReplaced) {
 		abandon(stream)
 		return func() { s.Replaced(w, r, stream) }, nil
@@ -184,14 +184,14 @@ func (s *Server) Start(w http.ResponseWriter, r *http.Request, stream Stream) (r
 	if r.Method == http.MethodHead {
 		w.WriteHeader(http.StatusOK)
 		abandon(stream)
-		s.exit(nil, at)
+		s.exit(nil, addr)
 		return func() {}, nil
 	}
 	if !s.opts.Standard {
-		s.serveRaw(w, r, stream, at)
+		s.serveRaw(w, r, stream, addr)
 	}
 	s.counts.streams[transportStandard].Add(1)
-	run = s.serveStandard(w, r, stream, at)
+	run = s.serveStandard(w, r, stream, addr)
 	return run, nil
 }
 
@@ -204,7 +204,7 @@ func (s *Server) Replaced(w http.ResponseWriter, r *http.Request, stream Stream)
 		return
 	}
 	sub := &subscriber{server: s, format: stream.Format}
-	_, _ = w.Write(sub.last(sub.format.pack(sub.replacedText(stream.Resume.id), gzipHeader, false))) // the client may have gone
+	_, _ = w.Write(sub.lastFrame(sub.format.pack(sub.replacedText(stream.Resume.id), gzipHeader, false))) // the client may have gone
 }
 
 func setHead(h http.Header, format Format) {
@@ -247,7 +247,7 @@ func (s *Server) Streams() int {
 func (s *Server) Drain(ctx context.Context) error {
 	s.mu.Lock()
 	if !s.isDraining() {
-		s.leaving = s.streams
+		s.toDrain = s.streams
 		close(s.draining)
 		if s.streams == 0 {
 			close(s.empty)
@@ -314,7 +314,7 @@ func (s *Server) retry() time.Duration {
 // retryDraining returns when a client should come back that is told goodbye. Each
 // gets a time of its own, so that they return evenly and not only by chance.
 func (s *Server) retryDraining() time.Duration {
-	step := spread(s.leaving) / time.Duration(max(s.leaving, 1))
-	turn := (s.left.Add(1) - 1) % int64(max(s.leaving, 1))
-	return comeBack + time.Duration(turn)*step + rand.N(step) //nolint:gosec // as above
+	step := spread(s.toDrain) / time.Duration(max(s.toDrain, 1))
+	slot := (s.retries.Add(1) - 1) % int64(max(s.toDrain, 1))
+	return comeBack + time.Duration(slot)*step + rand.N(step) //nolint:gosec // as above
 }

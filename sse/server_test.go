@@ -65,7 +65,7 @@ func inBubble(t *testing.T, opts sse.Options, test func(t *testing.T, f *fixture
 		hub := sse.NewHub("e")
 		f := &fixture{hub: hub, streams: sse.NewServer(hub, opts), topic: hub.NewTopic("board"), pipes: newPipes()}
 		var begun, left atomic.Int64
-		f.stream = streamOf(sse.Follow{Topic: f.topic, From: f.topic.Keep(state(1)), Leave: func() { left.Add(1) }})
+		f.stream = streamOf(sse.Follow{Topic: f.topic, From: f.topic.Retain(state(1)), Leave: func() { left.Add(1) }})
 		f.client = &http.Client{Transport: &http.Transport{DialContext: f.pipes.dial, DisableCompression: true}}
 		server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			begun.Add(1)
@@ -198,7 +198,7 @@ func TestServer_Serve_publishedWhileConnecting(t *testing.T) {
 func TestServer_Serve_severalTopics(t *testing.T) {
 	inBubble(t, sse.Options{}, func(t *testing.T, f *fixture) {
 		other := f.hub.NewTopic("board")
-		f.stream.Follows = append(f.stream.Follows, sse.Follow{Topic: other, From: other.Keep(state(3))})
+		f.stream.Follows = append(f.stream.Follows, sse.Follow{Topic: other, From: other.Retain(state(3))})
 		r := f.read(t)
 		// One batch: only its last event has the id.
 		r.want(t, `authenticated {"v":1} {"v":3}e-3`, false)

@@ -40,11 +40,11 @@ type shard struct {
 	draining bool
 	stopped  bool
 
-	batch [][]byte      // kept for its room
-	room  room          // of the batch
-	fresh []*raw        // streams that began in this turn
-	now   time.Duration // on the server's clock, as of a moment ago
-	bytes int64         // written and not yet in the server's counts
+	batch   [][]byte      // kept for its room
+	scratch scratch       // of the batch
+	fresh   []*raw        // streams that began in this round
+	now     time.Duration // on the server's clock, as of a moment ago
+	bytes   int64         // written and not yet in the server's counts
 }
 
 // shardView is a topic as the streams of a shard know it.
@@ -123,7 +123,7 @@ func (sh *shard) run() {
 	for !sh.stopped || len(sh.streams) > 0 {
 		select {
 		case <-sh.woken:
-			sh.turn()
+			sh.round()
 		case events := <-sh.ready:
 			sh.now = sh.server.now()
 			for i := range events {
@@ -146,7 +146,7 @@ func (sh *shard) run() {
 	}
 	for _, st := range sh.streams {
 		if !st.ended {
-			sh.leave(st, shutdown)
+			sh.release(st, shutdown)
 		}
 		sh.hangUp(st)
 	}
@@ -182,8 +182,8 @@ func (v *shardView) wake(*Topic) {
 	v.shard.poke()
 }
 
-// turn does what was posted and tells followers the news.
-func (sh *shard) turn() {
+// round does what was posted and tells followers the news.
+func (sh *shard) round() {
 	sh.now = sh.server.now()
 	sh.mu.Lock()
 	tasks := sh.tasks
@@ -208,21 +208,21 @@ func (sh *shard) turn() {
 	sh.mu.Unlock()
 	hub.mu.RUnlock()
 	for _, v := range dirty {
-		n, told := 0, 0
+		n, delivered := 0, 0
 		for _, st := range slices.Backward(v.followers) { // one that ends leaves the list
-			if sh.tell(st) {
-				told++
+			if sh.sendNews(st) {
+				delivered++
 			}
 			if n++; n == stride {
-				sh.told(v, n, told)
-				n, told = 0, 0
+				sh.countWritten(v, n, delivered)
+				n, delivered = 0, 0
 			}
 		}
-		sh.told(v, n, told)
+		sh.countWritten(v, n, delivered)
 	}
 	for _, st := range sh.fresh {
-		if sh.tell(st) {
-			sh.late(st)
+		if sh.sendNews(st) {
+			sh.countDelivered(st)
 		}
 	}
 	clear(sh.fresh)
@@ -231,17 +231,17 @@ func (sh *shard) turn() {
 
 // told counts n followers that it was the turn of, and those among them that were
 // written news.
-func (sh *shard) told(v *shardView, n, told int) {
+func (sh *shard) countWritten(v *shardView, n, delivered int) {
 	sh.now = sh.server.now()
-	v.topic.fanout.wrote(v.turn, n)
-	if told > 0 {
-		sh.server.counts.delivered(int64(told), time.Since(v.since))
+	v.topic.fanout.wrote(v.publication, n)
+	if delivered > 0 {
+		sh.server.counts.delivered(int64(delivered), time.Since(v.since))
 	}
 	sh.account()
 }
 
 // late counts a stream that was told its news by itself.
-func (sh *shard) late(st *raw) {
+func (sh *shard) countDelivered(st *raw) {
 	var since time.Time
 	for i := range st.follows {
 		if f := &st.follows[i]; f.stage == following && f.view.since.After(since) {
@@ -263,8 +263,8 @@ func (sh *shard) account() {
 
 // add takes a new stream in.
 func (sh *shard) add(st *raw) {
-	st.blocked, st.wrote = sh.now, sh.now
-	if st.rest != nil {
+	st.blockedAt, st.wroteAt = sh.now, sh.now
+	if st.unsent != nil {
 		st.stalled.Store(int64(sh.now))
 	}
 	for i := range st.follows {
@@ -279,7 +279,7 @@ func (sh *shard) add(st *raw) {
 			f.topic.listen(v)
 			v.wake(f.topic)
 		}
-		f.view, f.place = &v.view, int32(len(v.followers))
+		f.view, f.index = &v.view, int32(len(v.followers))
 		v.followers = append(v.followers, st)
 	}
 	sh.streams[st.fd], st.added = st, true
@@ -289,33 +289,33 @@ func (sh *shard) add(st *raw) {
 	})
 	switch {
 	case err != nil:
-		sh.end(st, clientGone)
-	case st.last && st.rest == nil:
+		sh.cutOff(st, clientGone)
+	case st.closing && st.unsent == nil:
 		sh.finish(st)
-	case st.last: // when it has taken what it was sent
+	case st.closing: // when it has taken what it was sent
 	case sh.draining:
-		sh.last(st, shutdown, st.goodbye())
+		sh.sendLast(st, shutdown, st.goodbye())
 	default:
 		sh.fresh = append(sh.fresh, st)
 	}
-	st.tend()
+	st.checkInbox()
 }
 
 // tell sends the stream what it lacks, unless it has not taken yet what it was
 // sent last: then it is told when it has. It reports whether there was anything.
-func (sh *shard) tell(st *raw) bool {
-	if st.rest != nil || st.last || st.ended {
+func (sh *shard) sendNews(st *raw) bool {
+	if st.unsent != nil || st.closing || st.ended {
 		return false
 	}
-	sh.batch = st.news(sh.batch[:0], &sh.room)
-	if st.sheds {
-		st.shed(sh.detach)
+	sh.batch = st.news(sh.batch[:0], &sh.scratch)
+	if st.hasEnding {
+		st.releaseEnded(sh.detach)
 	}
 	if len(sh.batch) == 0 {
 		return false
 	}
 	if st.over {
-		st.ends(forbidden)
+		st.startClosing(forbidden)
 	}
 	sh.write(st, sh.batch)
 	return true
@@ -327,35 +327,35 @@ func (sh *shard) write(st *raw, batch [][]byte) {
 	n, rest, err := send(st.fd, batch)
 	sh.bytes += n
 	if err != nil {
-		sh.end(st, clientGone)
+		sh.cutOff(st, clientGone)
 		return
 	}
-	st.wrote = sh.now
+	st.wroteAt = sh.now
 	if len(rest) == 0 {
-		st.rest = nil
+		st.unsent = nil
 		st.stalled.Store(0)
-		if st.last {
+		if st.closing {
 			sh.finish(st)
 		}
 		return
 	}
-	if st.rest == nil {
-		rest = sh.room.kept(rest) // batch is used again
-		st.blocked = sh.now
+	if st.unsent == nil {
+		rest = sh.scratch.stable(rest) // batch is used again
+		st.blockedAt = sh.now
 		st.stalled.Store(int64(sh.now))
 	}
-	st.rest = rest
+	st.unsent = rest
 	sh.alarms.hurry(st, sh.due(st))
 }
 
 // last sends the last event of a stream, when it has taken what it was sent.
-func (sh *shard) last(st *raw, why reason, event []byte) {
-	if st.last {
+func (sh *shard) sendLast(st *raw, why reason, event []byte) {
+	if st.closing {
 		return
 	}
-	st.ends(why)
-	if st.rest != nil {
-		st.rest = append(st.rest, event)
+	st.startClosing(why)
+	if st.unsent != nil {
+		st.unsent = append(st.unsent, event)
 		return
 	}
 	sh.write(st, [][]byte{event})
@@ -369,15 +369,15 @@ func (sh *shard) handle(e *unix.EpollEvent) {
 	case e.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 && st.ended:
 		sh.hangUp(st)
 	case e.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0:
-		sh.end(st, clientGone)
-	case st.rest != nil:
-		if sh.write(st, st.rest); st.rest != nil || st.ended {
+		sh.cutOff(st, clientGone)
+	case st.unsent != nil:
+		if sh.write(st, st.unsent); st.unsent != nil || st.ended {
 			return
 		}
 		if _, is := st.expired(sh.now); is { // who takes its time may not outlive its token by it
-			sh.last(st, tokenExpired, st.tokenExpired())
-		} else if sh.tell(st) {
-			sh.late(st)
+			sh.sendLast(st, tokenExpired, st.tokenExpired())
+		} else if sh.sendNews(st) {
+			sh.countDelivered(st)
 		}
 	}
 }
@@ -386,12 +386,12 @@ func (sh *shard) handle(e *unix.EpollEvent) {
 // take what it was sent, a ping, or its end.
 func (sh *shard) due(st *raw) time.Duration {
 	if st.ended {
-		return st.wrote + lingering
+		return st.wroteAt + lingering
 	}
-	if st.rest != nil {
-		return st.blocked + sh.server.opts.WriteTimeout
+	if st.unsent != nil {
+		return st.blockedAt + sh.server.opts.WriteTimeout
 	}
-	at := st.wrote + sh.server.opts.Heartbeat
+	at := st.wroteAt + sh.server.opts.Heartbeat
 	if expires := time.Duration(st.expires.Load()); expires != 0 {
 		at = min(at, expires)
 	}
@@ -408,10 +408,10 @@ func (sh *shard) ring() {
 		}
 		if st.ended {
 			sh.hangUp(st)
-		} else if st.rest != nil {
-			sh.end(st, tooSlow)
+		} else if st.unsent != nil {
+			sh.cutOff(st, tooSlow)
 		} else if _, is := st.expired(sh.now); is {
-			sh.last(st, tokenExpired, st.tokenExpired())
+			sh.sendLast(st, tokenExpired, st.tokenExpired())
 		} else {
 			sh.write(st, [][]byte{st.wire(st.format.ping())})
 		}
@@ -422,6 +422,6 @@ func (sh *shard) ring() {
 func (sh *shard) drain() {
 	sh.draining = true
 	for _, st := range sh.streams {
-		sh.last(st, shutdown, st.goodbye())
+		sh.sendLast(st, shutdown, st.goodbye())
 	}
 }

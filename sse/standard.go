@@ -25,9 +25,9 @@ type standard struct {
 }
 
 // serveStandard begins the stream and returns what writes it until it is over.
-func (s *Server) serveStandard(w http.ResponseWriter, r *http.Request, stream Stream, at *address) (run func()) {
+func (s *Server) serveStandard(w http.ResponseWriter, r *http.Request, stream Stream, addr *address) (run func()) {
 	st := &standard{w: w, rc: http.NewResponseController(w), woken: make(chan struct{}, 1)}
-	st.out, st.address = st, at
+	st.transport, st.address = st, addr
 	if r.ProtoMajor == 1 && r.Body != http.NoBody {
 		// net/http would wait for the body, before the head is sent and at the end.
 		_ = st.rc.EnableFullDuplex()
@@ -67,12 +67,12 @@ func (s *standard) wake(*Topic) {
 	}
 }
 
-// poke implements pen.
+// poke implements transport.
 func (s *standard) poke() { s.wake(nil) }
 
-// tell implements pen.
-func (s *standard) tell(batch [][]byte) {
-	s.shed(s.detach)
+// sendBatch implements transport.
+func (s *standard) sendBatch(batch [][]byte) {
+	s.releaseEnded(s.detach)
 	if s.failed == nil {
 		s.failed = s.write(batch...)
 	}
@@ -81,7 +81,7 @@ func (s *standard) tell(batch [][]byte) {
 	}
 }
 
-// finish implements pen.
+// finish implements transport.
 func (s *standard) finish(why reason, end []byte) {
 	if s.failed == nil {
 		_ = s.write(end) // the client may be gone: then nobody is told
@@ -135,21 +135,21 @@ func (s *standard) run(ctx context.Context, begin [][]byte) reason {
 }
 
 // detach has the topic wake the stream no more.
-func (s *standard) detach(f *follow) { f.topic.leave(s) }
+func (s *standard) detach(f *follow) { f.topic.unlisten(s) }
 
 // update sends what the client lacks of what there is now.
 func (s *standard) update() error {
-	if s.attend(); s.failed != nil {
+	if s.readInbox(); s.failed != nil {
 		return s.failed
 	}
 	s.refresh()
 	behind := make([]int64, len(s.follows))
 	for i := range s.follows {
-		behind[i] = s.follows[i].turn
+		behind[i] = s.follows[i].publication
 	}
-	s.batch = s.news(s.batch[:0], &room{})
+	s.batch = s.news(s.batch[:0], &scratch{})
 	defer clear(s.batch)
-	s.shed(s.detach)
+	s.releaseEnded(s.detach)
 	if len(s.batch) > 0 {
 		if err := s.write(s.batch...); err != nil {
 			return err
@@ -160,8 +160,8 @@ func (s *standard) update() error {
 	}
 	var since time.Time
 	for i := range s.follows {
-		if f := &s.follows[i]; f.stage == following && f.turn != behind[i] {
-			f.topic.fanout.wrote(f.turn, 1)
+		if f := &s.follows[i]; f.stage == following && f.publication != behind[i] {
+			f.topic.fanout.wrote(f.publication, 1)
 			if f.view.since.After(since) {
 				since = f.view.since
 			}

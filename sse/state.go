@@ -29,7 +29,7 @@ type State struct {
 	version int64
 	content Content
 
-	turn int64 // guarded by the hub's mu: which of its topic's published states it is, from 1; 0 for none of them
+	published bool // guarded by the hub's mu: by Publish; else a stream only began with it
 
 	frames atomic.Pointer[frames]
 }
@@ -50,7 +50,7 @@ type frameKey struct {
 // noVersion is that of a client that holds nothing.
 const noVersion = -1
 
-// NewState returns a state. It is nobody's business yet: see Topic.Keep and
+// NewState returns a state. It is nobody's business yet: see Topic.Retain and
 // Hub.Publish.
 func NewState(version int64, content Content) *State {
 	s := &State{version: version, content: content}
@@ -79,9 +79,9 @@ func (s *State) frame(t *Topic, from int64, f Format, id bool) frame {
 	if ok {
 		return known
 	}
-	var held *State
+	var base *State
 	if from != noVersion {
-		held = t.find(from) // not with made.mu held
+		base = t.find(from) // not with made.mu held
 	}
 	made.mu.Lock()
 	defer made.mu.Unlock()
@@ -89,8 +89,8 @@ func (s *State) frame(t *Topic, from int64, f Format, id bool) frame {
 		return known // another was quicker
 	}
 	var event Event
-	if held != nil {
-		event = s.content.Since(held.content)
+	if base != nil {
+		event = s.content.Since(base.content)
 	} else {
 		event = s.content.Snapshot()
 	}

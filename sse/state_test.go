@@ -74,7 +74,7 @@ func streamOf(follows ...sse.Follow) sse.Stream {
 func TestState_frame(t *testing.T) {
 	hub := sse.NewHub("abc")
 	topic := hub.NewTopic("board")
-	topic.Keep(state(5))
+	topic.Retain(state(5))
 	s := state(7)
 	for name, c := range map[string]struct {
 		from   int64
@@ -154,11 +154,11 @@ func FuzzHub_Resume(f *testing.F) {
 		if v := r.Version(); v != -1 && id != fmt.Sprintf("e-%d", v) && !strings.HasPrefix(id, fmt.Sprintf("e-%d.", v)) {
 			t.Errorf("Resume(%q) is of version %d", id, v)
 		}
-		sent, known := sse.Held(r)
+		sent, known := sse.SentVersion(r)
 		if known != (sent >= -1 && sent <= r.Version() && id == hub.ID(r.Version(), sent)) {
 			t.Errorf("Resume(%q) holds %d, %v", id, sent, known)
 		}
-		if _, known := sse.Held(hub.Resume(id, "other", 1)); known {
+		if _, known := sse.SentVersion(hub.Resume(id, "other", 1)); known {
 			t.Errorf("%q is known in another scope", id)
 		}
 	})

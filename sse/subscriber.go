@@ -31,23 +31,23 @@ type Own interface {
 // subscriber is one client's stream, as far as it does not matter how it is
 // written. It belongs to the goroutine that writes, but for what is said to be others'.
 type subscriber struct {
-	server  *Server
-	socket  string // its id
-	user    string // empty for an anonymous one
-	format  Format
-	chunked bool     // the body is sent in chunks that are made here
-	sum     checksum // of all it was sent, with Gzip
-	follows []follow
-	one     [1]follow    // of most streams the follows
-	lastID  int64        // the version that the last id names, noVersion for none
-	scope   scopeKey     // of its ids
-	over    bool         // it has been told that each of its topics has ended
-	sheds   bool         // some of the follows are to be given back; see shed
-	expires atomic.Int64 // on the server's clock; 0 for never; set by others
+	server    *Server
+	streamID  string // its id
+	user      string // empty for an anonymous one
+	format    Format
+	chunked   bool     // the body is sent in chunks that are made here
+	sum       checksum // of all it was sent, with Gzip
+	follows   []follow
+	one       [1]follow    // of most streams the follows
+	lastID    int64        // the version that the last id names, noVersion for none
+	scope     scopeKey     // of its ids
+	over      bool         // it has been told that each of its topics has ended
+	hasEnding bool         // some of the follows are to be given back; see shed
+	expires   atomic.Int64 // on the server's clock; 0 for never; set by others
 
-	out     pen
-	errands atomic.Pointer[errands] // set by others
-	stalled atomic.Int64            // read by others: since when a write waits for the client, on the server's clock; 0 for none
+	transport transport
+	inbox     atomic.Pointer[inbox] // set by others
+	stalled   atomic.Int64          // read by others: since when a write waits for the client, on the server's clock; 0 for none
 
 	address      *address    // nil but for an anonymous one
 	older, newer *subscriber // guarded by server.mu: the user's
@@ -57,15 +57,15 @@ type subscriber struct {
 
 // follow is a topic as one client knows it.
 type follow struct {
-	topic *Topic
-	view  *view // what there is to know: the subscriber's, or shared by a shard's
-	own   Own   // or nil
-	leave func()
-	sent  int64 // the version that the client holds, or noVersion
-	state int64 // view.states when the client was last sent one
-	turn  int64 // view.turn when the client was last told
-	place int32 // in a shard's list of the topic's followers
-	stage stage
+	topic       *Topic
+	view        *view // what there is to know: the subscriber's, or shared by a shard's
+	own         Own   // or nil
+	leave       func()
+	sent        int64 // the version that the client holds, or noVersion
+	states      int64 // view.states when the client was last sent one
+	publication int64 // view.publication when the client was last told
+	index       int32 // in a shard's list of the topic's followers
+	stage       stage
 }
 
 // stage is how far a follow is from its end. The rest of the stream may go on without it.
@@ -88,16 +88,16 @@ type ownEvent struct {
 // show. What only this client is told comes first, or last where it is newer than
 // the states, which are in the order of their versions. The last event carries the
 // id, which says all that the client was told. It is in the room until that is used again.
-func (s *subscriber) news(batch [][]byte, r *room) [][]byte {
+func (s *subscriber) news(batch [][]byte, r *scratch) [][]byte {
 	var few [4]*follow // most streams follow fewer
 	states := few[:0]
 	var own []ownEvent
 	for i := range s.follows {
 		f := &s.follows[i]
-		if f.stage != following || f.turn == f.view.turn {
+		if f.stage != following || f.publication == f.view.publication {
 			continue
 		}
-		f.turn = f.view.turn
+		f.publication = f.view.publication
 		newest := f.view.newest
 		due := newest != nil && newest.version > f.sent
 		if due {
@@ -107,19 +107,19 @@ func (s *subscriber) news(batch [][]byte, r *room) [][]byte {
 			e := f.own.News(f.view.notes, due)
 			if e.ends {
 				batch = s.put(batch, s.format.own(e, ""))
-				s.end(f.topic.name)
+				s.endFollows(f.topic.name)
 			} else if e.Name != "" {
 				own = append(own, ownEvent{e, f})
 			}
 		}
 	}
-	if s.sheds {
+	if s.hasEnding {
 		states = slices.DeleteFunc(states, func(f *follow) bool { return f.stage != following })
 		own = slices.DeleteFunc(own, func(e ownEvent) bool { return e.of.stage != following })
 	}
-	var told int64 // the version up to which own tells
+	var ownVersion int64 // the version up to which own tells
 	for _, e := range own {
-		told = max(told, e.of.view.noted)
+		ownVersion = max(ownVersion, e.of.view.notesVersion)
 	}
 	if len(states) > 1 {
 		slices.SortFunc(states, func(a, b *follow) int {
@@ -127,25 +127,25 @@ func (s *subscriber) news(batch [][]byte, r *room) [][]byte {
 		})
 	}
 	// What is newer goes last, with the id.
-	ownLast := len(own) > 0 && (len(states) == 0 || told > states[len(states)-1].view.newest.version)
+	ownLast := len(own) > 0 && (len(states) == 0 || ownVersion > states[len(states)-1].view.newest.version)
 	if !ownLast {
 		batch = s.appendOwn(batch, own, "")
 	}
 	for i, f := range states {
 		id := !ownLast && i == len(states)-1
 		frame := f.view.frame(f.topic, f.sent, s.format, id)
-		if s.tell(f); id {
-			batch = s.putNamed(batch, frame, r)
+		if s.recordSent(f); id {
+			batch = s.putWithID(batch, frame, r)
 		} else {
 			batch = s.put(batch, frame)
 		}
 	}
 	if ownLast {
-		s.lastID = max(s.lastID, told)
+		s.lastID = max(s.lastID, ownVersion)
 		batch = s.appendOwn(batch, own, s.id())
 	}
 	if s.over {
-		batch = append(batch, s.ending())
+		batch = append(batch, s.trailer())
 	}
 	return batch
 }
@@ -164,12 +164,12 @@ func (s *subscriber) appendOwn(batch [][]byte, own []ownEvent, id string) [][]by
 
 // end notes that the client is told of the end of all topics of that name, and reports
 // whether it follows any.
-func (s *subscriber) end(name string) (any bool) {
+func (s *subscriber) endFollows(name string) (any bool) {
 	s.over = true
 	for i := range s.follows {
 		f := &s.follows[i]
 		if f.stage == following && f.topic.name == name {
-			f.stage, s.sheds, any = ending, true, true
+			f.stage, s.hasEnding, any = ending, true, true
 		}
 		s.over = s.over && f.stage != following
 	}
@@ -177,21 +177,21 @@ func (s *subscriber) end(name string) (any bool) {
 }
 
 // shed gives back the follows that have ended. detach is called with each of them before.
-func (s *subscriber) shed(detach func(*follow)) {
-	if !s.sheds {
+func (s *subscriber) releaseEnded(detach func(*follow)) {
+	if !s.hasEnding {
 		return
 	}
-	s.sheds = false
+	s.hasEnding = false
 	for i := range s.follows {
 		if f := &s.follows[i]; f.stage == ending {
 			detach(f)
-			f.giveBack()
+			f.release()
 		}
 	}
 }
 
 // giveBack ends the follow, which may have ended before.
-func (f *follow) giveBack() {
+func (f *follow) release() {
 	if f.stage == ended {
 		return
 	}
@@ -203,18 +203,18 @@ func (f *follow) giveBack() {
 }
 
 // tell notes that the client is sent the newest state.
-func (s *subscriber) tell(f *follow) {
-	if skipped := f.view.states - f.state - 1; skipped > 0 {
+func (s *subscriber) recordSent(f *follow) {
+	if skipped := f.view.states - f.states - 1; skipped > 0 {
 		s.server.counts.skipped.Add(skipped)
 	}
-	f.sent, f.state = f.view.newest.version, f.view.states
+	f.sent, f.states = f.view.newest.version, f.view.states
 	s.lastID = max(s.lastID, f.sent)
 }
 
 // open makes s the subscriber of the stream, and returns what that begins with: the
 // greeting, and what the client lacks of the states to begin with.
 func (s *subscriber) open(server *Server, stream Stream) (begin [][]byte) {
-	s.server, s.socket, s.user, s.format, s.lastID = server, stream.ID, stream.UserID, stream.Format, noVersion
+	s.server, s.streamID, s.user, s.format, s.lastID = server, stream.ID, stream.UserID, stream.Format, noVersion
 	s.scope = server.hub.scope(stream.Scope)
 	s.expires.Store(server.at(stream.Expires))
 	if s.follows = s.one[:]; len(stream.Follows) != 1 {
@@ -229,9 +229,9 @@ func (s *subscriber) open(server *Server, stream Stream) (begin [][]byte) {
 	server.register(s, stream)
 	recovered := false
 	resumes := stream.Resume.Version() != noVersion
-	if held, known := stream.Resume.held(topics); known {
+	if versions, known := stream.Resume.sentVersions(topics); known {
 		recovered, s.lastID = true, stream.Resume.version
-		for i, version := range held {
+		for i, version := range versions {
 			s.follows[i].sent = version
 		}
 	}
@@ -242,11 +242,11 @@ func (s *subscriber) open(server *Server, stream Stream) (begin [][]byte) {
 	views := server.hub.now(topics)
 	for i, from := range stream.Follows {
 		f, v := &s.follows[i], &views[i]
-		f.view, f.state = v, v.states
+		f.view, f.states = v, v.states
 		if from.From != nil && (v.newest == nil || v.newest.version < from.From.version) {
 			v.newest = from.From
 		}
-		f.turn = -1 // it is told, also where nothing was published yet
+		f.publication = -1 // it is told, also where nothing was published yet
 		if f.own != nil {
 			if e := f.own.News(nil, true); e.Name != "" {
 				begin = s.put(begin, s.format.own(e, ""))
@@ -254,8 +254,8 @@ func (s *subscriber) open(server *Server, stream Stream) (begin [][]byte) {
 		}
 	}
 	said := len(begin)
-	begin = s.news(begin, &room{})
-	s.shed(func(*follow) {}) // nobody knows of it yet
+	begin = s.news(begin, &scratch{})
+	s.releaseEnded(func(*follow) {}) // nobody knows of it yet
 	if resumes {
 		result := resultSnapshot
 		if recovered && len(begin) > said {
@@ -271,7 +271,7 @@ func (s *subscriber) open(server *Server, stream Stream) (begin [][]byte) {
 // close gives back what the stream holds. Who wrote it calls this when it is over.
 func (s *subscriber) close() {
 	for i := range s.follows {
-		s.follows[i].giveBack()
+		s.follows[i].release()
 	}
 	s.server.exit(s, s.address)
 }
@@ -286,7 +286,7 @@ func (s *subscriber) expired(now time.Duration) (left time.Duration, is bool) {
 // goodbye is the end of a stream that ends because the server does.
 func (s *subscriber) goodbye() []byte {
 	retry := s.server.retryDraining()
-	return s.last(s.format.last(retry, "goodbye", struct {
+	return s.lastFrame(s.format.lastEvent(retry, "goodbye", struct {
 		Reason     string `json:"reason"`
 		RetryAfter int64  `json:"retryAfter"` // an EventSource can't see `retry:`
 	}{"shutdown", retry.Milliseconds()}))
@@ -294,7 +294,7 @@ func (s *subscriber) goodbye() []byte {
 
 // tokenExpired is the end of a stream whose right has ended.
 func (s *subscriber) tokenExpired() []byte {
-	return s.last(s.format.last(s.server.retry(), "error", map[string]string{
+	return s.lastFrame(s.format.lastEvent(s.server.retry(), "error", map[string]string{
 		"code":    "token_expired",
 		"message": "The token has expired; connect again with a fresh one.",
 	}))
@@ -303,7 +303,7 @@ func (s *subscriber) tokenExpired() []byte {
 // signedOut is the end of a stream whose session has ended. To the client it is as if the
 // token had expired: a page that may be read without one is read on.
 func (s *subscriber) signedOut() []byte {
-	return s.last(s.format.last(s.server.retry(), "error", map[string]string{
+	return s.lastFrame(s.format.lastEvent(s.server.retry(), "error", map[string]string{
 		"code":    "token_expired",
 		"message": "The session has ended; sign in to connect again.",
 	}))
@@ -311,12 +311,12 @@ func (s *subscriber) signedOut() []byte {
 
 // replacedEnd is the end of a stream whose place a newer one of the user has.
 func (s *subscriber) replacedEnd() []byte {
-	return s.last(s.format.pack(s.replacedText(s.id()), "", false))
+	return s.lastFrame(s.format.pack(s.replacedText(s.id()), "", false))
 }
 
 // replacedText returns the event with the client's last id, "" for none.
 func (s *subscriber) replacedText(id string) []byte {
-	id += replacedMark
+	id += replacedSuffix
 	return s.format.textAfterRetry(comeBackReplaced, Event{Name: "error", Data: marshal(map[string]string{
 		"code":    "replaced",
 		"message": "A newer stream of the same user took this one's place; come back in a minute.",
@@ -324,4 +324,6 @@ func (s *subscriber) replacedText(id string) []byte {
 }
 
 // last returns the last event of the stream, and its end.
-func (s *subscriber) last(f frame) []byte { return append(slices.Clone(s.wire(f)), s.ending()...) }
+func (s *subscriber) lastFrame(f frame) []byte {
+	return append(slices.Clone(s.wire(f)), s.trailer()...)
+}

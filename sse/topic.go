@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// maxKept bounds the states that a topic keeps to lead clients on from: this many
+// maxRetained bounds the states that a topic keeps to lead clients on from: this many
 // that were published and as many that were only begun with. Past it the oldest
 // goes, and a client that holds it is sent a whole state.
-const maxKept = 64
+const maxRetained = 64
 
 // Hub is the topics that a stream may follow together. Safe for concurrent use.
 type Hub struct {
@@ -30,7 +30,7 @@ type Topic struct {
 	hub  *Hub
 	name string
 
-	kept      []*State              // guarded by hub.mu: by version; at most twice maxKept
+	retained  []*State              // guarded by hub.mu: by version; at most twice maxRetained
 	shown     view                  // guarded by hub.mu
 	listeners map[listener]struct{} // guarded by hub.mu
 
@@ -39,13 +39,13 @@ type Topic struct {
 
 // view is what followers of a topic are told, as of one moment.
 type view struct {
-	newest *State    // the last one published, nil before the first
-	states int64     // how many were published
-	notes  any       // see Publication
-	noted  int64     // the version of notes
-	since  time.Time // see Publication
-	turn   int64     // how often something was published
-	memo   *memo     // what newest's frames were last asked for, where many ask; or nil
+	newest       *State    // the last one published, nil before the first
+	states       int64     // how many were published
+	notes        any       // see Publication
+	notesVersion int64     // the version of notes
+	since        time.Time // see Publication
+	publication  int64     // how often something was published
+	memo         *memo     // what newest's frames were last asked for, where many ask; or nil
 }
 
 // memo spares those who ask for the same frame one after the other the search.
@@ -104,21 +104,21 @@ func (h *Hub) Publish(news ...Publication) {
 	defer h.mu.Unlock()
 	for _, p := range news {
 		t := p.Topic
-		t.shown.turn++
-		t.shown.notes, t.shown.noted, t.shown.since = p.Notes, p.Version, p.Since
+		t.shown.publication++
+		t.shown.notes, t.shown.notesVersion, t.shown.since = p.Notes, p.Version, p.Since
 		if p.State != nil {
 			if t.shown.newest != nil {
 				t.shown.newest.forget()
 			}
-			s := t.keep(p.State)
-			if s.turn == 0 {
+			s := t.retain(p.State)
+			if !s.published {
 				t.shown.states++
-				s.turn = t.shown.states
+				s.published = true
 			}
 			t.shown.newest = s
 			t.trim()
 		}
-		t.fanout.begin(t.shown.turn)
+		t.fanout.begin(t.shown.publication)
 		for l := range t.listeners {
 			l.wake(t)
 		}
@@ -127,37 +127,37 @@ func (h *Hub) Publish(news ...Publication) {
 
 // Keep returns s, or the state that the topic knows by the same version, and has
 // the topic remember it: a stream may begin with it.
-func (t *Topic) Keep(s *State) *State {
+func (t *Topic) Retain(s *State) *State {
 	t.hub.mu.Lock()
 	defer t.hub.mu.Unlock()
-	s = t.keep(s)
+	s = t.retain(s)
 	t.trim()
 	return s
 }
 
 // keep is called with hub.mu held.
-func (t *Topic) keep(s *State) *State {
+func (t *Topic) retain(s *State) *State {
 	i, found := t.search(s.version)
 	if found {
-		return t.kept[i]
+		return t.retained[i]
 	}
-	t.kept = slices.Insert(t.kept, i, s)
+	t.retained = slices.Insert(t.retained, i, s)
 	return s
 }
 
 // trim drops the oldest states past the bounds. It is called with hub.mu held.
 func (t *Topic) trim() {
 	published := 0
-	for _, s := range t.kept {
-		if s.turn > 0 {
+	for _, s := range t.retained {
+		if s.published {
 			published++
 		}
 	}
-	surplus := [2]int{len(t.kept) - published - maxKept, published - maxKept}
+	surplus := [2]int{len(t.retained) - published - maxRetained, published - maxRetained}
 	if surplus[0] <= 0 && surplus[1] <= 0 {
 		return
 	}
-	t.kept = slices.DeleteFunc(t.kept, func(s *State) bool {
+	t.retained = slices.DeleteFunc(t.retained, func(s *State) bool {
 		left := &surplus[min(s.turn, 1)]
 		*left--
 		return *left >= 0
@@ -167,7 +167,7 @@ func (t *Topic) trim() {
 // search returns where the version's state is in kept, or would be. It is called
 // with hub.mu held.
 func (t *Topic) search(version int64) (i int, found bool) {
-	return slices.BinarySearchFunc(t.kept, version, func(s *State, v int64) int {
+	return slices.BinarySearchFunc(t.retained, version, func(s *State, v int64) int {
 		return int(min(max(s.version-v, -1), 1))
 	})
 }
@@ -177,7 +177,7 @@ func (t *Topic) find(version int64) *State {
 	t.hub.mu.RLock()
 	defer t.hub.mu.RUnlock()
 	if i, found := t.search(version); found {
-		return t.kept[i]
+		return t.retained[i]
 	}
 	return nil
 }
@@ -200,7 +200,7 @@ func (t *Topic) listen(l listener) {
 	t.listeners[l] = struct{}{}
 }
 
-func (t *Topic) leave(l listener) {
+func (t *Topic) unlisten(l listener) {
 	t.hub.mu.Lock()
 	defer t.hub.mu.Unlock()
 	delete(t.listeners, l)

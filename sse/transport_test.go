@@ -23,7 +23,7 @@ const (
 )
 
 func TestServer_transports(t *testing.T) {
-	onBoth(t, sse.Options{}, func(t *testing.T, s *site) {
+	onBothTransports(t, sse.Options{}, func(t *testing.T, s *testServer) {
 		for name, format := range map[string]string{"plain": "", "gzip": "gzip", "difference": "diff", "all": "diff&gzip&user=u"} {
 			c := s.connect(format)
 			if c.header.Get("Content-Type") != "text/event-stream" || c.header.Get("X-Accel-Buffering") != "no" || c.header.Get("Date") == "" {
@@ -57,7 +57,7 @@ func TestServer_transports(t *testing.T) {
 }
 
 func TestServer_msgPack(t *testing.T) {
-	onBoth(t, sse.Options{}, func(_ *testing.T, s *site) {
+	onBothTransports(t, sse.Options{}, func(_ *testing.T, s *testServer) {
 		c := s.connect("msgpack&gzip")
 		c.want("authenticated gqdzdWNjZXNzw6lyZWNvdmVyZWTC", "news gaF2AQ== e-1")
 		s.publish(2)
@@ -66,7 +66,7 @@ func TestServer_msgPack(t *testing.T) {
 }
 
 func TestServer_resume(t *testing.T) {
-	onBoth(t, sse.Options{}, func(t *testing.T, s *site) {
+	onBothTransports(t, sse.Options{}, func(t *testing.T, s *testServer) {
 		s.publish(2, 3, 4)
 		c := s.connect("diff", s.saw(2))
 		c.want(recovered, `since {"from":2,"v":4} e-4`)
@@ -95,7 +95,7 @@ func TestServer_resume(t *testing.T) {
 }
 
 func TestServer_heartbeat(t *testing.T) {
-	onBoth(t, sse.Options{Heartbeat: 50 * time.Millisecond}, func(t *testing.T, s *site) {
+	onBothTransports(t, sse.Options{Heartbeat: 50 * time.Millisecond}, func(t *testing.T, s *testServer) {
 		c := s.connect("")
 		began := time.Now()
 		c.want(hello, `news {"v":1} e-1`, "ping", "ping", "ping")
@@ -108,7 +108,7 @@ func TestServer_heartbeat(t *testing.T) {
 }
 
 func TestServer_expiry(t *testing.T) {
-	onBoth(t, sse.Options{}, func(t *testing.T, s *site) {
+	onBothTransports(t, sse.Options{}, func(t *testing.T, s *testServer) {
 		other := s.next
 		until := time.Now().Add(1500 * time.Millisecond)
 		s.next = func(r *http.Request) sse.Stream {
@@ -145,7 +145,7 @@ func TestServer_expiry(t *testing.T) {
 // Clients that never read hold up nobody, and are let go.
 func TestServer_stalledClients(t *testing.T) {
 	const timeout = 300 * time.Millisecond
-	onBoth(t, sse.Options{WriteTimeout: timeout}, func(t *testing.T, s *site) {
+	onBothTransports(t, sse.Options{WriteTimeout: timeout}, func(t *testing.T, s *testServer) {
 		big := literal(`"` + strings.Repeat("x", 100_000) + `"`)
 		for range 20 {
 			if err := s.connect("").conn.SetReadBuffer(4 << 10); err != nil {
@@ -171,7 +171,7 @@ func TestServer_stalledClients(t *testing.T) {
 // A client that reads slowly skips what came between, and goes on from what it
 // holds; its last words arrive after all.
 func TestServer_slowClient(t *testing.T) {
-	onBoth(t, sse.Options{}, func(t *testing.T, s *site) {
+	onBothTransports(t, sse.Options{}, func(t *testing.T, s *testServer) {
 		c := s.connect("diff")
 		c.want(hello, `news {"v":1} e-1`)
 		version, held := int64(1), int64(1)
@@ -230,7 +230,7 @@ func checkHeavy(t *testing.T, e event, held int64) int64 {
 }
 
 func TestServer_drainBoth(t *testing.T) {
-	onBoth(t, sse.Options{}, func(t *testing.T, s *site) {
+	onBothTransports(t, sse.Options{}, func(t *testing.T, s *testServer) {
 		const clients = 200
 		var all []*client
 		for range clients {
@@ -254,7 +254,7 @@ func TestServer_drainBoth(t *testing.T) {
 // Who is told goodbye comes back at a time of its own, as far from the others' as
 // can be.
 func TestServer_drainSpreads(t *testing.T) {
-	onBoth(t, sse.Options{}, func(t *testing.T, s *site) {
+	onBothTransports(t, sse.Options{}, func(t *testing.T, s *testServer) {
 		const clients = 100
 		var all []*client
 		for range clients {
@@ -290,7 +290,7 @@ func TestServer_drainSpreads(t *testing.T) {
 
 // A frame that many get is the same bytes for all; many at once get all of them.
 func TestServer_crowd(t *testing.T) {
-	onBoth(t, sse.Options{}, func(t *testing.T, s *site) {
+	onBothTransports(t, sse.Options{}, func(t *testing.T, s *testServer) {
 		const clients, events = 100, 50
 		var wg sync.WaitGroup
 		for i := range clients {
@@ -335,7 +335,7 @@ func TestServer_crowd(t *testing.T) {
 
 // Clients come and go all the while.
 func TestServer_churn(t *testing.T) {
-	onBoth(t, sse.Options{}, func(t *testing.T, s *site) {
+	onBothTransports(t, sse.Options{}, func(t *testing.T, s *testServer) {
 		stop := make(chan struct{})
 		var publishing sync.WaitGroup
 		publishing.Go(func() {
@@ -375,7 +375,7 @@ func TestServer_churn(t *testing.T) {
 // A connection on which a body is still to come is not taken over: net/http would
 // keep it open, waiting for that, when the stream has ended.
 func TestServer_bodyToCome(t *testing.T) {
-	onBoth(t, sse.Options{}, func(t *testing.T, s *site) {
+	onBothTransports(t, sse.Options{}, func(t *testing.T, s *testServer) {
 		c := s.connect("", "Content-Length: 1")
 		c.want(hello, `news {"v":1} e-1`)
 		if got := s.streams.Stats().Streams; got["standard"] != 1 || got["raw"] != 0 {
@@ -386,7 +386,7 @@ func TestServer_bodyToCome(t *testing.T) {
 
 // HTTP/1.0, as nginx speaks it to a server by default.
 func TestServer_http10(t *testing.T) {
-	onBoth(t, sse.Options{}, func(t *testing.T, s *site) {
+	onBothTransports(t, sse.Options{}, func(t *testing.T, s *testServer) {
 		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", s.addr)
 		if err != nil {
 			t.Fatal(err)

@@ -9,7 +9,7 @@ import (
 // in fresh rights, and then to end. However many tokens come while the client does not read,
 // all of them are one grant for each topic, and after an end nothing more counts. They never
 // change: see subscriber.send.
-type errands struct {
+type inbox struct {
 	grants []grant // of the follows, in their order; nil for none
 	ends   bool
 	why    reason // it ends
@@ -24,13 +24,13 @@ type grant struct {
 }
 
 // pen is the way out of a subscriber, as others use it.
-type pen interface {
+type transport interface {
 	// poke has the goroutine that writes the stream call attend soon. It does not wait, and
 	// may be called by anybody at any time.
 	poke()
 
-	// tell writes the batch, and ends the stream if all its topics have ended. For errands.
-	tell(batch [][]byte)
+	// sendBatch writes the batch, and ends the stream if all its topics have ended. For errands.
+	sendBatch(batch [][]byte)
 
 	// finish writes the end of the stream. For errands.
 	finish(why reason, end []byte)
@@ -38,34 +38,34 @@ type pen interface {
 
 // send adds to the errands of the goroutine that writes the stream, unless the stream is over
 // by then or about to end. add is called with a copy, maybe again. It does not wait.
-func (s *subscriber) send(add func(*errands)) {
+func (s *subscriber) ask(add func(*inbox)) {
 	for {
-		var next errands
-		before := s.errands.Load()
+		var next inbox
+		before := s.inbox.Load()
 		if before != nil {
 			if next = *before; next.ends {
 				return
 			}
 		}
 		add(&next)
-		if !s.errands.CompareAndSwap(before, &next) {
+		if !s.inbox.CompareAndSwap(before, &next) {
 			continue
 		}
 		if before == nil { // else it has been poked, and has not come to them yet
-			s.out.poke()
+			s.transport.poke()
 		}
 		return
 	}
 }
 
 // attend does the errands.
-func (s *subscriber) attend() {
-	e := s.errands.Swap(nil)
+func (s *subscriber) readInbox() {
+	e := s.inbox.Swap(nil)
 	if e == nil {
 		return
 	}
 	if e.grants != nil {
-		s.renew(e.grants)
+		s.applyGrants(e.grants)
 	}
 	if !e.ends {
 		return
@@ -74,11 +74,11 @@ func (s *subscriber) attend() {
 	if e.why == replaced {
 		end = s.replacedEnd
 	}
-	s.out.finish(e.why, end())
+	s.transport.finish(e.why, end())
 }
 
 // finishes returns what has a stream end, for send.
-func finishes(why reason) func(*errands) { return func(e *errands) { e.ends, e.why = true, why } }
+func toFinish(why reason) func(*inbox) { return func(e *inbox) { e.ends, e.why = true, why } }
 
 // Renewal is what a fresh token changes of a stream.
 type Renewal struct {
@@ -121,7 +121,7 @@ func (s *Server) Renew(id, userID string, r Renewal) error {
 		sub.session = r.Session
 	}
 	// Still with mu held: in the order of the expiries above.
-	sub.send(func(e *errands) { e.grants = sub.granted(e.grants, r, lasts) })
+	sub.ask(func(e *inbox) { e.grants = sub.withGrants(e.grants, r, lasts) })
 	return nil
 }
 
@@ -143,7 +143,7 @@ func (s *Server) Followed(id, userID string) (names []string, err error) {
 
 // granted returns the grants with those of one more token: as if each had been taken in
 // before the next came. Anybody may call it.
-func (s *subscriber) granted(before []grant, r Renewal, lasts bool) []grant {
+func (s *subscriber) withGrants(before []grant, r Renewal, lasts bool) []grant {
 	grants := make([]grant, len(s.follows))
 	copy(grants, before)
 	for i := range s.follows {
@@ -164,10 +164,10 @@ func (s *subscriber) granted(before []grant, r Renewal, lasts bool) []grant {
 }
 
 // renew is Renew for the goroutine that writes the stream.
-func (s *subscriber) renew(grants []grant) {
+func (s *subscriber) applyGrants(grants []grant) {
 	var batch [][]byte
 	for i, g := range grants {
-		if name := s.follows[i].topic.name; g.forbidden && s.end(name) {
+		if name := s.follows[i].topic.name; g.forbidden && s.endFollows(name) {
 			batch = s.put(batch, s.format.own(Forbidden(name, g.words), ""))
 		}
 	}
@@ -180,14 +180,14 @@ func (s *subscriber) renew(grants []grant) {
 		return
 	}
 	if s.over {
-		batch = append(batch, s.ending())
+		batch = append(batch, s.trailer())
 	}
-	s.out.tell(batch)
+	s.transport.sendBatch(batch)
 }
 
 // EndSession ends the user's streams of the session: somebody has signed out.
 func (s *Server) EndSession(userID string, session uint64) {
-	s.eachOfSession(userID, session, func(sub *subscriber) { sub.send(finishes(signedOut)) })
+	s.eachOfSession(userID, session, func(sub *subscriber) { sub.ask(toFinish(signedOut)) })
 }
 
 // MoveSession has the user's streams of one session belong to another one, which goes on

@@ -26,8 +26,8 @@ import (
 // patient bounds a wait that ends much sooner unless something is broken.
 const patient = 20 * time.Second
 
-// site is a server of one topic on a real socket.
-type site struct {
+// testServer is a server of one topic on a real socket.
+type testServer struct {
 	tb      testing.TB
 	hub     *sse.Hub
 	topic   *sse.Topic
@@ -40,8 +40,8 @@ type site struct {
 	next func(r *http.Request) sse.Stream // guarded by mu: what the next client gets
 }
 
-// onBoth runs a test with streams on sockets and through net/http.
-func onBoth(t *testing.T, opts sse.Options, test func(t *testing.T, s *site)) {
+// onBothTransports runs a test with streams on sockets and through net/http.
+func onBothTransports(t *testing.T, opts sse.Options, test func(t *testing.T, s *testServer)) {
 	t.Helper()
 	for _, standard := range []bool{false, true} {
 		name := "raw"
@@ -50,7 +50,7 @@ func onBoth(t *testing.T, opts sse.Options, test func(t *testing.T, s *site)) {
 		}
 		t.Run(name, func(t *testing.T) {
 			opts.Standard = standard
-			s := newSite(t, opts)
+			s := newTestServer(t, opts)
 			if s.raw = !standard; s.raw && s.streams.Stats().Streams["raw"] != 0 {
 				t.Fatal("a stream before any")
 			}
@@ -59,16 +59,16 @@ func onBoth(t *testing.T, opts sse.Options, test func(t *testing.T, s *site)) {
 	}
 }
 
-func newSite(tb testing.TB, opts sse.Options) *site {
+func newTestServer(tb testing.TB, opts sse.Options) *testServer {
 	tb.Helper()
 	before := goleak.IgnoreCurrent()
 	tb.Cleanup(func() { goleak.VerifyNone(tb, before) })
 	hub := sse.NewHub("e")
-	s := &site{tb: tb, hub: hub, topic: hub.NewTopic("board"), streams: sse.NewServer(hub, opts), left: make(chan struct{}, 1000)}
-	s.topic.Keep(state(1))
+	s := &testServer{tb: tb, hub: hub, topic: hub.NewTopic("board"), streams: sse.NewServer(hub, opts), left: make(chan struct{}, 1000)}
+	s.topic.Retain(state(1))
 	var ids atomic.Int64
 	s.next = func(r *http.Request) sse.Stream {
-		stream := streamOf(sse.Follow{Topic: s.topic, From: s.topic.Keep(state(1)), Leave: func() { s.left <- struct{}{} }})
+		stream := streamOf(sse.Follow{Topic: s.topic, From: s.topic.Retain(state(1)), Leave: func() { s.left <- struct{}{} }})
 		stream.ID = fmt.Sprintf("s%d", ids.Add(1))
 		q := r.URL.Query()
 		stream.UserID = q.Get("user")
@@ -122,9 +122,9 @@ func newSite(tb testing.TB, opts sse.Options) *site {
 }
 
 // saw is the header of a client of the site's topic that saw the version last.
-func (s *site) saw(version int64) string { return "Last-Event-ID: " + s.hub.ID(version, version) }
+func (s *testServer) saw(version int64) string { return "Last-Event-ID: " + s.hub.ID(version, version) }
 
-func (s *site) publish(versions ...int64) {
+func (s *testServer) publish(versions ...int64) {
 	for _, v := range versions {
 		s.hub.Publish(sse.Publication{Topic: s.topic, State: state(v), Since: time.Now()})
 	}
@@ -141,7 +141,7 @@ type client struct {
 }
 
 // connect asks for a stream and reads the head of the answer.
-func (s *site) connect(query string, headers ...string) *client {
+func (s *testServer) connect(query string, headers ...string) *client {
 	s.tb.Helper()
 	to, err := net.ResolveTCPAddr("tcp", s.addr)
 	if err != nil {
