@@ -1,4 +1,12 @@
-// Package msgpack says in MessagePack what was said in JSON.
+// Package msgpack converts JSON texts to MessagePack (https://msgpack.org).
+//
+// The result has the shape of the text: null, booleans, strings, arrays and objects become nil,
+// booleans, strings, arrays and maps, and the members of an object keep their order. MessagePack
+// distinguishes integers from floating-point numbers; [FromJSON] says how a JSON number becomes one
+// or the other. Timestamps, binary data and extensions are never used.
+//
+// The conversion reads the text once, token by token, and builds no tree. So it serves texts of
+// any size and needs little memory besides the result.
 package msgpack
 
 import (
@@ -14,38 +22,41 @@ import (
 	"github.com/tinylib/msgp/msgp"
 )
 
-// maxScratch bounds what a reader keeps for the next text.
+// maxScratch bounds the scratch of a reader in the pool, in bytes. A reader with a larger one is
+// left to the garbage collector.
 const maxScratch = 64 << 10
 
-// reader has what reading one text needs, to be used again for others.
+// reader is what reading one text takes. It is used again for other texts.
 type reader struct {
 	text    bytes.Buffer
 	json    jsontext.Decoder
-	open    []int  // where the headers of the containers around stand in the output
-	scratch []byte // a string without its escapes
+	open    []int  // the indexes in the output of the headers of the open containers
+	scratch []byte // a string whose escapes are resolved
 }
 
 var readers = sync.Pool{New: func() any { return new(reader) }}
 
-// FromJSON appends the MessagePack of a JSON text to dst: the same shape, keys
-// in the same order. Whole numbers, written without fraction or exponent, become
-// the smallest format of an integer where they fit 64 bits; all others are
-// float64. It neither keeps nor changes the text. Errors leave dst as it was:
-// what is not one JSON value, a key twice in an object, bytes that are not
-// UTF-8, numbers beyond float64, and containers more than 10,000 deep.
+// FromJSON appends the MessagePack of a JSON text to dst. Whole numbers that are written without
+// fraction or exponent, and that fit into 64 bits, become the shortest integer. All other numbers
+// become float64.
 //
-// The cost is one pass. What is in a container of 16 or more is moved by a few
-// bytes when that is known. Safe for concurrent use.
+// It returns dst as it was and an error if the text is not exactly one JSON value, if an object has
+// a key twice, if a string is not valid UTF-8, if a number is too large for float64, or if
+// containers are nested more than 10,000 deep. It neither changes the text nor keeps a reference to
+// it.
+//
+// The cost is linear in the text's length. The content of a container with 16 or more elements is
+// moved by a few bytes once its length is known. Safe for concurrent use.
 func FromJSON(dst, json []byte) ([]byte, error) {
 	r, ok := readers.Get().(*reader)
 	if !ok {
-		panic("msgpack: a stranger in the pool")
+		panic("msgpack: the pool has something else than a reader")
 	}
 	r.text = *bytes.NewBuffer(json)
 	r.json.Reset(&r.text)
 	r.open = r.open[:0]
 	out, err := r.convert(dst)
-	r.text = bytes.Buffer{} // the text is the caller's
+	r.text = bytes.Buffer{} // the text belongs to the caller
 	r.json.Reset(&r.text)
 	if cap(r.scratch) <= maxScratch {
 		readers.Put(r)
@@ -70,14 +81,14 @@ func (r *reader) convert(dst []byte) ([]byte, error) {
 		}
 	}
 	if _, err := r.json.ReadToken(); err == nil {
-		return nil, errors.New("there is something after the value")
+		return nil, errors.New("more data after the value")
 	} else if !errors.Is(err, io.EOF) {
 		return nil, err
 	}
 	return dst, nil
 }
 
-// step appends one value, or one end of a container.
+// step appends one value without children, or opens or closes one container.
 func (r *reader) step(dst []byte) ([]byte, error) {
 	switch r.json.PeekKind() {
 	case jsontext.KindBeginObject, jsontext.KindBeginArray:
@@ -85,16 +96,16 @@ func (r *reader) step(dst []byte) ([]byte, error) {
 			return nil, err
 		}
 		r.open = append(r.open, len(dst))
-		return append(dst, 0), nil // a header's first byte, as long as its length is not known
+		return append(dst, 0), nil // stands for the header until the length is known
 	case jsontext.KindEndObject, jsontext.KindEndArray:
 		kind, n := r.json.StackIndex(r.json.StackDepth())
 		if _, err := r.json.ReadToken(); err != nil {
 			return nil, err
 		}
-		var room [5]byte
-		header := msgp.AppendArrayHeader(room[:0], uint32(n))
+		var space [5]byte
+		header := msgp.AppendArrayHeader(space[:0], uint32(n))
 		if kind == jsontext.KindBeginObject {
-			header = msgp.AppendMapHeader(room[:0], uint32(n/2)) // keys and values were counted
+			header = msgp.AppendMapHeader(space[:0], uint32(n/2)) // n counts keys and values
 		}
 		last := len(r.open) - 1
 		at := r.open[last]

@@ -17,7 +17,7 @@ import (
 	"marcador/internal/msgpack"
 )
 
-// The bytes are those of the MessagePack specification.
+// The wanted bytes are taken from the MessagePack specification.
 func TestFromJSON_formats(t *testing.T) {
 	long := strings.Repeat("x", 300)
 	for text, want := range map[string]string{
@@ -68,13 +68,13 @@ func TestFromJSON_errors(t *testing.T) {
 	} {
 		got, err := msgpack.FromJSON([]byte("before"), []byte(text))
 		if err == nil || string(got) != "before" {
-			t.Errorf("FromJSON(%.60q) = %.60q, %v, want an error and what was there before", text, got, err)
+			t.Errorf("FromJSON(%.60q) = %.60q, %v, want an error and the destination as it was", text, got, err)
 		}
 	}
 }
 
-// Many may ask for the same page at once.
-func TestFromJSON_shared(t *testing.T) {
+// Several goroutines may convert the same text at once.
+func TestFromJSON_concurrent(t *testing.T) {
 	text := page(100)
 	before := bytes.Clone(text)
 	want, err := msgpack.FromJSON(nil, text)
@@ -97,7 +97,7 @@ func TestFromJSON_shared(t *testing.T) {
 	}
 }
 
-// What is decoded from MessagePack is what encoding/json decodes.
+// MessagePack and JSON of the same text decode to the same value.
 func TestFromJSON_model(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := values(3).Draw(t, "text")
@@ -111,7 +111,7 @@ func TestFromJSON_model(t *testing.T) {
 	})
 }
 
-// values generates JSON texts.
+// values generates JSON texts with containers up to that depth.
 func values(depth int) *rapid.Generator[string] {
 	quote := func(s string) string {
 		b, err := json.Marshal(s)
@@ -148,7 +148,7 @@ func values(depth int) *rapid.Generator[string] {
 	return rapid.OneOf(kinds...)
 }
 
-// differs says how MessagePack differs from the JSON text, or "".
+// differs returns how the MessagePack differs from the JSON text, or "".
 func differs(packed, text []byte) string {
 	got, rest, err := msgp.ReadIntfBytes(packed)
 	if err != nil || len(rest) > 0 {
@@ -166,8 +166,8 @@ func differs(packed, text []byte) string {
 	return ""
 }
 
-// plain gives numbers one form: that of the integer where it fits 64 bits, or
-// that of the float64.
+// plain replaces all numbers in v, so that equal numbers become equal Go values: integers that fit
+// into 64 bits become strings, and all others float64.
 func plain(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
@@ -212,7 +212,7 @@ func FuzzFromJSON(f *testing.F) {
 			return
 		}
 		if !json.Valid(text) {
-			t.Fatalf("FromJSON(%q) takes what is not JSON", text)
+			t.Fatalf("FromJSON(%q) takes a text that is not JSON", text)
 		}
 		if why := differs(got, text); why != "" {
 			t.Fatalf("FromJSON(%q) = %x: %s", text, got, why)
@@ -220,7 +220,7 @@ func FuzzFromJSON(f *testing.F) {
 	})
 }
 
-// page is a page of n entries, as the API writes it.
+// page returns a page of n entries, as the API writes it.
 func page(n int) []byte {
 	var b strings.Builder
 	b.WriteString(`{"type":"global","board":"global","period":"all-time","entries":[`)
@@ -235,7 +235,7 @@ func page(n int) []byte {
 	return []byte(b.String())
 }
 
-// One page of 100 rows.
+// It converts a page of 100 entries.
 func BenchmarkFromJSON(b *testing.B) {
 	text := page(100)
 	out := make([]byte, 0, len(text))
