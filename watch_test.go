@@ -171,7 +171,7 @@ func TestWatch_replaced(t *testing.T) {
 	if e := <-device(t, p, token, ""); e.name != "authenticated" {
 		t.Fatalf("event = %+v", e)
 	}
-	w.errors.await(t, "took this one's place")
+	w.errors.await(t, "replaced this one")
 	w.errors.await(t, "trying again in 1m")
 	if err := w.cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Why Serve does not begin a stream. It has written nothing then.
+// The reasons for which Serve does not begin a stream. It has then written nothing.
 var (
 	ErrDraining         = errors.New("sse: shutting down")
 	ErrFull             = errors.New("sse: too many streams")
@@ -15,9 +15,9 @@ var (
 	ErrFullForAddress   = errors.New("sse: too many streams without a user from one address")
 )
 
-// ErrReplaced is returned by Check if the stream has to wait for a place among those of
-// its user: see Server.Replaced.
-var ErrReplaced = errors.New("sse: the user's newer streams have all places")
+// ErrReplaced is returned by Check if the stream has to wait for a slot among those of its user.
+// Answer the request with Server.Replaced.
+var ErrReplaced = errors.New("sse: newer streams of the user take all slots")
 
 // refusals are the errors above with their names in Stats.
 var refusals = [...]struct {
@@ -31,75 +31,76 @@ var refusals = [...]struct {
 	{ErrReplaced, "max_streams_per_user"},
 }
 
-// The parts of all streams that may be without a user, of all addresses and of one.
+// MaxStreams divided by these is how many streams may be without a user: from all addresses
+// together, and from one address.
 const (
 	anonymousPart = 2
 	addressPart   = 10
 )
 
-// comeBackReplaced is when a client should come back whose place a newer stream took.
+// comeBackReplaced is after what time a client should come back that was replaced.
 const comeBackReplaced = time.Minute
 
-// stall is how long a write has to take until its stream counts as dead where a newer
-// stream of the user needs the place.
+// stallAfter is how long a write has to wait for its client until the client counts as stalled.
+// The user's next stream then replaces a stalled one rather than the oldest.
 const stallAfter = time.Second
 
-// slack is how many of a user's streams, beside the bound, may be about to end.
+// leavingSlack is how many more than MaxStreamsPerUser of a user's replaced streams may not have
+// ended yet.
 const leavingSlack = 32
 
-// replacedSuffix ends the id of the event that tells a stream that it was replaced. Clients
-// that come back by themselves send the id, so they are known and need no memory here. A
-// client that somebody has just opened sends none.
+// replacedSuffix ends the id of the event that tells a client that its stream was replaced. A
+// client that comes back by itself sends that id, and so says itself what happened: the server
+// need not remember it. A client that somebody has just opened sends no id.
 const replacedSuffix = "!replaced"
 
-// CutReplaced returns an event id without the mark of a replaced stream, and whether it had
-// the mark.
+// CutReplaced returns an event id without the suffix of a replaced stream, and whether it had the
+// suffix.
 func CutReplaced(id string) (rest string, replaced bool) {
 	return strings.CutSuffix(id, replacedSuffix)
 }
 
 // streamsOf are the streams of one user. Guarded by the server's mu.
 //
-//	register ──▶ in the list ──exit──▶ gone
-//	                 │ a newer stream needs the place
+//	register ──▶ open: in the list ──exit──▶ gone
+//	                 │ replaced by a newer stream
 //	                 ▼
-//	             leaving: told `replaced`, counted apart ──exit──▶ gone
+//	             leaving: told `replaced` ──exit──▶ gone
 //
-// A stream that is told so may take some time to end, so the leaving ones have a
-// bound as well. A client past it is told `replaced` at once.
+// A stream may take some time to end after it was replaced. So the leaving streams have a bound of
+// their own. While it is met, new streams of the user are told `replaced` at once.
 type streamsOf struct {
 	oldest, newest *subscriber
 	open           int // in the list
 	leaving        int
 }
 
-// address is where streams without a user come from. Guarded by the server's mu.
+// address counts the open streams without a user from one address. Guarded by the server's mu.
 type address struct {
 	prefix netip.Prefix
 	open   int
 }
 
-// Check returns the error that the stream would be refused with now, if any: before work
-// is done for it. Of the stream only UserID, Address and Waits are looked at.
+// Check returns the error with which Serve would refuse the stream now, or nil. It lets a caller
+// refuse a request before it does work for it. Check reads only UserID, Address and Waits.
 func (s *Server) Check(stream Stream) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.refusal(stream)
 }
 
-// refusal says why there is no room for a stream, if there is none, and counts it.
-// It is called with mu held.
+// refusal returns why the stream may not begin, or nil, and counts it. The caller holds mu.
 func (s *Server) refusal(stream Stream) error {
 	err := s.whyRefused(stream)
 	for i, r := range refusals {
-		if err == r.err { //nolint:errorlint // it is one of them
+		if err == r.err { //nolint:errorlint // whyRefused wraps nothing
 			s.counts.refused[i].Add(1)
 		}
 	}
 	return err
 }
 
-// whyRefused is called with mu held.
+// whyRefused is refusal without the count. The caller holds mu.
 func (s *Server) whyRefused(stream Stream) error {
 	most := s.opts.MaxStreams
 	switch {
@@ -110,7 +111,8 @@ func (s *Server) whyRefused(stream Stream) error {
 	case stream.UserID == "" && s.anonymous >= max(most/anonymousPart, 1):
 		return ErrFullForAnonymous
 	case stream.UserID == "":
-		if addr := s.addresses[stream.Address]; addr != nil && addr.open >= max(most/addressPart, 1) {
+		addr := s.addresses[stream.Address]
+		if addr != nil && addr.open >= max(most/addressPart, 1) {
 			return ErrFullForAddress
 		}
 		return nil
@@ -127,8 +129,8 @@ func (s *Server) whyRefused(stream Stream) error {
 	return nil
 }
 
-// enter takes a place among all streams, or says why there is none. Of a stream without a
-// user it returns the address, which exit is to be given.
+// enter counts the stream, or returns why it may not begin. For a stream without a user it also
+// returns the address, which must be given to exit.
 func (s *Server) enter(stream Stream) (*address, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -137,7 +139,7 @@ func (s *Server) enter(stream Stream) (*address, error) {
 	}
 	s.streams++
 	if stream.UserID != "" {
-		return nil, nil //nolint:nilnil // it has none, and nothing is wrong
+		return nil, nil //nolint:nilnil // a user's stream has no address, and nothing is wrong
 	}
 	s.anonymous++
 	addr := s.addresses[stream.Address]
@@ -149,8 +151,8 @@ func (s *Server) enter(stream Stream) (*address, error) {
 	return addr, nil
 }
 
-// register has the stream be found by its id, and by its user, whose oldest stream ends if
-// there is one too many.
+// register makes the stream known by its id and by its user. If the user then has one stream too
+// many, one of them ends.
 func (s *Server) register(sub *subscriber, stream Stream) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -171,7 +173,7 @@ func (s *Server) register(sub *subscriber, stream Stream) {
 	victim := s.mostStalled(of)
 	switch {
 	case victim != nil:
-	case stream.Waits: // another was quicker since enter
+	case stream.Waits: // since enter, another stream has taken the slot
 		victim = sub
 	default:
 		victim = of.oldest
@@ -179,8 +181,8 @@ func (s *Server) register(sub *subscriber, stream Stream) {
 	s.replace(of, victim)
 }
 
-// mostStalled returns the stream of the user that has not been read for longest, or nil if
-// all are read, as far as is known. It is called with mu held.
+// mostStalled returns the user's stream whose client has been stalled for the longest time, or nil
+// if none is. The caller holds mu.
 func (s *Server) mostStalled(of *streamsOf) (found *subscriber) {
 	first := int64(s.now() - stallAfter)
 	for sub := of.oldest; sub != nil; sub = sub.newer {
@@ -191,7 +193,7 @@ func (s *Server) mostStalled(of *streamsOf) (found *subscriber) {
 	return found
 }
 
-// replace has the stream end to make room. It is called with mu held.
+// replace ends the stream to make room for another. The caller holds mu.
 func (s *Server) replace(of *streamsOf, sub *subscriber) {
 	of.remove(sub)
 	of.leaving++
@@ -199,7 +201,7 @@ func (s *Server) replace(of *streamsOf, sub *subscriber) {
 	sub.ask(toFinish(replaced))
 }
 
-// exit gives back what enter took. sub is nil for a stream that was not registered.
+// exit undoes enter and register. sub is nil if the stream was not registered.
 func (s *Server) exit(sub *subscriber, addr *address) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -218,7 +220,7 @@ func (s *Server) exit(sub *subscriber, addr *address) {
 	}
 }
 
-// exitUser is called with mu held.
+// exitUser is exit for the user's streams. The caller holds mu.
 func (s *Server) exitUser(sub *subscriber) {
 	of := s.users[sub.user]
 	switch {
@@ -234,7 +236,7 @@ func (s *Server) exitUser(sub *subscriber) {
 	}
 }
 
-// push makes the stream the newest.
+// push adds the stream to the list, as the newest.
 func (of *streamsOf) push(sub *subscriber) {
 	of.open++
 	sub.older = of.newest
@@ -245,7 +247,7 @@ func (of *streamsOf) push(sub *subscriber) {
 	}
 }
 
-// remove takes the stream out of the list, in which it is.
+// remove takes the stream out of the list.
 func (of *streamsOf) remove(sub *subscriber) {
 	of.open--
 	if sub.older == nil {

@@ -10,7 +10,7 @@ import (
 	"marcador/sse"
 )
 
-// refused asks for a stream and returns the words with which it is refused.
+// refused asks for a stream that the server refuses, and returns the answer.
 func (s *testServer) refused(query string, headers ...string) string {
 	s.tb.Helper()
 	line, err := s.connect(query, headers...).body.ReadString('\n')
@@ -20,8 +20,8 @@ func (s *testServer) refused(query string, headers ...string) string {
 	return strings.TrimSpace(line)
 }
 
-// until waits for what the server hears of a little later.
-func (s *testServer) until(what string, is func() bool) {
+// waitUntil waits until is returns true. The server learns of some things a little later.
+func (s *testServer) waitUntil(what string, is func() bool) {
 	s.tb.Helper()
 	for began := time.Now(); !is(); time.Sleep(time.Millisecond) {
 		if time.Since(began) > patient {
@@ -30,7 +30,8 @@ func (s *testServer) until(what string, is func() bool) {
 	}
 }
 
-// replaced reads the event that ends a stream which was replaced, and returns its id.
+// replaced reads the event that tells a client that its stream was replaced, and the end of the
+// stream. It returns the event's id.
 func (c *client) replaced() (id string) {
 	c.tb.Helper()
 	e := c.read()
@@ -43,15 +44,15 @@ func (c *client) replaced() (id string) {
 	return e.id + "." + e.tag
 }
 
-// begins reads what a stream begins with.
+// begins reads the events that a stream begins with.
 func (c *client) begins() *client {
 	c.tb.Helper()
 	c.want(hello, `news {"v":1} e-1`)
 	return c
 }
 
-// Streams without a user take half of the places, and a tenth from one address. Users find
-// room whatever those do.
+// Streams without a user take at most half of MaxStreams, and a tenth from one address. So they
+// can't keep users out.
 func TestServer_anonymousBounds(t *testing.T) {
 	onBothTransports(t, sse.Options{MaxStreams: 20}, func(t *testing.T, s *testServer) {
 		for i := range 5 {
@@ -78,8 +79,8 @@ func TestServer_anonymousBounds(t *testing.T) {
 	})
 }
 
-// What one address had, it has again.
-func TestServer_anonymousPlaceIsGivenBack(t *testing.T) {
+// A stream without a user that ends makes room for another from the same address.
+func TestServer_anonymousSlotIsFreed(t *testing.T) {
 	onBothTransports(t, sse.Options{MaxStreams: 10}, func(t *testing.T, s *testServer) {
 		for range 3 {
 			c := s.connect("").begins()
@@ -87,12 +88,12 @@ func TestServer_anonymousPlaceIsGivenBack(t *testing.T) {
 				t.Errorf("the second: %s", got)
 			}
 			_ = c.conn.Close()
-			s.until("the place is given back", func() bool { return s.streams.Streams() == 0 })
+			s.waitUntil("the slot is freed", func() bool { return s.streams.Streams() == 0 })
 		}
 	})
 }
 
-// A user's newest stream ends the oldest, which is told when to come back.
+// One stream too many of a user ends the user's oldest, which is told when to come back.
 func TestServer_replaced(t *testing.T) {
 	onBothTransports(t, sse.Options{MaxStreamsPerUser: 2}, func(t *testing.T, s *testServer) {
 		first, gzip := s.connect("user=u").begins(), s.connect("user=u&gzip").begins()
@@ -106,24 +107,24 @@ func TestServer_replaced(t *testing.T) {
 		s.publish(2)
 		third.want(`news {"v":2} e-2`)
 		other.want(`news {"v":2} e-2`)
-		s.until("two were replaced, three are open", func() bool {
+		s.waitUntil("two were replaced and three are open", func() bool {
 			return s.streams.Stats().Disconnects["replaced"] == 2 && s.streams.Streams() == 3
 		})
 	})
 }
 
-// Somebody who reloads a page again and again is let in each time, though the streams before
-// seem to go on, as behind a proxy that holds them.
-func TestServer_reloads(t *testing.T) {
+// Somebody who reloads a page again and again gets a stream each time, although the streams before
+// seem to go on. A proxy can make it look like that.
+func TestServer_reloadsGetStreams(t *testing.T) {
 	onBothTransports(t, sse.Options{MaxStreamsPerUser: 3}, func(t *testing.T, s *testServer) {
 		for range 40 {
-			s.connect("user=u").begins() // and not closed
+			s.connect("user=u").begins() // it is not closed
 		}
-		s.until("the others have ended", func() bool { return s.streams.Streams() == 3 })
+		s.waitUntil("the others have ended", func() bool { return s.streams.Streams() == 3 })
 	})
 }
 
-// A request for the head of a stream ends none.
+// A HEAD request for a stream ends no other stream.
 func TestServer_headReplacesNothing(t *testing.T) {
 	onBothTransports(t, sse.Options{MaxStreamsPerUser: 1}, func(t *testing.T, s *testServer) {
 		c := s.connect("user=u").begins()
@@ -141,14 +142,15 @@ func TestServer_headReplacesNothing(t *testing.T) {
 	})
 }
 
-// More devices than there are places do not take turns for ever: a client that comes back by
-// itself after it was replaced waits, is not refused, and gets the next free place.
-func TestServer_replacedWaits(t *testing.T) {
+// A user's devices do not replace each other for ever, even if there are more than
+// MaxStreamsPerUser. A client that comes back by itself after it was replaced is not refused: it is
+// told to wait, and gets the next free slot.
+func TestServer_replacedClientWaits(t *testing.T) {
 	onBothTransports(t, sse.Options{MaxStreamsPerUser: 2}, func(t *testing.T, s *testServer) {
 		first := s.connect("user=u").begins()
 		live := []*client{s.connect("user=u").begins(), s.connect("user=u").begins()}
 		id := first.replaced()
-		for range 5 { // minutes, to a browser
+		for range 5 { // a browser comes back once a minute
 			back := s.connect("user=u", "Last-Event-ID: "+id)
 			if kind := back.header.Get("Content-Type"); kind != "text/event-stream" {
 				t.Fatalf("it is answered with %s", kind)
@@ -165,13 +167,13 @@ func TestServer_replacedWaits(t *testing.T) {
 			t.Errorf("%d had to wait, want 6", n)
 		}
 		_ = live[0].conn.Close()
-		s.until("one has gone", func() bool { return s.streams.Streams() == 1 })
+		s.waitUntil("one has gone", func() bool { return s.streams.Streams() == 1 })
 		s.connect("diff&user=u", "Last-Event-ID: "+id).want(recovered, `since {"from":1,"v":2} e-2`)
 	})
 }
 
-// Of a user's streams one that is not read goes first, also for a client that waits.
-func TestServer_replacesStalled(t *testing.T) {
+// A user's stalled stream ends before the oldest, even to make room for a client that waits.
+func TestServer_replacesStalledFirst(t *testing.T) {
 	onBothTransports(t, sse.Options{MaxStreamsPerUser: 2, WriteTimeout: 10 * time.Second}, func(t *testing.T, s *testServer) {
 		first := s.connect("user=u").begins()
 		stalled := s.connect("user=u")
@@ -183,15 +185,15 @@ func TestServer_replacesStalled(t *testing.T) {
 		if e := first.read(); e.id != "e-2" {
 			t.Fatalf("event = %s", e.id)
 		}
-		s.until("it is known to be stalled", func() bool { return s.streams.Stalled("u") == 1 })
+		s.waitUntil("the server knows that it is stalled", func() bool { return s.streams.Stalled("u") })
 		s.connect("user=u", "Last-Event-ID: !replaced").want(hello)
 		s.hub.Publish(sse.Publication{Topic: s.topic, State: state(3)})
 		first.want(`news {"v":3} e-3`)
 	})
 }
 
-// A fresh token that allows less ends what it does not allow, at once, and nothing else.
-func TestServer_renew(t *testing.T) {
+// A fresh token that allows less ends the forbidden topics at once, and no others.
+func TestServer_Renew_endsForbidden(t *testing.T) {
 	onBothTransports(t, sse.Options{}, func(t *testing.T, s *testServer) {
 		other := s.hub.NewTopic("other")
 		next, rights := s.next, make(chan string, 10)
@@ -230,14 +232,14 @@ func TestServer_renew(t *testing.T) {
 		c.want(`news {"v":3} e-3`)
 		renew(sse.Renewal{Until: time.Now().Add(2 * time.Hour), Forbidden: map[string]string{"board": "no more", "other": "no more"}})
 		c.want("error", "")
-		s.until("a stream ended as forbidden", func() bool { return s.streams.Stats().Disconnects["forbidden"] == 1 })
+		s.waitUntil("a stream ended as forbidden", func() bool { return s.streams.Stats().Disconnects["forbidden"] == 1 })
 	})
 }
 
-// However many tokens come while a stream does not get to them, they are one to it.
-func TestServer_renewAgainAndAgain(t *testing.T) {
+// Tokens that come before a stream has read its inbox are merged into one grant.
+func TestServer_Renew_merges(t *testing.T) {
 	onBothTransports(t, sse.Options{}, func(t *testing.T, s *testServer) {
-		next, rights := s.next, make(chan string) // the stream waits at each until it is read
+		next, rights := s.next, make(chan string) // the stream blocks until each right is read
 		s.next = func(r *http.Request) sse.Stream {
 			stream := next(r)
 			stream.Expires = time.Now().Add(time.Hour)
@@ -256,31 +258,31 @@ func TestServer_renewAgainAndAgain(t *testing.T) {
 		renew(2*time.Hour, "c")
 		for range 1000 {
 			renew(3*time.Hour, "d")
-			renew(time.Minute, "b") // an older one, that allows less
+			renew(time.Minute, "b") // a token that ends sooner and allows less
 		}
 		renew(time.Minute, "a")
-		if <-rights != "a true" { // it had come to some of them already
+		if <-rights != "a true" { // the stream had read some of them before
 			if got := <-rights; got != "a true" {
 				t.Errorf("right = %s, want a true", got)
 			}
 		}
 		s.publish(2)
-		c.want(`news {"v":2} e-2`) // and it waits no more
+		c.want(`news {"v":2} e-2`) // it blocks no longer
 
 		renew(4*time.Hour, "z")
 		if err := s.streams.Renew("s1", "u", sse.Renewal{Forbidden: map[string]string{"board": "no more"}}); err != nil {
 			t.Fatal(err)
 		}
-		renew(5*time.Hour, "z") // too late: the board has ended
+		renew(5*time.Hour, "z") // too late: the topic has ended
 		select {
-		case <-rights: // the first alone
+		case <-rights: // the right before the end
 		case <-s.left:
 		}
 		c.want("error", "")
 	})
 }
 
-// With a session its streams end, and no others of the user.
+// EndSession ends the streams of the session, and no others of the user.
 func TestServer_EndSession(t *testing.T) {
 	onBothTransports(t, sse.Options{}, func(t *testing.T, s *testServer) {
 		one, same, moved := s.connect("user=u&session=7").begins(), s.connect("user=u&session=7").begins(), s.connect("user=u&session=6").begins()
@@ -298,6 +300,6 @@ func TestServer_EndSession(t *testing.T) {
 		for _, c := range others {
 			c.want(`news {"v":2} e-2`)
 		}
-		s.until("three ended", func() bool { return s.streams.Stats().Disconnects["signed_out"] == 3 })
+		s.waitUntil("three ended", func() bool { return s.streams.Stats().Disconnects["signed_out"] == 3 })
 	})
 }

@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// alarms are a shard's streams by when each needs something next. A stream that
-// is written to needs its ping later: its alarm is left as it is, and put off
-// when it rings, so that a delivery costs none of this.
+// alarms is a heap of a shard's streams, ordered by when each needs something next. A write puts
+// off a stream's ping, but leaves the stream's alarm as it is. The alarm is put off when it rings.
+// So a delivery costs nothing here.
 type alarms []*raw
 
-// next is when the first one rings, on the server's clock.
+// next returns when the first alarm rings, on the server's clock.
 func (a *alarms) next() time.Duration {
 	if len(*a) == 0 {
 		return math.MaxInt64 / 2
@@ -28,13 +28,13 @@ func (a *alarms) add(st *raw, at time.Duration) {
 
 func (a *alarms) remove(st *raw) { heap.Remove(a, st.alarmIndex) }
 
-// delay has it ring later.
+// delay has the stream's alarm ring at a later time.
 func (a *alarms) delay(st *raw, at time.Duration) {
 	st.alarmAt = at
 	heap.Fix(a, st.alarmIndex)
 }
 
-// hurry has it ring at that time, if that is sooner.
+// hurry has the stream's alarm ring at that time, unless it rings sooner anyway.
 func (a *alarms) hurry(st *raw, at time.Duration) {
 	if at < st.alarmAt {
 		a.delay(st, at)
@@ -56,7 +56,7 @@ func (a *alarms) Swap(i, j int) {
 
 // Push implements heap.Interface.
 func (a *alarms) Push(x any) {
-	st := x.(*raw) //nolint:errcheck // add alone pushes
+	st := x.(*raw) //nolint:errcheck // only add pushes
 	st.alarmIndex = len(*a)
 	*a = append(*a, st)
 }

@@ -2,11 +2,19 @@ package sse
 
 import "time"
 
-// lingering is how long the socket of a stream that has ended well waits for the client to
-// close its side.
+// lingering is how long the socket of a stream that has ended well waits for the client to close
+// its side.
 const lingering = 500 * time.Millisecond
 
-// stop cuts off the streams that are left, and has run end when none lingers any more.
+// drain tells the clients of all streams goodbye, and from now on the clients of new ones.
+func (sh *shard) drain() {
+	sh.draining = true
+	for _, st := range sh.streams {
+		sh.sendLast(st, shutdown, st.goodbye())
+	}
+}
+
+// stop cuts off the streams that have not ended. run returns when the lingering ones have hung up.
 func (sh *shard) stop() {
 	sh.stopped = true
 	for _, st := range sh.streams {
@@ -14,7 +22,20 @@ func (sh *shard) stop() {
 	}
 }
 
-// finish ends a stream whose client has been sent all, its end included. The socket lingers.
+// sendLast sends the last event of a stream. A blocked stream sends it behind unsent.
+func (sh *shard) sendLast(st *raw, why reason, event []byte) {
+	if st.closing {
+		return
+	}
+	st.startClosing(why)
+	if st.unsent != nil {
+		st.unsent = append(st.unsent, event)
+		return
+	}
+	sh.write(st, [][]byte{event})
+}
+
+// finish ends a stream whose client was sent everything, including the end. The socket lingers.
 func (sh *shard) finish(st *raw) {
 	if st.ended {
 		return
@@ -24,7 +45,7 @@ func (sh *shard) finish(st *raw) {
 	sh.alarms.hurry(st, sh.due(st))
 }
 
-// end cuts a stream off that has not ended.
+// cutOff ends a stream at once, unless it has ended. The socket does not linger.
 func (sh *shard) cutOff(st *raw, why reason) {
 	if st.ended {
 		return
@@ -40,7 +61,7 @@ func (sh *shard) hangUp(st *raw) {
 	st.hangUp()
 }
 
-// leave takes a stream that ends out of the lists of followers.
+// release takes an ending stream out of the lists of followers, and releases what it has.
 func (sh *shard) release(st *raw, why reason) {
 	st.ended, st.unsent = true, nil
 	for i := range st.follows {
@@ -51,7 +72,8 @@ func (sh *shard) release(st *raw, why reason) {
 	st.release(why)
 }
 
-// detach takes the stream's follow out of its topic's followers.
+// detach takes a stream out of the list of its topic's followers. The last follower of the list
+// moves to its index.
 func (sh *shard) detach(f *follow) {
 	v := sh.views[f.topic]
 	tail := len(v.followers) - 1

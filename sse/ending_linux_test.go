@@ -9,10 +9,10 @@ import (
 	"marcador/sse"
 )
 
-// The end of the connection comes with the last chunk. A client that had the one without the other
-// would take the connection for one that its next request may go to.
-func TestServer_endsAtOnce(t *testing.T) {
-	const streams = 300 // apart, the two are apart for some of them
+// The end of the connection arrives together with the last chunk. A client that got the chunk
+// sooner could send its next request on the connection.
+func TestServer_endComesWithLastChunk(t *testing.T) {
+	const streams = 300 // without TCP_CORK, the two come apart on some of them
 	s := newTestServer(t, sse.Options{})
 	for range streams {
 		conn := s.dial("GET /?user=u&session=7 HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -43,6 +43,6 @@ func TestServer_endsAtOnce(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_ = conn.Close() // it has ended
+		_ = conn.Close() // the server has ended it
 	}
 }

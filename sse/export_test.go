@@ -2,25 +2,28 @@ package sse
 
 import "slices"
 
-// Frame is the state as it is written to a client that holds from, -1 for nothing.
+// Frame returns the bytes that take a client from the version from, or -1 for none, to s.
 func Frame(t *Topic, s *State, from int64, f Format) []byte {
 	return s.frame(t, from, f, false).plain()
 }
 
-// FrameWithID is Frame with the id.
+// FrameWithID is Frame with an id.
 func FrameWithID(t *Topic, s *State, from int64, f Format, id string) []byte {
 	text := append(make([]byte, sizeRoom), "id: "+id+"\n\n"...)
-	return append(slices.Clone(s.frame(t, from, f, true).plain()), f.pack(text, "", false).plain()...)
+	open := slices.Clone(s.frame(t, from, f, true).plain())
+	return append(open, f.pack(text, "", false).plain()...)
 }
 
-// ID is the id that says of a client of one topic, in a stream without a scope, that it was
-// sent the state sent last, under that version.
+// ID returns the id, with that version, of a client of one topic in a stream without a scope. The
+// client was last sent the state of the version sent.
 func (h *Hub) ID(version, sent int64) string {
-	s := subscriber{server: &Server{hub: h}, scope: h.scope(""), lastID: version, follows: []follow{{sent: sent}}}
+	s := subscriber{
+		server: &Server{hub: h}, scope: h.scope(""), lastID: version, follows: []follow{{sent: sent}},
+	}
 	return s.id()
 }
 
-// SentVersion is the version of the state that a client of one topic holds, if that is known.
+// SentVersion returns the version of the state that a client of one topic holds, if it is known.
 func SentVersion(r Resume) (sent int64, known bool) {
 	if len(r.parts) != 1 {
 		return 0, false
@@ -28,17 +31,17 @@ func SentVersion(r Resume) (sent int64, known bool) {
 	return r.parts[0].sent, true
 }
 
-// Len is the number of subscribers.
+// Len returns the number of the topic's followers.
 func (t *Topic) Len() int {
 	t.fanout.mu.Lock()
 	defer t.fanout.mu.Unlock()
-	return t.fanout.subscribers
+	return t.fanout.followers
 }
 
-// Client is a subscriber whose goroutine is the test's.
+// Client is a subscriber that the test's goroutine drives.
 type Client struct{ standard }
 
-// Connect begins the stream and returns what it is sent.
+// Connect begins the stream and returns the batch that it begins with.
 func Connect(s *Server, stream Stream) (*Client, [][]byte) {
 	c := &Client{}
 	c.transport = &c.standard
@@ -50,21 +53,18 @@ func Connect(s *Server, stream Stream) (*Client, [][]byte) {
 	return c, begin
 }
 
-// Update returns what the client is sent when it can take something.
+// Update returns the batch that the client is sent next.
 func (c *Client) Update() [][]byte {
 	c.refresh()
 	return c.news(nil, &scratch{})
 }
 
-// Encode is an event as it is written to a client.
+// Encode returns the event as it is written to clients.
 func Encode(f Format, e Event, id string) []byte { return f.frame(e, id).plain() }
 
-// Stalled is how many streams of the user are known not to be read.
-func (s *Server) Stalled(userID string) (n int) {
+// Stalled reports whether a client of the user has stalled.
+func (s *Server) Stalled(userID string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.mostStalled(s.users[userID]) != nil {
-		n++
-	}
-	return n
+	return s.mostStalled(s.users[userID]) != nil
 }

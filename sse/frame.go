@@ -7,23 +7,23 @@ import (
 	"strconv"
 )
 
-// frame is a part of a stream's body. Many clients share it, so it never changes. It is kept
-// as a chunk of HTTP/1.1 (RFC 9112, section 7.1): the size, a line end, the bytes, a line end.
-// Without the first line and the last line end it is the same for clients that get no chunks.
+// frame is a part of a stream's body, usually one event. Many clients share it, so it never
+// changes. It is stored as a chunk of HTTP/1.1 (RFC 9112, section 7.1): the size, a line end, the
+// bytes, a line end. Clients without chunks get only the bytes in the middle.
 type frame struct {
 	chunk []byte
-	sum   checksum // of what gzip packs
-	shift uint32   // x to the power of 8 sum.size; see checksum.add
+	sum   checksum // of the text before it was packed, with Gzip
+	shift uint32   // x to the power of 8·sum.size; see checksum.add
 }
 
-// sizeRoom is room for the size of a chunk, eight hexadecimal digits at most, and its line end.
+// sizeRoom is the most that a chunk's size takes: eight hexadecimal digits and a line end.
 const sizeRoom = 8 + 2
 
 // lastChunk ends a body that is sent in chunks.
 const lastChunk = "0\r\n\r\n"
 
-// pack returns text, behind room for the size of a chunk, as a frame. With Gzip prefix stands
-// before the packed text, which is deflated or just stored.
+// pack returns a frame of text, whose first sizeRoom bytes are unused. With Gzip, the frame holds
+// prefix and then the packed text, which is deflated or only stored.
 func (f Format) pack(text []byte, prefix string, deflate bool) frame {
 	if f&Gzip == 0 {
 		return frame{chunk: chunkOf(text)}
@@ -39,14 +39,14 @@ func (f Format) pack(text []byte, prefix string, deflate bool) frame {
 	return frame{chunk: chunkOf(packed), sum: sum, shift: sum.shift()}
 }
 
-// chunkOf returns the bytes of b behind sizeRoom as a chunk, in place.
+// chunkOf makes b, whose first sizeRoom bytes are unused, a chunk. It works in b's memory.
 func chunkOf(b []byte) []byte {
 	from := putSize(b, len(b)-sizeRoom)
 	return append(b, "\r\n"...)[from:]
 }
 
-// putSize writes a chunk's size to the end of the room for it, and returns where it begins. No
-// leading zeros: there are clients that take them for the last chunk.
+// putSize writes a chunk's size into b, so that it ends at sizeRoom, and returns the index at which
+// it begins. It writes no leading zeros, because some clients take them for the last chunk.
 func putSize(b []byte, n int) (from int) {
 	var line [sizeRoom]byte
 	size := append(strconv.AppendInt(line[:0], int64(n), 16), "\r\n"...)
@@ -55,106 +55,52 @@ func putSize(b []byte, n int) (from int) {
 	return from
 }
 
-// plain returns the frame's bytes for a body that is not sent in chunks.
+// plain returns the frame's bytes without the chunk around them.
 func (f frame) plain() []byte {
 	return f.chunk[bytes.IndexByte(f.chunk, '\n')+1 : len(f.chunk)-2]
 }
 
-// checksum is what the end of a gzip file says of its content.
-type checksum struct {
-	crc  uint32 // CRC-32
-	size uint32 // modulo 2^32
-}
-
-func checksumOf(text []byte) checksum {
-	return checksum{crc32.ChecksumIEEE(text), uint32(len(text))}
-}
-
-// add makes c the checksum of what it was of and the frame's content behind it, without
-// looking at either. A CRC is the remainder of a polynomial over GF(2): content of n bytes
-// behind it multiplies it by x to the power of 8n. O(1), some 50 ns.
-func (c *checksum) add(f frame) { c.append(f.sum, f.shift) }
-
-// addText is add for text that is no frame.
-func (c *checksum) addText(text []byte) {
-	of := checksumOf(text)
-	c.append(of, of.shift())
-}
-
-func (c *checksum) append(of checksum, shift uint32) {
-	c.crc = multiply(shift, c.crc) ^ of.crc
-	c.size += of.size
-}
-
-// shift is x to the power of 8 size.
-func (c checksum) shift() uint32 {
-	if c.size < uint32(len(shifts)) {
-		return shifts[c.size]
-	}
-	return power(8 * uint64(c.size))
-}
-
-// shifts are those of short content: each client has ids of its own.
-var shifts = func() (all [256]uint32) {
-	all[0] = power(0)
-	for i := range len(all) - 1 {
-		all[i+1] = multiply(all[i], power(8))
-	}
-	return all
-}()
-
-// multiply is the product of two polynomials modulo that of CRC-32. The highest bit is the
-// coefficient of x to the power of 0.
-func multiply(a, b uint32) (product uint32) {
-	for ; a != 0; a <<= 1 {
-		if a>>31 != 0 {
-			product ^= b
-		}
-		b = b>>1 ^ b&1*crc32.IEEE
-	}
-	return product
-}
-
-// power is x to the power of n, modulo that of CRC-32.
-func power(n uint64) uint32 {
-	result, square := uint32(1)<<31, uint32(1)<<30
-	for ; n > 0; n >>= 1 {
-		if n&1 != 0 {
-			result = multiply(square, result)
-		}
-		square = multiply(square, square)
-	}
-	return result
-}
-
-// put appends the frame to batch, as the client gets it. All that is put has to be sent, in
-// that order.
+// put appends the frame to batch, in the form that the client gets. The batch must be sent whole
+// and in that order.
 func (s *subscriber) put(batch [][]byte, f frame) [][]byte { return append(batch, s.wire(f)) }
 
-// room is where a goroutine that writes streams makes what is one client's own. It is used
-// again for the next client, so kept copies what a client has not taken by then.
-type scratch struct {
-	chunk []byte
-	tag   []byte // of the id
+// wire returns the frame in the form that the client gets, and counts it in the checksum.
+func (s *subscriber) wire(f frame) []byte {
+	if s.format&Gzip != 0 {
+		s.sum.add(f)
+	}
+	if s.chunked {
+		return f.chunk
+	}
+	return f.plain()
 }
 
-// kept returns the pieces of a batch for later.
+// scratch is memory in which a writer's goroutine encodes what belongs to one client alone. It is
+// used again for the next client.
+type scratch struct {
+	chunk []byte
+	tag   []byte // of an id
+}
+
+// stable returns the pieces of a batch in memory that stays as it is: pieces in the scratch are
+// copied, shared ones are not.
 func (r *scratch) stable(pieces [][]byte) [][]byte {
 	pieces = slices.Clone(pieces)
 	for i, b := range pieces {
-		if c := r.chunk[:cap(r.chunk)]; cap(b) > 0 && len(c) > 0 && &b[:cap(b)][cap(b)-1] == &c[len(c)-1] {
-			pieces[i] = bytes.Clone(b) // both end where the memory does
+		c := r.chunk[:cap(r.chunk)]
+		if cap(b) > 0 && len(c) > 0 && &b[:cap(b)][cap(b)-1] == &c[len(c)-1] {
+			pieces[i] = bytes.Clone(b) // it ends where the scratch ends, so it lies in the scratch
 		}
 	}
 	return pieces
 }
 
-// copied is up to how many bytes of a shared frame are copied to stand beside the client's id:
-// the kernel takes one short piece with less work than three.
+// maxCopied is the largest shared frame that is copied in front of a client's id, in bytes. One
+// short piece costs the kernel less work than three.
 const maxCopied = 2 << 10
 
-// putWithID is put for a frame that has no end yet: that of its event, with the client's own id.
-// Both are one chunk, since some readers take a chunk for an event.
+// putWithID appends to batch an open frame and the client's own id, which ends the event. Both
+// share one chunk, because some readers take a chunk for an event.
 func (s *subscriber) putWithID(batch [][]byte, f frame, r *scratch) [][]byte {
 	shared := f.plain()
 	b := append(r.chunk[:0], make([]byte, sizeRoom)...)
@@ -184,7 +130,7 @@ func (s *subscriber) putWithID(batch [][]byte, f frame, r *scratch) [][]byte {
 	}
 }
 
-// appendIDField appends the client's id, and the end of its event.
+// appendIDField appends the client's id and the empty line that ends its event.
 func (s *subscriber) appendIDField(b []byte, r *scratch) []byte {
 	head := len(b)
 	if s.format&Gzip != 0 {
@@ -200,19 +146,8 @@ func (s *subscriber) appendIDField(b []byte, r *scratch) []byte {
 	return b
 }
 
-// wire returns the frame as the client gets it, and notes that it does.
-func (s *subscriber) wire(f frame) []byte {
-	if s.format&Gzip != 0 {
-		s.sum.add(f)
-	}
-	if s.chunked {
-		return f.chunk
-	}
-	return f.plain()
-}
-
-// ending returns what tells the client that the stream has ended and was not cut off. Nothing
-// may be sent after it.
+// trailer returns the bytes that tell the client that the stream has ended and was not cut off:
+// gzip's trailer and the last chunk. Nothing may be sent after it.
 func (s *subscriber) trailer() (end []byte) {
 	if s.format&Gzip != 0 {
 		trailer := frame{chunk: chunkOf(appendTrailer(make([]byte, sizeRoom), s.sum))}
@@ -225,4 +160,71 @@ func (s *subscriber) trailer() (end []byte) {
 		end = append(end, lastChunk...)
 	}
 	return end
+}
+
+// checksum is what a gzip file's trailer says about the file's content.
+type checksum struct {
+	crc  uint32 // CRC-32
+	size uint32 // modulo 2^32
+}
+
+func checksumOf(text []byte) checksum {
+	return checksum{crc32.ChecksumIEEE(text), uint32(len(text))}
+}
+
+// add extends c by the content of the frame, without looking at any content. A CRC is the
+// remainder of a polynomial over GF(2), and n more bytes multiply that polynomial by x to the power
+// of 8n. O(1), some 50 ns.
+func (c *checksum) add(f frame) { c.append(f.sum, f.shift) }
+
+// addText extends c by text that is not in a frame.
+func (c *checksum) addText(text []byte) {
+	of := checksumOf(text)
+	c.append(of, of.shift())
+}
+
+func (c *checksum) append(of checksum, shift uint32) {
+	c.crc = multiply(shift, c.crc) ^ of.crc
+	c.size += of.size
+}
+
+// shift returns x to the power of 8·size.
+func (c checksum) shift() uint32 {
+	if c.size < uint32(len(shifts)) {
+		return shifts[c.size]
+	}
+	return power(8 * uint64(c.size))
+}
+
+// shifts are the shifts of short texts. Each client's ids need one.
+var shifts = func() (all [256]uint32) {
+	all[0] = power(0)
+	for i := range len(all) - 1 {
+		all[i+1] = multiply(all[i], power(8))
+	}
+	return all
+}()
+
+// multiply returns the product of two polynomials, modulo the polynomial of CRC-32. The highest bit
+// is the coefficient of x to the power of 0.
+func multiply(a, b uint32) (product uint32) {
+	for ; a != 0; a <<= 1 {
+		if a>>31 != 0 {
+			product ^= b
+		}
+		b = b>>1 ^ b&1*crc32.IEEE
+	}
+	return product
+}
+
+// power returns x to the power of n, modulo the polynomial of CRC-32.
+func power(n uint64) uint32 {
+	result, square := uint32(1)<<31, uint32(1)<<30
+	for ; n > 0; n >>= 1 {
+		if n&1 != 0 {
+			result = multiply(square, result)
+		}
+		square = multiply(square, square)
+	}
+	return result
 }

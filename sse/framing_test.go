@@ -22,12 +22,12 @@ import (
 	"marcador/sse"
 )
 
-// formats are all ways in which a client may take its events.
+// formats are queries for all formats in which a client may take its events.
 var formats = []string{"", "gzip", "diff", "diff&gzip", "msgpack", "msgpack&gzip"}
 
-// A reader that waits for chunks sees each event as soon as it was sent, whole and alone in
-// a chunk.
-func TestServer_chunks(t *testing.T) {
+// Each event comes whole in a chunk of its own. So a reader that waits for chunks sees each event
+// as soon as it was sent.
+func TestServer_oneChunkPerEvent(t *testing.T) {
 	onBothTransports(t, sse.Options{}, func(t *testing.T, s *testServer) {
 		if !s.raw {
 			t.Skip("net/http makes the chunks")
@@ -43,7 +43,7 @@ func TestServer_chunks(t *testing.T) {
 		s.publish(2, 3, 4)
 		conn := s.dial("GET /?diff HTTP/1.1\r\nHost: x\r\n\r\n")
 		in := bufio.NewReader(conn)
-		if _, err := http.ReadResponse(in, nil); err != nil { // it has read no further than the head
+		if _, err := http.ReadResponse(in, nil); err != nil { // it reads no further than the head
 			t.Fatal(err)
 		}
 		for _, want := range []string{"authenticated", "news"} {
@@ -60,7 +60,7 @@ func TestServer_chunks(t *testing.T) {
 	})
 }
 
-// chunk reads a chunk, and holds it to the letter of RFC 9112.
+// chunk reads a chunk, and checks that its framing is exactly that of RFC 9112.
 func chunk(t *testing.T, in *bufio.Reader) []byte {
 	t.Helper()
 	line, err := in.ReadString('\n')
@@ -78,14 +78,14 @@ func chunk(t *testing.T, in *bufio.Reader) []byte {
 	return data[:size]
 }
 
-// dial sends a request as it is.
+// dial connects and sends the request as it is.
 func (s *testServer) dial(request string) *net.TCPConn {
 	s.tb.Helper()
 	conn, err := new(net.Dialer).DialContext(s.tb.Context(), "tcp", s.addr)
 	if err != nil {
 		s.tb.Fatal(err)
 	}
-	s.tb.Cleanup(func() { _ = conn.Close() }) // the test may have
+	s.tb.Cleanup(func() { _ = conn.Close() }) // the test may have closed it
 	if err := conn.SetDeadline(time.Now().Add(patient)); err != nil {
 		s.tb.Fatal(err)
 	}
@@ -95,9 +95,9 @@ func (s *testServer) dial(request string) *net.TCPConn {
 	return conn.(*net.TCPConn) //nolint:errcheck // by "tcp" it is one
 }
 
-// A stream that the server ends is whole to its reader: the last chunk has come, and what was
-// packed has its checksum.
-func TestServer_endsWell(t *testing.T) {
+// A stream that the server ends is complete: its client gets the last chunk, and with gzip the
+// right checksum.
+func TestServer_endIsComplete(t *testing.T) {
 	for name, end := range map[string]func(t *testing.T, s *testServer){
 		"goodbye": func(t *testing.T, s *testServer) {
 			if err := s.streams.Drain(t.Context()); err != nil {
@@ -107,7 +107,7 @@ func TestServer_endsWell(t *testing.T) {
 		"forbidden": func(_ *testing.T, s *testServer) {
 			s.hub.Publish(sse.Publication{Topic: s.topic, State: state(9), Notes: map[string]int{"u": -1}, Version: 9})
 		},
-		"token_expired": func(*testing.T, *testServer) {},
+		"token_expired": func(*testing.T, *testServer) {}, // it ends by itself
 	} {
 		t.Run(name, func(t *testing.T) {
 			onBothTransports(t, sse.Options{Heartbeat: 20 * time.Millisecond}, func(t *testing.T, s *testServer) {
@@ -126,11 +126,11 @@ func TestServer_endsWell(t *testing.T) {
 				}
 				s.hub.Publish(sse.Publication{Topic: s.topic, State: sse.NewState(2, heavy(2)), Notes: map[string]int{"u": 7}, Version: 2})
 				s.publish(3)
-				for _, c := range all { // pings among them
+				for _, c := range all { // until each has a ping and the event
 					for seen := map[string]bool{}; !seen["ping"] || !seen["e-3"]; {
 						e := c.read()
 						if e.name == "" {
-							t.Fatal("it has ended")
+							t.Fatal("the stream has ended")
 						}
 						seen[e.name], seen[e.id] = true, true
 					}
@@ -142,7 +142,7 @@ func TestServer_endsWell(t *testing.T) {
 						t.Errorf("%s: %q, %v", formats[i], rest, err)
 					}
 					if !s.raw {
-						continue // the connection is kept
+						continue // net/http leaves the connection open
 					}
 					if n, err := c.conn.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
 						t.Errorf("%s: after the end %d bytes, %v", formats[i], n, err)
@@ -153,7 +153,7 @@ func TestServer_endsWell(t *testing.T) {
 	}
 }
 
-// A stream that is cut off does not look like one that has ended, in whatever way it is read.
+// A stream that was cut off does not look like one that has ended, in any version and format.
 func TestServer_cutOff(t *testing.T) {
 	onBothTransports(t, sse.Options{WriteTimeout: 200 * time.Millisecond}, func(t *testing.T, s *testServer) {
 		noise := make([]byte, 200<<10)
@@ -161,7 +161,7 @@ func TestServer_cutOff(t *testing.T) {
 		big := literal(fmt.Appendf(nil, "%q", hex.EncodeToString(noise)))
 		for _, version := range []string{"1.1", "1.0"} {
 			if version == "1.0" && !s.raw {
-				continue // net/http closes it as any other
+				continue // net/http closes it like any other connection
 			}
 			for _, format := range []string{"", "gzip"} {
 				conn := s.dial("GET /?" + format + " HTTP/" + version + "\r\nHost: x\r\n\r\n")
@@ -170,7 +170,7 @@ func TestServer_cutOff(t *testing.T) {
 					t.Fatal(err)
 				}
 				s.hub.Publish(sse.Publication{Topic: s.topic, State: sse.NewState(time.Now().UnixNano(), big)})
-				<-s.left // too slow
+				<-s.left // the client was too slow
 				if _, err := io.Copy(io.Discard, res.Body); !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, syscall.ECONNRESET) {
 					t.Errorf("HTTP/%s %s: the end is %v, want an error", version, format, err)
 				}
@@ -179,8 +179,8 @@ func TestServer_cutOff(t *testing.T) {
 	})
 }
 
-// What a client has not taken yet stays as it is while others are written to.
-func TestServer_slowReader(t *testing.T) {
+// The bytes that a slow client has not taken stay intact while other clients are written to.
+func TestServer_unsentStaysIntact(t *testing.T) {
 	for _, format := range []string{"", "gzip"} {
 		onBothTransports(t, sse.Options{WriteTimeout: patient}, func(t *testing.T, s *testServer) {
 			slow := s.connect(format).begins()
@@ -188,7 +188,7 @@ func TestServer_slowReader(t *testing.T) {
 				t.Fatal(err)
 			}
 			var others []*client
-			for range 2 * runtime.GOMAXPROCS(0) { // also where the slow one is
+			for range 2 * runtime.GOMAXPROCS(0) { // some of them are in the shard of the slow one
 				others = append(others, s.connect(format).begins())
 			}
 			noise := make([]byte, 60<<10)
@@ -211,9 +211,9 @@ func TestServer_slowReader(t *testing.T) {
 	}
 }
 
-// What a client sends on a stream, another request for one, is not read; the stream is, to
-// its end.
-func TestServer_pipelined(t *testing.T) {
+// A client may send further requests on the connection of a stream. They are not read, and the
+// stream still reaches its end.
+func TestServer_ignoresPipelinedRequests(t *testing.T) {
 	for _, version := range []string{"1.1", "1.0"} {
 		onBothTransports(t, sse.Options{}, func(t *testing.T, s *testServer) {
 			const another = "GET /?second HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -229,14 +229,14 @@ func TestServer_pipelined(t *testing.T) {
 				t.Fatal(err)
 			}
 			if !s.raw {
-				return // net/http answers the next
+				return // net/http answers the next request
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), patient)
 			defer cancel()
 			drained := make(chan error, 1)
 			go func() { drained <- s.streams.Drain(ctx) }()
 			<-s.left
-			if _, err := io.WriteString(conn, another); err != nil { // behind the end
+			if _, err := io.WriteString(conn, another); err != nil { // after the end
 				t.Fatal(err)
 			}
 			body, err := io.ReadAll(res.Body)
@@ -253,8 +253,8 @@ func TestServer_pipelined(t *testing.T) {
 	}
 }
 
-// An answer to HEAD is the head alone, and leaves the connection to what comes next.
-func TestServer_head(t *testing.T) {
+// The answer to HEAD is only the head, and the connection serves the next request.
+func TestServer_headKeepsConnection(t *testing.T) {
 	onBothTransports(t, sse.Options{}, func(t *testing.T, s *testServer) {
 		conn := s.dial("HEAD / HTTP/1.1\r\nHost: x\r\n\r\n")
 		in := bufio.NewReader(conn)
@@ -270,10 +270,10 @@ func TestServer_head(t *testing.T) {
 	})
 }
 
-// Lines are short enough for clients that keep 64 KB of one, and JSON is the same for the
-// line ends in it.
-func TestEncode_lines(t *testing.T) {
-	worst := strings.Repeat("&", 2048) // six bytes each in JSON
+// Lines are short enough for clients that read at most 64 KB of a line. The line ends in the data
+// do not change the JSON value.
+func TestEncode_shortLines(t *testing.T) {
+	worst := strings.Repeat("&", 2048) // JSON escapes each with six bytes
 	for name, rows := range map[string]int{"one row": 1, "a page": 100, "many rows": 300} {
 		type row struct {
 			Rank             int
@@ -305,7 +305,7 @@ func TestEncode_lines(t *testing.T) {
 			}
 			var again bytes.Buffer
 			if err := json.Compact(&again, []byte(got)); err != nil || !bytes.Equal(again.Bytes(), data) {
-				t.Errorf("%s: the data is another (%v)", name, err)
+				t.Errorf("%s: the data has changed (%v)", name, err)
 			}
 			if between := strings.Count(got, "},\n{"); between != strings.Count(got, "\n") {
 				t.Errorf("%s: of %d line ends %d are between rows", name, strings.Count(got, "\n"), between)

@@ -12,8 +12,7 @@ import (
 	"marcador/sse"
 )
 
-// Whatever stands in the data of an event, it is read back as it was, as one event
-// whose name and id are its own.
+// Any data is read back as it was, in one event with the name and id that the event was given.
 func FuzzEvent(f *testing.F) {
 	for _, s := range []string{
 		"", "x", "a\nb", "a\r\nb", "a\rb", "\n", "\r", "\r\n\r\n", "x\n\nevent: evil\ndata: {}\n\n", "\u2028\u2029\u0085", ": comment", "id: 9", "retry: 1", "\x00", "\xff\n", " lead", "\ufeff",
@@ -25,7 +24,7 @@ func FuzzEvent(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, data := range []string{string(quoted), s} { // JSON has no line breaks, but need not be all
+		for _, data := range []string{string(quoted), s} { // also data that is not JSON
 			for _, id := range []string{"", "e-7"} {
 				wire := string(sse.Encode(0, sse.Event{Name: "news", Data: []byte(data)}, id))
 				want := strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(data)
@@ -47,8 +46,8 @@ func FuzzEvent(f *testing.F) {
 	})
 }
 
-// strictly reads one event by the name of news, as the standard has clients do, and
-// returns its data. Anything beside it is an error.
+// strictly reads one event with the name news, as the standard tells clients to, and returns its
+// data. Anything else in the text is an error.
 func strictly(t *testing.T, wire, id string) string {
 	t.Helper()
 	text, ended := strings.CutSuffix(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(wire), "\n\n")

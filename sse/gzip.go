@@ -8,33 +8,33 @@ import (
 	"sync"
 )
 
-// A client's gzip stream is a header, then deflate blocks (RFC 1951), then a trailer.
-// Each event is deflated once, for everybody, with an empty window, and ends on a
-// byte boundary with an empty stored block, as zlib's sync flush does. So its
-// bytes continue any client's stream, whatever events that got before.
+// A client's gzip stream is a header, deflate blocks (RFC 1951) and a trailer. Each event is
+// deflated once for all clients, without reference to earlier events. It ends on a byte boundary
+// with an empty stored block, like the output of zlib's sync flush. So the same bytes continue any
+// client's stream, whatever the client got before.
 
-// gzipHeader is that of RFC 1952, section 2.3: no name, no time, unknown system.
+// gzipHeader is the header of RFC 1952, section 2.3: no name, no time, unknown system.
 const gzipHeader = "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 
-// emptyBlock is an empty stored block. Decoders that hold data back until a block
-// has ended, as Go's does, give it out here.
+// emptyBlock is an empty stored block. Some decoders, Go's among them, hold data back until its
+// block has ended. This block makes them hand the data out.
 const emptyBlock = "\x00\x00\x00\xff\xff"
 
-// worthDeflating is the least size of an event that is deflated, in bytes. Below
-// it the tables cost more than they save, and it is stored as it is.
+// worthDeflating is the least size of an event that is deflated, in bytes. Shorter events are
+// stored, because deflate's tables would cost more than they save.
 const worthDeflating = 128
 
-// deflaters are flate.Writers of the default level, 800 KB each while in use.
+// deflaters are flate.Writers of the default level. Each takes 800 KB while in use.
 var deflaters = sync.Pool{New: func() any {
 	w, err := flate.NewWriter(nil, flate.DefaultCompression)
 	if err != nil {
-		panic(err) // the level is one that there is
+		panic(err) // the level is valid
 	}
 	return w
 }}
 
-// appendTrailer appends what ends a gzip stream of that content: an empty block that says it
-// is the last one, and the checksum.
+// appendTrailer appends the end of a gzip stream: an empty block that is flagged as the last one,
+// and the checksum of the whole content.
 func appendTrailer(dst []byte, of checksum) []byte {
 	dst = append(dst, "\x01\x00\x00\xff\xff"...)
 	dst = binary.LittleEndian.AppendUint32(dst, of.crc)
@@ -51,7 +51,7 @@ func appendDeflated(dst, plain []byte) []byte {
 	defer deflaters.Put(w)
 	w.Reset(out)
 	if _, err := w.Write(plain); err != nil {
-		panic(err) // a buffer takes all
+		panic(err) // writes to a bytes.Buffer don't fail
 	}
 	if err := w.Flush(); err != nil {
 		panic(err)
@@ -59,20 +59,20 @@ func appendDeflated(dst, plain []byte) []byte {
 	return out.Bytes()
 }
 
-// The head of a block that is not compressed, in bytes, and the most that it holds.
+// The sizes of a stored block: its head, and the most data that it has, in bytes.
 const (
 	storedHead = 5
 	mostStored = 1<<16 - 1
 )
 
-// putStoredHead writes the head of such a block of n bytes.
+// putStoredHead writes the head of a stored block with n bytes of data.
 func putStoredHead(b []byte, n int) {
 	b[0] = 0
 	binary.LittleEndian.PutUint16(b[1:], uint16(n))
 	binary.LittleEndian.PutUint16(b[3:], ^uint16(n))
 }
 
-// appendStored appends plain as blocks that are not compressed.
+// appendStored appends plain as stored blocks, which are not compressed.
 func appendStored(dst, plain []byte) []byte {
 	for piece := range slices.Chunk(plain, mostStored) {
 		dst = append(dst, make([]byte, storedHead)...)

@@ -10,57 +10,78 @@ import (
 	"strings"
 )
 
-// An event id is <epoch>-<version>.<tag>. The tag holds all that the client was told when it
-// has seen the id: for each topic of the stream the version of the state that it was sent, and
-// what Own has told it. So the server remembers nothing of clients that have gone, and an id
-// leads to exactly what its client holds, however the topics were published.
+// An event id is <epoch>-<version>.<tag>. The tag says all that the client was told up to that id:
+// for each topic of the stream, the version of the state that it was sent and what Own told it. So
+// an id leads to exactly what its client holds, and the server remembers nothing about clients that
+// have gone.
 //
-// A client learns nothing from a tag, since all of it was sent to the client before: there is
-// no number in it that moves by what others do. A keyed checksum covers the tag, the version
-// and the stream's scope. The key is the process's own, so what another process has said, or
-// this one to another user or of other topics, is not taken for what the client holds.
+// What happens to an id that a client brings back:
+//
+//	id ──▶ is it of this epoch? ──no──▶ whole states; nothing is known
+//	         │ yes
+//	         ▼
+//	       is the checksum right ──no──▶ whole states; the version is known,
+//	       for this scope?               and the caller works out from it what Own must tell
+//	         │ yes: Resume.Told is known for each topic
+//	         ▼
+//	       does each topic still ──no──▶ whole states, and what Own has to tell since
+//	       retain the state sent?
+//	         │ yes: recovered
+//	         ▼
+//	       for each topic, from the state sent to the newest; nothing if they are the same
+//
+// The checksum covers the tag, the version and the stream's scope. Its key is known to this process
+// alone. So an id is refused if it comes from another process, from another user's stream or from a
+// stream of other topics: what such an id says is not what this client was told by this process.
+//
+// A tag tells its client nothing new, since the client was told all of it before. In particular, no
+// number in it changes because of what other people do.
 
 const (
 	sumSize = 9    // of the tag's checksum, in bytes
 	maxTag  = 4096 // in characters; 32 topics take some 500
 )
 
-// tagText is base64 without the `-` that ends the epoch, and without padding.
-var tagText = base64.NewEncoding("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_~").WithPadding(base64.NoPadding).Strict()
+// tagText is base64 without padding, and without the `-` that ends the epoch.
+var tagText = base64.NewEncoding(
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_~",
+).WithPadding(base64.NoPadding).Strict()
 
+// scopeKey is the key of the checksums for one scope.
 type scopeKey [16]byte
 
-// newKey returns a key that nobody else has.
+// newKey returns a random key.
 func newKey() (key [32]byte) {
 	_, _ = rand.Read(key[:]) // it never fails
 	return key
 }
 
-// scope returns the key for the ids of streams of that scope.
+// scope returns the key for the ids of streams with that scope.
 func (h *Hub) scope(name string) (key scopeKey) {
 	sum := sha256.Sum256(append(h.key[:], name...))
 	copy(key[:], sum[:])
 	return key
 }
 
-// sum is the checksum of a tag's content. Most of SHA-256's output is left out, so that nobody
-// can continue it; that makes it as good as HMAC here, at less cost.
+// sum returns the checksum of a tag's content. It leaves out most of SHA-256's output. That keeps
+// anybody from extending the hashed text, which makes a plain hash as good as HMAC here, and
+// cheaper.
 func (k scopeKey) sum(version int64, content []byte) (sum [sumSize]byte) {
 	var space [128]byte
-	text := append(binary.BigEndian.AppendUint64(append(space[:0], k[:]...), uint64(version)), content...)
-	whole := sha256.Sum256(text)
+	text := binary.BigEndian.AppendUint64(append(space[:0], k[:]...), uint64(version))
+	whole := sha256.Sum256(append(text, content...))
 	copy(sum[:], whole[:])
 	return sum
 }
 
 // part is what a client was told of one topic.
 type part struct {
-	sent int64  // the version of the state that it was sent, noVersion for none
+	sent int64  // the version of the state that it was sent, or noVersion
 	told []byte // see Own.Told
 }
 
-// appendPart appends the part to a tag's content. version is the id's, which is not lower than
-// that of any part.
+// appendPart appends a part to a tag's content. version is the id's version; no part has a higher
+// one.
 func appendPart(content []byte, version, sent int64, own Own) []byte {
 	if sent == noVersion {
 		content = append(content, 0)
@@ -71,13 +92,13 @@ func appendPart(content []byte, version, sent int64, own Own) []byte {
 	if own == nil {
 		return content
 	}
-	at := len(content)
+	from := len(content)
 	content = own.Told(content)
-	content[at-1] = byte(len(content) - at)
+	content[from-1] = byte(len(content) - from)
 	return content
 }
 
-// parts returns what appendPart has made n times, or false.
+// parts reads what n calls of appendPart have written. ok is false if content is something else.
 func parts(content []byte, version int64, n int) (all []part, ok bool) {
 	for range n {
 		before, read := binary.Uvarint(content)
@@ -97,10 +118,11 @@ func parts(content []byte, version int64, n int) (all []part, ok bool) {
 	return all, len(content) == 0
 }
 
-// id is the event id that says what the client was told of all topics.
+// id returns the event id that says what the client was told of all topics.
 func (s *subscriber) id() string { return string(s.appendID(nil, &scratch{})) }
 
-// appendID appends it to dst, where that is not the room's.
+// appendID appends the id to dst, which must not be the scratch's tag. It appends nothing if the
+// client was told nothing yet.
 func (s *subscriber) appendID(dst []byte, r *scratch) []byte {
 	if s.lastID == noVersion {
 		return dst
@@ -109,7 +131,7 @@ func (s *subscriber) appendID(dst []byte, r *scratch) []byte {
 	for i := range s.follows {
 		f := &s.follows[i]
 		sent := f.sent
-		if f.stage != following { // a stream that follows it again begins anew
+		if f.stage != following { // a stream that follows the topic again begins with a whole state
 			sent = noVersion
 		}
 		content = appendPart(content, s.lastID, sent, f.own)
@@ -121,14 +143,15 @@ func (s *subscriber) appendID(dst []byte, r *scratch) []byte {
 	return tagText.AppendEncode(append(dst, '.'), content)
 }
 
-// Resume is what an event id says of the client that saw it last. The zero value is no id.
+// Resume is what an event id says about the client that saw it last. The zero value stands for no
+// id.
 type Resume struct {
-	id      string // "" for none of this hub's epoch
+	id      string // "" if it is not of this hub's epoch
 	version int64
-	parts   []part // of the topics in their order; nil where this process did not say so
+	parts   []part // of the topics in their order; nil if this process did not give the id
 }
 
-// Version is the one that the id names, or -1 for none.
+// Version returns the version that the id names, or -1 if there is none.
 func (r Resume) Version() int64 {
 	if r.id == "" {
 		return noVersion
@@ -136,8 +159,8 @@ func (r Resume) Version() int64 {
 	return r.version
 }
 
-// Told is what the Own of the topic had told the client, or nil where that is not known. The
-// topics are counted from 0, in the order of the stream's follows.
+// Told returns what the topic's Own had told the client, or nil if that is not known. Topics are
+// counted from 0, in the order of the stream's follows.
 func (r Resume) Told(topic int) []byte {
 	if topic >= len(r.parts) {
 		return nil
@@ -145,14 +168,15 @@ func (r Resume) Told(topic int) []byte {
 	return r.parts[topic].told
 }
 
-// Resume returns what the event id says to a stream of that scope with n topics. It may be any
-// text. An id of this hub's epoch that this process did not give to a stream of the scope has
-// a version alone.
+// Resume reads an event id for a stream of that scope with n topics. The id may be any text. If it
+// is of this hub's epoch, the result has a version. If this process gave it to a stream of the same
+// scope, the result also knows what the client was told.
 func (h *Hub) Resume(id, scope string, n int) (r Resume) {
 	rest, ours := strings.CutPrefix(id, h.epoch+"-")
 	number, tag, tagged := strings.Cut(rest, ".")
 	version, err := strconv.ParseInt(number, 10, 64)
-	if !ours || err != nil || version < 0 || strconv.FormatInt(version, 10) != number || len(tag) > maxTag {
+	exact := err == nil && version >= 0 && strconv.FormatInt(version, 10) == number
+	if !ours || !exact || len(tag) > maxTag {
 		return Resume{}
 	}
 	content, err := tagText.DecodeString(tag)
@@ -171,8 +195,8 @@ func (h *Hub) Resume(id, scope string, n int) (r Resume) {
 	return r
 }
 
-// held returns the versions of the topics' states that the client holds, or false where a
-// state is not known any more.
+// sentVersions returns the version of the state that the client holds of each topic. ok is false if
+// one of them is not known, or if its topic has dropped that state.
 func (r Resume) sentVersions(topics []*Topic) (versions []int64, ok bool) {
 	if len(r.parts) != len(topics) || len(topics) == 0 {
 		return nil, false

@@ -5,39 +5,40 @@ import (
 	"time"
 )
 
-// errands are what others want of a stream, for the goroutine that writes it to do: to take
-// in fresh rights, and then to end. However many tokens come while the client does not read,
-// all of them are one grant for each topic, and after an end nothing more counts. They never
-// change: see subscriber.send.
+// inbox is what other goroutines have asked of a stream and its writer has not done yet: first to
+// apply fresh rights, then to end. Its size is bounded: however many tokens come while the client
+// does not read, they are merged into one grant for each topic. After an end, nothing is added. An
+// inbox never changes; see subscriber.ask.
 type inbox struct {
-	grants []grant // of the follows, in their order; nil for none
+	grants []grant // by follow; nil for none
 	ends   bool
-	why    reason // it ends
+	why    reason // the stream ends
 }
 
-// grant is what fresh tokens say of one topic.
+// grant is what fresh tokens say about one topic.
 type grant struct {
-	right     Right // nil for the one that it had
+	right     Right // nil if the right stays as it is
 	lasts     bool  // see Own.Renew
 	forbidden bool
-	words     string // for the client, if it is forbidden
+	message   string // for the client, if the topic is forbidden
 }
 
-// pen is the way out of a subscriber, as others use it.
+// transport is what the inbox needs of the code that writes a stream.
 type transport interface {
-	// poke has the goroutine that writes the stream call attend soon. It does not wait, and
-	// may be called by anybody at any time.
+	// poke has the goroutine that writes the stream call readInbox soon. It does not wait. Any
+	// goroutine may call it at any time.
 	poke()
 
-	// sendBatch writes the batch, and ends the stream if all its topics have ended. For errands.
+	// sendBatch writes the batch, and ends the stream if all its topics have ended. Only readInbox
+	// calls it.
 	sendBatch(batch [][]byte)
 
-	// finish writes the end of the stream. For errands.
+	// finish writes the end of the stream. Only readInbox calls it.
 	finish(why reason, end []byte)
 }
 
-// send adds to the errands of the goroutine that writes the stream, unless the stream is over
-// by then or about to end. add is called with a copy, maybe again. It does not wait.
+// ask adds to the stream's inbox, unless the stream is about to end. add is called with a copy of
+// the inbox, and again if another goroutine was quicker. ask does not wait.
 func (s *subscriber) ask(add func(*inbox)) {
 	for {
 		var next inbox
@@ -51,60 +52,60 @@ func (s *subscriber) ask(add func(*inbox)) {
 		if !s.inbox.CompareAndSwap(before, &next) {
 			continue
 		}
-		if before == nil { // else it has been poked, and has not come to them yet
+		if before == nil { // otherwise the writer was poked before and has not read the inbox yet
 			s.transport.poke()
 		}
 		return
 	}
 }
 
-// attend does the errands.
+// readInbox empties the inbox and does what it says.
 func (s *subscriber) readInbox() {
-	e := s.inbox.Swap(nil)
-	if e == nil {
+	in := s.inbox.Swap(nil)
+	if in == nil {
 		return
 	}
-	if e.grants != nil {
-		s.applyGrants(e.grants)
+	if in.grants != nil {
+		s.applyGrants(in.grants)
 	}
-	if !e.ends {
+	if !in.ends {
 		return
 	}
 	end := s.signedOut
-	if e.why == replaced {
+	if in.why == replaced {
 		end = s.replacedEnd
 	}
-	s.transport.finish(e.why, end())
+	s.transport.finish(in.why, end())
 }
 
-// finishes returns what has a stream end, for send.
-func toFinish(why reason) func(*inbox) { return func(e *inbox) { e.ends, e.why = true, why } }
+// toFinish returns an argument of ask that ends a stream.
+func toFinish(why reason) func(*inbox) { return func(in *inbox) { in.ends, in.why = true, why } }
 
 // Renewal is what a fresh token changes of a stream.
 type Renewal struct {
-	// Until is when the right to read ends with it. A stream does not end sooner by it.
+	// Until is when the right to read ends; zero for never. It can only prolong a stream.
 	Until time.Time
 
-	// Forbidden are the names of topics that it may not follow any more, with the words for
-	// the client. They end.
+	// Forbidden are names of topics that the user may not follow any more, each with a message for
+	// the client. The stream's follows of these topics end.
 	Forbidden map[string]string
 
-	// Rights are given to each topic's Own, by the topic's name. See Own.Renew.
+	// Rights are handed to the Own of each topic with that name. See Own.Renew.
 	Rights map[string]Right
 
-	// Session, if it is not 0, is the one that the stream belongs to from now on, if it
-	// belongs to one. See Stream.Session.
+	// Session is the session that the stream belongs to from now on. It has no effect if it is 0 or
+	// if the stream belongs to no session. See Stream.Session.
 	Session uint64
 }
 
 // Right is what a token allows of a topic. It never changes.
 type Right interface {
-	// And returns what both rights allow.
+	// And returns the right that allows only what both rights allow.
 	And(Right) Right
 }
 
-// Renew applies a fresh token to the user's stream of that id. It returns ErrNoStream if
-// there is none, or if the stream is another user's.
+// Renew applies a fresh token to the stream of that id. It returns ErrNoStream if there is none, or
+// if it is another user's. It does not wait for the stream.
 func (s *Server) Renew(id, userID string, r Renewal) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -112,21 +113,21 @@ func (s *Server) Renew(id, userID string, r Renewal) error {
 	if !ok || sub.user != userID {
 		return ErrNoStream
 	}
-	at, now := s.at(r.Until), sub.expires.Load()
-	lasts := at == 0 || now != 0 && at >= now
+	until, now := s.at(r.Until), sub.expires.Load()
+	lasts := until == 0 || now != 0 && until >= now
 	if lasts {
-		sub.expires.Store(at)
+		sub.expires.Store(until)
 	}
 	if r.Session != 0 && sub.session != 0 {
 		sub.session = r.Session
 	}
-	// Still with mu held: in the order of the expiries above.
-	sub.ask(func(e *inbox) { e.grants = sub.withGrants(e.grants, r, lasts) })
+	// mu is still held, so the grants come in the order of the expiries.
+	sub.ask(func(in *inbox) { in.grants = sub.withGrants(in.grants, r, lasts) })
 	return nil
 }
 
-// Followed returns the names of the topics with which the user's stream of that id began, or
-// ErrNoStream as Renew does.
+// Followed returns the names of the topics with which the stream of that id began, sorted. It
+// returns ErrNoStream if there is none, or if it is another user's.
 func (s *Server) Followed(id, userID string) (names []string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -134,22 +135,22 @@ func (s *Server) Followed(id, userID string) (names []string, err error) {
 	if !ok || sub.user != userID {
 		return nil, ErrNoStream
 	}
-	for i := range sub.follows { // which topics these are does not change
+	for i := range sub.follows { // a follow's topic never changes
 		names = append(names, sub.follows[i].topic.name)
 	}
 	slices.Sort(names)
 	return slices.Compact(names), nil
 }
 
-// granted returns the grants with those of one more token: as if each had been taken in
-// before the next came. Anybody may call it.
+// withGrants returns the grants with those of one more token. Applying the result is like applying
+// each token when it came. Any goroutine may call it.
 func (s *subscriber) withGrants(before []grant, r Renewal, lasts bool) []grant {
 	grants := make([]grant, len(s.follows))
 	copy(grants, before)
 	for i := range s.follows {
-		g, name := &grants[i], s.follows[i].topic.name // which topics these are does not change
-		if words, is := r.Forbidden[name]; is && !g.forbidden {
-			g.forbidden, g.words = true, words
+		g, name := &grants[i], s.follows[i].topic.name // a follow's topic never changes
+		if message, is := r.Forbidden[name]; is && !g.forbidden {
+			g.forbidden, g.message = true, message
 		}
 		right, ok := r.Rights[name]
 		switch {
@@ -163,12 +164,12 @@ func (s *subscriber) withGrants(before []grant, r Renewal, lasts bool) []grant {
 	return grants
 }
 
-// renew is Renew for the goroutine that writes the stream.
+// applyGrants ends the follows that are forbidden and gives the others their rights.
 func (s *subscriber) applyGrants(grants []grant) {
 	var batch [][]byte
 	for i, g := range grants {
 		if name := s.follows[i].topic.name; g.forbidden && s.endFollows(name) {
-			batch = s.put(batch, s.format.own(Forbidden(name, g.words), ""))
+			batch = s.put(batch, s.format.own(Forbidden(name, g.message), ""))
 		}
 	}
 	for i, g := range grants {
@@ -185,13 +186,14 @@ func (s *subscriber) applyGrants(grants []grant) {
 	s.transport.sendBatch(batch)
 }
 
-// EndSession ends the user's streams of the session: somebody has signed out.
+// EndSession ends the user's streams that belong to the session, because somebody has signed out.
+// It does not wait for them. O(streams of the user).
 func (s *Server) EndSession(userID string, session uint64) {
 	s.eachOfSession(userID, session, func(sub *subscriber) { sub.ask(toFinish(signedOut)) })
 }
 
-// MoveSession has the user's streams of one session belong to another one, which goes on
-// with the first.
+// MoveSession makes the user's streams of one session belong to another, which continues the first.
+// O(streams of the user).
 func (s *Server) MoveSession(userID string, from, to uint64) {
 	s.eachOfSession(userID, from, func(sub *subscriber) { sub.session = to })
 }

@@ -4,22 +4,22 @@ import "bytes"
 
 const dataField = "\ndata: "
 
-// maxLine bounds a line of an event, in bytes, its end included: some clients keep no more
-// than 64 KB of a line, and an event may be several times that.
+// maxLine bounds a line of an event, in bytes, with its line end. Some clients can't read lines of
+// more than 64 KB, and an event's data may be longer than that.
 const maxLine = 16 << 10
 
-// lineRoom is how much data a line has room for.
+// lineRoom is how many bytes of data fit into a line.
 const lineRoom = maxLine - len(dataField)
 
-// cutJSON returns how much of data, a JSON text or the rest of one behind a comma, goes into
-// the next line. Clients join lines with a line feed, so a line ends where JSON may have
-// white space: between two rows if it can, else behind another comma. Only a string that is
-// longer than a line makes a line longer.
+// cutJSON returns how much of data goes into the next line. data is a JSON text, or what follows a
+// comma in one. Clients join lines with a line feed, so a line must end where JSON may have white
+// space: between two objects if possible, else after another comma. A line is longer than maxLine
+// only if a single string is.
 func cutJSON(data []byte) int {
 	if len(data) <= lineRoom {
 		return len(data)
 	}
-	between, behind := 0, 0 // the last place between objects, and behind any comma
+	between, behind := 0, 0 // the line may end there: between objects, after any comma
 	for i := 0; i < len(data) && (i < lineRoom || behind == 0); i++ {
 		switch data[i] {
 		case '"':
@@ -39,8 +39,8 @@ func cutJSON(data []byte) int {
 	return len(data)
 }
 
-// stringEnd returns where the JSON string ends that data begins with: the place of its last
-// quotation mark, or of the last byte if it has none.
+// stringEnd returns the index of the quotation mark that closes the JSON string at the beginning
+// of data, or of the last byte if the string is not closed.
 func stringEnd(data []byte) int {
 	for i := 1; ; i++ {
 		n := bytes.IndexByte(data[i:], '"')
@@ -49,7 +49,7 @@ func stringEnd(data []byte) int {
 		}
 		i += n
 		escapes := 0
-		for data[i-1-escapes] == '\\' { // it comes to an end at the first quotation mark
+		for data[i-1-escapes] == '\\' { // the opening quotation mark stops it
 			escapes++
 		}
 		if escapes%2 == 0 {
@@ -58,6 +58,6 @@ func stringEnd(data []byte) int {
 	}
 }
 
-// cutBase64 returns how much of data, base64 text, goes into the next line. A line holds
-// whole groups of four characters, so each can be decoded by itself.
+// cutBase64 returns how much of data, a base64 text, goes into the next line. A line has whole
+// groups of four characters, so each line can be decoded by itself.
 func cutBase64(data []byte) int { return min(len(data), lineRoom/4*4) }

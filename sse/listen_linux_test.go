@@ -9,9 +9,9 @@ import (
 	"marcador/sse"
 )
 
-// An event that is larger than what the kernel holds for a client waits for no delayed
-// acknowledgement: it takes no longer than in the small pieces in which net/http is given it.
-func TestListen_largeEvents(t *testing.T) {
+// An event that is larger than the kernel's buffer does not wait for delayed acknowledgements. On a
+// socket it takes no longer than through net/http, which is given small pieces.
+func TestListen_largeEventsAreNotDelayed(t *testing.T) {
 	took := map[bool]time.Duration{}
 	onBothTransports(t, sse.Options{}, func(t *testing.T, s *testServer) {
 		c := s.connect("").begins()

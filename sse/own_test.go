@@ -8,8 +8,9 @@ import (
 	"marcador/sse"
 )
 
-// Own events come first, without an id, and only where there is something to tell.
-func TestServer_own(t *testing.T) {
+// The events of Own come before the states and carry no id. A client gets none if there is nothing
+// to tell it.
+func TestServer_ownEventsComeFirst(t *testing.T) {
 	onBothTransports(t, sse.Options{}, func(_ *testing.T, s *testServer) {
 		other := s.next
 		s.next = func(r *http.Request) sse.Stream {
@@ -23,18 +24,19 @@ func TestServer_own(t *testing.T) {
 		c.want(`own {"to":"u","of":7}`, `news {"v":2} e-2`)
 		s.hub.Publish(sse.Publication{Topic: s.topic, State: state(3), Notes: map[string]int{"v": 8}, Version: 3})
 		c.want(`news {"v":3} e-3`)
-		s.hub.Publish(sse.Publication{Topic: s.topic, Notes: map[string]int{"u": 9}, Version: 4}) // for single ones alone
+		// A publication for single followers alone: its event carries the id.
+		s.hub.Publish(sse.Publication{Topic: s.topic, Notes: map[string]int{"u": 9}, Version: 4})
 		c.want(`own {"to":"u","of":9} e-4`)
 		s.publish(5)
 		c.want(`news {"v":5} e-5`)
-		// Who saw 4 holds 3.
+		// The client with the id of version 4 holds the state of version 3.
 		s.connect("diff&user=u", "Last-Event-ID: "+s.hub.ID(4, 3)).want(recovered, `own {"to":"u","of":null}`, `since {"from":3,"v":5} e-5`)
 	})
 }
 
-// Who is forbidden to read on is told so in place of the states, and the stream ends,
-// also where that was published while it began.
-func TestServer_forbidden(t *testing.T) {
+// A client that may not read on is told so, gets no more states, and its stream ends. That also
+// holds if the news came while the stream began.
+func TestServer_forbiddenStreamEnds(t *testing.T) {
 	onBothTransports(t, sse.Options{}, func(t *testing.T, s *testServer) {
 		other := s.next
 		s.next = func(r *http.Request) sse.Stream {
@@ -66,13 +68,13 @@ func TestServer_forbidden(t *testing.T) {
 		late.want(hello, `own {"to":"u","of":null}`)
 		ended(late)
 		v.want(`news {"v":3} e-3`)
-		s.until("three streams ended as forbidden", func() bool { return s.streams.Stats().Disconnects["forbidden"] == 3 })
+		s.waitUntil("three streams ended as forbidden", func() bool { return s.streams.Stats().Disconnects["forbidden"] == 3 })
 	})
 }
 
-// A board that may not be followed any more ends alone, in all its periods. The stream goes
-// on with its other boards, and ends with the last of them.
-func TestServer_forbiddenBoard(t *testing.T) {
+// All topics of a forbidden name end, and no others. The stream goes on with its other topics, and
+// ends with the last of them.
+func TestServer_forbiddenTopicsEndAlone(t *testing.T) {
 	onBothTransports(t, sse.Options{}, func(t *testing.T, s *testServer) {
 		weekly, other := s.hub.NewTopic("board"), s.hub.NewTopic("other")
 		next := s.next
@@ -117,16 +119,17 @@ func TestServer_forbiddenBoard(t *testing.T) {
 			}
 			<-s.left
 		}
-		s.until("two streams ended as forbidden", func() bool { return s.streams.Stats().Disconnects["forbidden"] == 2 })
+		s.waitUntil("two streams ended as forbidden", func() bool { return s.streams.Stats().Disconnects["forbidden"] == 2 })
 	})
 }
 
+// own tells its user what the notes of a publication, a map from users to numbers, say about them.
 type own struct {
 	user   string
-	rights chan string // hears of each right
+	rights chan string // gets each right that Renew is called with
 }
 
-// right is a letter: it allows less than a later one.
+// right is a letter. It allows less than a later letter of the alphabet.
 type right string
 
 // And implements sse.Right.
@@ -138,7 +141,7 @@ func (o *own) Told(dst []byte) []byte { return dst }
 // Renew implements sse.Own.
 func (o *own) Renew(right sse.Right, lasts bool) { o.rights <- fmt.Sprint(right, " ", lasts) }
 
-// News forbids a user of whom the notes have -1.
+// News forbids the topic to a user whose number is -1.
 func (o *own) News(notes any, _ bool) sse.Event {
 	if ranks, _ := notes.(map[string]int); ranks[o.user] == -1 {
 		return sse.Forbidden("board", "no more")

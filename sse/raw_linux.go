@@ -14,26 +14,40 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// raw is one subscriber's stream on a socket. It belongs to its shard's goroutine.
+// raw is one stream on a socket. It belongs to its shard's goroutine.
+//
+//	serveRaw ──add──▶ ready ──write: the socket took a part──▶ blocked (unsent)
+//	                  │   ▲                                      │       │
+//	                  │   └────────the socket took all───────────┘       │ the last event is
+//	  the last event  │                                                  ▼ put behind unsent
+//	  was written     │                                          blocked (unsent, closing)
+//	                  ▼                                                  │
+//	               lingering (ended) ◀────────the socket took all────────┘
+//	                  │ the client closes its side, or 500 ms pass
+//	                  ▼
+//	               hung up: the socket is closed
+//
+// A stream is cut off, that is, hung up without lingering, when the client has gone or has been
+// blocked for WriteTimeout, and when the server stops waiting.
 type raw struct {
 	subscriber
 
 	shard      *shard
-	added      bool // the shard knows it
+	added      bool // add was called
 	fd         int32
-	generation int32         // tells it from another stream that had the descriptor before
-	alarmIndex int           // its place in the shard's alarms
-	alarmAt    time.Duration // when that rings, on the server's clock
-	wroteAt    time.Duration // when it was last written to
-	blockedAt  time.Duration // since when rest waits
-	unsent     [][]byte      // of the last batch, what the client has not taken yet; nil if it takes more
-	closing    bool          // after rest the stream ends; it is counted by then
-	ended      bool          // only the socket is left, if that
-	resets     bool          // however the socket is closed, the client sees a reset
-	why        reason        // it ends
+	generation int32         // tells it from an earlier stream with the same descriptor
+	alarmIndex int           // in the shard's alarms
+	alarmAt    time.Duration // when the alarm rings, on the server's clock
+	wroteAt    time.Duration // when it was last written to, on the server's clock
+	blockedAt  time.Duration // since when unsent waits, on the server's clock
+	unsent     [][]byte      // what the socket has not taken; nil if the stream is not blocked
+	closing    bool          // the stream ends behind unsent, and is counted as ended
+	ended      bool          // nothing is left of it, except that the socket may linger
+	resets     bool          // closing the socket resets the connection
+	why        reason        // the stream ends
 }
 
-// shards are the goroutines that write to sockets, one a core.
+// shards are the goroutines that write to sockets, one per CPU core.
 type shards struct {
 	list []*shard
 	next atomic.Uint32
@@ -41,19 +55,19 @@ type shards struct {
 	once sync.Once
 }
 
-// serveRaw takes the connection over, begins the stream, and leaves it to a
-// shard. Then it does not return: see Serve. It returns, and has done nothing,
-// where the connection is not a bare one.
+// serveRaw takes the connection over, begins the stream and hands it to a shard. Then it panics
+// with http.ErrAbortHandler; see Start. If it can't take the connection over, it returns and has
+// done nothing.
 func (s *Server) serveRaw(w http.ResponseWriter, r *http.Request, stream Stream, addr *address) {
 	conn, bare := r.Context().Value(connKey{}).(*net.TCPConn)
-	// Of a body that has not come yet net/http would go on reading, on its own
-	// descriptor, and keep the connection open when the stream has ended.
+	// A request whose body has not arrived is left alone: net/http would go on reading the body,
+	// and would keep the connection open when the stream has ended.
 	if !bare || r.TLS != nil || r.ProtoMajor != 1 || r.Body != http.NoBody {
 		return
 	}
 	sh, err := s.shard()
 	if err != nil {
-		return // no descriptors are left, most likely: the other way needs none
+		return // most likely no descriptor is left; the standard transport needs none
 	}
 	fd, err := duplicate(conn)
 	if err != nil {
@@ -69,11 +83,12 @@ func (s *Server) serveRaw(w http.ResponseWriter, r *http.Request, stream Stream,
 	if st.over {
 		st.startClosing(forbidden)
 	}
-	// The first words are written here, so that connecting costs the shard little.
-	n, rest, err := send(st.fd, append([][]byte{rawHead(w.Header(), st.chunked)}, begin...))
+	// The first write happens here rather than in the shard, so that a crowd of new streams does
+	// not hold up the shard.
+	n, unsent, err := send(st.fd, append([][]byte{rawHead(w.Header(), st.chunked)}, begin...))
 	s.counts.bytes.Add(n)
-	if len(rest) > 0 {
-		st.unsent = rest
+	if len(unsent) > 0 {
+		st.unsent = unsent
 	}
 	if err != nil {
 		st.release(clientGone)
@@ -88,7 +103,8 @@ func (s *Server) serveRaw(w http.ResponseWriter, r *http.Request, stream Stream,
 // poke implements transport.
 func (s *raw) poke() { s.shard.post(s.checkInbox) }
 
-// checkInbox does the stream's errands, once the shard has it.
+// checkInbox reads the inbox. It does nothing if the stream is ending, or if the shard does not
+// have the stream yet; add calls it again.
 func (s *raw) checkInbox() {
 	if s.added && !s.ended && !s.closing {
 		s.readInbox()
@@ -116,20 +132,19 @@ func (s *raw) finish(why reason, end []byte) {
 	if s.ended {
 		return
 	}
-	if why == replaced && s.unsent != nil {
-		s.reset(true) // nobody reads it
+	if why == replaced && s.unsent != nil { // the client is not reading, so it need not be told
+		s.reset(true)
 		s.shard.cutOff(s, replaced)
 		return
 	}
 	s.shard.sendLast(s, why, end)
 }
 
-// duplicate returns another descriptor of the connection's socket, one that is not
-// known to Go's poller.
+// duplicate returns a new descriptor of the connection's socket, which Go's poller does not know.
 func duplicate(conn *net.TCPConn) (fd int32, err error) {
 	control, err := conn.SyscallConn()
 	if err != nil {
-		return 0, fmt.Errorf("sse: take over: %w", err)
+		return 0, fmt.Errorf("sse: take the connection over: %w", err)
 	}
 	var own int
 	var failure error
@@ -137,14 +152,15 @@ func duplicate(conn *net.TCPConn) (fd int32, err error) {
 		own, failure = unix.FcntlInt(of, unix.F_DUPFD_CLOEXEC, 0)
 	})
 	if err = errors.Join(err, failure); err != nil {
-		return 0, fmt.Errorf("sse: take over: %w", err)
+		return 0, fmt.Errorf("sse: take the connection over: %w", err)
 	}
 	return int32(own), nil
 }
 
-// rawHead returns the head of the response. HTTP/1.0 knows no chunks, so the body ends with
-// the connection. The connection, which is not net/http's any more, ends with chunks as well,
-// but the head does not say so: Node's fetch would take any end of it for that of the body.
+// rawHead returns the head of the response. HTTP/1.0 knows no chunks, so the end of the connection
+// ends the body. A connection with chunks also ends with the stream, but the head does not say so:
+// after `Connection: close`, Node's fetch would take any end of the connection for a regular end of
+// the body.
 func rawHead(h http.Header, chunked bool) []byte {
 	var b bytes.Buffer
 	b.Grow(512)
@@ -155,34 +171,37 @@ func rawHead(h http.Header, chunked bool) []byte {
 	} else {
 		b.WriteString("\r\nConnection: close\r\n")
 	}
-	_ = h.Write(&b) // a buffer takes all
+	_ = h.Write(&b) // writes to a bytes.Buffer don't fail
 	b.WriteString("\r\n")
 	return b.Bytes()
 }
 
-// ends has the stream end when its client has taken all it is sent. It is counted before the
-// client can see that. What is sent from here on leaves with the end of the connection: a client
-// that saw the last chunk sooner might send its next request on the connection, for nobody.
+// startClosing has the stream end as soon as the socket has taken what is sent from now on. The end
+// is counted now, before the client can see it.
+//
+// TCP_CORK makes the kernel send the last bytes together with the end of the connection. If they
+// came apart, a client could send its next request on the connection, and nobody would answer it.
+// The error is ignored: the stream ends all the same.
 func (s *raw) startClosing(why reason) {
 	s.closing, s.why = true, why
 	s.server.counts.disconnects[why].Add(1)
-	_ = unix.SetsockoptInt(int(s.fd), unix.IPPROTO_TCP, unix.TCP_CORK, 1) // else the two may be apart
+	_ = unix.SetsockoptInt(int(s.fd), unix.IPPROTO_TCP, unix.TCP_CORK, 1)
 }
 
-// leave gives back what the stream holds but for the socket.
+// release releases what the stream has, except for the socket.
 func (s *raw) release(why reason) {
 	s.server.counts.streams[transportRaw].Add(-1)
 	if !s.closing {
 		s.server.counts.disconnects[why].Add(1)
 	}
-	if why == tooSlow { // the kernel would keep what it does not take, for as long as it likes
+	if why == tooSlow { // otherwise the kernel could keep the queue of a closed socket for minutes
 		s.reset(true)
 	}
 	s.close()
 }
 
-// reset has the kernel reset the connection when the socket is closed, also by the end of
-// the process, or not. Without chunks a client can't tell otherwise that a stream was cut off.
+// reset says whether closing the socket resets the connection, also when the process dies. A client
+// without chunks can only tell by a reset that its stream was cut off.
 func (s *raw) reset(on bool) {
 	if on == s.resets {
 		return
@@ -191,19 +210,20 @@ func (s *raw) reset(on bool) {
 	if s.resets = on; on {
 		linger.Onoff = 1
 	}
-	_ = unix.SetsockoptLinger(int(s.fd), unix.SOL_SOCKET, unix.SO_LINGER, &linger) // else the end looks regular
+	// If this fails, the end looks regular to the client.
+	_ = unix.SetsockoptLinger(int(s.fd), unix.SOL_SOCKET, unix.SO_LINGER, &linger)
 }
 
-// farewell tells the client that nothing more comes, and leaves the socket open for what may
-// still come from it: to close a socket that has bytes to read, or is sent some afterwards,
-// resets the connection, and the client may lose the last it was sent.
+// halfClose tells the client that nothing more comes, and leaves the socket open for what the
+// client may still send. Closing a socket that has unread bytes, or that gets some afterwards,
+// resets the connection, and the client may lose the last bytes that it was sent.
 func (s *raw) halfClose() {
 	s.reset(false)
-	_ = unix.Shutdown(int(s.fd), unix.SHUT_WR) // it may have gone meanwhile
+	_ = unix.Shutdown(int(s.fd), unix.SHUT_WR) // the client may have gone
 	discard(s.fd)
 }
 
-// hangUp closes the socket. What was sent still arrives, unless it resets.
+// hangUp closes the socket. Unless that resets the connection, what was sent still arrives.
 func (s *raw) hangUp() {
 	if !s.resets {
 		discard(s.fd)
@@ -211,7 +231,7 @@ func (s *raw) hangUp() {
 	_ = unix.Close(int(s.fd))
 }
 
-// shard returns the one that the next stream goes to.
+// shard returns the shard for the next stream. The first call starts all of them.
 func (s *Server) shard() (*shard, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -239,14 +259,14 @@ func (s *Server) shard() (*shard, error) {
 	return s.shards.list[s.shards.next.Add(1)%uint32(len(s.shards.list))], nil
 }
 
-// drain has all streams end.
+// drain tells the clients of all streams goodbye. It does not wait.
 func (a *shards) drain() {
 	for _, sh := range a.list {
 		sh.post(sh.drain)
 	}
 }
 
-// stop cuts off what streams are left and waits for the goroutines.
+// stop cuts off the streams that are left and waits for the goroutines.
 func (a *shards) stop() {
 	a.once.Do(func() {
 		for _, sh := range a.list {

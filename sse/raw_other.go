@@ -8,7 +8,7 @@ import (
 	"net/http"
 )
 
-// shards write to sockets where the system has epoll.
+// shards exist on Linux alone. Here all streams use the standard transport.
 type shards struct{}
 
 func (s *Server) serveRaw(http.ResponseWriter, *http.Request, Stream, *address) {}
@@ -16,7 +16,7 @@ func (s *Server) serveRaw(http.ResponseWriter, *http.Request, Stream, *address) 
 func (*shards) drain() {}
 func (*shards) stop()  {}
 
-// Listen is net.Listen for connections that will carry streams.
+// Listen is net.Listen. On Linux it also tunes the connections for streams.
 func Listen(ctx context.Context, network, address string) (net.Listener, error) {
 	return new(net.ListenConfig).Listen(ctx, network, address)
 }

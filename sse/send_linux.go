@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// send writes as much of the batch as the socket takes at once, and returns how
-// many bytes that was and what is left. It changes the batch.
-func send(fd int32, batch [][]byte) (sent int64, rest [][]byte, err error) {
+// send writes as much of the batch as the socket takes without waiting. It returns how many bytes
+// that was, and what is left. It changes the batch.
+func send(fd int32, batch [][]byte) (sent int64, unsent [][]byte, err error) {
 	for len(batch) > 0 {
 		var n int
 		if len(batch) == 1 {
@@ -35,15 +35,17 @@ func send(fd int32, batch [][]byte) (sent int64, rest [][]byte, err error) {
 			batch = batch[1:]
 		}
 		if n > 0 {
-			batch[0] = batch[0][n:] // and again, to hear EAGAIN: then the kernel tells when there is room
+			// Send again until EAGAIN. Only after EAGAIN does epoll report when the socket takes
+			// more.
+			batch[0] = batch[0][n:]
 		}
 	}
 	return sent, nil, nil
 }
 
-// sendOne is send(2), which does not wait, without telling the scheduler: it would
-// think the goroutine blocked and look for others to run every 20 µs, which took a
-// tenth of the CPU of a fan-out.
+// sendOne is send(2) without waiting, and without telling the scheduler. The scheduler would think
+// that the goroutine blocks, and would look for other work every 20 µs. That took a tenth of the
+// CPU of a fan-out.
 func sendOne(fd int32, b []byte) (int, error) {
 	n, _, errno := syscall.RawSyscall6(unix.SYS_SENDTO, uintptr(fd),
 		uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)),
@@ -54,14 +56,14 @@ func sendOne(fd int32, b []byte) (int, error) {
 	return int(n), nil
 }
 
-// together is how many pieces are handed to the kernel at a time. Most batches have three.
-const together = 8
+// maxPieces is how many pieces are handed to the kernel at a time. Most batches have three.
+const maxPieces = 8
 
 // sendSome is sendOne for the first of several pieces, with sendmsg(2).
 func sendSome(fd int32, batch [][]byte) (int, error) {
-	var pieces [together]unix.Iovec
+	var pieces [maxPieces]unix.Iovec
 	n := 0
-	for _, b := range batch[:min(len(batch), together)] {
+	for _, b := range batch[:min(len(batch), maxPieces)] {
 		if len(b) > 0 {
 			pieces[n].Base = unsafe.SliceData(b)
 			pieces[n].SetLen(len(b))
@@ -78,9 +80,10 @@ func sendSome(fd int32, batch [][]byte) (int, error) {
 	return int(sent), nil
 }
 
-// discard forgets what the client has sent that nobody reads, up to a megabyte.
+// discard drops up to a megabyte of what the client has sent and nobody reads.
 func discard(fd int32) {
-	// With MSG_TRUNC the kernel copies nothing. It does not wait, so the scheduler need not know.
+	// MSG_TRUNC has the kernel copy nothing. The call does not wait, so the scheduler need not know
+	// of it. It fails if there is nothing to drop.
 	_, _, _ = syscall.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), 0, 1<<20,
 		unix.MSG_DONTWAIT|unix.MSG_TRUNC, 0, 0) // there may be nothing
 }

@@ -13,60 +13,55 @@ import (
 	"time"
 )
 
-// ErrNoStream is returned if there is no such stream, or it is another user's.
+// ErrNoStream says that there is no such stream, or that it is another user's.
 var ErrNoStream = errors.New("sse: no such stream")
 
-// Options says how a Server works. The zero value of a field is its default.
+// Options configures a Server. A field's zero value stands for its default.
 type Options struct {
-	// Heartbeat is the longest silence on a stream. Default 15 s.
+	// Heartbeat is the longest silence on a stream; a ping ends it. Default 15 s.
 	Heartbeat time.Duration
 
-	// WriteTimeout is how long one write to a client may take. Default 5 s.
+	// WriteTimeout is how long a client may take to accept one write. Default 5 s.
 	WriteTimeout time.Duration
 
-	// MaxStreams is how many there may be at once; past it Serve returns ErrFull. Streams
-	// without a user may take half of them, and a tenth from one address. Default 50,000.
+	// MaxStreams bounds the open streams; past it Serve returns ErrFull. Streams without a user may
+	// take half of them, and streams without a user from one address a tenth. Default 50,000.
 	MaxStreams int
 
-	// MaxStreamsPerUser is how many of them may be one user's. The user's next stream ends
-	// the oldest, which is told `replaced`; one that is not read goes before. Default 8.
+	// MaxStreamsPerUser bounds the open streams of one user. One stream more ends the oldest, which
+	// is told `replaced`. If a client has stopped reading, its stream ends rather than the oldest.
+	// Default 8.
 	MaxStreamsPerUser int
 
-	// Standard has all streams written through net/http, also those that could be
-	// written to their sockets.
+	// Standard turns the raw transport off: net/http writes all streams.
 	Standard bool
 }
 
 // Server writes streams of a hub's topics. Safe for concurrent use.
 //
-// A stream over HTTP/1 and a bare TCP connection is taken over from net/http where
-// the system has epoll and ConnContext is set: one of a few goroutines then writes to its socket, and
-// nothing is left of it but a descriptor and less than a kilobyte. All others are
-// written by their requests' goroutines.
+// The package documentation says when a stream uses the raw transport and when the standard one.
 type Server struct {
 	hub    *Hub
 	opts   Options
-	began  time.Time
+	began  time.Time // zero on the server's clock
 	counts counts
 
-	mu      sync.Mutex
-	byID    map[string]*subscriber // guarded by mu
-	streams int                    // guarded by mu
-	users   map[string]*streamsOf  // guarded by mu: by user; none is empty
-	shards  *shards                // guarded by mu: made with the first raw stream
-
+	mu        sync.Mutex
+	byID      map[string]*subscriber    // guarded by mu: by Stream.ID
+	streams   int                       // guarded by mu
+	users     map[string]*streamsOf     // guarded by mu: by user; none is empty
 	anonymous int                       // guarded by mu: streams without a user
-	addresses map[netip.Prefix]*address // guarded by mu: where these come from; none is empty
+	addresses map[netip.Prefix]*address // guarded by mu: of streams without a user; none is empty
+	shards    *shards                   // guarded by mu: made with the first raw stream
 
 	draining chan struct{} // closed by Drain
-	empty    chan struct{} // closed when it drains and no stream is left
+	empty    chan struct{} // closed when the server drains and no stream is left
 
-	toDrain int          // streams when Drain began; set before draining is closed
-	retries atomic.Int64 // of them, how many have been told when to come back
+	toDrain int          // the streams when Drain began; set before draining is closed
+	retries atomic.Int64 // how many of them were told when to come back
 }
 
-// NewServer returns a server without streams. Before it is let go it must be
-// drained.
+// NewServer returns a server without streams. Call Drain before you drop it.
 func NewServer(hub *Hub, opts Options) *Server {
 	if opts.Heartbeat == 0 {
 		opts.Heartbeat = 15 * time.Second
@@ -82,53 +77,57 @@ func NewServer(hub *Hub, opts Options) *Server {
 	}
 	return &Server{
 		hub: hub, opts: opts, began: time.Now(),
-		byID: map[string]*subscriber{}, users: map[string]*streamsOf{}, addresses: map[netip.Prefix]*address{},
-		draining: make(chan struct{}), empty: make(chan struct{}),
+		byID:      map[string]*subscriber{},
+		users:     map[string]*streamsOf{},
+		addresses: map[netip.Prefix]*address{},
+		draining:  make(chan struct{}), empty: make(chan struct{}),
 	}
 }
 
 // Stream is what a client asked for.
 type Stream struct {
-	// ID names the stream among all others.
+	// ID is the stream's name, unique in the server.
 	ID string
 
-	// UserID is whose it is, empty for an anonymous client's.
+	// UserID is the user that the stream belongs to, or empty for an anonymous client.
 	UserID string
 
-	// Address is where an anonymous client calls from: the part that is one client's.
+	// Address is the block of addresses that counts as one anonymous client, for instance a /64 of
+	// IPv6.
 	Address netip.Prefix
 
-	// Session names the session that the stream began with and ends with, 0 for none. See
+	// Session is the session that the stream belongs to and ends with, or 0 for none. See
 	// EndSession.
 	Session uint64
 
-	// Waits says that the stream comes back by itself after another took its place. Then
-	// it takes no place of a stream that is read. See CutReplaced.
+	// Waits says that the client comes back by itself after a newer stream has replaced its own.
+	// Such a stream ends no other stream, unless that one's client has stopped reading. See
+	// CutReplaced.
 	Waits bool
 
-	// Greeting returns the data of the first event, `authenticated`. recovered says
-	// whether the stream goes on from the state that Resume names.
+	// Greeting returns the data of the first event, `authenticated`. recovered says whether the
+	// stream goes on from the states that Resume names.
 	Greeting func(recovered bool) []byte
 
 	// Follows are the topics.
 	Follows []Follow
 
-	// Forbidden are the names of topics that were asked for and may not be followed, with
-	// the words for the client. It is told of them first.
+	// Forbidden are names of topics that the client asked for and may not follow, each with a
+	// message for the client. The client is told about them first.
 	Forbidden map[string]string
 
 	// Format is how the client takes events.
 	Format Format
 
-	// Scope names who follows what. Of streams of the same scope the topics, and their order,
-	// are the same, and so is the user.
+	// Scope names the user and the topics in their order. Streams of the same scope must agree in
+	// these, because an event id of one stream is valid for the other.
 	Scope string
 
-	// Resume is what the last event id said which the client saw. See Hub.Resume.
+	// Resume is what the last event id says that the client saw. See Hub.Resume.
 	Resume Resume
 
-	// Expires is when the right to read ends, if ever: the stream ends then with
-	// an `error` event of the code token_expired.
+	// Expires is when the right to read ends; zero for never. The stream then ends with the event
+	// `error` and the code token_expired.
 	Expires time.Time
 }
 
@@ -136,23 +135,25 @@ type Stream struct {
 type Follow struct {
 	Topic *Topic
 
-	// From is what the client begins with, unless it resumes: a state that was
-	// given to Keep, or nil.
+	// From is the state that the client begins with unless it resumes: a state that Retain has
+	// returned. The topic's newest state takes precedence if it is newer. Nil for the newest one.
 	From *State
 
-	// Own is asked what only this client is told, or nil. It is asked once with nil
-	// notes when the stream begins, for what is to be told then.
+	// Own makes the events that this client alone gets; nil for none. It is asked once with nil
+	// notes when the stream begins, for the events to begin with.
 	Own Own
 
-	// Leave, where it is not nil, is called once, when the stream is over or could
-	// not begin.
+	// Leave is called once, when the follow is over or if the stream could not begin. It may be
+	// nil.
 	Leave func()
 }
 
-// Serve answers the request with a stream and returns when that has ended: the
-// client has gone or takes too long, its right has expired, or the server drains.
-// Those are not errors; the errors above are. A stream that has to wait is answered as
-// Replaced does. See Start.
+// Serve answers the request with a stream. It returns nil when the stream has ended, whatever the
+// reason. It returns ErrDraining, ErrFull, ErrFullForAnonymous or ErrFullForAddress if the stream
+// may not begin; then it has written nothing. A stream that has to wait for a slot among those of
+// its user is answered as by Replaced.
+//
+// With the raw transport Serve panics with http.ErrAbortHandler instead of returning; see Start.
 func (s *Server) Serve(w http.ResponseWriter, r *http.Request, stream Stream) error {
 	run, err := s.Start(w, r, stream)
 	if err == nil {
@@ -161,15 +162,14 @@ func (s *Server) Serve(w http.ResponseWriter, r *http.Request, stream Stream) er
 	return err
 }
 
-// Start is Serve in two steps: run, which is to be called in any case, goes on
-// until the stream has ended. What is on the stack below it stays there for hours,
-// and may be most of what an idle stream takes.
+// Start is Serve in two steps. If it returns no error, the caller must call run, which goes on
+// until the stream has ended. A caller can thus return from deep calls first: the stack beneath run
+// stays in memory for hours, and may be most of the memory of an idle stream.
 //
-// When it has taken the connection over Start does not return but panics with
-// http.ErrAbortHandler, as handlers may: then net/http lets go of the connection,
-// of which there is another descriptor now, and of its buffers. Hijacking would
-// leave those, and a new one, to the garbage collector: 12 of the 16 KB that a
-// stream's beginning costs.
+// With the raw transport Start does not return. It panics with http.ErrAbortHandler, as handlers
+// may. Then net/http drops the connection and its buffers, while the server keeps a second
+// descriptor of the socket. Hijacking would leave the old buffers and a new one to the garbage
+// collector: 12 of the 16 KB that it costs to begin a stream.
 func (s *Server) Start(w http.ResponseWriter, r *http.Request, stream Stream) (run func(), err error) {
 	addr, err := s.enter(stream)
 	if errors.Is(err, ErrReplaced) {
@@ -195,8 +195,8 @@ func (s *Server) Start(w http.ResponseWriter, r *http.Request, stream Stream) (r
 	return run, nil
 }
 
-// Replaced answers the request with a stream that ends at once: it is told `replaced`, as it
-// was before, and when to come back. A refusal would end a browser's EventSource for good.
+// Replaced answers the request with a stream that ends at once. The client is told again that its
+// stream was replaced, and when to come back. A refusal would end a browser's EventSource for good.
 func (s *Server) Replaced(w http.ResponseWriter, r *http.Request, stream Stream) {
 	setHead(w.Header(), stream.Format)
 	w.WriteHeader(http.StatusOK)
@@ -204,7 +204,8 @@ func (s *Server) Replaced(w http.ResponseWriter, r *http.Request, stream Stream)
 		return
 	}
 	sub := &subscriber{server: s, format: stream.Format}
-	_, _ = w.Write(sub.lastFrame(sub.format.pack(sub.replacedText(stream.Resume.id), gzipHeader, false))) // the client may have gone
+	body := sub.format.pack(sub.replacedText(stream.Resume.id), gzipHeader, false)
+	_, _ = w.Write(sub.lastFrame(body)) // the client may have gone
 }
 
 func setHead(h http.Header, format Format) {
@@ -217,6 +218,7 @@ func setHead(h http.Header, format Format) {
 	}
 }
 
+// abandon releases the follows of a stream that does not begin.
 func abandon(stream Stream) {
 	for _, f := range stream.Follows {
 		if f.Leave != nil {
@@ -228,22 +230,23 @@ func abandon(stream Stream) {
 // connKey is the key of a request's connection in its context.
 type connKey struct{}
 
-// ConnContext is for http.Server.ConnContext: with it Serve knows the connections
-// that it may take over.
+// ConnContext is for http.Server.ConnContext. Without it the server knows no connection that it
+// could take over, and all streams use the standard transport.
 func ConnContext(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, c)
 }
 
-// Streams is the number of streams that are open.
+// Streams returns the number of open streams.
 func (s *Server) Streams() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.streams
 }
 
-// Drain ends all streams with a `goodbye` that spreads their return, lets none
-// begin, and returns when they are over or ctx is done. Then it has cut off those
-// that it writes itself; those that net/http writes end when that is closed.
+// Drain lets no stream begin and ends all streams with the event `goodbye`, which spreads their
+// clients' return. It returns nil when all have ended. If ctx is done first, it returns an error.
+// Then it has cut off the streams of the raw transport; those of the standard transport end when
+// the http.Server is closed.
 func (s *Server) Drain(ctx context.Context) error {
 	s.mu.Lock()
 	if !s.isDraining() {
@@ -286,10 +289,10 @@ func (s *Server) isDraining() bool {
 	}
 }
 
-// now is the time on the server's clock.
+// now returns the time on the server's clock.
 func (s *Server) now() time.Duration { return time.Since(s.began) }
 
-// at is a time on the server's clock, in nanoseconds; 0 for never.
+// at returns t on the server's clock, in nanoseconds; 0 stands for never.
 func (s *Server) at(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
@@ -297,24 +300,25 @@ func (s *Server) at(t time.Time) int64 {
 	return max(int64(t.Sub(s.began)), 1)
 }
 
-// Clients come back within comeBack and the spread, which makes a thousand of
-// them a second.
+// comeBack is the least time after which a client should come back.
 const comeBack = time.Second
 
+// spread returns the length of the time over which that many clients should come back. It lets in
+// at most a thousand of them a second.
 func spread(streams int) time.Duration {
 	return 2*time.Second + time.Duration(streams)*time.Millisecond
 }
 
-// retry returns when a client should come back whose stream breaks, spread so that
-// all who are cut at once don't return at once.
+// retry returns after what time a client should come back if its stream breaks. The times are
+// random, so that clients that were cut off together do not come back together.
 func (s *Server) retry() time.Duration {
-	return comeBack + rand.N(spread(s.Streams())) //nolint:gosec // it spreads; it guards nothing
+	return comeBack + rand.N(spread(s.Streams())) //nolint:gosec // it protects nothing
 }
 
-// retryDraining returns when a client should come back that is told goodbye. Each
-// gets a time of its own, so that they return evenly and not only by chance.
+// retryDraining returns after what time a client should come back that is told goodbye. Each client
+// gets a slot of its own, because random times alone would leave gaps and crowds.
 func (s *Server) retryDraining() time.Duration {
 	step := spread(s.toDrain) / time.Duration(max(s.toDrain, 1))
 	slot := (s.retries.Add(1) - 1) % int64(max(s.toDrain, 1))
-	return comeBack + time.Duration(slot)*step + rand.N(step) //nolint:gosec // as above
+	return comeBack + time.Duration(slot)*step + rand.N(step) //nolint:gosec // it protects nothing
 }

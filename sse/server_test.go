@@ -21,8 +21,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// pipes is a listener whose connections are pipes: they hold nothing, so that a
-// client which does not read is noticed at once, and time can be virtual.
+// pipes is a listener whose connections are pipes without a buffer. So the server notices at once
+// that a client does not read, and time can be virtual.
 type pipes struct {
 	conns chan net.Conn
 	done  chan struct{}
@@ -58,7 +58,7 @@ type fixture struct {
 	client  *http.Client
 }
 
-// inBubble runs test with a fixture in virtual time, and ends it.
+// inBubble runs test with a fixture in virtual time, and then checks that no stream is left.
 func inBubble(t *testing.T, opts sse.Options, test func(t *testing.T, f *fixture)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -73,7 +73,7 @@ func inBubble(t *testing.T, opts sse.Options, test func(t *testing.T, f *fixture
 				http.Error(w, err.Error(), http.StatusServiceUnavailable)
 			}
 		})}
-		go func() { _ = server.Serve(f.pipes) }() // ErrServerClosed, when it is closed below
+		go func() { _ = server.Serve(f.pipes) }() // it returns ErrServerClosed, after Close below
 		test(t, f)
 		if err := server.Close(); err != nil {
 			t.Error(err)
@@ -87,7 +87,7 @@ func inBubble(t *testing.T, opts sse.Options, test func(t *testing.T, f *fixture
 			t.Errorf("%d subscribers are left", n)
 		}
 		if begun.Load() != left.Load() {
-			t.Errorf("of %d streams, %d were left", begun.Load(), left.Load())
+			t.Errorf("Leave was called for %d of %d streams", left.Load(), begun.Load())
 		}
 	})
 }
@@ -96,11 +96,11 @@ func (f *fixture) publish(t *sse.Topic, version int64) {
 	f.hub.Publish(sse.Publication{Topic: t, State: state(version), Since: time.Now()})
 }
 
-// reader reads a stream as it comes.
+// reader reads a stream in a goroutine of its own.
 type reader struct {
 	mu     sync.Mutex
 	got    []byte        // guarded by mu
-	at     time.Duration // guarded by mu: when the last byte came, since it began
+	at     time.Duration // guarded by mu: when the last byte came, after the beginning
 	ended  bool          // guarded by mu
 	header http.Header
 }
@@ -135,7 +135,7 @@ func (f *fixture) read(t *testing.T) *reader {
 			r.ended = err != nil
 			r.mu.Unlock()
 			if err != nil {
-				_ = res.Body.Close() // it has ended
+				_ = res.Body.Close() // the body has ended
 				return
 			}
 		}
@@ -144,7 +144,7 @@ func (f *fixture) read(t *testing.T) *reader {
 	return r
 }
 
-// events returns the names and data of what has come, and whether it is all.
+// events returns the events that have come, and whether the stream has ended.
 func (r *reader) events(t *testing.T) (list string, ended bool) {
 	t.Helper()
 	synctest.Wait()
@@ -190,7 +190,7 @@ func TestServer_Serve(t *testing.T) {
 
 func TestServer_Serve_publishedWhileConnecting(t *testing.T) {
 	inBubble(t, sse.Options{}, func(t *testing.T, f *fixture) {
-		f.publish(f.topic, 5) // after From was made, before Serve
+		f.publish(f.topic, 5) // after From was retained, before Serve
 		f.read(t).want(t, `authenticated {"v":5}e-5`, false)
 	})
 }
@@ -200,7 +200,7 @@ func TestServer_Serve_severalTopics(t *testing.T) {
 		other := f.hub.NewTopic("board")
 		f.stream.Follows = append(f.stream.Follows, sse.Follow{Topic: other, From: other.Retain(state(3))})
 		r := f.read(t)
-		// One batch: only its last event has the id.
+		// Only the last event of a batch has the id.
 		r.want(t, `authenticated {"v":1} {"v":3}e-3`, false)
 		f.publish(other, 4)
 		r.want(t, `authenticated {"v":1} {"v":3}e-3 {"v":4}e-4`, false)
@@ -214,7 +214,7 @@ func TestServer_Serve_heartbeat(t *testing.T) {
 	inBubble(t, sse.Options{Heartbeat: 10 * time.Second}, func(t *testing.T, f *fixture) {
 		r := f.read(t)
 		time.Sleep(9 * time.Second)
-		f.publish(f.topic, 2) // the silence begins again
+		f.publish(f.topic, 2) // it ends the silence
 		synctest.Wait()
 		time.Sleep(9 * time.Second)
 		r.want(t, `authenticated {"v":1}e-1 {"v":2}e-2`, false)
@@ -252,13 +252,13 @@ func TestServer_Serve_head(t *testing.T) {
 	})
 }
 
-// A client that never reads must not be waited for, and is let go in the end.
+// Clients that never read hold up no other client, and are cut off after the timeout.
 func TestServer_Serve_stalledClient(t *testing.T) {
 	const timeout = 5 * time.Second
 	inBubble(t, sse.Options{WriteTimeout: timeout}, func(t *testing.T, f *fixture) {
 		var stalled []*http.Response
 		for range 20 {
-			stalled = append(stalled, f.get(t, http.MethodGet)) // its head is read, no more
+			stalled = append(stalled, f.get(t, http.MethodGet)) // it reads the head and no more
 		}
 		var good []*reader
 		for range 10 {
@@ -285,12 +285,12 @@ func TestServer_Serve_stalledClient(t *testing.T) {
 			t.Errorf("%d streams after the timeout, want 10", f.streams.Streams())
 		}
 		for _, res := range stalled {
-			_ = res.Body.Close() // the server has
+			_ = res.Body.Close() // the server has closed it
 		}
 	})
 }
 
-// A client that reads slowly skips what came between.
+// A client that reads slowly skips states.
 func TestServer_Serve_slowClient(t *testing.T) {
 	inBubble(t, sse.Options{}, func(t *testing.T, f *fixture) {
 		res := f.get(t, http.MethodGet)
@@ -308,7 +308,7 @@ func TestServer_Serve_slowClient(t *testing.T) {
 			got = append(got, buf[:n]...)
 		}
 		if n := len(parse(t, got)); n > 4 {
-			t.Errorf("%d events were queued for a slow client", n)
+			t.Errorf("a slow client got %d events", n)
 		}
 		if err := res.Body.Close(); err != nil {
 			t.Error(err)
@@ -356,7 +356,7 @@ func TestServer_Drain(t *testing.T) {
 		} else if err := res.Body.Close(); err != nil {
 			t.Error(err)
 		}
-		_ = stalled.Body.Close() // the server has
+		_ = stalled.Body.Close() // the server has closed it
 	})
 }
 
@@ -377,13 +377,13 @@ func TestServer_Drain_impatient(t *testing.T) {
 func TestTopic_Fanout(t *testing.T) {
 	inBubble(t, sse.Options{}, func(t *testing.T, f *fixture) {
 		if f.topic.Fanout() != 0 {
-			t.Error("a fan-out before any")
+			t.Error("Fanout() is not 0 before the first publication")
 		}
 		slow := f.get(t, http.MethodGet)
 		synctest.Wait()
 		f.publish(f.topic, 2)
 		time.Sleep(time.Second)
-		go func() { _, _ = io.Copy(io.Discard, slow.Body) }() // until it is closed
+		go func() { _, _ = io.Copy(io.Discard, slow.Body) }() // until the body is closed
 		synctest.Wait()
 		if got := f.topic.Fanout(); got != 2*time.Second {
 			t.Errorf("Fanout() = %v, want twice the second that half of one client took", got)

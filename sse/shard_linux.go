@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,50 +11,35 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// stride is how many streams are written to between two looks at the clock, and
-// two entries in the counts that all goroutines share.
-const stride = 64
-
-// shard writes to the sockets of its streams. The goroutine of run owns all that
-// is not said to be guarded; that of poll only waits for the kernel.
+// shard writes to the sockets of its streams. The goroutine of run owns all fields without another
+// remark. The goroutine of poll only waits for the kernel.
 type shard struct {
 	server     *Server
-	generation atomic.Int32
+	generation atomic.Int32 // of the newest stream
 
 	epfd  int
-	epoll *os.File               // of epfd; closed by run when it ends, which ends poll
-	ready chan []unix.EpollEvent // what poll has heard
-	heard chan []unix.EpollEvent // the same slice back, to be filled again
-	done  chan struct{}          // closed when run has ended
+	epoll *os.File               // of epfd; run closes it when it ends, which ends poll
+	ready chan []unix.EpollEvent // from poll to run: what the kernel reports
+	heard chan []unix.EpollEvent // back to poll: the same slice, to be filled again
+	done  chan struct{}          // closed when run ends
 
-	woken  chan struct{} // of capacity 1: a second wake before the first is seen adds nothing
+	woken  chan struct{} // capacity 1: one signal stands for all that came before it is read
 	mu     sync.Mutex
-	dirty  []*shardView // guarded by mu: with news, each once
-	tasks  []func()     // guarded by mu: for run to do; one for each stream that begins, and a few
+	dirty  []*shardView // guarded by mu: the views with news, each once
+	tasks  []func()     // guarded by mu: for run; bounded by the streams, a few for each
 	closed bool         // guarded by mu: run has ended
 
 	views    map[*Topic]*shardView
-	streams  map[int32]*raw // by descriptor, those included that have ended and linger
+	streams  map[int32]*raw // by descriptor, with the lingering ones
 	alarms   alarms
 	draining bool
 	stopped  bool
 
-	batch   [][]byte      // kept for its room
-	scratch scratch       // of the batch
+	batch   [][]byte      // empty; its memory is used again
+	scratch scratch       // for the batch
 	fresh   []*raw        // streams that began in this round
-	now     time.Duration // on the server's clock, as of a moment ago
-	bytes   int64         // written and not yet in the server's counts
-}
-
-// shardView is a topic as the streams of a shard know it.
-type shardView struct {
-	view
-
-	shard     *shard
-	topic     *Topic
-	followers []*raw
-	frames    memo
-	dirty     bool // guarded by shard.mu
+	now     time.Duration // on the server's clock, updated at least every stride streams
+	bytes   int64         // written, but not yet in the server's counts
 }
 
 func newShard(s *Server) (*shard, error) {
@@ -68,8 +52,8 @@ func newShard(s *Server) (*shard, error) {
 	}
 	sh := &shard{
 		server: s,
-		// It waits in Go's own poller: a goroutine that blocks in epoll_wait gives its
-		// thread away, and is late to get one again.
+		// The descriptor of epoll waits in Go's own poller. A goroutine that blocks in epoll_wait
+		// would give its thread away, and would wait long to get one again.
 		epfd: fd, epoll: os.NewFile(uintptr(fd), "epoll"),
 		ready: make(chan []unix.EpollEvent),
 		heard: make(chan []unix.EpollEvent, 1),
@@ -81,11 +65,11 @@ func newShard(s *Server) (*shard, error) {
 	return sh, nil
 }
 
-// poll hands on what the kernel says of the sockets.
+// poll hands run what the kernel reports about the sockets.
 func (sh *shard) poll() {
 	conn, err := sh.epoll.SyscallConn()
 	if err != nil {
-		panic(err) // it is open
+		panic(err) // the file is open
 	}
 	for {
 		var events []unix.EpollEvent
@@ -114,7 +98,7 @@ func (sh *shard) poll() {
 	}
 }
 
-// run writes until the shard is stopped.
+// run writes until the shard is stopped and no stream lingers.
 func (sh *shard) run() {
 	defer func() { _ = sh.epoll.Close() }()
 	defer close(sh.done)
@@ -134,14 +118,14 @@ func (sh *shard) run() {
 			sh.now = sh.server.now()
 			sh.ring()
 		}
-		sh.account()
+		sh.countBytes()
 		timer.Reset(sh.alarms.next() - sh.server.now())
 	}
 	sh.mu.Lock()
 	sh.closed = true
 	tasks := sh.tasks
 	sh.mu.Unlock()
-	for _, task := range tasks {
+	for _, task := range tasks { // some may have added a stream
 		task()
 	}
 	for _, st := range sh.streams {
@@ -152,7 +136,7 @@ func (sh *shard) run() {
 	}
 }
 
-// post has run do something, or returns false when it has ended.
+// post has run do the task. It returns false if run has ended. Any goroutine may call it.
 func (sh *shard) post(task func()) bool {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -171,116 +155,16 @@ func (sh *shard) poke() {
 	}
 }
 
-// wake implements listener.
-func (v *shardView) wake(*Topic) {
-	v.shard.mu.Lock()
-	if !v.dirty {
-		v.dirty = true
-		v.shard.dirty = append(v.shard.dirty, v)
-	}
-	v.shard.mu.Unlock()
-	v.shard.poke()
-}
-
-// round does what was posted and tells followers the news.
-func (sh *shard) round() {
-	sh.now = sh.server.now()
-	sh.mu.Lock()
-	tasks := sh.tasks
-	sh.tasks = nil
-	sh.mu.Unlock()
-	for _, task := range tasks {
-		task()
-	}
-
-	// The views of all topics move at one moment, lest a client be sent the later
-	// of two states without the earlier.
-	hub := sh.server.hub
-	hub.mu.RLock()
-	sh.mu.Lock()
-	dirty := sh.dirty
-	sh.dirty = nil
-	for _, v := range dirty {
-		v.view, v.dirty = v.topic.shown, false
-		v.memo = &v.frames
-		v.frames = memo{}
-	}
-	sh.mu.Unlock()
-	hub.mu.RUnlock()
-	for _, v := range dirty {
-		n, delivered := 0, 0
-		for _, st := range slices.Backward(v.followers) { // one that ends leaves the list
-			if sh.sendNews(st) {
-				delivered++
-			}
-			if n++; n == stride {
-				sh.countWritten(v, n, delivered)
-				n, delivered = 0, 0
-			}
-		}
-		sh.countWritten(v, n, delivered)
-	}
-	for _, st := range sh.fresh {
-		if sh.sendNews(st) {
-			sh.countDelivered(st)
-		}
-	}
-	clear(sh.fresh)
-	sh.fresh = sh.fresh[:0]
-}
-
-// told counts n followers that it was the turn of, and those among them that were
-// written news.
-func (sh *shard) countWritten(v *shardView, n, delivered int) {
-	sh.now = sh.server.now()
-	v.topic.fanout.wrote(v.publication, n)
-	if delivered > 0 {
-		sh.server.counts.delivered(int64(delivered), time.Since(v.since))
-	}
-	sh.account()
-}
-
-// late counts a stream that was told its news by itself.
-func (sh *shard) countDelivered(st *raw) {
-	var since time.Time
-	for i := range st.follows {
-		if f := &st.follows[i]; f.stage == following && f.view.since.After(since) {
-			since = f.view.since
-		}
-	}
-	if !since.IsZero() { // else it has ended meanwhile
-		sh.server.counts.delivered(1, time.Since(since))
-	}
-}
-
-// account brings the server's count of bytes up to date.
-func (sh *shard) account() {
-	if sh.bytes > 0 {
-		sh.server.counts.bytes.Add(sh.bytes)
-		sh.bytes = 0
-	}
-}
-
-// add takes a new stream in.
+// add takes in a new stream.
 func (sh *shard) add(st *raw) {
 	st.blockedAt, st.wroteAt = sh.now, sh.now
 	if st.unsent != nil {
 		st.stalled.Store(int64(sh.now))
 	}
 	for i := range st.follows {
-		f := &st.follows[i]
-		if f.stage != following {
-			continue
+		if f := &st.follows[i]; f.stage == following {
+			sh.attach(st, f)
 		}
-		v := sh.views[f.topic]
-		if v == nil {
-			v = &shardView{shard: sh, topic: f.topic}
-			sh.views[f.topic] = v
-			f.topic.listen(v)
-			v.wake(f.topic)
-		}
-		f.view, f.index = &v.view, int32(len(v.followers))
-		v.followers = append(v.followers, st)
 	}
 	sh.streams[st.fd], st.added = st, true
 	sh.alarms.add(st, sh.due(st))
@@ -292,7 +176,7 @@ func (sh *shard) add(st *raw) {
 		sh.cutOff(st, clientGone)
 	case st.closing && st.unsent == nil:
 		sh.finish(st)
-	case st.closing: // when it has taken what it was sent
+	case st.closing: // it finishes when the socket has taken unsent
 	case sh.draining:
 		sh.sendLast(st, shutdown, st.goodbye())
 	default:
@@ -301,71 +185,24 @@ func (sh *shard) add(st *raw) {
 	st.checkInbox()
 }
 
-// tell sends the stream what it lacks, unless it has not taken yet what it was
-// sent last: then it is told when it has. It reports whether there was anything.
-func (sh *shard) sendNews(st *raw) bool {
-	if st.unsent != nil || st.closing || st.ended {
-		return false
+// attach puts a stream on the list of its topic's followers.
+func (sh *shard) attach(st *raw, f *follow) {
+	v := sh.views[f.topic]
+	if v == nil {
+		v = &shardView{shard: sh, topic: f.topic}
+		sh.views[f.topic] = v
+		f.topic.listen(v)
+		v.wake(f.topic)
 	}
-	sh.batch = st.news(sh.batch[:0], &sh.scratch)
-	if st.hasEnding {
-		st.releaseEnded(sh.detach)
-	}
-	if len(sh.batch) == 0 {
-		return false
-	}
-	if st.over {
-		st.startClosing(forbidden)
-	}
-	sh.write(st, sh.batch)
-	return true
+	f.view, f.index = &v.view, int32(len(v.followers))
+	v.followers = append(v.followers, st)
 }
 
-// write sends a batch to a stream that has none to take. What the socket does not
-// take at once stays with the stream.
-func (sh *shard) write(st *raw, batch [][]byte) {
-	n, rest, err := send(st.fd, batch)
-	sh.bytes += n
-	if err != nil {
-		sh.cutOff(st, clientGone)
-		return
-	}
-	st.wroteAt = sh.now
-	if len(rest) == 0 {
-		st.unsent = nil
-		st.stalled.Store(0)
-		if st.closing {
-			sh.finish(st)
-		}
-		return
-	}
-	if st.unsent == nil {
-		rest = sh.scratch.stable(rest) // batch is used again
-		st.blockedAt = sh.now
-		st.stalled.Store(int64(sh.now))
-	}
-	st.unsent = rest
-	sh.alarms.hurry(st, sh.due(st))
-}
-
-// last sends the last event of a stream, when it has taken what it was sent.
-func (sh *shard) sendLast(st *raw, why reason, event []byte) {
-	if st.closing {
-		return
-	}
-	st.startClosing(why)
-	if st.unsent != nil {
-		st.unsent = append(st.unsent, event)
-		return
-	}
-	sh.write(st, [][]byte{event})
-}
-
-// handle takes in what the kernel says of a socket.
+// handle does what the kernel's report about a socket asks for.
 func (sh *shard) handle(e *unix.EpollEvent) {
 	st := sh.streams[e.Fd]
 	switch {
-	case st == nil || st.generation != e.Pad: // it has ended meanwhile
+	case st == nil || st.generation != e.Pad: // the stream has ended meanwhile
 	case e.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 && st.ended:
 		sh.hangUp(st)
 	case e.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0:
@@ -374,7 +211,8 @@ func (sh *shard) handle(e *unix.EpollEvent) {
 		if sh.write(st, st.unsent); st.unsent != nil || st.ended {
 			return
 		}
-		if _, is := st.expired(sh.now); is { // who takes its time may not outlive its token by it
+		// A blocked stream must not outlive its token.
+		if _, is := st.expired(sh.now); is {
 			sh.sendLast(st, tokenExpired, st.tokenExpired())
 		} else if sh.sendNews(st) {
 			sh.countDelivered(st)
@@ -382,8 +220,8 @@ func (sh *shard) handle(e *unix.EpollEvent) {
 	}
 }
 
-// due is when the stream needs something next: to be given up, if it does not
-// take what it was sent, a ping, or its end.
+// due returns when the stream needs something next: to hang up, to be cut off for being blocked, a
+// ping, or its end.
 func (sh *shard) due(st *raw) time.Duration {
 	if st.ended {
 		return st.wroteAt + lingering
@@ -398,11 +236,11 @@ func (sh *shard) due(st *raw) time.Duration {
 	return at
 }
 
-// ring sees to the streams whose time has come.
+// ring does what the streams need whose alarms ring now.
 func (sh *shard) ring() {
 	for sh.alarms.next() <= sh.now {
 		st := sh.alarms.first()
-		if due := sh.due(st); due > sh.now { // it was written to since
+		if due := sh.due(st); due > sh.now { // the stream was written to since the alarm was set
 			sh.alarms.delay(st, due)
 			continue
 		}
@@ -415,13 +253,5 @@ func (sh *shard) ring() {
 		} else {
 			sh.write(st, [][]byte{st.wire(st.format.ping())})
 		}
-	}
-}
-
-// drain tells all streams goodbye.
-func (sh *shard) drain() {
-	sh.draining = true
-	for _, st := range sh.streams {
-		sh.sendLast(st, shutdown, st.goodbye())
 	}
 }

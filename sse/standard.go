@@ -9,27 +9,29 @@ import (
 	"time"
 )
 
-// standard writes one subscriber's stream through net/http: for TLS, HTTP/2 and
-// systems without epoll. The request's goroutine writes.
+// standard writes one stream through net/http, in the goroutine of the request. It serves TLS,
+// HTTP/2 and systems without epoll.
 type standard struct {
 	subscriber
 
 	views []view // of the follows, in their order
 	w     http.ResponseWriter
 	rc    *http.ResponseController
-	woken chan struct{} // of capacity 1: a second wake before the first is seen adds nothing
-	batch [][]byte      // kept for its room
+	woken chan struct{} // capacity 1: one signal stands for all that came before it is read
+	batch [][]byte      // empty; its memory is used again
 
 	heartbeat *time.Timer // fires after a silence
-	failed    error       // an errand has ended the stream
+	failed    error       // why the stream ends, if the inbox has ended it
 }
 
-// serveStandard begins the stream and returns what writes it until it is over.
-func (s *Server) serveStandard(w http.ResponseWriter, r *http.Request, stream Stream, addr *address) (run func()) {
+// serveStandard begins the stream. run writes it until it is over.
+func (s *Server) serveStandard(
+	w http.ResponseWriter, r *http.Request, stream Stream, addr *address,
+) (run func()) {
 	st := &standard{w: w, rc: http.NewResponseController(w), woken: make(chan struct{}, 1)}
 	st.transport, st.address = st, addr
 	if r.ProtoMajor == 1 && r.Body != http.NoBody {
-		// net/http would wait for the body, before the head is sent and at the end.
+		// net/http would wait for the request's body before it sends the head, and at the end.
 		_ = st.rc.EnableFullDuplex()
 		_ = st.rc.SetReadDeadline(s.began)
 	}
@@ -42,7 +44,7 @@ func (s *Server) serveStandard(w http.ResponseWriter, r *http.Request, stream St
 			f.topic.listen(st)
 		}
 	}
-	st.wake(nil) // for what was published while nobody had told it yet
+	st.wake(nil) // something may have been published before listen
 	ctx := r.Context()
 	return func() {
 		why := st.run(ctx, begin)
@@ -55,9 +57,9 @@ func (s *Server) serveStandard(w http.ResponseWriter, r *http.Request, stream St
 	}
 }
 
-// piece is how much is written at a time, in bytes. Each HTTP/2 connection keeps a
-// buffer of the largest piece that it was ever given.
-const piece = 4 << 10
+// maxWrite is how much is written at a time, in bytes. An HTTP/2 connection's buffer grows to the
+// largest write and never shrinks.
+const maxWrite = 4 << 10
 
 // wake implements listener.
 func (s *standard) wake(*Topic) {
@@ -84,7 +86,7 @@ func (s *standard) sendBatch(batch [][]byte) {
 // finish implements transport.
 func (s *standard) finish(why reason, end []byte) {
 	if s.failed == nil {
-		_ = s.write(end) // the client may be gone: then nobody is told
+		_ = s.write(end) // if the client has gone, nobody needs to be told
 		s.failed = endError(why)
 	}
 }
@@ -99,7 +101,7 @@ func (s *standard) run(ctx context.Context, begin [][]byte) reason {
 	if s.over {
 		return forbidden
 	}
-	clear(begin) // for hours it is not needed any more
+	clear(begin) // the stream may last for hours, and does not need it again
 	var expiry <-chan time.Time
 	if at := time.Duration(s.expires.Load()); at != 0 {
 		timer := time.NewTimer(at - s.server.now())
@@ -116,11 +118,11 @@ func (s *standard) run(ctx context.Context, begin [][]byte) reason {
 		case <-expiry:
 			left, is := s.expired(s.server.now())
 			if is {
-				_ = s.write(s.tokenExpired()) // the client may be gone: then nobody is told
+				_ = s.write(s.tokenExpired()) // if the client has gone, nobody needs to be told
 				return tokenExpired
 			}
 			timer := time.NewTimer(left)
-			defer timer.Stop() // a token lasts minutes: these are few
+			defer timer.Stop() // these stay few, because a token lasts minutes
 			expiry = timer.C
 		case <-s.server.draining:
 			_ = s.write(s.goodbye())
@@ -134,18 +136,18 @@ func (s *standard) run(ctx context.Context, begin [][]byte) reason {
 	}
 }
 
-// detach has the topic wake the stream no more.
+// detach has the topic no longer wake the stream.
 func (s *standard) detach(f *follow) { f.topic.unlisten(s) }
 
-// update sends what the client lacks of what there is now.
+// update reads the inbox and sends what the client lacks.
 func (s *standard) update() error {
 	if s.readInbox(); s.failed != nil {
 		return s.failed
 	}
 	s.refresh()
-	behind := make([]int64, len(s.follows))
+	before := make([]int64, len(s.follows))
 	for i := range s.follows {
-		behind[i] = s.follows[i].publication
+		before[i] = s.follows[i].publication
 	}
 	s.batch = s.news(s.batch[:0], &scratch{})
 	defer clear(s.batch)
@@ -160,7 +162,7 @@ func (s *standard) update() error {
 	}
 	var since time.Time
 	for i := range s.follows {
-		if f := &s.follows[i]; f.stage == following && f.publication != behind[i] {
+		if f := &s.follows[i]; f.stage == following && f.publication != before[i] {
 			f.topic.fanout.wrote(f.publication, 1)
 			if f.view.since.After(since) {
 				since = f.view.since
@@ -173,7 +175,7 @@ func (s *standard) update() error {
 	return nil
 }
 
-// refresh brings the views up to now, all to one moment.
+// refresh updates the views, all at one moment.
 func (s *standard) refresh() {
 	hub := s.server.hub
 	hub.mu.RLock()
@@ -185,8 +187,8 @@ func (s *standard) refresh() {
 	}
 }
 
-// write sends the frames and waits until the kernel has them, at most for the
-// timeout. After an error the connection is of no more use.
+// write sends the frames and waits until the kernel has taken them, for at most WriteTimeout. After
+// an error the connection can't be used any more.
 func (s *standard) write(frames ...[]byte) (err error) {
 	s.stalled.Store(int64(s.server.now()))
 	defer s.stalled.Store(0)
@@ -196,11 +198,11 @@ func (s *standard) write(frames ...[]byte) (err error) {
 	}
 	defer func() {
 		if err != nil && !time.Now().Before(deadline) {
-			err = errors.Join(errTooSlow, err) // over HTTP/2 it does not say so itself
+			err = errors.Join(errTooSlow, err) // over HTTP/2 the error does not name the deadline
 		}
 	}()
 	for _, b := range frames {
-		for piece := range slices.Chunk(b, piece) {
+		for piece := range slices.Chunk(b, maxWrite) {
 			if _, err := s.w.Write(piece); err != nil {
 				return fmt.Errorf("write: %w", err)
 			}
@@ -210,7 +212,7 @@ func (s *standard) write(frames ...[]byte) (err error) {
 	if err := s.rc.Flush(); err != nil {
 		return fmt.Errorf("flush: %w", err)
 	}
-	// Over HTTP/2 a deadline that passes ends the stream, written to or not.
+	// Over HTTP/2 a deadline ends the stream when it passes, even if nothing is being written.
 	if err := s.rc.SetWriteDeadline(time.Time{}); err != nil {
 		return fmt.Errorf("clear write deadline: %w", err)
 	}
@@ -218,16 +220,16 @@ func (s *standard) write(frames ...[]byte) (err error) {
 	return nil
 }
 
-// errTooSlow is joined to the error of a write that took too long.
+// errTooSlow is joined to the error of a write that took longer than WriteTimeout.
 var errTooSlow = errors.New("sse: too slow")
 
-// endError ends a stream that was told so.
+// endError ends a stream whose client was told why.
 type endError reason
 
 // Error implements error.
 func (e endError) Error() string { return "sse: " + reasonNames[e] }
 
-// reasonOf says why a stream ends that the error ends.
+// reasonOf returns why a stream ends that err ends.
 func reasonOf(err error) reason {
 	if end, ok := errors.AsType[endError](err); ok {
 		return reason(end)

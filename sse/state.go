@@ -1,10 +1,3 @@
-// Package sse sends the newest states of topics to any number of subscribers as
-// Server-Sent Events (https://html.spec.whatwg.org/multipage/server-sent-events.html).
-//
-// A stream is state, not a log. A subscriber remembers which state of each
-// topic it was last sent; when it can write, it is sent the newest, or what
-// leads from the one to the other. There is no queue to grow, nothing to drop
-// and nobody to wait for: who reads slowly skips what came between.
 package sse
 
 import (
@@ -12,30 +5,28 @@ import (
 	"sync/atomic"
 )
 
-// Content is what a state shows. It never changes, and its methods may be called
-// by several goroutines at once. What they return is kept and shared.
+// Content is what a state shows. It never changes. Several goroutines may call its methods at
+// once. The events that they return are cached and shared, so nobody may change them.
 type Content interface {
-	// Snapshot returns the event that shows all of it.
+	// Snapshot returns an event that shows the whole content.
 	Snapshot() Event
 
-	// Since returns the event that leads to it from an earlier content of the
-	// same topic.
+	// Since returns an event that leads from an earlier content of the same topic to this one.
 	Since(earlier Content) Event
 }
 
-// State is a topic's content at a version. Of two states of a topic the later
-// one has the higher version.
+// State is a topic's content at a version. A later state of a topic has a higher version.
 type State struct {
 	version int64
 	content Content
 
-	published bool // guarded by the hub's mu: by Publish; else a stream only began with it
+	published bool // guarded by the hub's mu; false if streams have only begun with it
 
 	frames atomic.Pointer[frames]
 }
 
-// frames are a state's events as they are written, each made when it is first
-// needed. There are as many as there are states that are kept and formats.
+// frames caches a state's encoded events. Each is made when a client first needs it. Their number
+// is bounded by that of the retained states, times the formats, times two for id or no id.
 type frames struct {
 	mu   sync.Mutex
 	made map[frameKey]frame // guarded by mu
@@ -44,49 +35,48 @@ type frames struct {
 type frameKey struct {
 	from   int64 // the version that a difference leads from, or noVersion
 	format Format
-	id     bool // the event is to be given an id
+	withID bool
 }
 
-// noVersion is that of a client that holds nothing.
+// noVersion is the version of a client that holds no state.
 const noVersion = -1
 
-// NewState returns a state. It is nobody's business yet: see Topic.Retain and
-// Hub.Publish.
+// NewState returns a state that no topic knows yet. See Topic.Retain and Hub.Publish.
 func NewState(version int64, content Content) *State {
 	s := &State{version: version, content: content}
 	s.forget()
 	return s
 }
 
-// Content is what the state shows.
+// Content returns what the state shows.
 func (s *State) Content() Content { return s.content }
 
-// forget drops the frames; who asks for one after all has it made again.
+// forget drops the cached frames. A client that needs one afterwards has it made again.
 func (s *State) forget() { s.frames.Store(&frames{made: map[frameKey]frame{}}) }
 
-// frame returns what takes a client to s: from the state of its topic
-// that it holds, as far as that is kept, where it takes differences, else
-// whatever it holds. With id, the event has no end yet: each client's own id follows.
-func (s *State) frame(t *Topic, from int64, f Format, id bool) frame {
+// frame returns the bytes that take a client to s. With Diff, they lead from the state of the
+// version from, if t still retains that state. Otherwise they show all of s. With withID, the event
+// is left open, since each client's own id follows.
+func (s *State) frame(t *Topic, from int64, f Format, withID bool) frame {
 	if f&Diff == 0 {
 		from = noVersion
 	}
 	made := s.frames.Load()
-	key := frameKey{from, f, id}
+	key := frameKey{from, f, withID}
 	made.mu.Lock()
-	known, ok := made.made[key]
+	cached, ok := made.made[key]
 	made.mu.Unlock()
 	if ok {
-		return known
+		return cached
 	}
 	var base *State
 	if from != noVersion {
-		base = t.find(from) // not with made.mu held
+		base = t.find(from) // it takes the hub's mu, so made.mu must be free
 	}
 	made.mu.Lock()
 	defer made.mu.Unlock()
-	if known, ok := made.made[key]; ok {
-		return known // another was quicker
+	if cached, ok := made.made[key]; ok {
+		return cached // another goroutine was quicker
 	}
 	var event Event
 	if base != nil {
@@ -95,8 +85,8 @@ func (s *State) frame(t *Topic, from int64, f Format, id bool) frame {
 		event = s.content.Snapshot()
 	}
 	text := f.text(event, "")
-	if id {
-		text = text[:len(text)-1] // the empty line that ends it
+	if withID {
+		text = text[:len(text)-1] // without the empty line that ends the event
 	}
 	made.made[key] = f.pack(text, "", true)
 	return made.made[key]

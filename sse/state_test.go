@@ -12,11 +12,11 @@ import (
 	"marcador/sse"
 )
 
-// event is what a parser makes of one. The tag is taken off the id.
+// event is a parsed event. Its id has no tag.
 type event struct{ name, data, id, tag string }
 
-// parse reads events the way the standard says a browser does. It is for data
-// that r3labs' client, which the program's own tests use, would not split.
+// parse reads events as the standard tells browsers to. Other tests use the client of r3labs, which
+// would not split some of the data here.
 func parse(tb interface {
 	Helper()
 	Errorf(format string, args ...any)
@@ -44,13 +44,13 @@ func parse(tb interface {
 			e.id, e.tag, _ = strings.Cut(value, ".")
 		case "retry":
 		default:
-			tb.Errorf("a line that no parser knows: %q", lines.Text())
+			tb.Errorf("a line with an unknown field: %q", lines.Text())
 		}
 	}
 	return events
 }
 
-// content is the version that it is of.
+// content shows its version.
 type content int64
 
 func (c content) Snapshot() sse.Event {
@@ -63,7 +63,7 @@ func (c content) Since(earlier sse.Content) sse.Event {
 
 func state(version int64) *sse.State { return sse.NewState(version, content(version)) }
 
-// streamOf is an anonymous client's stream that begins anew.
+// streamOf returns an anonymous client's stream that resumes nothing.
 func streamOf(follows ...sse.Follow) sse.Stream {
 	return sse.Stream{
 		ID: "s1", Follows: follows,
@@ -81,12 +81,12 @@ func TestState_frame(t *testing.T) {
 		format sse.Format
 		want   string
 	}{
-		"snapshot":                {-1, 0, "event: news\ndata: {\"v\":7}\n\n"},
-		"snapshot, to who has it": {5, 0, "event: news\ndata: {\"v\":7}\n\n"},
-		"difference":              {5, sse.Diff, "event: since\ndata: {\"from\":5,\"v\":7}\n\n"},
-		"not kept":                {4, sse.Diff, "event: news\ndata: {\"v\":7}\n\n"},
-		"nothing held":            {-1, sse.Diff, "event: news\ndata: {\"v\":7}\n\n"},
-		"msgpack":                 {-1, sse.MsgPack, "event: news\ndata: gaF2Bw==\n\n"},
+		"snapshot":                      {-1, 0, "event: news\ndata: {\"v\":7}\n\n"},
+		"snapshot, of a retained state": {5, 0, "event: news\ndata: {\"v\":7}\n\n"},
+		"difference":                    {5, sse.Diff, "event: since\ndata: {\"from\":5,\"v\":7}\n\n"},
+		"not retained":                  {4, sse.Diff, "event: news\ndata: {\"v\":7}\n\n"},
+		"no state yet":                  {-1, sse.Diff, "event: news\ndata: {\"v\":7}\n\n"},
+		"msgpack":                       {-1, sse.MsgPack, "event: news\ndata: gaF2Bw==\n\n"},
 	} {
 		if got := string(sse.Frame(topic, s, c.from, c.format)); got != c.want {
 			t.Errorf("%s: frame = %q, want %q", name, got, c.want)
@@ -101,14 +101,13 @@ func TestState_frame(t *testing.T) {
 	}
 }
 
-// literal is content that shows just this.
+// literal is content that shows these bytes.
 type literal []byte
 
 func (l literal) Snapshot() sse.Event         { return sse.Event{Name: "news", Data: l} }
 func (l literal) Since(sse.Content) sse.Event { return l.Snapshot() }
 
-// FuzzState: no data can end its event, name another or set an id, and gzip gives
-// back what went in.
+// No data can end its event, begin another or set an id. Gzip gives back what went in.
 func FuzzState(f *testing.F) {
 	for _, data := range []string{"{}", "", "\n", "a\r\nb\rc\nd", "x\n\nevent: error\ndata: y\n\n", "\r\r\n\n", "id: 1\n", " leading", strings.Repeat("long ", 20_000), strings.Repeat(`,"a\"},{\\"`, 5_000)} {
 		f.Add([]byte(data))
@@ -119,13 +118,13 @@ func FuzzState(f *testing.F) {
 		plain := sse.Frame(topic, s, -1, 0)
 		events := parse(t, plain)
 		want := strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(string(data))
-		if len(events) == 1 && len(data) > 15<<10 { // lines end behind commas as well
+		if len(events) == 1 && len(data) > 15<<10 { // longer data is also broken after commas
 			events[0].data, want = strings.ReplaceAll(events[0].data, "\n", ""), strings.ReplaceAll(want, "\n", "")
 		}
 		if len(events) != 1 || events[0] != (event{name: "news", data: want}) {
 			t.Errorf("%q became %+v", data, events)
 		}
-		// A stream's frames in any order, each ended by a marker that gives it out.
+		// Packed frames can follow each other in a stream, and a reader gets each one at once.
 		packed := sse.Frame(topic, s, -1, sse.Gzip)
 		in, err := gzip.NewReader(io.MultiReader(strings.NewReader("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"), bytes.NewReader(packed), bytes.NewReader(packed)))
 		if err != nil {
@@ -138,8 +137,8 @@ func FuzzState(f *testing.F) {
 	})
 }
 
-// FuzzHub_Resume: what clients say they saw is a version of ours or nothing, and what they
-// were told is known only of ids that were given, to the letter, to a stream of that scope.
+// Any text is an id with a version of this epoch, or no id. What a client was told is known only if
+// the text is exactly an id that was given to a stream of the scope.
 func FuzzHub_Resume(f *testing.F) {
 	hub := sse.NewHub("e")
 	given := hub.ID(7, 5)
@@ -152,11 +151,11 @@ func FuzzHub_Resume(f *testing.F) {
 	f.Fuzz(func(t *testing.T, id string) {
 		r := hub.Resume(id, "", 1)
 		if v := r.Version(); v != -1 && id != fmt.Sprintf("e-%d", v) && !strings.HasPrefix(id, fmt.Sprintf("e-%d.", v)) {
-			t.Errorf("Resume(%q) is of version %d", id, v)
+			t.Errorf("Resume(%q) has the version %d", id, v)
 		}
 		sent, known := sse.SentVersion(r)
 		if known != (sent >= -1 && sent <= r.Version() && id == hub.ID(r.Version(), sent)) {
-			t.Errorf("Resume(%q) holds %d, %v", id, sent, known)
+			t.Errorf("Resume(%q) was sent %d, %v", id, sent, known)
 		}
 		if _, known := sse.SentVersion(hub.Resume(id, "other", 1)); known {
 			t.Errorf("%q is known in another scope", id)

@@ -5,20 +5,37 @@ import (
 	"time"
 )
 
-// Stats are counts since a Server was made, and how many streams are open now.
+// Stats are counts since a Server was made, and the number of streams that are open now.
 type Stats struct {
-	Streams     map[string]int    // open now, by transport: raw, standard
-	Deliveries  uint64            // news of topics written to a client
-	Bytes       uint64            // written to clients, compressed where they are
-	Skipped     uint64            // states that a client was not sent because it was sent a later one
-	Recoveries  map[string]uint64 // connections that named an event id, by result: current, difference, snapshot
-	Disconnects map[string]uint64 // streams that ended, by reason: client_gone, too_slow, token_expired, forbidden, replaced, signed_out, shutdown
-	Refused     map[string]uint64 // streams that could not begin, by reason: the bound that was met, or shutting_down
-	Freshness   Histogram         // from commit to written to the socket
+	// Streams are the open streams, by transport: raw, standard.
+	Streams map[string]int
+
+	// Deliveries are writes of a topic's news to a client.
+	Deliveries uint64
+
+	// Bytes were written to clients, compressed if the stream is.
+	Bytes uint64
+
+	// Skipped are states that a client was not sent because it was sent a later one.
+	Skipped uint64
+
+	// Recoveries are streams whose client named an event id, by result: current (the client lacked
+	// nothing), difference, snapshot (the stream began with whole states).
+	Recoveries map[string]uint64
+
+	// Disconnects are streams that ended, by reason: client_gone, too_slow, token_expired,
+	// forbidden, replaced, signed_out, shutdown.
+	Disconnects map[string]uint64
+
+	// Refused are streams that did not begin, by reason: the bound that was met, or shutting_down.
+	Refused map[string]uint64
+
+	// Freshness is the time from a change to the write to the socket. See Publication.Since.
+	Freshness Histogram
 }
 
-// Histogram counts durations: Counts[i] are those of at most Bounds[i] seconds
-// and more than the bound before; the last count has no bound.
+// Histogram counts durations. Counts[i] are the durations of at most Bounds[i] seconds that are
+// longer than the bound before. The last count has no bound.
 type Histogram struct {
 	Bounds []float64
 	Counts []uint64
@@ -38,9 +55,11 @@ const (
 	shutdown
 )
 
-var reasonNames = [...]string{"client_gone", "too_slow", "token_expired", "forbidden", "replaced", "signed_out", "shutdown"}
+var reasonNames = [...]string{
+	"client_gone", "too_slow", "token_expired", "forbidden", "replaced", "signed_out", "shutdown",
+}
 
-// What became of a client that named an event id.
+// The results of a stream whose client named an event id.
 const (
 	resultCurrent = iota
 	resultDifference
@@ -56,7 +75,7 @@ const (
 
 var transportNames = [...]string{"raw", "standard"}
 
-// freshnessBounds cover a broadcast at once as well as one at the end of a window.
+// freshnessBounds reach from a publication at once to one at the end of a long window.
 var freshnessBounds = [...]time.Duration{
 	time.Millisecond, 2500 * time.Microsecond, 5 * time.Millisecond, 10 * time.Millisecond,
 	25 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond, 250 * time.Millisecond,
@@ -74,10 +93,10 @@ type counts struct {
 	disconnects [len(reasonNames)]atomic.Int64
 	refused     [len(refusals)]atomic.Int64
 	freshness   [len(freshnessBounds) + 1]atomic.Int64
-	age         atomic.Int64 // sum of what freshness counts, in nanoseconds
+	age         atomic.Int64 // the sum of all that freshness counts, in nanoseconds
 }
 
-// delivered counts n deliveries of news that were as old by then.
+// delivered counts n deliveries of news of that age.
 func (c *counts) delivered(n int64, age time.Duration) {
 	i := 0
 	for i < len(freshnessBounds) && age > freshnessBounds[i] {
@@ -88,8 +107,8 @@ func (c *counts) delivered(n int64, age time.Duration) {
 	c.age.Add(n * int64(age))
 }
 
-// Stats returns the counts. Each is right by itself; together they may be a
-// moment apart.
+// Stats returns the counts. Each count is exact, but they are read one after the other, so they may
+// be a moment apart.
 func (s *Server) Stats() Stats {
 	c := &s.counts
 	stats := Stats{

@@ -8,49 +8,48 @@ import (
 	"time"
 )
 
-// Own is what one follower of a topic is told beside its states. It is used by
-// one goroutine at a time.
+// Own makes the events that one follower of a topic gets beside its states. Only one goroutine at a
+// time uses it.
 type Own interface {
-	// News returns the event that brings the follower up to the notes, which are
-	// those of the newest publication, or one without a name where there is nothing
-	// to tell. It is asked with nil notes when the stream begins. with says that the
-	// follower is sent a state of the topic along with it.
+	// News returns the event that brings the follower up to the notes of the newest publication. An
+	// event without a name means that there is nothing to tell. When the stream begins, notes are
+	// nil. with says that the follower is also sent a state of the topic.
 	News(notes any, with bool) Event
 
-	// Told appends what the follower has been told, so that after a reconnection what it
-	// missed since can be told: 255 bytes at most. They are the same as long as that is.
-	// See Resume.Told.
+	// Told appends what the follower has been told, at most 255 bytes. The bytes become part of the
+	// event id, and Resume.Told returns them after a reconnection, so that the next Own can tell
+	// what the client missed. They must be the same as long as nothing new was told.
 	Told(dst []byte) []byte
 
-	// Renew says what right the follower has to the topic from now on: what
-	// Renewal.Rights has of it. Unless it lasts as long as the rights before, those must
-	// not become more by it.
+	// Renew sets the follower's right to the topic, taken from Renewal.Rights. If lasts is false,
+	// the right ends sooner than the rights before. Then it may only take away from them.
 	Renew(right Right, lasts bool)
 }
 
-// subscriber is one client's stream, as far as it does not matter how it is
-// written. It belongs to the goroutine that writes, but for what is said to be others'.
+// subscriber is one client's stream, as far as it is the same on both transports. It belongs to the
+// goroutine that writes the stream, except where a field says otherwise.
 type subscriber struct {
-	server    *Server
-	streamID  string // its id
-	user      string // empty for an anonymous one
-	format    Format
-	chunked   bool     // the body is sent in chunks that are made here
-	sum       checksum // of all it was sent, with Gzip
-	follows   []follow
-	one       [1]follow    // of most streams the follows
-	lastID    int64        // the version that the last id names, noVersion for none
-	scope     scopeKey     // of its ids
-	over      bool         // it has been told that each of its topics has ended
-	hasEnding bool         // some of the follows are to be given back; see shed
-	expires   atomic.Int64 // on the server's clock; 0 for never; set by others
+	server   *Server
+	streamID string
+	user     string // empty for an anonymous client
+	format   Format
+	chunked  bool     // this package makes the body's chunks
+	sum      checksum // of all that was sent, with Gzip
+	follows  []follow
+	one      [1]follow // the memory of follows, if there is only one
+	lastID   int64     // the version that the last id names, or noVersion
+	scope    scopeKey  // of its ids
 
+	over      bool // the client was told of the end of all its topics
+	hasEnding bool // a follow is in the stage ending
+
+	expires   atomic.Int64 // on the server's clock; 0 for never; set by any goroutine
 	transport transport
-	inbox     atomic.Pointer[inbox] // set by others
-	stalled   atomic.Int64          // read by others: since when a write waits for the client, on the server's clock; 0 for none
+	inbox     atomic.Pointer[inbox] // set by any goroutine
+	stalled   atomic.Int64          // since when a write waits, on the server's clock; 0 if none
 
-	address      *address    // nil but for an anonymous one
-	older, newer *subscriber // guarded by server.mu: the user's
+	address      *address    // nil unless the client is anonymous
+	older, newer *subscriber // guarded by server.mu: in the list of the user's streams
 	session      uint64      // guarded by server.mu; 0 for none
 	replaced     bool        // guarded by server.mu
 }
@@ -58,83 +57,60 @@ type subscriber struct {
 // follow is a topic as one client knows it.
 type follow struct {
 	topic       *Topic
-	view        *view // what there is to know: the subscriber's, or shared by a shard's
+	view        *view // the newest view: the subscriber's own, or shared by its shard
 	own         Own   // or nil
 	leave       func()
-	sent        int64 // the version that the client holds, or noVersion
-	states      int64 // view.states when the client was last sent one
-	publication int64 // view.publication when the client was last told
-	index       int32 // in a shard's list of the topic's followers
+	sent        int64 // the version of the state that the client holds, or noVersion
+	states      int64 // view.states when the client was last sent a state
+	publication int64 // the last publication that was considered for the client; -1 before any
+	index       int32 // in the shard's list of the topic's followers
 	stage       stage
 }
 
-// stage is how far a follow is from its end. The rest of the stream may go on without it.
+// stage is how far a follow is from its end. The stream goes on as long as one of its follows does.
+//
+//	following ──the client is told of the end──▶ ending ──releaseEnded──▶ ended
+//	    └────────────────────the stream is over──────────────────────────▶ ended
 type stage uint8
 
 const (
 	following stage = iota
-	ending          // the client has been told; the follow is still counted
+	ending          // the topic still counts and wakes the follower
 	ended           // nothing of it is left
 )
 
-// ownEvent is what a client alone is told of a topic.
+// ownEvent is an event of a follow's Own.
 type ownEvent struct {
 	Event
 
 	of *follow
 }
 
-// news appends to batch, frame by frame, what the client lacks of what its views
-// show. What only this client is told comes first, or last where it is newer than
-// the states, which are in the order of their versions. The last event carries the
-// id, which says all that the client was told. It is in the room until that is used again.
+// news appends to batch the frames that take the client to what its views show. States come in the
+// order of their versions. The events of the follows' Own come before them, or after them if they
+// describe a newer version. The last event carries the id, which says all that the client was told.
+// The id lies in the scratch until the scratch is used again.
 func (s *subscriber) news(batch [][]byte, r *scratch) [][]byte {
-	var few [4]*follow // most streams follow fewer
-	states := few[:0]
-	var own []ownEvent
-	for i := range s.follows {
-		f := &s.follows[i]
-		if f.stage != following || f.publication == f.view.publication {
-			continue
-		}
-		f.publication = f.view.publication
-		newest := f.view.newest
-		due := newest != nil && newest.version > f.sent
-		if due {
-			states = append(states, f)
-		}
-		if f.own != nil && f.view.notes != nil {
-			e := f.own.News(f.view.notes, due)
-			if e.ends {
-				batch = s.put(batch, s.format.own(e, ""))
-				s.endFollows(f.topic.name)
-			} else if e.Name != "" {
-				own = append(own, ownEvent{e, f})
-			}
-		}
-	}
-	if s.hasEnding {
-		states = slices.DeleteFunc(states, func(f *follow) bool { return f.stage != following })
-		own = slices.DeleteFunc(own, func(e ownEvent) bool { return e.of.stage != following })
-	}
-	var ownVersion int64 // the version up to which own tells
-	for _, e := range own {
-		ownVersion = max(ownVersion, e.of.view.notesVersion)
-	}
+	var few [4]*follow // most streams follow fewer topics, so there is nothing to allocate
+	batch, states, own := s.lacking(batch, few[:0])
 	if len(states) > 1 {
 		slices.SortFunc(states, func(a, b *follow) int {
 			return cmp.Compare(a.view.newest.version, b.view.newest.version)
 		})
 	}
-	// What is newer goes last, with the id.
-	ownLast := len(own) > 0 && (len(states) == 0 || ownVersion > states[len(states)-1].view.newest.version)
+	var ownVersion int64 // the newest version that own describes
+	for _, e := range own {
+		ownVersion = max(ownVersion, e.of.view.notesVersion)
+	}
+	ownLast := len(own) > 0 &&
+		(len(states) == 0 || ownVersion > states[len(states)-1].view.newest.version)
 	if !ownLast {
 		batch = s.appendOwn(batch, own, "")
 	}
 	for i, f := range states {
-		id := !ownLast && i == len(states)-1
-		frame := f.view.frame(f.topic, f.sent, s.format, id)
-		if s.recordSent(f); id {
+		withID := !ownLast && i == len(states)-1
+		frame := f.view.frame(f.topic, f.sent, s.format, withID)
+		if s.recordSent(f); withID {
 			batch = s.putWithID(batch, frame, r)
 		} else {
 			batch = s.put(batch, frame)
@@ -150,6 +126,40 @@ func (s *subscriber) news(batch [][]byte, r *scratch) [][]byte {
 	return batch
 }
 
+// lacking brings the follows up to their newest publications. It appends to states the follows
+// whose client lacks the newest state, and returns in own the events for this client alone. Follows
+// that have ended are in neither: the client is told of an end at once, in batch.
+func (s *subscriber) lacking(batch [][]byte, states []*follow) ([][]byte, []*follow, []ownEvent) {
+	var own []ownEvent
+	for i := range s.follows {
+		f := &s.follows[i]
+		if f.stage != following || f.publication == f.view.publication {
+			continue
+		}
+		f.publication = f.view.publication
+		newest := f.view.newest
+		lacks := newest != nil && newest.version > f.sent
+		if lacks {
+			states = append(states, f)
+		}
+		if f.own == nil || f.view.notes == nil {
+			continue
+		}
+		e := f.own.News(f.view.notes, lacks)
+		if e.endsTopic {
+			batch = s.put(batch, s.format.own(e, ""))
+			s.endFollows(f.topic.name)
+		} else if e.Name != "" {
+			own = append(own, ownEvent{e, f})
+		}
+	}
+	if s.hasEnding {
+		states = slices.DeleteFunc(states, func(f *follow) bool { return f.stage != following })
+		own = slices.DeleteFunc(own, func(e ownEvent) bool { return e.of.stage != following })
+	}
+	return batch, states, own
+}
+
 // appendOwn appends the events, the last of them with the id.
 func (s *subscriber) appendOwn(batch [][]byte, own []ownEvent, id string) [][]byte {
 	for i, e := range own {
@@ -162,8 +172,17 @@ func (s *subscriber) appendOwn(batch [][]byte, own []ownEvent, id string) [][]by
 	return batch
 }
 
-// end notes that the client is told of the end of all topics of that name, and reports
-// whether it follows any.
+// recordSent records that the client is sent the newest state.
+func (s *subscriber) recordSent(f *follow) {
+	if skipped := f.view.states - f.states - 1; skipped > 0 {
+		s.server.counts.skipped.Add(skipped)
+	}
+	f.sent, f.states = f.view.newest.version, f.view.states
+	s.lastID = max(s.lastID, f.sent)
+}
+
+// endFollows records that the client is told of the end of all topics of that name. It reports
+// whether the client follows any.
 func (s *subscriber) endFollows(name string) (any bool) {
 	s.over = true
 	for i := range s.follows {
@@ -176,7 +195,8 @@ func (s *subscriber) endFollows(name string) (any bool) {
 	return any
 }
 
-// shed gives back the follows that have ended. detach is called with each of them before.
+// releaseEnded releases the follows of which the client was told the end. It calls detach with each
+// of them before.
 func (s *subscriber) releaseEnded(detach func(*follow)) {
 	if !s.hasEnding {
 		return
@@ -190,7 +210,7 @@ func (s *subscriber) releaseEnded(detach func(*follow)) {
 	}
 }
 
-// giveBack ends the follow, which may have ended before.
+// release ends the follow, unless it has ended before.
 func (f *follow) release() {
 	if f.stage == ended {
 		return
@@ -202,63 +222,28 @@ func (f *follow) release() {
 	}
 }
 
-// tell notes that the client is sent the newest state.
-func (s *subscriber) recordSent(f *follow) {
-	if skipped := f.view.states - f.states - 1; skipped > 0 {
-		s.server.counts.skipped.Add(skipped)
-	}
-	f.sent, f.states = f.view.newest.version, f.view.states
-	s.lastID = max(s.lastID, f.sent)
-}
-
-// open makes s the subscriber of the stream, and returns what that begins with: the
-// greeting, and what the client lacks of the states to begin with.
+// open makes s the subscriber of the stream. It returns the batch that the stream begins with: the
+// greeting, the forbidden topics, the events to begin with of each Own, and the states that the
+// client lacks.
 func (s *subscriber) open(server *Server, stream Stream) (begin [][]byte) {
-	s.server, s.streamID, s.user, s.format, s.lastID = server, stream.ID, stream.UserID, stream.Format, noVersion
+	s.server, s.streamID, s.user = server, stream.ID, stream.UserID
+	s.format, s.lastID = stream.Format, noVersion
 	s.scope = server.hub.scope(stream.Scope)
 	s.expires.Store(server.at(stream.Expires))
-	if s.follows = s.one[:]; len(stream.Follows) != 1 {
-		s.follows = make([]follow, len(stream.Follows))
-	}
-	topics := make([]*Topic, len(stream.Follows))
-	for i, f := range stream.Follows {
-		s.follows[i] = follow{topic: f.Topic, own: f.Own, leave: f.Leave, sent: noVersion}
-		topics[i] = f.Topic
-		f.Topic.fanout.count(1)
-	}
+	topics := s.follow(stream.Follows)
 	server.register(s, stream)
-	recovered := false
-	resumes := stream.Resume.Version() != noVersion
-	if versions, known := stream.Resume.sentVersions(topics); known {
-		recovered, s.lastID = true, stream.Resume.version
-		for i, version := range versions {
-			s.follows[i].sent = version
-		}
-	}
+	recovered := s.resume(stream.Resume, topics)
 	begin = s.put(begin, s.format.greeting(server.retry(), stream.Greeting(recovered)))
 	for _, name := range slices.Sorted(maps.Keys(stream.Forbidden)) {
 		begin = s.put(begin, s.format.own(Forbidden(name, stream.Forbidden[name]), ""))
 	}
-	views := server.hub.now(topics)
-	for i, from := range stream.Follows {
-		f, v := &s.follows[i], &views[i]
-		f.view, f.states = v, v.states
-		if from.From != nil && (v.newest == nil || v.newest.version < from.From.version) {
-			v.newest = from.From
-		}
-		f.publication = -1 // it is told, also where nothing was published yet
-		if f.own != nil {
-			if e := f.own.News(nil, true); e.Name != "" {
-				begin = s.put(begin, s.format.own(e, ""))
-			}
-		}
-	}
-	said := len(begin)
+	begin = s.lookFirst(begin, stream.Follows, server.hub.now(topics))
+	introduction := len(begin)
 	begin = s.news(begin, &scratch{})
-	s.releaseEnded(func(*follow) {}) // nobody knows of it yet
-	if resumes {
+	s.releaseEnded(func(*follow) {}) // no topic wakes the stream yet
+	if stream.Resume.Version() != noVersion {
 		result := resultSnapshot
-		if recovered && len(begin) > said {
+		if recovered && len(begin) > introduction {
 			result = resultDifference
 		} else if recovered {
 			result = resultCurrent
@@ -268,7 +253,55 @@ func (s *subscriber) open(server *Server, stream Stream) (begin [][]byte) {
 	return begin
 }
 
-// close gives back what the stream holds. Who wrote it calls this when it is over.
+// follow makes the follows, and counts the stream among the followers of their topics.
+func (s *subscriber) follow(follows []Follow) (topics []*Topic) {
+	if s.follows = s.one[:]; len(follows) != 1 {
+		s.follows = make([]follow, len(follows))
+	}
+	topics = make([]*Topic, len(follows))
+	for i, f := range follows {
+		s.follows[i] = follow{
+			topic: f.Topic, own: f.Own, leave: f.Leave, sent: noVersion,
+			publication: -1, // so the client is told what there is before any publication
+		}
+		topics[i] = f.Topic
+		f.Topic.fanout.count(1)
+	}
+	return topics
+}
+
+// resume sets the states that the client holds, if all of them are known.
+func (s *subscriber) resume(from Resume, topics []*Topic) (recovered bool) {
+	versions, known := from.sentVersions(topics)
+	if !known {
+		return false
+	}
+	s.lastID = from.version
+	for i, version := range versions {
+		s.follows[i].sent = version
+	}
+	return true
+}
+
+// lookFirst gives the follows their first views, and appends the events that each Own begins with.
+func (s *subscriber) lookFirst(begin [][]byte, follows []Follow, views []view) [][]byte {
+	for i, from := range follows {
+		f, v := &s.follows[i], &views[i]
+		f.view, f.states = v, v.states
+		if from.From != nil && (v.newest == nil || v.newest.version < from.From.version) {
+			v.newest = from.From
+		}
+		if f.own == nil {
+			continue
+		}
+		if e := f.own.News(nil, true); e.Name != "" {
+			begin = s.put(begin, s.format.own(e, ""))
+		}
+	}
+	return begin
+}
+
+// close releases what the stream has. The transport calls it when the stream is over.
 func (s *subscriber) close() {
 	for i := range s.follows {
 		s.follows[i].release()
@@ -276,23 +309,23 @@ func (s *subscriber) close() {
 	s.server.exit(s, s.address)
 }
 
-// expired reports whether the right to read has ended by now, on the server's
-// clock, or else when it does at the soonest.
+// expired reports whether the right to read has ended at the time now, and how much time it has
+// left.
 func (s *subscriber) expired(now time.Duration) (left time.Duration, is bool) {
 	at := time.Duration(s.expires.Load())
 	return at - now, at != 0 && at <= now
 }
 
-// goodbye is the end of a stream that ends because the server does.
+// goodbye returns the end of a stream whose server shuts down.
 func (s *subscriber) goodbye() []byte {
 	retry := s.server.retryDraining()
 	return s.lastFrame(s.format.lastEvent(retry, "goodbye", struct {
 		Reason     string `json:"reason"`
-		RetryAfter int64  `json:"retryAfter"` // an EventSource can't see `retry:`
+		RetryAfter int64  `json:"retryAfter"` // `retry:` again, which an EventSource hides
 	}{"shutdown", retry.Milliseconds()}))
 }
 
-// tokenExpired is the end of a stream whose right has ended.
+// tokenExpired returns the end of a stream whose right to read has ended.
 func (s *subscriber) tokenExpired() []byte {
 	return s.lastFrame(s.format.lastEvent(s.server.retry(), "error", map[string]string{
 		"code":    "token_expired",
@@ -300,8 +333,8 @@ func (s *subscriber) tokenExpired() []byte {
 	}))
 }
 
-// signedOut is the end of a stream whose session has ended. To the client it is as if the
-// token had expired: a page that may be read without one is read on.
+// signedOut returns the end of a stream whose session has ended. Its code is that of an expired
+// token, so a client goes on reading what needs no token.
 func (s *subscriber) signedOut() []byte {
 	return s.lastFrame(s.format.lastEvent(s.server.retry(), "error", map[string]string{
 		"code":    "token_expired",
@@ -309,21 +342,22 @@ func (s *subscriber) signedOut() []byte {
 	}))
 }
 
-// replacedEnd is the end of a stream whose place a newer one of the user has.
+// replacedEnd returns the end of a stream that a newer one of the user replaces.
 func (s *subscriber) replacedEnd() []byte {
 	return s.lastFrame(s.format.pack(s.replacedText(s.id()), "", false))
 }
 
-// replacedText returns the event with the client's last id, "" for none.
+// replacedText returns the event `error` with the code replaced. id is the client's last id, or "".
 func (s *subscriber) replacedText(id string) []byte {
 	id += replacedSuffix
-	return s.format.textAfterRetry(comeBackReplaced, Event{Name: "error", Data: marshal(map[string]string{
+	e := Event{Name: "error", Data: marshal(map[string]string{
 		"code":    "replaced",
-		"message": "A newer stream of the same user took this one's place; come back in a minute.",
-	})}, id)
+		"message": "A newer stream of the same user replaced this one; come back in a minute.",
+	})}
+	return s.format.textAfterRetry(comeBackReplaced, e, id)
 }
 
-// last returns the last event of the stream, and its end.
+// lastFrame returns the frame of the last event with the end of the stream behind it.
 func (s *subscriber) lastFrame(f frame) []byte {
 	return append(slices.Clone(s.wire(f)), s.trailer()...)
 }

@@ -26,7 +26,7 @@ import (
 // patient bounds a wait that ends much sooner unless something is broken.
 const patient = 20 * time.Second
 
-// testServer is a server of one topic on a real socket.
+// testServer serves streams of one topic on a real socket.
 type testServer struct {
 	tb      testing.TB
 	hub     *sse.Hub
@@ -34,13 +34,13 @@ type testServer struct {
 	streams *sse.Server
 	addr    string
 	raw     bool
-	left    chan struct{} // hears of each stream that ends
+	left    chan struct{} // gets a value for each stream that ends
 
 	mu   sync.Mutex
-	next func(r *http.Request) sse.Stream // guarded by mu: what the next client gets
+	next func(r *http.Request) sse.Stream // guarded by mu: makes the next client's stream
 }
 
-// onBothTransports runs a test with streams on sockets and through net/http.
+// onBothTransports runs a test once with each transport.
 func onBothTransports(t *testing.T, opts sse.Options, test func(t *testing.T, s *testServer)) {
 	t.Helper()
 	for _, standard := range []bool{false, true} {
@@ -52,36 +52,29 @@ func onBothTransports(t *testing.T, opts sse.Options, test func(t *testing.T, s 
 			opts.Standard = standard
 			s := newTestServer(t, opts)
 			if s.raw = !standard; s.raw && s.streams.Stats().Streams["raw"] != 0 {
-				t.Fatal("a stream before any")
+				t.Fatal("there are streams before the first")
 			}
 			test(t, s)
 		})
 	}
 }
 
+// newTestServer starts a server. When the test ends, it drains the server and checks that nothing
+// is left.
 func newTestServer(tb testing.TB, opts sse.Options) *testServer {
 	tb.Helper()
 	before := goleak.IgnoreCurrent()
 	tb.Cleanup(func() { goleak.VerifyNone(tb, before) })
 	hub := sse.NewHub("e")
-	s := &testServer{tb: tb, hub: hub, topic: hub.NewTopic("board"), streams: sse.NewServer(hub, opts), left: make(chan struct{}, 1000)}
+	s := &testServer{
+		tb: tb, hub: hub, topic: hub.NewTopic("board"), streams: sse.NewServer(hub, opts),
+		left: make(chan struct{}, 1000),
+	}
 	s.topic.Retain(state(1))
-	var ids atomic.Int64
+	var streams atomic.Int64
 	s.next = func(r *http.Request) sse.Stream {
-		stream := streamOf(sse.Follow{Topic: s.topic, From: s.topic.Retain(state(1)), Leave: func() { s.left <- struct{}{} }})
-		stream.ID = fmt.Sprintf("s%d", ids.Add(1))
-		q := r.URL.Query()
-		stream.UserID = q.Get("user")
-		for name, flag := range map[string]sse.Format{"diff": sse.Diff, "gzip": sse.Gzip, "msgpack": sse.MsgPack} {
-			if q.Has(name) {
-				stream.Format |= flag
-			}
-		}
-		stream.Address = netip.MustParsePrefix(cmp.Or(q.Get("from"), "192.0.2.1/32"))
-		stream.Session, _ = strconv.ParseUint(q.Get("session"), 10, 64) // 0 for none
-		var id string
-		id, stream.Waits = sse.CutReplaced(r.Header.Get("Last-Event-ID"))
-		stream.Resume = hub.Resume(id, "", 1)
+		stream := s.streamFor(r)
+		stream.ID = fmt.Sprintf("s%d", streams.Add(1))
 		return stream
 	}
 	listener, err := sse.Listen(tb.Context(), "tcp", "127.0.0.1:0")
@@ -89,16 +82,14 @@ func newTestServer(tb testing.TB, opts sse.Options) *testServer {
 		tb.Fatal(err)
 	}
 	s.addr = listener.Addr().String()
-	server := &http.Server{ReadHeaderTimeout: time.Minute, ConnContext: sse.ConnContext, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.mu.Lock()
-		stream := s.next(r)
-		s.mu.Unlock()
-		if err := s.streams.Serve(w, r, stream); err != nil {
-			http.Error(w, err.Error(), http.StatusServiceUnavailable)
-		}
-	})}
+	server := &http.Server{
+		ReadHeaderTimeout: time.Minute, ConnContext: sse.ConnContext, Handler: http.HandlerFunc(s.serve),
+	}
 	served := make(chan struct{})
-	go func() { defer close(served); _ = server.Serve(listener) }() // ErrServerClosed, when it is closed below
+	go func() { // Serve returns ErrServerClosed, after Close below
+		defer close(served)
+		_ = server.Serve(listener)
+	}()
 	tb.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patient)
 		defer cancel()
@@ -109,19 +100,55 @@ func newTestServer(tb testing.TB, opts sse.Options) *testServer {
 			tb.Error(err)
 		}
 		<-served
-		if n := s.topic.Len(); n != 0 {
-			tb.Errorf("%d subscribers are left", n)
-		}
-		for transport, n := range s.streams.Stats().Streams {
-			if n != 0 {
-				tb.Errorf("%d %s streams are left", n, transport)
-			}
-		}
+		s.checkEmpty()
 	})
 	return s
 }
 
-// saw is the header of a client of the site's topic that saw the version last.
+func (s *testServer) serve(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	stream := s.next(r)
+	s.mu.Unlock()
+	if err := s.streams.Serve(w, r, stream); err != nil {
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+	}
+}
+
+// streamFor returns the stream that the request's query describes.
+func (s *testServer) streamFor(r *http.Request) sse.Stream {
+	stream := streamOf(sse.Follow{
+		Topic: s.topic, From: s.topic.Retain(state(1)),
+		Leave: func() { s.left <- struct{}{} },
+	})
+	q := r.URL.Query()
+	stream.UserID = q.Get("user")
+	flags := map[string]sse.Format{"diff": sse.Diff, "gzip": sse.Gzip, "msgpack": sse.MsgPack}
+	for name, flag := range flags {
+		if q.Has(name) {
+			stream.Format |= flag
+		}
+	}
+	stream.Address = netip.MustParsePrefix(cmp.Or(q.Get("from"), "192.0.2.1/32"))
+	stream.Session, _ = strconv.ParseUint(q.Get("session"), 10, 64) // 0 if there is none
+	var id string
+	id, stream.Waits = sse.CutReplaced(r.Header.Get("Last-Event-ID"))
+	stream.Resume = s.hub.Resume(id, "", 1)
+	return stream
+}
+
+// checkEmpty checks that the server has no streams and the topic no followers.
+func (s *testServer) checkEmpty() {
+	if n := s.topic.Len(); n != 0 {
+		s.tb.Errorf("%d followers are left", n)
+	}
+	for transport, n := range s.streams.Stats().Streams {
+		if n != 0 {
+			s.tb.Errorf("%d %s streams are left", n, transport)
+		}
+	}
+}
+
+// saw returns the request header of a client that saw the version last.
 func (s *testServer) saw(version int64) string { return "Last-Event-ID: " + s.hub.ID(version, version) }
 
 func (s *testServer) publish(versions ...int64) {
@@ -130,17 +157,17 @@ func (s *testServer) publish(versions ...int64) {
 	}
 }
 
-// client is a connection that was answered with a stream.
+// client is a connection with a stream.
 type client struct {
 	tb     testing.TB
 	conn   *net.TCPConn
 	header http.Header
-	coding []string // Transfer-Encoding
+	coding []string // of Transfer-Encoding
 	closes bool     // the head says that the connection ends with the stream
 	body   *bufio.Reader
 }
 
-// connect asks for a stream and reads the head of the answer.
+// connect asks for a stream and reads the head of the response.
 func (s *testServer) connect(query string, headers ...string) *client {
 	s.tb.Helper()
 	to, err := net.ResolveTCPAddr("tcp", s.addr)
@@ -151,7 +178,7 @@ func (s *testServer) connect(query string, headers ...string) *client {
 	if err != nil {
 		s.tb.Fatal(err)
 	}
-	s.tb.Cleanup(func() { _ = conn.Close() }) // the test may have
+	s.tb.Cleanup(func() { _ = conn.Close() }) // the test may have closed it
 	if err := conn.SetDeadline(time.Now().Add(patient)); err != nil {
 		s.tb.Fatal(err)
 	}
@@ -166,7 +193,10 @@ func (s *testServer) connect(query string, headers ...string) *client {
 	if err != nil {
 		s.tb.Fatal(err)
 	}
-	c := &client{tb: s.tb, conn: conn, header: res.Header, coding: res.TransferEncoding, closes: res.Close, body: bufio.NewReader(res.Body)}
+	c := &client{
+		tb: s.tb, conn: conn, header: res.Header, coding: res.TransferEncoding, closes: res.Close,
+		body: bufio.NewReader(res.Body),
+	}
 	if res.Header.Get("Content-Encoding") == "gzip" {
 		unzipped, err := gzip.NewReader(res.Body)
 		if err != nil {
@@ -177,7 +207,7 @@ func (s *testServer) connect(query string, headers ...string) *client {
 	return c
 }
 
-// read returns the next event, or one without a name at the end.
+// read returns the next event, or an event without a name if the stream has ended.
 func (c *client) read() event {
 	c.tb.Helper()
 	var block []byte
@@ -199,7 +229,7 @@ func (c *client) read() event {
 	}
 }
 
-// want reads events and compares them: name, data and id.
+// want reads events and compares their names, data and ids.
 func (c *client) want(events ...string) {
 	c.tb.Helper()
 	for _, want := range events {

@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// maxRetained bounds the states that a topic keeps to lead clients on from: this many
-// that were published and as many that were only begun with. Past it the oldest
-// goes, and a client that holds it is sent a whole state.
+// maxRetained bounds the states that a topic retains, so that it can lead clients on from them:
+// this many that were published, and as many that streams only began with. Past the bound the
+// oldest goes. A client that holds a dropped state is sent a whole one.
 const maxRetained = 64
 
-// Hub is the topics that a stream may follow together. Safe for concurrent use.
+// Hub is a set of topics that a stream may follow together. Safe for concurrent use.
 type Hub struct {
 	epoch string
 	key   [32]byte // of the checksums in ids
@@ -19,13 +19,11 @@ type Hub struct {
 	mu sync.RWMutex
 }
 
-// NewHub returns a hub without topics. epoch names the origin of versions in
-// event ids: letters and digits, and the same as long as versions go on
-// counting.
+// NewHub returns a hub without topics. epoch consists of letters and digits. It is part of every
+// event id and names the counter of the versions: it must change when versions begin anew.
 func NewHub(epoch string) *Hub { return &Hub{epoch: epoch, key: newKey()} }
 
-// Topic is something that has a state, and those who are told of it. Safe for
-// concurrent use.
+// Topic is something that has a state and followers. Safe for concurrent use.
 type Topic struct {
 	hub  *Hub
 	name string
@@ -37,44 +35,45 @@ type Topic struct {
 	fanout fanout
 }
 
-// view is what followers of a topic are told, as of one moment.
+// view is what a topic shows its followers at one moment.
 type view struct {
-	newest       *State    // the last one published, nil before the first
-	states       int64     // how many were published
+	publication  int64     // the number of the newest publication, from 1; 0 before the first
+	newest       *State    // the newest published state, or nil
+	states       int64     // how many states were published
 	notes        any       // see Publication
-	notesVersion int64     // the version of notes
+	notesVersion int64     // see Publication.Version
 	since        time.Time // see Publication
-	publication  int64     // how often something was published
-	memo         *memo     // what newest's frames were last asked for, where many ask; or nil
+	memo         *memo     // the frames of newest that were asked for last; nil for no memo
 }
 
-// memo spares those who ask for the same frame one after the other the search.
+// memo caches the last frame for each format, with and without an id. Most followers of a topic
+// need the same frame as the follower before them, and find it here without a lock.
 type memo [formats][2]struct {
 	from  int64
 	frame frame
 }
 
-// frame is newest.frame.
-func (v *view) frame(t *Topic, from int64, f Format, id bool) frame {
+// frame returns newest.frame.
+func (v *view) frame(t *Topic, from int64, f Format, withID bool) frame {
 	if v.memo == nil {
-		return v.newest.frame(t, from, f, id)
+		return v.newest.frame(t, from, f, withID)
 	}
 	m := &v.memo[f][0]
-	if id {
+	if withID {
 		m = &v.memo[f][1]
 	}
 	if m.frame.chunk == nil || m.from != from {
-		m.from, m.frame = from, v.newest.frame(t, from, f, id)
+		m.from, m.frame = from, v.newest.frame(t, from, f, withID)
 	}
 	return m.frame
 }
 
-// listener is told that a topic has news. It is called with the hub's mu held
-// and must not wait.
+// listener learns that a topic has news. wake is called with the hub's mu held and must not wait
+// for anything.
 type listener interface{ wake(t *Topic) }
 
-// NewTopic returns a topic without a state or subscribers. Several topics may have the
-// same name: a right to read covers all of them. See Forbidden.
+// NewTopic returns a topic without states and followers. Several topics may share a name. A right
+// to read is a right to all topics of a name; see Forbidden.
 func (h *Hub) NewTopic(name string) *Topic {
 	return &Topic{hub: h, name: name, listeners: map[listener]struct{}{}}
 }
@@ -83,22 +82,24 @@ func (h *Hub) NewTopic(name string) *Topic {
 type Publication struct {
 	Topic *Topic
 
-	// State is the newest state; nil, and for everybody what it was, where there
-	// is news for single followers alone.
+	// State becomes the newest state of the topic. If it is nil, the publication is for single
+	// followers alone, and the newest state stays.
 	State *State
 
-	// Notes are what each follower's Own is asked with for what it alone is told, and
-	// Version is the one that they are of. Nil notes are none.
-	Notes   any
+	// Notes are handed to each follower's Own, which makes the events for its client. Nil means no
+	// notes.
+	Notes any
+
+	// Version is the version that the notes describe.
 	Version int64
 
-	// Since is when the oldest of what they tell happened.
+	// Since is when the oldest change in this publication happened. Stats.Freshness counts from it.
 	Since time.Time
 }
 
-// Publish makes the states the newest ones of their topics, all at one moment,
-// and wakes who follows. It waits for none of them. No version may be lower than
-// one that was published before of the same topic. O(shards, and streams through net/http).
+// Publish makes the states the newest of their topics, all at one moment, and wakes the followers.
+// It waits for none of them. A state's version must not be lower than the version of its topic's
+// newest state. Each publication costs O(shards + followers of the standard transport).
 func (h *Hub) Publish(news ...Publication) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -125,8 +126,8 @@ func (h *Hub) Publish(news ...Publication) {
 	}
 }
 
-// Keep returns s, or the state that the topic knows by the same version, and has
-// the topic remember it: a stream may begin with it.
+// Retain makes the topic remember s, so that a stream may begin with it. It returns the state with
+// the version of s that the topic knows: s, or an earlier one.
 func (t *Topic) Retain(s *State) *State {
 	t.hub.mu.Lock()
 	defer t.hub.mu.Unlock()
@@ -135,7 +136,7 @@ func (t *Topic) Retain(s *State) *State {
 	return s
 }
 
-// keep is called with hub.mu held.
+// retain is Retain without a bound. The caller holds hub.mu.
 func (t *Topic) retain(s *State) *State {
 	i, found := t.search(s.version)
 	if found {
@@ -145,7 +146,7 @@ func (t *Topic) retain(s *State) *State {
 	return s
 }
 
-// trim drops the oldest states past the bounds. It is called with hub.mu held.
+// trim drops the oldest states past the bounds. The caller holds hub.mu.
 func (t *Topic) trim() {
 	published := 0
 	for _, s := range t.retained {
@@ -153,26 +154,29 @@ func (t *Topic) trim() {
 			published++
 		}
 	}
-	surplus := [2]int{len(t.retained) - published - maxRetained, published - maxRetained}
-	if surplus[0] <= 0 && surplus[1] <= 0 {
+	drop, dropBegun := published-maxRetained, len(t.retained)-published-maxRetained
+	if drop <= 0 && dropBegun <= 0 {
 		return
 	}
 	t.retained = slices.DeleteFunc(t.retained, func(s *State) bool {
-		left := &surplus[min(s.turn, 1)]
+		left := &dropBegun
+		if s.published {
+			left = &drop
+		}
 		*left--
 		return *left >= 0
 	})
 }
 
-// search returns where the version's state is in kept, or would be. It is called
-// with hub.mu held.
+// search returns the index of the version's state among the retained ones, or the index at which it
+// would be inserted. The caller holds hub.mu.
 func (t *Topic) search(version int64) (i int, found bool) {
 	return slices.BinarySearchFunc(t.retained, version, func(s *State, v int64) int {
 		return int(min(max(s.version-v, -1), 1))
 	})
 }
 
-// find returns the state with that version if it is kept, else nil.
+// find returns the retained state with that version, or nil.
 func (t *Topic) find(version int64) *State {
 	t.hub.mu.RLock()
 	defer t.hub.mu.RUnlock()
@@ -182,7 +186,7 @@ func (t *Topic) find(version int64) *State {
 	return nil
 }
 
-// now returns what is shown of the topics at one moment.
+// now returns the views of the topics at one moment.
 func (h *Hub) now(topics []*Topic) []view {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
@@ -193,21 +197,22 @@ func (h *Hub) now(topics []*Topic) []view {
 	return views
 }
 
-// listen has l woken by the topic's news.
+// listen has the topic wake l from now on.
 func (t *Topic) listen(l listener) {
 	t.hub.mu.Lock()
 	defer t.hub.mu.Unlock()
 	t.listeners[l] = struct{}{}
 }
 
+// unlisten ends listen.
 func (t *Topic) unlisten(l listener) {
 	t.hub.mu.Lock()
 	defer t.hub.mu.Unlock()
 	delete(t.listeners, l)
 }
 
-// Fanout is how long it lately took to write news to all subscribers: twice
-// the time to half of them, since the slowest may take as long as they like.
+// Fanout returns how long it lately took to write the topic's news to all followers: twice the time
+// that half of them took. The other half may include clients that read as slowly as they like.
 func (t *Topic) Fanout() time.Duration {
 	t.fanout.mu.Lock()
 	defer t.fanout.mu.Unlock()

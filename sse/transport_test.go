@@ -22,7 +22,7 @@ const (
 	recovered = `authenticated {"success":true,"recovered":true}`
 )
 
-func TestServer_transports(t *testing.T) {
+func TestServer_formatsOnBothTransports(t *testing.T) {
 	onBothTransports(t, sse.Options{}, func(t *testing.T, s *testServer) {
 		for name, format := range map[string]string{"plain": "", "gzip": "gzip", "difference": "diff", "all": "diff&gzip&user=u"} {
 			c := s.connect(format)
@@ -65,7 +65,7 @@ func TestServer_msgPack(t *testing.T) {
 	})
 }
 
-func TestServer_resume(t *testing.T) {
+func TestServer_resumes(t *testing.T) {
 	onBothTransports(t, sse.Options{}, func(t *testing.T, s *testServer) {
 		s.publish(2, 3, 4)
 		c := s.connect("diff", s.saw(2))
@@ -74,7 +74,7 @@ func TestServer_resume(t *testing.T) {
 		c.want(`since {"from":4,"v":5} e-5`)
 		_ = c.conn.Close()
 		<-s.left
-		c = s.connect("diff", s.saw(5)) // nothing is missing
+		c = s.connect("diff", s.saw(5)) // the client lacks nothing
 		c.want(recovered)
 		s.publish(6)
 		c.want(`since {"from":5,"v":6} e-6`)
@@ -85,7 +85,7 @@ func TestServer_resume(t *testing.T) {
 		for v := int64(7); v < 100; v++ {
 			s.publish(v)
 		}
-		s.connect("diff", s.saw(6)).want(hello, `news {"v":99} e-99`) // too long ago
+		s.connect("diff", s.saw(6)).want(hello, `news {"v":99} e-99`) // state 6 was dropped
 		s.connect("diff", s.saw(98)).want(recovered, `since {"from":98,"v":99} e-99`)
 		got := s.streams.Stats().Recoveries
 		if got["difference"] != 3 || got["current"] != 1 || got["snapshot"] != 5 {
@@ -94,7 +94,7 @@ func TestServer_resume(t *testing.T) {
 	})
 }
 
-func TestServer_heartbeat(t *testing.T) {
+func TestServer_heartbeatOnBothTransports(t *testing.T) {
 	onBothTransports(t, sse.Options{Heartbeat: 50 * time.Millisecond}, func(t *testing.T, s *testServer) {
 		c := s.connect("")
 		began := time.Now()
@@ -107,7 +107,7 @@ func TestServer_heartbeat(t *testing.T) {
 	})
 }
 
-func TestServer_expiry(t *testing.T) {
+func TestServer_expiresOnBothTransports(t *testing.T) {
 	onBothTransports(t, sse.Options{}, func(t *testing.T, s *testServer) {
 		other := s.next
 		until := time.Now().Add(1500 * time.Millisecond)
@@ -120,7 +120,8 @@ func TestServer_expiry(t *testing.T) {
 		if err := s.streams.Renew("s2", "v", sse.Renewal{Until: until.Add(500 * time.Millisecond)}); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.streams.Renew("s2", "v", sse.Renewal{Until: until.Add(-time.Hour)}); err != nil { // it is not made shorter
+		// A token that ends sooner does not make the stream end sooner.
+		if err := s.streams.Renew("s2", "v", sse.Renewal{Until: until.Add(-time.Hour)}); err != nil {
 			t.Fatal(err)
 		}
 		for _, c := range [][2]string{{"s1", "v"}, {"s3", "u"}, {"", ""}} {
@@ -142,8 +143,8 @@ func TestServer_expiry(t *testing.T) {
 	})
 }
 
-// Clients that never read hold up nobody, and are let go.
-func TestServer_stalledClients(t *testing.T) {
+// Clients that never read hold up no other client, and are cut off.
+func TestServer_stalledClientsAreCutOff(t *testing.T) {
 	const timeout = 300 * time.Millisecond
 	onBothTransports(t, sse.Options{WriteTimeout: timeout}, func(t *testing.T, s *testServer) {
 		big := literal(`"` + strings.Repeat("x", 100_000) + `"`)
@@ -168,29 +169,29 @@ func TestServer_stalledClients(t *testing.T) {
 	})
 }
 
-// A client that reads slowly skips what came between, and goes on from what it
-// holds; its last words arrive after all.
-func TestServer_slowClient(t *testing.T) {
+// A client that reads slowly skips states. Each difference that it gets starts from the state that
+// it was sent last, and in the end it gets the newest state.
+func TestServer_slowClientSkipsStates(t *testing.T) {
 	onBothTransports(t, sse.Options{}, func(t *testing.T, s *testServer) {
 		c := s.connect("diff")
 		c.want(hello, `news {"v":1} e-1`)
-		version, held := int64(1), int64(1)
-		for s.streams.Stats().Skipped == 0 { // until it has no room
+		version, last := int64(1), int64(1)
+		for s.streams.Stats().Skipped == 0 { // until the socket takes no more
 			version++
 			s.hub.Publish(sse.Publication{Topic: s.topic, State: sse.NewState(version, heavy(version))})
 			if version%8 == 0 {
-				time.Sleep(time.Millisecond) // the writers are others
+				time.Sleep(time.Millisecond) // give the goroutines that write some time
 			}
 			if version > 100_000 {
 				t.Fatal("the client never got slow")
 			}
 			if s.streams.Stats().Deliveries+200 < uint64(version) {
-				e := c.read() // a state is skipped when the one after it is written
-				held = checkHeavy(t, e, held)
+				e := c.read() // a state counts as skipped when a later one is written
+				last = checkHeavy(t, e, last)
 			}
 		}
-		for held < version {
-			held = checkHeavy(t, c.read(), held)
+		for last < version {
+			last = checkHeavy(t, c.read(), last)
 		}
 		s.publish(version + 1)
 		c.want(fmt.Sprintf(`since {"from":%d,"v":%d} e-%d`, version, version+1, version+1))
@@ -212,24 +213,25 @@ func (h heavy) Since(earlier sse.Content) sse.Event {
 	return sse.Event{Name: "since", Data: fmt.Appendf(nil, `{"from":%d,"v":%d,"x":"%s"}`, from, h, strings.Repeat("x", 20_000))}
 }
 
-// checkHeavy returns what the client holds after e.
-func checkHeavy(t *testing.T, e event, held int64) int64 {
+// checkHeavy checks that e leads on from the state that the client was sent last. It returns the
+// version that e leads to.
+func checkHeavy(t *testing.T, e event, last int64) int64 {
 	t.Helper()
 	var from, to int64
-	if e.name == "news" { // what it held was too long ago
+	if e.name == "news" { // the state before was dropped
 		if _, err := fmt.Sscanf(e.data, `{"v":%d}`, &to); err != nil {
 			t.Fatalf("%v: %.80s", err, e.data)
 		}
-	} else if _, err := fmt.Sscanf(e.data, `{"from":%d,"v":%d,`, &from, &to); err != nil || from != held {
-		t.Fatalf("event %.80s to a client that holds %d (%v)", e.data, held, err)
+	} else if _, err := fmt.Sscanf(e.data, `{"from":%d,"v":%d,`, &from, &to); err != nil || from != last {
+		t.Fatalf("event %.80s to a client that was sent %d (%v)", e.data, last, err)
 	}
-	if e.id != fmt.Sprintf("e-%d", to) || to <= held {
-		t.Fatalf("id %s of version %d after %d", e.id, to, held)
+	if e.id != fmt.Sprintf("e-%d", to) || to <= last {
+		t.Fatalf("id %s of version %d after %d", e.id, to, last)
 	}
 	return to
 }
 
-func TestServer_drainBoth(t *testing.T) {
+func TestServer_Drain_saysGoodbye(t *testing.T) {
 	onBothTransports(t, sse.Options{}, func(t *testing.T, s *testServer) {
 		const clients = 200
 		var all []*client
@@ -251,9 +253,8 @@ func TestServer_drainBoth(t *testing.T) {
 	})
 }
 
-// Who is told goodbye comes back at a time of its own, as far from the others' as
-// can be.
-func TestServer_drainSpreads(t *testing.T) {
+// Clients that are told goodbye come back one by one, evenly spread over the time.
+func TestServer_Drain_spreadsReturn(t *testing.T) {
 	onBothTransports(t, sse.Options{}, func(t *testing.T, s *testServer) {
 		const clients = 100
 		var all []*client
@@ -276,10 +277,10 @@ func TestServer_drainSpreads(t *testing.T) {
 			back = append(back, ms)
 		}
 		slices.Sort(back)
-		const step = 21 // 2.1 s for a hundred
+		const step = 21 // in milliseconds: 2.1 s for a hundred
 		for i := 1; i < clients; i++ {
 			if gap := back[i] - back[i-1]; gap > 2*step {
-				t.Errorf("nobody comes back from %d to %d ms", back[i-1], back[i])
+				t.Errorf("no client comes back between %d and %d ms", back[i-1], back[i])
 			}
 		}
 		if back[0] < 1000 || back[clients-1] > 3100 {
@@ -288,8 +289,9 @@ func TestServer_drainSpreads(t *testing.T) {
 	})
 }
 
-// A frame that many get is the same bytes for all; many at once get all of them.
-func TestServer_crowd(t *testing.T) {
+// While states are published as fast as possible, many clients of all formats get every state or a
+// later one. Each state counts as delivered or as skipped.
+func TestServer_manyClients(t *testing.T) {
 	onBothTransports(t, sse.Options{}, func(t *testing.T, s *testServer) {
 		const clients, events = 100, 50
 		var wg sync.WaitGroup
@@ -306,7 +308,7 @@ func TestServer_crowd(t *testing.T) {
 						return
 					}
 					if e.name == "since" && !strings.HasPrefix(e.data, fmt.Sprintf(`{"from":%d,`, last)) {
-						t.Errorf("%s to a client that holds %d", e.data, last)
+						t.Errorf("%s to a client that was sent %d", e.data, last)
 						return
 					}
 					last = v
@@ -319,7 +321,7 @@ func TestServer_crowd(t *testing.T) {
 		wg.Wait()
 		stats := s.streams.Stats()
 		for began := time.Now(); stats.Deliveries+stats.Skipped < clients*events; stats = s.streams.Stats() {
-			if time.Since(began) > patient { // what has just arrived is counted in a moment
+			if time.Since(began) > patient { // a delivery is counted a moment after it arrives
 				t.Fatalf("%d deliveries and %d skipped, of %d", stats.Deliveries, stats.Skipped, clients*events)
 			}
 		}
@@ -333,8 +335,8 @@ func TestServer_crowd(t *testing.T) {
 	})
 }
 
-// Clients come and go all the while.
-func TestServer_churn(t *testing.T) {
+// Clients come and go while states are published. No stream is left in the end.
+func TestServer_clientsComeAndGo(t *testing.T) {
 	onBothTransports(t, sse.Options{}, func(t *testing.T, s *testServer) {
 		stop := make(chan struct{})
 		var publishing sync.WaitGroup
@@ -356,7 +358,7 @@ func TestServer_churn(t *testing.T) {
 					for range n % 7 {
 						c.read()
 					}
-					if i%2 == 0 { // with a reset
+					if i%2 == 0 { // close with a reset
 						_ = c.conn.SetLinger(0)
 					}
 					_ = c.conn.Close()
@@ -367,14 +369,14 @@ func TestServer_churn(t *testing.T) {
 		close(stop)
 		publishing.Wait()
 		for s.streams.Streams() > 0 {
-			time.Sleep(time.Millisecond) // the kernel tells the server of the last ones
+			time.Sleep(time.Millisecond) // the kernel has still to report the last ones
 		}
 	})
 }
 
-// A connection on which a body is still to come is not taken over: net/http would
-// keep it open, waiting for that, when the stream has ended.
-func TestServer_bodyToCome(t *testing.T) {
+// A connection whose request has a body that has not arrived is not taken over. When the stream had
+// ended, net/http would keep the connection open and wait for the body.
+func TestServer_requestWithBodyIsNotTakenOver(t *testing.T) {
 	onBothTransports(t, sse.Options{}, func(t *testing.T, s *testServer) {
 		c := s.connect("", "Content-Length: 1")
 		c.want(hello, `news {"v":1} e-1`)
@@ -384,8 +386,8 @@ func TestServer_bodyToCome(t *testing.T) {
 	})
 }
 
-// HTTP/1.0, as nginx speaks it to a server by default.
-func TestServer_http10(t *testing.T) {
+// A stream over HTTP/1.0 has no chunks. nginx speaks HTTP/1.0 to a server by default.
+func TestServer_http10HasNoChunks(t *testing.T) {
 	onBothTransports(t, sse.Options{}, func(t *testing.T, s *testServer) {
 		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", s.addr)
 		if err != nil {
