@@ -105,7 +105,7 @@ func TestServer_endIsComplete(t *testing.T) {
 			}
 		},
 		"forbidden": func(_ *testing.T, s *testServer) {
-			s.hub.Publish(sse.Publication{Topic: s.topic, State: state(9), Notes: map[string]int{"u": -1}, Version: 9})
+			s.tell(9, map[string]int{"u": -1})
 		},
 		"token_expired": func(*testing.T, *testServer) {}, // it ends by itself
 	} {
@@ -124,7 +124,10 @@ func TestServer_endIsComplete(t *testing.T) {
 				for _, format := range formats {
 					all = append(all, s.connect(format))
 				}
-				s.hub.Publish(sse.Publication{Topic: s.topic, State: sse.NewState(2, heavy(2)), Notes: map[string]int{"u": 7}, Version: 2})
+				s.hub.Publish(sse.Publication{
+					Topic: s.topic, State: sse.NewState(2, heavy(2)),
+					Notes: map[string]int{"u": 7}, Version: 2,
+				})
 				s.publish(3)
 				for _, c := range all { // until each has a ping and the event
 					for seen := map[string]bool{}; !seen["ping"] || !seen["e-3"]; {
@@ -138,7 +141,9 @@ func TestServer_endIsComplete(t *testing.T) {
 				end(t, s)
 				for i, c := range all {
 					rest, err := io.ReadAll(c.body)
-					if err != nil || !bytes.Contains(rest, []byte("event: goodbye")) && !bytes.Contains(rest, []byte("event: error")) {
+					told := bytes.Contains(rest, []byte("event: goodbye")) ||
+						bytes.Contains(rest, []byte("event: error"))
+					if err != nil || !told {
 						t.Errorf("%s: %q, %v", formats[i], rest, err)
 					}
 					if !s.raw {
@@ -171,7 +176,8 @@ func TestServer_cutOff(t *testing.T) {
 				}
 				s.hub.Publish(sse.Publication{Topic: s.topic, State: sse.NewState(time.Now().UnixNano(), big)})
 				<-s.left // the client was too slow
-				if _, err := io.Copy(io.Discard, res.Body); !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, syscall.ECONNRESET) {
+				_, err = io.Copy(io.Discard, res.Body)
+				if !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, syscall.ECONNRESET) {
 					t.Errorf("HTTP/%s %s: the end is %v, want an error", version, format, err)
 				}
 			}
@@ -193,7 +199,8 @@ func TestServer_unsentStaysIntact(t *testing.T) {
 			}
 			noise := make([]byte, 60<<10)
 			_, _ = rand.Read(noise) // it never fails
-			s.hub.Publish(sse.Publication{Topic: s.topic, State: sse.NewState(2, literal(fmt.Appendf(nil, "%q", hex.EncodeToString(noise))))})
+			big := literal(fmt.Appendf(nil, "%q", hex.EncodeToString(noise)))
+			s.hub.Publish(sse.Publication{Topic: s.topic, State: sse.NewState(2, big)})
 			for _, c := range others {
 				if e := c.read(); e.id != "e-2" {
 					t.Fatalf("id = %s", e.id)
@@ -260,8 +267,12 @@ func TestServer_headKeepsConnection(t *testing.T) {
 		in := bufio.NewReader(conn)
 		for range 2 {
 			res, err := http.ReadResponse(in, &http.Request{Method: http.MethodHead})
-			if err != nil || res.StatusCode != http.StatusOK || res.Header.Get("Content-Type") != "text/event-stream" || res.Close {
-				t.Fatalf("%+v, %v", res, err)
+			if err != nil {
+				t.Fatal(err)
+			}
+			kind := res.Header.Get("Content-Type")
+			if res.StatusCode != http.StatusOK || kind != "text/event-stream" || res.Close {
+				t.Fatalf("response = %+v", res)
 			}
 			if _, err := io.WriteString(conn, "HEAD / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
 				t.Fatal(err)
@@ -281,7 +292,8 @@ func TestEncode_shortLines(t *testing.T) {
 		}
 		page := struct{ Leaderboard []row }{}
 		for i := range rows {
-			page.Leaderboard = append(page.Leaderboard, row{i, `},{"a":"\` + strings.Repeat("ñ\"", 49), "data:image/png," + worst[:2033]})
+			name := `},{"a":"\` + strings.Repeat("ñ\"", 49)
+			page.Leaderboard = append(page.Leaderboard, row{i, name, "data:image/png," + worst[:2033]})
 		}
 		data, err := json.Marshal(page)
 		if err != nil {

@@ -20,9 +20,9 @@ func TestServer_ownEventsComeFirst(t *testing.T) {
 		}
 		c := s.connect("user=u")
 		c.want(hello, `own {"to":"u","of":null}`, `news {"v":1} e-1`)
-		s.hub.Publish(sse.Publication{Topic: s.topic, State: state(2), Notes: map[string]int{"u": 7, "v": 8}, Version: 2})
+		s.tell(2, map[string]int{"u": 7, "v": 8})
 		c.want(`own {"to":"u","of":7}`, `news {"v":2} e-2`)
-		s.hub.Publish(sse.Publication{Topic: s.topic, State: state(3), Notes: map[string]int{"v": 8}, Version: 3})
+		s.tell(3, map[string]int{"v": 8})
 		c.want(`news {"v":3} e-3`)
 		// A publication for single followers alone: its event carries the id.
 		s.hub.Publish(sse.Publication{Topic: s.topic, Notes: map[string]int{"u": 9}, Version: 4})
@@ -30,7 +30,8 @@ func TestServer_ownEventsComeFirst(t *testing.T) {
 		s.publish(5)
 		c.want(`news {"v":5} e-5`)
 		// The client with the id of version 4 holds the state of version 3.
-		s.connect("diff&user=u", "Last-Event-ID: "+s.hub.ID(4, 3)).want(recovered, `own {"to":"u","of":null}`, `since {"from":3,"v":5} e-5`)
+		back := s.connect("diff&user=u", "Last-Event-ID: "+s.hub.ID(4, 3))
+		back.want(recovered, `own {"to":"u","of":null}`, `since {"from":3,"v":5} e-5`)
 	})
 }
 
@@ -43,7 +44,7 @@ func TestServer_forbiddenStreamEnds(t *testing.T) {
 			stream := other(r)
 			stream.Follows[0].Own = &own{user: stream.UserID}
 			if r.URL.Query().Has("late") {
-				s.hub.Publish(sse.Publication{Topic: s.topic, State: state(3), Notes: map[string]int{"u": -1}, Version: 3})
+				s.tell(3, map[string]int{"u": -1})
 			}
 			return stream
 		}
@@ -60,7 +61,7 @@ func TestServer_forbiddenStreamEnds(t *testing.T) {
 			one.want(hello, `own {"to":"u","of":null}`, `news {"v":1} e-1`)
 		}
 		v.want(hello, `own {"to":"v","of":null}`, `news {"v":1} e-1`)
-		s.hub.Publish(sse.Publication{Topic: s.topic, State: state(2), Notes: map[string]int{"u": -1}, Version: 2})
+		s.tell(2, map[string]int{"u": -1})
 		v.want(`news {"v":2} e-2`)
 		ended(c)
 		ended(gzip)
@@ -68,7 +69,7 @@ func TestServer_forbiddenStreamEnds(t *testing.T) {
 		late.want(hello, `own {"to":"u","of":null}`)
 		ended(late)
 		v.want(`news {"v":3} e-3`)
-		s.waitUntil("three streams ended as forbidden", func() bool { return s.streams.Stats().Disconnects["forbidden"] == 3 })
+		s.waitUntil("three streams ended as forbidden", func() bool { return s.ended("forbidden") == 3 })
 	})
 }
 
@@ -89,18 +90,26 @@ func TestServer_forbiddenTopicsEndAlone(t *testing.T) {
 			}
 			return stream
 		}
-		begin := []string{hello, `own {"to":"u","of":null}`, `own {"to":"u","of":null}`, `own {"to":"u","of":null}`,
-			`news {"v":1}`, `news {"v":1}`, `news {"v":1} e-1`}
+		begin := []string{
+			hello, `own {"to":"u","of":null}`, `own {"to":"u","of":null}`, `own {"to":"u","of":null}`,
+			`news {"v":1}`, `news {"v":1}`, `news {"v":1} e-1`,
+		}
 		c, gzip := s.connect("user=u"), s.connect("user=u&gzip")
 		c.want(begin...)
 		gzip.want(begin...)
-		forbid := func(topic *sse.Topic, version int64) sse.Publication {
-			return sse.Publication{Topic: topic, State: state(version), Notes: map[string]int{"u": -1}, Version: version}
+		news := func(topic *sse.Topic, version int64) sse.Publication {
+			return sse.Publication{Topic: topic, State: state(version)}
 		}
-		s.hub.Publish(forbid(s.topic, 2), sse.Publication{Topic: weekly, State: state(2)}, sse.Publication{Topic: other, State: state(2)})
+		forbid := func(topic *sse.Topic, version int64) sse.Publication {
+			p := news(topic, version)
+			p.Notes, p.Version = map[string]int{"u": -1}, version
+			return p
+		}
+		s.hub.Publish(forbid(s.topic, 2), news(weekly, 2), news(other, 2))
 		for _, one := range []*client{c, gzip} {
 			e := one.read()
-			if want := `{"board":"board","code":"forbidden","message":"no more"}`; e.name != "error" || e.data != want {
+			want := `{"board":"board","code":"forbidden","message":"no more"}`
+			if e.name != "error" || e.data != want {
 				t.Fatalf("event = %+v, want error %s", e, want)
 			}
 			one.want(`news {"v":2} e-2`)
@@ -108,7 +117,7 @@ func TestServer_forbiddenTopicsEndAlone(t *testing.T) {
 			<-s.left
 		}
 		s.publish(3)
-		s.hub.Publish(sse.Publication{Topic: weekly, State: state(3)}, sse.Publication{Topic: other, State: state(3)})
+		s.hub.Publish(news(weekly, 3), news(other, 3))
 		c.want(`news {"v":3} e-3`)
 		gzip.want(`news {"v":3} e-3`)
 		s.hub.Publish(forbid(other, 4))
@@ -119,11 +128,11 @@ func TestServer_forbiddenTopicsEndAlone(t *testing.T) {
 			}
 			<-s.left
 		}
-		s.waitUntil("two streams ended as forbidden", func() bool { return s.streams.Stats().Disconnects["forbidden"] == 2 })
+		s.waitUntil("two streams ended as forbidden", func() bool { return s.ended("forbidden") == 2 })
 	})
 }
 
-// own tells its user what the notes of a publication, a map from users to numbers, say about them.
+// own is an Own for one user. The notes are a map from users to numbers, and own tells the user's.
 type own struct {
 	user   string
 	rights chan string // gets each right that Renew is called with
@@ -133,7 +142,9 @@ type own struct {
 type right string
 
 // And implements sse.Right.
-func (r right) And(other sse.Right) sse.Right { return min(r, other.(right)) } //nolint:errcheck // there is no other
+func (r right) And(other sse.Right) sse.Right {
+	return min(r, other.(right)) //nolint:errcheck // there are no other rights
+}
 
 // Told implements sse.Own.
 func (o *own) Told(dst []byte) []byte { return dst }

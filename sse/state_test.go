@@ -15,6 +15,9 @@ import (
 // event is a parsed event. Its id has no tag.
 type event struct{ name, data, id, tag string }
 
+// lineFeeds replaces the three kinds of line ends by line feeds.
+var lineFeeds = strings.NewReplacer("\r\n", "\n", "\r", "\n")
+
 // parse reads events as the standard tells browsers to. Other tests use the client of r3labs, which
 // would not split some of the data here.
 func parse(tb interface {
@@ -24,7 +27,8 @@ func parse(tb interface {
 	tb.Helper()
 	var e event
 	var data []string
-	lines := bufio.NewScanner(bytes.NewReader(bytes.ReplaceAll(bytes.ReplaceAll(stream, []byte("\r\n"), []byte("\n")), []byte("\r"), []byte("\n"))))
+	text := lineFeeds.Replace(string(stream))
+	lines := bufio.NewScanner(strings.NewReader(text))
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
 		field, value, _ := strings.Cut(lines.Text(), ":")
@@ -67,7 +71,9 @@ func state(version int64) *sse.State { return sse.NewState(version, content(vers
 func streamOf(follows ...sse.Follow) sse.Stream {
 	return sse.Stream{
 		ID: "s1", Follows: follows,
-		Greeting: func(recovered bool) []byte { return fmt.Appendf(nil, `{"success":true,"recovered":%v}`, recovered) },
+		Greeting: func(recovered bool) []byte {
+			return fmt.Appendf(nil, `{"success":true,"recovered":%v}`, recovered)
+		},
 	}
 }
 
@@ -95,7 +101,8 @@ func TestState_frame(t *testing.T) {
 		if again := sse.Frame(topic, s, c.from, c.format); &again[0] != &first[0] {
 			t.Errorf("%s: the frame was made twice", name)
 		}
-		if got, want := string(sse.FrameWithID(topic, s, c.from, c.format, "x")), strings.TrimSuffix(c.want, "\n")+"id: x\n\n"; got != want {
+		got := string(sse.FrameWithID(topic, s, c.from, c.format, "x"))
+		if want := strings.TrimSuffix(c.want, "\n") + "id: x\n\n"; got != want {
 			t.Errorf("%s: frame = %q, want %q", name, got, want)
 		}
 	}
@@ -109,7 +116,10 @@ func (l literal) Since(sse.Content) sse.Event { return l.Snapshot() }
 
 // No data can end its event, begin another or set an id. Gzip gives back what went in.
 func FuzzState(f *testing.F) {
-	for _, data := range []string{"{}", "", "\n", "a\r\nb\rc\nd", "x\n\nevent: error\ndata: y\n\n", "\r\r\n\n", "id: 1\n", " leading", strings.Repeat("long ", 20_000), strings.Repeat(`,"a\"},{\\"`, 5_000)} {
+	for _, data := range []string{
+		"{}", "", "\n", "a\r\nb\rc\nd", "x\n\nevent: error\ndata: y\n\n", "\r\r\n\n", "id: 1\n", " leading",
+		strings.Repeat("long ", 20_000), strings.Repeat(`,"a\"},{\\"`, 5_000),
+	} {
 		f.Add([]byte(data))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -117,16 +127,20 @@ func FuzzState(f *testing.F) {
 		s := sse.NewState(1, literal(data))
 		plain := sse.Frame(topic, s, -1, 0)
 		events := parse(t, plain)
-		want := strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(string(data))
+		want := lineFeeds.Replace(string(data))
 		if len(events) == 1 && len(data) > 15<<10 { // longer data is also broken after commas
-			events[0].data, want = strings.ReplaceAll(events[0].data, "\n", ""), strings.ReplaceAll(want, "\n", "")
+			events[0].data = strings.ReplaceAll(events[0].data, "\n", "")
+			want = strings.ReplaceAll(want, "\n", "")
 		}
 		if len(events) != 1 || events[0] != (event{name: "news", data: want}) {
 			t.Errorf("%q became %+v", data, events)
 		}
 		// Packed frames can follow each other in a stream, and a reader gets each one at once.
 		packed := sse.Frame(topic, s, -1, sse.Gzip)
-		in, err := gzip.NewReader(io.MultiReader(strings.NewReader("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"), bytes.NewReader(packed), bytes.NewReader(packed)))
+		in, err := gzip.NewReader(io.MultiReader(
+			strings.NewReader("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"),
+			bytes.NewReader(packed), bytes.NewReader(packed),
+		))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -143,14 +157,17 @@ func FuzzHub_Resume(f *testing.F) {
 	hub := sse.NewHub("e")
 	given := hub.ID(7, 5)
 	for _, id := range []string{
-		"e-1", "", "-", "e-", "e--1", "e-01", "e-1-2", "x-1", "e-9223372036854775808", "e-1\n", "e-1.", "e-1.A", "e-7.\n" + given[len("e-7."):],
-		given, given + "A", given + "!replaced", "e-8" + given[len("e-7"):], hub.ID(0, -1), sse.NewHub("e").ID(7, 5), strings.Repeat("e-1.", 3000),
+		"e-1", "", "-", "e-", "e--1", "e-01", "e-1-2", "x-1", "e-9223372036854775808", "e-1\n", "e-1.",
+		"e-1.A", "e-7.\n" + given[len("e-7."):], given, given + "A", given + "!replaced",
+		"e-8" + given[len("e-7"):], hub.ID(0, -1), sse.NewHub("e").ID(7, 5), strings.Repeat("e-1.", 3000),
 	} {
 		f.Add(id)
 	}
 	f.Fuzz(func(t *testing.T, id string) {
 		r := hub.Resume(id, "", 1)
-		if v := r.Version(); v != -1 && id != fmt.Sprintf("e-%d", v) && !strings.HasPrefix(id, fmt.Sprintf("e-%d.", v)) {
+		v := r.Version()
+		exact := fmt.Sprintf("e-%d", v)
+		if v != -1 && id != exact && !strings.HasPrefix(id, exact+".") {
 			t.Errorf("Resume(%q) has the version %d", id, v)
 		}
 		sent, known := sse.SentVersion(r)

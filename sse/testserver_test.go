@@ -157,6 +157,17 @@ func (s *testServer) publish(versions ...int64) {
 	}
 }
 
+// tell publishes the state of a version with notes for some users. A user with the note -1 is
+// forbidden to read on; see own.
+func (s *testServer) tell(version int64, notes map[string]int) {
+	s.hub.Publish(sse.Publication{
+		Topic: s.topic, State: state(version), Notes: notes, Version: version,
+	})
+}
+
+// ended returns how many streams have ended for that reason.
+func (s *testServer) ended(reason string) uint64 { return s.streams.Stats().Disconnects[reason] }
+
 // client is a connection with a stream.
 type client struct {
 	tb     testing.TB
