@@ -15,7 +15,7 @@ var (
 	ErrFullForAddress   = errors.New("sse: too many streams without a user from one address")
 )
 
-// ErrReplaced is returned by Check if the stream has to wait for a slot among those of its user.
+// ErrReplaced is returned by Check if the user has no free slot and the stream has to wait for one.
 // Answer the request with Server.Replaced.
 var ErrReplaced = errors.New("sse: newer streams of the user take all slots")
 
@@ -38,7 +38,7 @@ const (
 	addressPart   = 10
 )
 
-// comeBackReplaced is after what time a client should come back that was replaced.
+// comeBackReplaced is the delay after which a client that was replaced should come back.
 const comeBackReplaced = time.Minute
 
 // stallAfter is how long a write has to wait for its client until the client counts as stalled.
@@ -50,8 +50,8 @@ const stallAfter = time.Second
 const leavingSlack = 32
 
 // replacedSuffix ends the id of the event that tells a client that its stream was replaced. A
-// client that comes back by itself sends that id, and so says itself what happened: the server
-// need not remember it. A client that somebody has just opened sends no id.
+// client that comes back by itself sends that id. So the server learns from the id what happened,
+// and need not remember it. A client that somebody has just opened sends no id.
 const replacedSuffix = "!replaced"
 
 // CutReplaced returns an event id without the suffix of a replaced stream, and whether it had the

@@ -8,8 +8,8 @@ import (
 	"marcador/sse"
 )
 
-// Each operation publishes a state of 1 or 18 KB and makes what each of 1,000 clients is sent. It
-// leaves out the system calls, which take most of a real fan-out.
+// Each operation publishes a state of 1 or 18 KB and encodes it for each of 1,000 clients. System
+// calls, which take most of a real fan-out, are left out.
 func BenchmarkHub_Publish(b *testing.B) {
 	formats := map[string]sse.Format{"whole": 0, "diff": sse.Diff, "gzip": sse.Diff | sse.Gzip}
 	for _, size := range []int{1 << 10, 18 << 10} {

@@ -39,8 +39,8 @@
 //
 // A frame is an encoded event. The frame that leads from one state to another is made when the
 // first client needs it, and all clients with the same [Format] share its bytes. A format combines
-// three flags: [Diff] for differences in place of whole states, [MsgPack] for MessagePack in place
-// of JSON, and [Gzip] for a compressed stream. Compression, too, is done once for all clients.
+// three flags: [Diff] for differences instead of whole states, [MsgPack] for MessagePack instead of
+// JSON, and [Gzip] for a compressed stream. Compression, too, is done once for all clients.
 //
 // # Two transports
 //
@@ -60,7 +60,7 @@
 //
 // # Bounds
 //
-// [Options] bounds the streams: all of them, those of one user, those without a user, and those
-// from one address. A topic retains at most 64 published states, and as many that streams only
-// began with. A client that does not take its bytes within WriteTimeout is cut off.
+// [Options] bounds the number of streams: in all, per user, without a user, and without a user per
+// address. A topic retains at most 64 published states, and 64 that streams have only begun with. A
+// client that does not take its bytes within WriteTimeout is cut off.
 package sse

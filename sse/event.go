@@ -54,7 +54,7 @@ func (f Format) frame(e Event, id string) frame { return f.pack(f.text(e, id), "
 // that work for every client.
 func (f Format) own(e Event, id string) frame { return f.pack(f.text(e, id), "", false) }
 
-// greeting returns the first event of a stream. It also says after what time to come back if the
+// greeting returns the first event of a stream. It also tells the client when to come back if the
 // stream breaks.
 func (f Format) greeting(retry time.Duration, data []byte) frame {
 	text := f.textAfterRetry(retry, Event{Name: "authenticated", Data: data}, "")

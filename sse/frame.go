@@ -75,8 +75,8 @@ func (s *subscriber) wire(f frame) []byte {
 	return f.plain()
 }
 
-// scratch is memory in which a writer's goroutine encodes what belongs to one client alone. It is
-// used again for the next client.
+// scratch is memory in which a writer's goroutine encodes the bytes that one client alone gets. It
+// is used again for the next client.
 type scratch struct {
 	chunk []byte
 	tag   []byte // of an id

@@ -24,15 +24,15 @@ import (
 //	       for this scope?               and the caller works out from it what Own must tell
 //	         │ yes: Resume.Told is known for each topic
 //	         ▼
-//	       does each topic still ──no──▶ whole states, and what Own has to tell since
+//	       does each topic still ──no──▶ whole states; Own tells what is new since
 //	       retain the state sent?
 //	         │ yes: recovered
 //	         ▼
 //	       for each topic, from the state sent to the newest; nothing if they are the same
 //
 // The checksum covers the tag, the version and the stream's scope. Its key is known to this process
-// alone. So an id is refused if it comes from another process, from another user's stream or from a
-// stream of other topics: what such an id says is not what this client was told by this process.
+// alone. So the checksum is wrong if the id comes from another process, from another user's stream
+// or from a stream of other topics. Such an id does not say what this process told this client.
 //
 // A tag tells its client nothing new, since the client was told all of it before. In particular, no
 // number in it changes because of what other people do.
@@ -98,7 +98,7 @@ func appendPart(content []byte, version, sent int64, own Own) []byte {
 	return content
 }
 
-// parts reads what n calls of appendPart have written. ok is false if content is something else.
+// parts reads n parts that appendPart has written. ok is false if content is something else.
 func parts(content []byte, version int64, n int) (all []part, ok bool) {
 	for range n {
 		before, read := binary.Uvarint(content)

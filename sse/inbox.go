@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// inbox is what other goroutines have asked of a stream and its writer has not done yet: first to
-// apply fresh rights, then to end. Its size is bounded: however many tokens come while the client
-// does not read, they are merged into one grant for each topic. After an end, nothing is added. An
-// inbox never changes; see subscriber.ask.
+// inbox holds the requests of other goroutines that a stream's writer has not carried out yet: to
+// apply fresh rights, and then to end. Its size is bounded: however many tokens come while the
+// client does not read, they are merged into one grant for each topic. Nothing is added after an
+// end. An inbox never changes; see subscriber.ask.
 type inbox struct {
 	grants []grant // by follow; nil for none
 	ends   bool
@@ -23,7 +23,7 @@ type grant struct {
 	message   string // for the client, if the topic is forbidden
 }
 
-// transport is what the inbox needs of the code that writes a stream.
+// transport is the part of raw and standard that the inbox uses.
 type transport interface {
 	// poke has the goroutine that writes the stream call readInbox soon. It does not wait. Any
 	// goroutine may call it at any time.
@@ -59,7 +59,7 @@ func (s *subscriber) ask(add func(*inbox)) {
 	}
 }
 
-// readInbox empties the inbox and does what it says.
+// readInbox empties the inbox and carries out its requests.
 func (s *subscriber) readInbox() {
 	in := s.inbox.Swap(nil)
 	if in == nil {
@@ -142,8 +142,8 @@ func (s *Server) Followed(id, userID string) (names []string, err error) {
 	return slices.Compact(names), nil
 }
 
-// withGrants returns the grants with those of one more token. Applying the result is like applying
-// each token when it came. Any goroutine may call it.
+// withGrants returns the grants after one more token. Applying the result is like applying each
+// token when it came. Any goroutine may call it.
 func (s *subscriber) withGrants(before []grant, r Renewal, lasts bool) []grant {
 	grants := make([]grant, len(s.follows))
 	copy(grants, before)

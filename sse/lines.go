@@ -11,8 +11,8 @@ const maxLine = 16 << 10
 // lineRoom is how many bytes of data fit into a line.
 const lineRoom = maxLine - len(dataField)
 
-// cutJSON returns how much of data goes into the next line. data is a JSON text, or what follows a
-// comma in one. Clients join lines with a line feed, so a line must end where JSON may have white
+// cutJSON returns how much of data goes into the next line. data is a JSON text, or the rest of one
+// after a comma. Clients join lines with a line feed, so a line must end where JSON may have white
 // space: between two objects if possible, else after another comma. A line is longer than maxLine
 // only if a single string is.
 func cutJSON(data []byte) int {

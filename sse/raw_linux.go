@@ -176,8 +176,8 @@ func rawHead(h http.Header, chunked bool) []byte {
 	return b.Bytes()
 }
 
-// startClosing has the stream end as soon as the socket has taken what is sent from now on. The end
-// is counted now, before the client can see it.
+// startClosing ends the stream as soon as the socket has taken all bytes. The caller sends the last
+// ones afterwards. The end is counted now, before the client can see it.
 //
 // TCP_CORK makes the kernel send the last bytes together with the end of the connection. If they
 // came apart, a client could send its next request on the connection, and nobody would answer it.
@@ -188,7 +188,7 @@ func (s *raw) startClosing(why reason) {
 	_ = unix.SetsockoptInt(int(s.fd), unix.IPPROTO_TCP, unix.TCP_CORK, 1)
 }
 
-// release releases what the stream has, except for the socket.
+// release gives up everything that the stream has, except for the socket.
 func (s *raw) release(why reason) {
 	s.server.counts.streams[transportRaw].Add(-1)
 	if !s.closing {
@@ -214,7 +214,7 @@ func (s *raw) reset(on bool) {
 	_ = unix.SetsockoptLinger(int(s.fd), unix.SOL_SOCKET, unix.SO_LINGER, &linger)
 }
 
-// halfClose tells the client that nothing more comes, and leaves the socket open for what the
+// halfClose tells the client that nothing more comes, and leaves the socket open for bytes that the
 // client may still send. Closing a socket that has unread bytes, or that gets some afterwards,
 // resets the connection, and the client may lose the last bytes that it was sent.
 func (s *raw) halfClose() {
@@ -223,7 +223,7 @@ func (s *raw) halfClose() {
 	discard(s.fd)
 }
 
-// hangUp closes the socket. Unless that resets the connection, what was sent still arrives.
+// hangUp closes the socket. Unless that resets the connection, all sent bytes still arrive.
 func (s *raw) hangUp() {
 	if !s.resets {
 		discard(s.fd)

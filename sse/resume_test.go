@@ -52,8 +52,8 @@ func (o *teller) News(notes any, _ bool) sse.Event {
 	return sse.Event{Name: "own", Data: fmt.Appendf(nil, `{"t":%d,"from":%d,"v":%d}`, o.topic, from, n)}
 }
 
-// knowledge is what a client knows, by topic: the version of the state, and the number that it was
-// told.
+// knowledge has, by topic, the version of the state that a client was sent and the number that it
+// was told.
 type knowledge struct{ states, own map[int]int64 }
 
 func nothing() knowledge { return knowledge{map[int]int64{}, map[int]int64{}} }
@@ -109,8 +109,8 @@ func (c *modelClient) apply(t *rapid.T, e event) {
 	known[topic] = to
 }
 
-// resumeModel is a hub of three topics with clients that come back, and what the clients should
-// get.
+// resumeModel is a hub of three topics with clients that come back. It knows which states and
+// numbers the clients should get.
 type resumeModel struct {
 	hub     *sse.Hub
 	server  *sse.Server

@@ -106,8 +106,8 @@ func (sh *shard) sendNews(st *raw) bool {
 	return true
 }
 
-// write sends a batch: a new one, or the unsent one of a blocked stream. What the socket does not
-// take becomes unsent.
+// write sends a batch: a new one, or the unsent one of a blocked stream. The bytes that the socket
+// does not take become unsent.
 func (sh *shard) write(st *raw, batch [][]byte) {
 	n, unsent, err := send(st.fd, batch)
 	sh.bytes += n

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// send writes as much of the batch as the socket takes without waiting. It returns how many bytes
-// that was, and what is left. It changes the batch.
+// send writes as much of the batch as the socket takes without waiting. It returns the number of
+// bytes that it has written, and the rest of the batch. It changes the batch.
 func send(fd int32, batch [][]byte) (sent int64, unsent [][]byte, err error) {
 	for len(batch) > 0 {
 		var n int
@@ -80,7 +80,7 @@ func sendSome(fd int32, batch [][]byte) (int, error) {
 	return int(sent), nil
 }
 
-// discard drops up to a megabyte of what the client has sent and nobody reads.
+// discard drops up to a megabyte of unread bytes from the client.
 func discard(fd int32) {
 	// MSG_TRUNC has the kernel copy nothing. The call does not wait, so the scheduler need not know
 	// of it. It fails if there is nothing to drop.

@@ -123,7 +123,7 @@ type Stream struct {
 	// these, because an event id of one stream is valid for the other.
 	Scope string
 
-	// Resume is what the last event id says that the client saw. See Hub.Resume.
+	// Resume is the last event id that the client saw, as Hub.Resume has read it.
 	Resume Resume
 
 	// Expires is when the right to read ends; zero for never. The stream then ends with the event
@@ -150,8 +150,8 @@ type Follow struct {
 
 // Serve answers the request with a stream. It returns nil when the stream has ended, whatever the
 // reason. It returns ErrDraining, ErrFull, ErrFullForAnonymous or ErrFullForAddress if the stream
-// may not begin; then it has written nothing. A stream that has to wait for a slot among those of
-// its user is answered as by Replaced.
+// may not begin; then it has written nothing. If the user has no free slot and the stream has to
+// wait for one, Serve answers as Replaced does.
 //
 // With the raw transport Serve panics with http.ErrAbortHandler instead of returning; see Start.
 func (s *Server) Serve(w http.ResponseWriter, r *http.Request, stream Stream) error {
@@ -245,8 +245,7 @@ func (s *Server) Streams() int {
 
 // Drain lets no stream begin and ends all streams with the event `goodbye`, which spreads their
 // clients' return. It returns nil when all have ended. If ctx is done first, it returns an error.
-// Then it has cut off the streams of the raw transport; those of the standard transport end when
-// the http.Server is closed.
+// By then it has cut off the raw streams. The standard ones end when the http.Server is closed.
 func (s *Server) Drain(ctx context.Context) error {
 	s.mu.Lock()
 	if !s.isDraining() {
@@ -300,7 +299,7 @@ func (s *Server) at(t time.Time) int64 {
 	return max(int64(t.Sub(s.began)), 1)
 }
 
-// comeBack is the least time after which a client should come back.
+// comeBack is the least delay after which a client should come back.
 const comeBack = time.Second
 
 // spread returns the length of the time over which that many clients should come back. It lets in
@@ -309,14 +308,14 @@ func spread(streams int) time.Duration {
 	return 2*time.Second + time.Duration(streams)*time.Millisecond
 }
 
-// retry returns after what time a client should come back if its stream breaks. The times are
-// random, so that clients that were cut off together do not come back together.
+// retry returns the delay after which a client should come back if its stream breaks. The delays
+// are random, so that clients that were cut off together do not come back together.
 func (s *Server) retry() time.Duration {
 	return comeBack + rand.N(spread(s.Streams())) //nolint:gosec // it protects nothing
 }
 
-// retryDraining returns after what time a client should come back that is told goodbye. Each client
-// gets a slot of its own, because random times alone would leave gaps and crowds.
+// retryDraining returns the delay after which a client that is told goodbye should come back. Each
+// client gets a slot of its own, because random delays alone would leave gaps and crowds.
 func (s *Server) retryDraining() time.Duration {
 	step := spread(s.toDrain) / time.Duration(max(s.toDrain, 1))
 	slot := (s.retries.Add(1) - 1) % int64(max(s.toDrain, 1))

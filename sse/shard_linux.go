@@ -198,7 +198,7 @@ func (sh *shard) attach(st *raw, f *follow) {
 	v.followers = append(v.followers, st)
 }
 
-// handle does what the kernel's report about a socket asks for.
+// handle reacts to the kernel's report about a socket.
 func (sh *shard) handle(e *unix.EpollEvent) {
 	st := sh.streams[e.Fd]
 	switch {
@@ -236,7 +236,7 @@ func (sh *shard) due(st *raw) time.Duration {
 	return at
 }
 
-// ring does what the streams need whose alarms ring now.
+// ring serves the streams whose alarms ring now.
 func (sh *shard) ring() {
 	for sh.alarms.next() <= sh.now {
 		st := sh.alarms.first()

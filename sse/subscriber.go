@@ -86,10 +86,10 @@ type ownEvent struct {
 	of *follow
 }
 
-// news appends to batch the frames that take the client to what its views show. States come in the
-// order of their versions. The events of the follows' Own come before them, or after them if they
-// describe a newer version. The last event carries the id, which says all that the client was told.
-// The id lies in the scratch until the scratch is used again.
+// news appends to batch the frames that bring the client up to date with its views. States come in
+// the order of their versions. The events of the follows' Own come before them, or after them if
+// they describe a newer version. The last event carries the id, which says all that the client was
+// told. The last frame may lie in the scratch.
 func (s *subscriber) news(batch [][]byte, r *scratch) [][]byte {
 	var few [4]*follow // most streams follow fewer topics, so there is nothing to allocate
 	batch, states, own := s.lacking(batch, few[:0])
@@ -262,7 +262,7 @@ func (s *subscriber) follow(follows []Follow) (topics []*Topic) {
 	for i, f := range follows {
 		s.follows[i] = follow{
 			topic: f.Topic, own: f.Own, leave: f.Leave, sent: noVersion,
-			publication: -1, // so the client is told what there is before any publication
+			publication: -1, // lower than 0, so From is sent even if nothing was published
 		}
 		topics[i] = f.Topic
 		f.Topic.fanout.count(1)
@@ -301,7 +301,7 @@ func (s *subscriber) lookFirst(begin [][]byte, follows []Follow, views []view) [
 	return begin
 }
 
-// close releases what the stream has. The transport calls it when the stream is over.
+// close ends the follows and frees the slot of the stream. The transport calls it last.
 func (s *subscriber) close() {
 	for i := range s.follows {
 		s.follows[i].release()
@@ -333,8 +333,8 @@ func (s *subscriber) tokenExpired() []byte {
 	}))
 }
 
-// signedOut returns the end of a stream whose session has ended. Its code is that of an expired
-// token, so a client goes on reading what needs no token.
+// signedOut returns the end of a stream whose session has ended. It has the code of an expired
+// token, so a page that may be read without a token goes on reading.
 func (s *subscriber) signedOut() []byte {
 	return s.lastFrame(s.format.lastEvent(s.server.retry(), "error", map[string]string{
 		"code":    "token_expired",

@@ -26,7 +26,7 @@ import (
 // left to the garbage collector.
 const maxScratch = 64 << 10
 
-// reader is what reading one text takes. It is used again for other texts.
+// reader has the memory for reading one text. It is used again for other texts.
 type reader struct {
 	text    bytes.Buffer
 	json    jsontext.Decoder
