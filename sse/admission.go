@@ -45,8 +45,7 @@ const comeBackReplaced = time.Minute
 // The user's next stream then replaces a stalled one rather than the oldest.
 const stallAfter = time.Second
 
-// leavingSlack is how many more than MaxStreamsPerUser of a user's replaced streams may not have
-// ended yet.
+// MaxStreamsPerUser plus leavingSlack bounds a user's replaced streams that have not ended yet.
 const leavingSlack = 32
 
 // replacedSuffix ends the id of the event that tells a client that its stream was replaced. A
@@ -82,7 +81,8 @@ type address struct {
 }
 
 // Check returns the error with which Serve would refuse the stream now, or nil. It lets a caller
-// refuse a request before it does work for it. Check reads only UserID, Address and Waits.
+// refuse a request before it does work for it, and counts the refusal in Stats. Check reads only
+// UserID, Address and Waits.
 func (s *Server) Check(stream Stream) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -43,7 +43,7 @@ type view struct {
 	notes        any       // see Publication
 	notesVersion int64     // see Publication.Version
 	since        time.Time // see Publication
-	memo         *memo     // the frames of newest that were asked for last; nil for no memo
+	memo         *memo     // of newest's frames; nil if there is none
 }
 
 // memo caches the last frame for each format, with and without an id. Most followers of a topic
@@ -99,7 +99,8 @@ type Publication struct {
 
 // Publish makes the states the newest of their topics, all at one moment, and wakes the followers.
 // It waits for none of them. A state's version must not be lower than the version of its topic's
-// newest state. Each publication costs O(shards + followers of the standard transport).
+// newest state. If the topic retains a state of the same version, that state becomes the newest.
+// Each publication costs O(shards + followers of the standard transport).
 func (h *Hub) Publish(news ...Publication) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -126,8 +127,8 @@ func (h *Hub) Publish(news ...Publication) {
 	}
 }
 
-// Retain makes the topic remember s, so that a stream may begin with it. It returns the state with
-// the version of s that the topic knows: s, or an earlier one.
+// Retain makes the topic remember s, so that a stream may begin with it, and returns s. If the
+// topic has a state of the same version already, it drops s and returns that state.
 func (t *Topic) Retain(s *State) *State {
 	t.hub.mu.Lock()
 	defer t.hub.mu.Unlock()
@@ -154,7 +155,8 @@ func (t *Topic) trim() {
 			published++
 		}
 	}
-	drop, dropBegun := published-maxRetained, len(t.retained)-published-maxRetained
+	drop := published - maxRetained                        // how many published states to drop
+	dropBegun := len(t.retained) - published - maxRetained // how many others
 	if drop <= 0 && dropBegun <= 0 {
 		return
 	}
