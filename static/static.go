@@ -1,5 +1,10 @@
 // Package static holds the page at /, the browser client and its types, embedded in the program.
+//
+// The page loads a bundle of its modules, which is committed in bundle/. After a change of a file
+// that the page loads, `go generate ./static` makes the bundle again, and a test says so.
 package static
+
+//go:generate go run ./internal/bundle
 
 import (
 	"bytes"
@@ -17,7 +22,8 @@ import (
 	"time"
 )
 
-//go:embed index.html *.css *.js *.svg marcador.d.ts marcador/*.js marcador/*.d.ts page/* vendor/uPlot.esm.js vendor/uPlot.css vendor/uPlot.LICENSE
+//go:embed index.html *.css *.js *.svg marcador.d.ts marcador/*.js marcador/*.d.ts page/* bundle
+//go:embed vendor/uPlot.esm.js vendor/uPlot.css vendor/uPlot.LICENSE
 var files embed.FS
 
 // policy lets the page load its own files and people's avatars, and nothing else; no
@@ -48,6 +54,9 @@ var contentTypes = map[string]string{
 	".svg":  "image/svg+xml",
 	".ts":   "text/plain; charset=utf-8", // so that a browser shows it
 }
+
+// bundles is the folder that `go generate` fills.
+const bundles = "bundle/"
 
 // icon is where browsers look for one when a document names none, such as openapi.json.
 const icon = "/favicon.ico"
@@ -133,35 +142,31 @@ func load(demo bool) (map[string]file, error) {
 			body = bytes.Replace(body, []byte("<html "), []byte("<html data-demo "), 1)
 		}
 		f, err := encode(name, body)
-		if err != nil {
-			return err
+		for _, at := range paths(name) {
+			served[at] = f
 		}
-		switch {
-		case name == "index.html":
-			served["/"] = f
-			return nil
-		case name == "marcador.js", name == "marcador.d.ts", strings.HasPrefix(name, "marcador/"):
-			served["/"+name] = f
-		}
-		if name == "favicon.svg" {
-			served[icon] = f
-		}
-		served["/static/"+name] = f
-		return nil
+		return err
 	})
-	if err != nil {
-		return nil, err
+	return served, err
+}
+
+// paths returns the paths that an embedded file is served under.
+func paths(name string) []string {
+	bundled, ok := strings.CutPrefix(name, bundles)
+	switch {
+	case ok:
+		return []string{"/static/" + bundled}
+	case name == "index.html":
+		return []string{"/"}
+	case name == "favicon.svg":
+		return []string{icon, "/static/" + name}
+	case name == "marcador.js", name == "marcador.d.ts", strings.HasPrefix(name, "marcador/"):
+		return []string{"/" + name, "/static/" + name}
 	}
-	parts, err := bundle(files, "page/page.js", "page/page.css", "docs.css")
-	if err != nil {
-		return nil, err
+	if _, err := fs.Stat(files, bundles+name); err == nil {
+		return nil // its bundle has that path
 	}
-	for name, body := range parts {
-		if served["/static/"+name], err = encode(name, body); err != nil {
-			return nil, err
-		}
-	}
-	return served, nil
+	return []string{"/static/" + name}
 }
 
 func encode(name string, body []byte) (file, error) {
