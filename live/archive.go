@@ -82,7 +82,7 @@ func (a *archive) catchUp(ctx context.Context, p Period) error {
 		return err
 	}
 	s.mu.RLock()
-	present := s.terms.starts[p]
+	present := s.periods.starts[p]
 	s.mu.RUnlock()
 	start := p.Start(last.In(s.opts.Location))
 	if s.opts.Retention > 0 && s.clock.mayPrune() {

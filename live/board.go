@@ -158,7 +158,7 @@ type roster struct {
 
 // readRoster reads a board's members and its baseline from the database. Points count as
 // seen up to the version.
-func (s *Service) readRoster(ctx context.Context, name string, t terms, version int64) (*roster, error) {
+func (s *Service) readRoster(ctx context.Context, name string, t runningPeriods, version int64) (*roster, error) {
 	ros := &roster{}
 	var seen []uint32
 	err := s.store.Members(ctx, name, func(st *store.Standing) error {
@@ -226,7 +226,7 @@ func (b *board) dated(as stamp) {
 			from = b.s.opts.Baseline
 		}
 		r.stamp = as
-		if begun := b.s.terms.starts[from]; r.stamp.at.Before(begun) {
+		if begun := b.s.periods.starts[from]; r.stamp.at.Before(begun) {
 			r.stamp.at = begun.UTC()
 		}
 		r.seen = r.stamp

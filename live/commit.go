@@ -30,7 +30,7 @@ func (s *Service) committed(c store.Commit) {
 		s.shown = s.latest
 	}
 	s.current = stamp{c.Changes[0].Seq, c.At}
-	s.turn()
+	s.beginPeriods()
 	for i := range c.Changes {
 		s.current = stamp{c.Changes[i].Seq, c.At}
 		s.apply(&c.Changes[i])

@@ -40,8 +40,8 @@ func MakeSnapshot(tb testing.TB, s *Service) int {
 	return len(p.Snapshot().Data)
 }
 
-// NoticeTurn begins the periods that have begun, as a job does each minute.
-func NoticeTurn(s *Service) { s.noticeTurn() }
+// BeginOverduePeriods begins the periods that have begun, as a job does each minute.
+func BeginOverduePeriods(s *Service) { s.beginOverduePeriods() }
 
 // HoldProfiles stops whoever makes a page until the function it returns is called,
 // as a slow disk would.

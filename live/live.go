@@ -168,7 +168,7 @@ type Service struct {
 	people   *people             // guarded by mu
 	badges   []store.Badge       // guarded by mu: lowest first
 	limits   map[string]int      // guarded by mu: how many are shown of a board, where not all
-	terms    terms               // guarded by mu
+	periods  runningPeriods      // guarded by mu
 	moments  *moments            // guarded by mu: replaced where what was read may be wrong
 	boards   map[string]*board   // guarded by mu: those that are loaded
 	boardsOf map[uint32][]*board // guarded by mu: of them, but for the global one, those that a user is on

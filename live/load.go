@@ -39,7 +39,7 @@ func (s *Service) load(ctx context.Context, now time.Time, again bool) error {
 	if err != nil {
 		return err
 	}
-	run := termsAt(now.In(s.opts.Location), s.opts.Baseline)
+	run := runningAt(now.In(s.opts.Location), s.opts.Baseline)
 	all, err := s.read(ctx, run)
 	if err != nil {
 		return fmt.Errorf("load board %q: %w", Global, err)
@@ -55,7 +55,7 @@ func (s *Service) load(ctx context.Context, now time.Time, again bool) error {
 		return err
 	}
 	defer s.mu.Unlock()
-	s.badges, s.terms, s.limits = badges, run, map[string]int{}
+	s.badges, s.periods, s.limits = badges, run, map[string]int{}
 	for _, l := range limits {
 		s.limits[l.Board] = l.Top
 	}
@@ -89,7 +89,7 @@ func (s *Service) load(ctx context.Context, now time.Time, again bool) error {
 // at once. Where it fails, everything is loaded again with the next commit.
 func (s *Service) loadFriends(ctx context.Context, as stamp) error {
 	s.mu.RLock()
-	run := s.terms
+	run := s.periods
 	s.mu.RUnlock()
 	rosters, err := s.lockWithRosters(ctx, run, Friends)
 	if err != nil {
@@ -131,7 +131,7 @@ func (s *Service) date(first stamp, again bool) stamp {
 }
 
 // read reads all users and where they stand, each reader a part of them.
-func (s *Service) read(ctx context.Context, run terms) (all *loaded, err error) {
+func (s *Service) read(ctx context.Context, run runningPeriods) (all *loaded, err error) {
 	last, err := s.store.LastNumber(ctx)
 	if err != nil {
 		return nil, err
@@ -199,7 +199,7 @@ func (s *Service) build(all *loaded) {
 // lockWithRosters locks mu and returns the members of all boards that are loaded, having
 // let go of those that nobody uses. Where one was loaded while others were read, it goes
 // on. With a kind, only boards of that. After an error mu is not locked.
-func (s *Service) lockWithRosters(ctx context.Context, run terms, kind string) (map[*board]*roster, error) {
+func (s *Service) lockWithRosters(ctx context.Context, run runningPeriods, kind string) (map[*board]*roster, error) {
 	rosters := map[*board]*roster{}
 	for {
 		s.mu.Lock()

@@ -111,9 +111,9 @@ func (s *Service) loadBoard(ctx context.Context, name string) error {
 func (s *Service) tryLoadBoard(ctx context.Context, name string, l *loading) (loaded bool, err error) {
 	s.mu.Lock()
 	l.touched, l.stale, l.seen = map[uint32]touch{}, false, stamp{}
-	terms, version := s.terms, s.shown.version
+	running, version := s.periods, s.shown.version
 	s.mu.Unlock()
-	ros, err := s.readRoster(ctx, name, terms, version)
+	ros, err := s.readRoster(ctx, name, running, version)
 	if err != nil {
 		return false, err
 	}

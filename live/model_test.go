@@ -217,7 +217,7 @@ func (m *model) sleep(t *rapid.T) {
 	default:
 		m.now.Add(int64(d))
 	}
-	live.NoticeTurn(m.Service)
+	live.BeginOverduePeriods(m.Service)
 }
 
 func (m *model) compare(t *rapid.T) {

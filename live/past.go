@@ -82,8 +82,8 @@ func (p *past) forget(version int64) {
 // work makes items of what was read. It is called with mu and s.mu held.
 func (p *past) work() {
 	s := p.r.s
-	if p.r.period != AllTime && !p.since.Equal(s.terms.starts[p.r.period]) {
-		p.since = s.terms.starts[p.r.period]
+	if p.r.period != AllTime && !p.since.Equal(s.periods.starts[p.r.period]) {
+		p.since = s.periods.starts[p.r.period]
 		p.fresh = slices.AppendSeq(p.fresh[:0], maps.Values(p.then))
 	}
 	for _, then := range p.fresh {

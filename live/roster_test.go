@@ -52,8 +52,8 @@ func TestService_Users_loadsNoBoard(t *testing.T) {
 func BenchmarkService_PatchProfiles(b *testing.B) {
 	s := filled(b, 1000)
 	b.ReportAllocs()
-	for turn := 0; b.Loop(); turn++ {
-		if _, err := s.PatchProfiles(b.Context(), rosterOf(turn*1000, 1000)); err != nil {
+	for round := 0; b.Loop(); round++ {
+		if _, err := s.PatchProfiles(b.Context(), rosterOf(round*1000, 1000)); err != nil {
 			b.Fatal(err)
 		}
 	}

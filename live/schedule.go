@@ -23,7 +23,7 @@ func (s *Service) schedule() error {
 	jobs := []job{
 		// A commit after midnight begins the day; this is for when there is none.
 		// Every minute, since in some zones there are days without a midnight.
-		{"begin the day", gocron.CronJob("* * * * *", false), s.noticeTurn},
+		{"begin the day", gocron.CronJob("* * * * *", false), s.beginOverduePeriods},
 	}
 	if s.opts.Retention > 0 {
 		// At an hour at which nobody looks, and neither a period ends nor clocks are changed.
@@ -63,12 +63,12 @@ func CheckCron(expr string) error {
 
 func withSeconds(expr string) bool { return len(strings.Fields(expr)) == 6 }
 
-// noticeTurn has those periods begin that have, if nothing else did. A day begins with
+// beginOverduePeriods has those periods begin that have, if nothing else did. A day begins with
 // each of them.
-func (s *Service) noticeTurn() {
+func (s *Service) beginOverduePeriods() {
 	s.clock.ahead(s.store.At())
 	s.mu.RLock()
-	begun := !s.opts.Now().Before(s.terms.ends[Daily])
+	begun := !s.opts.Now().Before(s.periods.ends[Daily])
 	s.mu.RUnlock()
 	if begun {
 		s.logged("begin the day", s.store.Touch(s.ctx))

@@ -122,8 +122,8 @@ func (r *ranking) trend(q *TrendQuery) *trend {
 		t.until = s.shown.at.In(s.opts.Location)
 	}
 	if r.period != AllTime {
-		t.start = s.terms.starts[r.period]
-		if last := s.terms.ends[r.period].Add(-time.Millisecond); t.until.After(last) {
+		t.start = s.periods.starts[r.period]
+		if last := s.periods.ends[r.period].Add(-time.Millisecond); t.until.After(last) {
 			t.until = last // the next has begun, and nobody has noticed yet
 		}
 	}

@@ -112,7 +112,7 @@ func trendModel(t *testing.T, by rank.Numbering, zone *time.Location) {
 			}
 		}
 		f.now.Store(end.UnixNano())
-		live.NoticeTurn(f.Service)
+		live.BeginOverduePeriods(f.Service)
 	}
 	f.now.Add(int64(20 * time.Minute))
 	if err := f.Erase(t.Context(), "b"); err != nil {
@@ -233,7 +233,7 @@ func TestService_Trend(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(24 * time.Hour)
-		live.NoticeTurn(f.Service)
+		live.BeginOverduePeriods(f.Service)
 		f.give("a", 4) // at the very moment at which the day begins
 		time.Sleep(time.Minute)
 		f.wantTrend(all, "b[0 1 1][0 9 9] a[0 2 2][0 5 9] c[0 0 3][0 0 0] ")

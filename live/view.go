@@ -97,7 +97,7 @@ func (r *ranking) tryView(ctx context.Context, q *Query, meanwhile func()) (v vi
 		s.mu.RUnlock()
 		return v, false, err
 	}
-	p := &page{r: r, version: r.seen.version, updated: r.seen.at, stamp: r.stamp, names: names, total: r.rank.Len(), ends: s.terms.end(r.period)}
+	p := &page{r: r, version: r.seen.version, updated: r.seen.at, stamp: r.stamp, names: names, total: r.rank.Len(), ends: s.periods.end(r.period)}
 	earlier := r.kept(key)
 	if earlier != nil && earlier.version == p.version && earlier.stamp == p.stamp && earlier.names == names {
 		v.page = earlier

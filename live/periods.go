@@ -7,18 +7,18 @@ import (
 	"marcador/store"
 )
 
-// terms are the periods that run, and the ones before them that changes are measured
+// runningPeriods are the periods that run, and the ones before them that changes are measured
 // from. They are replaced, not changed.
-type terms struct {
+type runningPeriods struct {
 	baseline store.Period
 	starts   [store.Ending]time.Time
 	ends     [store.Ending]time.Time
 	before   [store.Ending]time.Time // starts of the periods before
 }
 
-// termsAt returns those of a moment, in its location.
-func termsAt(t time.Time, baseline store.Period) terms {
-	run := terms{baseline: baseline}
+// runningAt returns those of a moment, in its location.
+func runningAt(t time.Time, baseline store.Period) runningPeriods {
+	run := runningPeriods{baseline: baseline}
 	for i := range run.starts {
 		p := store.Period(i)
 		run.starts[i], run.ends[i], run.before[i] = p.Start(t), p.Next(t), p.Before(t)
@@ -27,7 +27,7 @@ func termsAt(t time.Time, baseline store.Period) terms {
 }
 
 // end is when the period ends, nil for all-time.
-func (t *terms) end(p store.Period) *time.Time {
+func (t *runningPeriods) end(p store.Period) *time.Time {
 	if p == store.AllTime {
 		return nil
 	}
@@ -35,7 +35,7 @@ func (t *terms) end(p store.Period) *time.Time {
 }
 
 // now returns where the user stands in a period, apart from all-time.
-func (t *terms) now(p store.Period, st *store.Standing) (it rank.Item, there bool) {
+func (t *runningPeriods) now(p store.Period, st *store.Standing) (it rank.Item, there bool) {
 	xp, reached, there := st.In(p, t.starts[p].UnixMilli())
 	return rank.Item{Score: xp, Seq: reached, User: st.User}, there
 }
@@ -43,7 +43,7 @@ func (t *terms) now(p store.Period, st *store.Standing) (it rank.Item, there boo
 // then returns where the user stood at the baseline of a period: when the one before
 // ended, or, of all-time, when the one began that its baseline is of. Nobody was there
 // who was not seen on the board by others.
-func (t *terms) then(p store.Period, st *store.Standing) (it rank.Item, there bool) {
+func (t *runningPeriods) then(p store.Period, st *store.Standing) (it rank.Item, there bool) {
 	from := p
 	if p == store.AllTime {
 		from = t.baseline
@@ -60,24 +60,24 @@ func (t *terms) then(p store.Period, st *store.Standing) (it rank.Item, there bo
 	return it, there
 }
 
-// turn begins the periods that have begun with the latest commit. It is called with mu
+// beginPeriods begins the periods that have begun with the latest commit. It is called with mu
 // held.
-func (s *Service) turn() {
+func (s *Service) beginPeriods() {
 	at := s.latest.at.In(s.opts.Location)
-	run := termsAt(at, s.opts.Baseline)
-	turned := false
+	run := runningAt(at, s.opts.Baseline)
+	begun := false
 	for i, start := range run.starts {
-		if !start.After(s.terms.starts[i]) {
-			run.starts[i], run.ends[i], run.before[i] = s.terms.starts[i], s.terms.ends[i], s.terms.before[i]
+		if !start.After(s.periods.starts[i]) {
+			run.starts[i], run.ends[i], run.before[i] = s.periods.starts[i], s.periods.ends[i], s.periods.before[i]
 			continue
 		}
-		if !turned {
+		if !begun {
 			s.showWaiting() // it is of the period that ends
-			s.atOnce, turned = true, true
+			s.atOnce, begun = true, true
 		}
 		// It begins at its time, whoever's commit shows that it has.
 		s.current.at = start.UTC()
-		idle := run.before[i].After(s.terms.starts[i]) // a whole period has passed meanwhile
+		idle := run.before[i].After(s.periods.starts[i]) // a whole period has passed meanwhile
 		for _, b := range s.boards {
 			r := b.rankings[i]
 			r.rank.Turn()
@@ -91,8 +91,8 @@ func (s *Service) turn() {
 			}
 		}
 	}
-	if turned {
-		s.terms = run
+	if begun {
+		s.periods = run
 		s.seen.raise(s.current)
 		for _, l := range s.loading {
 			l.stale = true
