@@ -139,17 +139,17 @@ type Options struct {
 
 // Service is the boards of one database. Safe for concurrent use.
 type Service struct {
-	opts      Options
-	store     *store.Store
-	log       *slog.Logger
-	clock     *clock
-	scheduler gocron.Scheduler
-	profiles  *profiles
-	hub       *sse.Hub
-	global    *board
-	due       due
-	archive   *archive
-	uses      atomic.Int64 // of boards
+	opts        Options
+	store       *store.Store
+	log         *slog.Logger
+	clock       *clock
+	scheduler   gocron.Scheduler
+	profiles    *profiles
+	hub         *sse.Hub
+	global      *board
+	broadcaster broadcaster
+	archive     *archive
+	uses        atomic.Int64 // of boards
 
 	kept      *kept
 	forgotten atomic.Int64 // how often places of closed periods were
@@ -232,7 +232,7 @@ func Open(ctx context.Context, path string, opts Options) (_ *Service, err error
 		opts: opts, log: opts.Log, clock: clock, profiles: newProfiles(), kept: newKept(maxKept), people: newPeople(),
 		boards: map[string]*board{}, boardsOf: map[uint32][]*board{}, loading: map[string]*loading{}, waiting: map[uint32]standing{}, renamed: map[uint32]stamp{},
 	}
-	s.due.s, s.due.timers = s, map[*publisher]*time.Timer{}
+	s.broadcaster.s, s.broadcaster.timers = s, map[*publisher]*time.Timer{}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	if s.store, err = store.Open(ctx, path, store.Options{Schema: opts.Schema, Location: opts.Location, Friends: opts.Friends, Now: opts.Now, Committed: s.committed, Fault: s.fault}); err != nil {
 		s.cancel()
@@ -275,7 +275,7 @@ func (s *Service) Close() error {
 	if s.scheduler != nil {
 		err = s.scheduler.Shutdown()
 	}
-	s.due.close()
+	s.broadcaster.close()
 	s.tasks.Wait()
 	if s.archive != nil {
 		s.archive.close()

@@ -58,10 +58,10 @@ func (p *publisher) schedule(delay time.Duration) {
 	p.scheduled = true
 	wait := max(delay, time.Until(p.last.Add(p.window())), time.Until(p.idle))
 	if wait <= 0 {
-		p.r.s.due.add(p)
+		p.r.s.broadcaster.add(p)
 		return
 	}
-	p.r.s.due.after(wait, p)
+	p.r.s.broadcaster.after(wait, p)
 }
 
 // window is the least time between two broadcasts. It grows with what a fan-out

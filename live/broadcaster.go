@@ -9,11 +9,11 @@ import (
 	"marcador/sse"
 )
 
-// due are the publishers whose time has come. One goroutine, which is there while
+// broadcaster holds the publishers whose time has come. One goroutine, which is there while
 // there are any, publishes them together: so what a commit has done to several boards
 // reaches a client who follows them at one moment, with one id, and versions are
 // published in their order. Safe for concurrent use.
-type due struct {
+type broadcaster struct {
 	s *Service
 
 	mu     sync.Mutex
@@ -25,64 +25,64 @@ type due struct {
 	running sync.WaitGroup // the goroutine
 }
 
-// add says that the publisher is due. publish must be called after it.
-func (d *due) add(p *publisher) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.list = append(d.list, p)
+// enqueue says that the publisher is due. publish must be called after it.
+func (b *broadcaster) enqueue(p *publisher) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.list = append(b.list, p)
 }
 
-// after says that the publisher will be due.
-func (d *due) after(wait time.Duration, p *publisher) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.closed {
+// enqueueAfter says that the publisher will be due.
+func (b *broadcaster) enqueueAfter(wait time.Duration, p *publisher) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
 		return
 	}
-	d.timers[p] = time.AfterFunc(wait, func() {
-		d.mu.Lock()
-		delete(d.timers, p)
-		d.list = append(d.list, p)
-		d.mu.Unlock()
-		d.publish()
+	b.timers[p] = time.AfterFunc(wait, func() {
+		b.mu.Lock()
+		delete(b.timers, p)
+		b.list = append(b.list, p)
+		b.mu.Unlock()
+		b.start()
 	})
 }
 
-// publish has those published that are due.
-func (d *due) publish() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.closed || d.runs || len(d.list) == 0 {
+// start has those published that are due.
+func (b *broadcaster) start() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed || b.runs || len(b.list) == 0 {
 		return
 	}
-	d.runs = true
-	d.running.Go(d.run)
+	b.runs = true
+	b.running.Go(b.run)
 }
 
-func (d *due) run() {
+func (b *broadcaster) run() {
 	for {
-		d.mu.Lock()
-		list := d.list
-		d.list = nil
-		if len(list) == 0 || d.closed {
-			d.runs = false
-			d.mu.Unlock()
+		b.mu.Lock()
+		list := b.list
+		b.list = nil
+		if len(list) == 0 || b.closed {
+			b.runs = false
+			b.mu.Unlock()
 			return
 		}
-		d.mu.Unlock()
-		d.s.broadcast(list)
+		b.mu.Unlock()
+		b.broadcast(list)
 	}
 }
 
 // close publishes nothing more, and waits for what is under way.
-func (d *due) close() {
-	d.mu.Lock()
-	d.closed = true
-	for _, t := range d.timers {
+func (b *broadcaster) close() {
+	b.mu.Lock()
+	b.closed = true
+	for _, t := range b.timers {
 		t.Stop()
 	}
-	d.mu.Unlock()
-	d.running.Wait()
+	b.mu.Unlock()
+	b.running.Wait()
 }
 
 // publish has the rankings published that have changed, when their time has come.
@@ -92,11 +92,12 @@ func (s *Service) publish(news []change) {
 			p.touch(c.shows)
 		}
 	}
-	s.due.publish()
+	s.broadcaster.start()
 }
 
 // broadcast publishes what the publishers have, all at one moment.
-func (s *Service) broadcast(list []*publisher) {
+func (b *broadcaster) broadcast(list []*publisher) {
+	s := b.s
 	attempts := make([]*attempt, len(list))
 	var told []*attempt
 	for i, p := range list {
