@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// MomentsUntil are the moments of a trend.
-func MomentsUntil(p Period, start, until time.Time, n int) []time.Time {
-	return momentsUntil(p, start, until, n)
+// TrendTimes are the moments of a trend.
+func TrendTimes(p Period, start, until time.Time, n int) []time.Time {
+	return trendTimes(p, start, until, n)
 }
 
 // MaxRivals is how many are compared in a trend.
@@ -52,7 +52,7 @@ func HoldProfiles(s *Service) (proceed func()) {
 
 // RankBefore is the rank that the user had at a version, as the ledger has it.
 func RankBefore(s *Service, user string, version int64) int {
-	then, err := s.global.rankings[AllTime].followed().past.standAt(s.ctx, user, version)
+	then, err := s.global.rankings[AllTime].followed().history.placeAt(s.ctx, user, version)
 	if err != nil || then == nil {
 		return -1
 	}

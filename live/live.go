@@ -159,27 +159,27 @@ type Service struct {
 	cancel context.CancelFunc
 	tasks  sync.WaitGroup // what runs until then
 
-	mu       sync.RWMutex
-	latest   stamp               // guarded by mu: of the last commit
-	shown    stamp               // guarded by mu: of the last commit that boards show; nobody is told
-	current  stamp               // guarded by mu: of the change that is being applied
-	seen     stamp               // guarded by mu: of the last change, other than of points, that others than one user can see
-	floor    stamp               // guarded by mu: seen, of what boards show; no board that is not loaded was shown with a later one but by points
-	people   *people             // guarded by mu
-	badges   []store.Badge       // guarded by mu: lowest first
-	limits   map[string]int      // guarded by mu: how many are shown of a board, where not all
-	periods  runningPeriods      // guarded by mu
-	moments  *moments            // guarded by mu: replaced where what was read may be wrong
-	boards   map[string]*board   // guarded by mu: those that are loaded
-	boardsOf map[uint32][]*board // guarded by mu: of them, but for the global one, those that a user is on
-	places   int                 // guarded by mu: what these cost
-	evictAt  int                 // guarded by mu: where it is time to let go of some
-	loading  map[string]*loading // guarded by mu: those that are being loaded
-	marked   []*ranking          // guarded by mu: those that the commit under way has changed
-	atOnce   bool                // guarded by mu: it has changed what no recomputation is waited for with; then all is shown, since a version stands for one state
-	waiting  map[uint32]standing // guarded by mu: what the next recomputation will show; at most one a user
-	renamed  map[uint32]stamp    // guarded by mu: whose profiles have changed since the last one, and when; at most one a user
-	stale    bool                // guarded by mu: another program has written what is not loaded yet
+	mu            sync.RWMutex
+	latest        stamp               // guarded by mu: of the last commit
+	shown         stamp               // guarded by mu: of the last commit that boards show; nobody is told
+	current       stamp               // guarded by mu: of the change that is being applied
+	seen          stamp               // guarded by mu: of the last change, other than of points, that others than one user can see
+	floor         stamp               // guarded by mu: seen, of what boards show; no board that is not loaded was shown with a later one but by points
+	people        *people             // guarded by mu
+	badges        []store.Badge       // guarded by mu: lowest first
+	limits        map[string]int      // guarded by mu: how many are shown of a board, where not all
+	periods       runningPeriods      // guarded by mu
+	pastStandings *pastStandings      // guarded by mu: replaced where what was read may be wrong
+	boards        map[string]*board   // guarded by mu: those that are loaded
+	boardsOf      map[uint32][]*board // guarded by mu: of them, but for the global one, those that a user is on
+	places        int                 // guarded by mu: what these cost
+	evictAt       int                 // guarded by mu: where it is time to let go of some
+	loading       map[string]*loading // guarded by mu: those that are being loaded
+	marked        []*ranking          // guarded by mu: those that the commit under way has changed
+	atOnce        bool                // guarded by mu: it has changed what no recomputation is waited for with; then all is shown, since a version stands for one state
+	waiting       map[uint32]standing // guarded by mu: what the next recomputation will show; at most one a user
+	renamed       map[uint32]stamp    // guarded by mu: whose profiles have changed since the last one, and when; at most one a user
+	stale         bool                // guarded by mu: another program has written what is not loaded yet
 }
 
 // stamp is which commit or change something shows, and when that was.

@@ -63,7 +63,7 @@ func (s *Service) load(ctx context.Context, now time.Time, again bool) error {
 	clear(s.renamed)
 	s.profiles.forgetAll()
 	s.forgetPlaces()
-	s.moments = newMoments(s.store)
+	s.pastStandings = newPastStandings(s.store)
 	s.latest = stamp{s.store.Seq(), s.store.At()}
 	s.shown = s.latest
 	as := s.date(first, again)

@@ -19,7 +19,7 @@ type publisher struct {
 	r       *ranking
 	topic   *sse.Topic
 	viewers *viewers
-	past    past
+	history rankHistory
 
 	mu        sync.Mutex
 	followers int       // guarded by mu
@@ -32,7 +32,7 @@ type publisher struct {
 }
 
 func newPublisher(r *ranking) *publisher {
-	return &publisher{r: r, topic: r.s.hub.NewTopic(r.b.name), viewers: newViewers(r), past: past{r: r}}
+	return &publisher{r: r, topic: r.s.hub.NewTopic(r.b.name), viewers: newViewers(r), history: rankHistory{r: r}}
 }
 
 // touch says that something may have changed which followers are told: which
@@ -197,7 +197,7 @@ func (p *publisher) look(ctx context.Context, f *follower, to Follow) (*page, er
 		return shown, err
 	}
 	if f.before = toldPlace(to.Told); f.before == nil { // another process has told it, which may be this one's predecessor
-		f.before, err = p.past.standAt(ctx, f.viewer.user, to.Seen)
+		f.before, err = p.history.placeAt(ctx, f.viewer.user, to.Seen)
 	}
 	return shown, err
 }

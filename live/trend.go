@@ -55,7 +55,7 @@ type trend struct {
 	q       *TrendQuery
 	version stamp // of what boards show
 	seen    int64 // the version of the last change that the reader sees
-	moments *moments
+	past    *pastStandings
 	start   time.Time // of the period; zero for all-time
 	until   time.Time
 
@@ -117,7 +117,7 @@ func (r *ranking) trend(q *TrendQuery) *trend {
 	s := r.s
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	t := &trend{r: r, q: q, version: s.shown, seen: r.readable(q.All).version, moments: s.moments, until: s.opts.Now().In(s.opts.Location).Truncate(time.Millisecond)}
+	t := &trend{r: r, q: q, version: s.shown, seen: r.readable(q.All).version, past: s.pastStandings, until: s.opts.Now().In(s.opts.Location).Truncate(time.Millisecond)}
 	if t.until.Before(s.shown.at) {
 		t.until = s.shown.at.In(s.opts.Location)
 	}
@@ -169,15 +169,15 @@ func (t *trend) columns(ctx context.Context) (list []column, err error) {
 	var from map[uint32]store.Past
 	var fromSeq int64
 	if t.r.period != AllTime && len(t.users) > 0 {
-		if from, fromSeq, err = t.moments.at(ctx, t.start, t.users); err != nil {
+		if from, fromSeq, err = t.past.at(ctx, t.start, t.users); err != nil {
 			return nil, err
 		}
 	}
-	for _, at := range momentsUntil(t.r.period, t.start, t.until, t.q.Points) {
+	for _, at := range trendTimes(t.r.period, t.start, t.until, t.q.Points) {
 		c := column{at, t.now.items, t.now.ranks}
 		if !at.After(t.version.at) && !at.Equal(t.until) { // else nothing has come since
 			c.items, c.ranks = map[uint32]rank.Item{}, map[uint32]int{}
-			then, _, err := t.moments.at(ctx, at, t.users)
+			then, _, err := t.past.at(ctx, at, t.users)
 			if err != nil {
 				return nil, err
 			}

@@ -342,7 +342,7 @@ func TestMomentsUntil(t *testing.T) {
 			start = c.period.Start(until)
 		}
 		var got []string
-		for _, m := range live.MomentsUntil(c.period, start, until, c.n) {
+		for _, m := range live.TrendTimes(c.period, start, until, c.n) {
 			got = append(got, m.UTC().Format("02T15:04"))
 		}
 		if got := strings.Join(got, " "); got != c.want {

@@ -12,42 +12,42 @@ import (
 )
 
 const (
-	// maxMoments bounds the moments that are remembered; past it the one that was not
+	// maxPastStandings bounds the moments that are remembered; past it the one that was not
 	// asked for for longest is looked up again when it is.
-	maxMoments = 96
+	maxPastStandings = 96
 
-	// maxThen bounds the users that are remembered of one of them, some 60 bytes each;
+	// maxPastUsers bounds the users that are remembered of one of them, some 60 bytes each;
 	// past it they are all looked up again.
-	maxThen = 2048
+	maxPastUsers = 2048
 )
 
-// moments are where users stood at the ends of hours and days. That does not change any
+// pastStandings are where users stood at the ends of hours and days. That does not change any
 // more, so the ledger is asked once. Who is erased since may still be in it. Safe for
 // concurrent use.
-type moments struct {
+type pastStandings struct {
 	store *store.Store
 
 	mu    sync.Mutex
-	known *simplelru.LRU[int64, *moment] // guarded by mu: by Unix milliseconds
+	known *simplelru.LRU[int64, *pastStanding] // guarded by mu: by Unix milliseconds
 }
 
-// moment is where users stood once.
-type moment struct {
+// pastStanding is where users stood once.
+type pastStanding struct {
 	seq  int64                 // that the ledger was at
-	then map[uint32]store.Past // guarded by moments.mu; zero for who had no points yet
+	then map[uint32]store.Past // guarded by pastStandings.mu; zero for who had no points yet
 }
 
-func newMoments(s *store.Store) *moments {
-	known, err := simplelru.NewLRU[int64, *moment](maxMoments, nil)
+func newPastStandings(s *store.Store) *pastStandings {
+	known, err := simplelru.NewLRU[int64, *pastStanding](maxPastStandings, nil)
 	if err != nil {
 		panic(err) // the size is positive
 	}
-	return &moments{store: s, known: known}
+	return &pastStandings{store: s, known: known}
 }
 
 // at returns where the users stood right before a time, up to which all is committed
 // already, and the seq that the ledger was at then. Who had no points yet is missing.
-func (m *moments) at(ctx context.Context, t time.Time, users []uint32) (then map[uint32]store.Past, seq int64, err error) {
+func (m *pastStandings) at(ctx context.Context, t time.Time, users []uint32) (then map[uint32]store.Past, seq int64, err error) {
 	key := t.UnixMilli()
 	then = make(map[uint32]store.Past, len(users))
 	var missing []uint32
@@ -65,7 +65,7 @@ func (m *moments) at(ctx context.Context, t time.Time, users []uint32) (then map
 	}
 	m.mu.Unlock()
 	if !ok {
-		one, missing = &moment{then: map[uint32]store.Past{}}, users
+		one, missing = &pastStanding{then: map[uint32]store.Past{}}, users
 		if one.seq, err = m.store.SeqBefore(ctx, t); err != nil {
 			return nil, 0, err
 		}
@@ -79,7 +79,7 @@ func (m *moments) at(ctx context.Context, t time.Time, users []uint32) (then map
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if len(one.then)+len(missing) > maxThen {
+	if len(one.then)+len(missing) > maxPastUsers {
 		clear(one.then)
 	}
 	for _, user := range missing {
@@ -89,10 +89,10 @@ func (m *moments) at(ctx context.Context, t time.Time, users []uint32) (then map
 	return then, one.seq, nil
 }
 
-// momentsUntil returns the ends of days, of Daily those of hours, between the start and
+// trendTimes returns the ends of days, of Daily those of hours, between the start and
 // the time until, and that itself as the last; at most n, the latest. They are those of
 // until's location.
-func momentsUntil(p Period, start, until time.Time, n int) []time.Time {
+func trendTimes(p Period, start, until time.Time, n int) []time.Time {
 	before := func(t time.Time) time.Time { return Daily.Start(t.Add(-time.Nanosecond)) }
 	if p == Daily {
 		before = func(t time.Time) time.Time { return hourOf(t.Add(-time.Nanosecond)) }
