@@ -73,7 +73,7 @@ func (a *api) archive(ctx context.Context, in *archiveInput) (*encodedOutput, er
 	}
 	period, _ := live.ParsePeriod(in.Period) // huma has checked it
 	size := a.Live.SizeOf(in.Board, in.Limit+1)
-	made, err := a.begin(ctx, past, size+live.SizeOfPlaces, size) // as places and entries, and encoded
+	made, err := a.begin(ctx, past, size+live.SizeOfFinals, size) // as places and entries, and encoded
 	if err != nil {
 		return nil, err
 	}

@@ -70,7 +70,7 @@ func (s *Service) apply(c *store.Change) {
 		s.applyProfile(c.Profile)
 	case c.Erased != 0:
 		s.profiles.forget(c.Erased)
-		s.forgetPlaces()
+		s.forgetFinals()
 		s.applyErasure(c.Erased)
 	case c.Friendship != nil:
 		f := c.Friendship
@@ -111,7 +111,7 @@ func (s *Service) applyProfile(p *store.Profile) {
 	isNew := s.people.know(p.Number, p.ID)
 	if wasHidden := s.people.isHidden(p.Number); wasHidden != p.Hidden {
 		s.atOnce = true
-		s.forgetPlaces()
+		s.forgetFinals()
 		for _, l := range s.loading {
 			l.stale = true
 		}

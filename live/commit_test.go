@@ -290,12 +290,12 @@ func TestService_Page_isKept(t *testing.T) {
 	inBubble(t, live.Options{}, func(t *testing.T, f *fixture) {
 		f.put("u1", "u2")
 		f.page(0, 10, "u1")
-		kept := live.Kept(f.Service)
-		if f.page(0, 10, "u2"); kept == nil || live.Kept(f.Service) != kept {
+		kept := live.CachedPage(f.Service)
+		if f.page(0, 10, "u2"); kept == nil || live.CachedPage(f.Service) != kept {
 			t.Error("a page was encoded again for another caller")
 		}
 		f.give("u1", 1)
-		if f.page(0, 10, ""); live.Kept(f.Service) == kept {
+		if f.page(0, 10, ""); live.CachedPage(f.Service) == kept {
 			t.Error("a page was kept over a write")
 		}
 	})

@@ -16,12 +16,12 @@ const MaxRivals = maxRivals
 // ForgetProfiles makes the next page read its profiles from the database.
 func ForgetProfiles(s *Service) { s.profiles.forgetAll() }
 
-// Kept returns the page that is kept of all of the global board, to be compared.
-func Kept(s *Service) any {
+// CachedPage returns the page that is kept of all of the global board, to be compared.
+func CachedPage(s *Service) any {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	r := s.global.rankings[AllTime]
-	if p := r.kept(pageKey{1, r.rank.Len()}); p != nil {
+	if p := r.cachedPage(pageKey{1, r.rank.Len()}); p != nil {
 		return p
 	}
 	return nil
@@ -32,7 +32,7 @@ func Kept(s *Service) any {
 func MakeSnapshot(tb testing.TB, s *Service) int {
 	tb.Helper()
 	r := s.global.rankings[AllTime]
-	s.kept.drop(r)
+	s.cache.drop(r)
 	p, err := r.snapshot(s.ctx, func() {})
 	if err != nil {
 		tb.Fatal(err)
@@ -90,13 +90,13 @@ func Loaded(s *Service) int {
 	return len(s.boards)
 }
 
-// MaxKept bounds what is kept, in bytes, and KeptBytes is how many are.
-const MaxKept = maxKept
+// MaxCacheBytes bounds what is kept, in bytes, and CacheBytes is how many are.
+const MaxCacheBytes = maxCacheBytes
 
-func KeptBytes(s *Service) int { return s.kept.bytes() }
+func CacheBytes(s *Service) int { return s.cache.bytes() }
 
-// ForgetPlaces has places of closed periods be read again.
-func ForgetPlaces(s *Service) { s.forgetPlaces() }
+// ForgetFinals has places of closed periods be read again.
+func ForgetFinals(s *Service) { s.forgetFinals() }
 
 // DropPages lets go of the pages of the global board in a period.
-func DropPages(s *Service, p Period) { s.kept.drop(s.global.rankings[p]) }
+func DropPages(s *Service, p Period) { s.cache.drop(s.global.rankings[p]) }

@@ -151,9 +151,9 @@ type Service struct {
 	archive     *archive
 	uses        atomic.Int64 // of boards
 
-	kept      *kept
-	forgotten atomic.Int64 // how often places of closed periods were
-	rows      rowSize      // of all boards
+	cache            *cache
+	finalsGeneration atomic.Int64 // how often places of closed periods were
+	rows             rowSize      // of all boards
 
 	ctx    context.Context // done when Close begins
 	cancel context.CancelFunc
@@ -229,7 +229,7 @@ func Open(ctx context.Context, path string, opts Options) (_ *Service, err error
 	clock := newClock(&opts)
 	opts.Now = clock.Now
 	s := &Service{
-		opts: opts, log: opts.Log, clock: clock, profiles: newProfiles(), kept: newKept(maxKept), people: newPeople(),
+		opts: opts, log: opts.Log, clock: clock, profiles: newProfiles(), cache: newCache(maxCacheBytes), people: newPeople(),
 		boards: map[string]*board{}, boardsOf: map[uint32][]*board{}, loading: map[string]*loading{}, waiting: map[uint32]standing{}, renamed: map[uint32]stamp{},
 	}
 	s.broadcaster.s, s.broadcaster.timers = s, map[*publisher]*time.Timer{}

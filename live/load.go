@@ -20,7 +20,7 @@ type loaded struct {
 
 // loadedPart is what one reader of the database has read.
 type loadedPart struct {
-	room      idArena
+	ids       idArena
 	hidden    []uint32
 	now, then [store.Ending + 1][]rank.Item
 }
@@ -62,7 +62,7 @@ func (s *Service) load(ctx context.Context, now time.Time, again bool) error {
 	clear(s.waiting)
 	clear(s.renamed)
 	s.profiles.forgetAll()
-	s.forgetPlaces()
+	s.forgetFinals()
 	s.pastStandings = newPastStandings(s.store)
 	s.latest = stamp{s.store.Seq(), s.store.At()}
 	s.shown = s.latest
@@ -144,7 +144,7 @@ func (s *Service) read(ctx context.Context, run runningPeriods) (all *loaded, er
 	}
 	return all, s.store.People(ctx, last, run.before[Monthly], func(part int, p *store.Person) error {
 		l := &all.parts[part]
-		all.ids[p.User], all.mlCoins[p.User] = l.room.keep(p.ID), p.MLCoins
+		all.ids[p.User], all.mlCoins[p.User] = l.ids.add(p.ID), p.MLCoins
 		if p.Hidden {
 			l.hidden = append(l.hidden, p.User)
 		}

@@ -201,7 +201,7 @@ func (b *board) cost() int { return len(b.members) + emptyPlaces }
 func (s *Service) drop(b *board) {
 	delete(s.boards, b.name)
 	for _, r := range b.rankings {
-		s.kept.drop(r)
+		s.cache.drop(r)
 	}
 	s.places -= b.cost()
 	for user := range b.members {

@@ -179,7 +179,7 @@ const idRoom = 1 << 16
 // would take a third more, and the garbage collector longer.
 type idArena struct{ b strings.Builder }
 
-func (a *idArena) keep(id string) string {
+func (a *idArena) add(id string) string {
 	if a.b.Cap()-a.b.Len() < len(id) {
 		a.b = strings.Builder{}
 		a.b.Grow(max(idRoom, len(id)))

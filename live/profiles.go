@@ -21,14 +21,14 @@ const (
 type profiles struct {
 	mu      sync.Mutex
 	cache   *simplelru.LRU[uint32, store.Shown] // guarded by mu
-	held    int                                 // guarded by mu: bytes of its texts
+	bytes   int                                 // guarded by mu: bytes of its texts
 	changes atomic.Int64                        // how often something was forgotten; moves with mu held
 }
 
 func newProfiles() *profiles {
 	p := &profiles{}
 	var err error
-	p.cache, err = simplelru.NewLRU(maxProfiles, func(_ uint32, gone store.Shown) { p.held -= textsOf(gone) })
+	p.cache, err = simplelru.NewLRU(maxProfiles, func(_ uint32, gone store.Shown) { p.bytes -= textsOf(gone) })
 	if err != nil {
 		panic(err) // the size is positive
 	}
@@ -72,17 +72,17 @@ func (p *profiles) asOf(ctx context.Context, st *store.Store, numbers []uint32) 
 		found[shown.Number] = shown
 		// What changed while it was read may be newer than what was read.
 		if changes == p.changes.Load() {
-			p.keep(shown)
+			p.add(shown)
 		}
 	}
 	return found, changes, seen, nil
 }
 
-// keep is called with mu held.
-func (p *profiles) keep(shown store.Shown) {
+// add is called with mu held.
+func (p *profiles) add(shown store.Shown) {
 	p.cache.Remove(shown.Number) // somebody else may have read it as well
 	p.cache.Add(shown.Number, shown)
-	for p.held += textsOf(shown); p.held > maxProfileBytes; {
+	for p.bytes += textsOf(shown); p.bytes > maxProfileBytes; {
 		p.cache.RemoveOldest()
 	}
 }

@@ -77,7 +77,7 @@ func TestPublisher_nobodyFollows(t *testing.T) {
 		f.put("u1")
 		fl := f.follow()
 		fl.leave()
-		before := live.Kept(f.Service)
+		before := live.CachedPage(f.Service)
 		if before == nil {
 			t.Fatal("nothing was kept for who followed")
 		}
@@ -85,7 +85,7 @@ func TestPublisher_nobodyFollows(t *testing.T) {
 			f.give("u1", 1)
 			synctest.Wait()
 		}
-		if live.Kept(f.Service) != before {
+		if live.CachedPage(f.Service) != before {
 			t.Error("a page was made for nobody")
 		}
 		again := f.follow()

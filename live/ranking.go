@@ -112,15 +112,15 @@ func (r *ranking) followed() *publisher {
 
 // kept returns the page that was kept last of these entries, which may be out of date,
 // or nil.
-func (r *ranking) kept(key pageKey) *page {
-	p, _ := r.s.kept.get(shownKey{ranking: r, page: key}).(*page)
+func (r *ranking) cachedPage(key pageKey) *page {
+	p, _ := r.s.cache.get(cacheKey{ranking: r, page: key}).(*page)
 	return p
 }
 
 // keep keeps the page for others. It knows itself what it is of.
-func (r *ranking) keep(key pageKey, p *page) {
+func (r *ranking) cachePage(key pageKey, p *page) {
 	if key.n > 0 { // behind the last there is no end of offsets
-		r.s.kept.add(shownKey{ranking: r, page: key}, p)
+		r.s.cache.add(cacheKey{ranking: r, page: key}, p)
 	}
 }
 

@@ -98,7 +98,7 @@ func (r *ranking) tryView(ctx context.Context, q *Query, meanwhile func()) (v vi
 		return v, false, err
 	}
 	p := &page{r: r, version: r.seen.version, updated: r.seen.at, stamp: r.stamp, names: names, total: r.rank.Len(), ends: s.periods.end(r.period)}
-	earlier := r.kept(key)
+	earlier := r.cachedPage(key)
 	if earlier != nil && earlier.version == p.version && earlier.stamp == p.stamp && earlier.names == names {
 		v.page = earlier
 	}
@@ -136,7 +136,7 @@ func (r *ranking) tryView(ctx context.Context, q *Query, meanwhile func()) (v vi
 		p.encode(lines, shown, earlier)
 		v.page = p
 		if whole {
-			r.keep(key, p)
+			r.cachePage(key, p)
 		}
 	}
 	if own != nil {

@@ -30,11 +30,11 @@ func TestService_Page_bytes(t *testing.T) {
 				if _, err := f.Page(t.Context(), live.Query{Board: board, Period: live.AllTime, Offset: offset, Limit: 1000}); err != nil {
 					t.Fatal(err)
 				}
-				most = max(most, live.KeptBytes(f.Service))
+				most = max(most, live.CacheBytes(f.Service))
 			}
 		}
-		if most > live.MaxKept || most < live.MaxKept/2 {
-			t.Errorf("%d bytes were kept, where %d may be", most, live.MaxKept)
+		if most > live.MaxCacheBytes || most < live.MaxCacheBytes/2 {
+			t.Errorf("%d bytes were kept, where %d may be", most, live.MaxCacheBytes)
 		}
 	})
 }
@@ -50,14 +50,14 @@ func TestService_forgetsWithoutLooking(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		kept := live.KeptBytes(f.Service)
+		kept := live.CacheBytes(f.Service)
 		if allocs := testing.AllocsPerRun(10, func() {
-			live.ForgetPlaces(f.Service)
+			live.ForgetFinals(f.Service)
 			live.DropPages(f.Service, live.Weekly)
 		}); allocs > 0 {
 			t.Errorf("%.0f allocations", allocs)
 		}
-		if now := live.KeptBytes(f.Service); now != kept || kept == 0 {
+		if now := live.CacheBytes(f.Service); now != kept || kept == 0 {
 			t.Errorf("of %d bytes %d are still kept", kept, now)
 		}
 	})
@@ -83,11 +83,11 @@ func TestService_keepsNothingBehindTheEnd(t *testing.T) {
 			}
 		}
 		read(0)
-		kept := live.KeptBytes(f.Service)
+		kept := live.CacheBytes(f.Service)
 		for offset := range 20 {
 			read(offset + 10)
 		}
-		if now := live.KeptBytes(f.Service); now != kept {
+		if now := live.CacheBytes(f.Service); now != kept {
 			t.Errorf("%d bytes more are kept", now-kept)
 		}
 	})
