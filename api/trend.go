@@ -89,8 +89,8 @@ func trendOf(in *trendInput, t *live.Trend) *trend {
 	for _, at := range t.Times {
 		out.Times = append(out.Times, at.UTC().Format(live.TimeFormat))
 	}
-	for i := range t.Lines {
-		out.Entries = append(out.Entries, trendLineOf(&t.Lines[i]))
+	for i := range t.Series {
+		out.Entries = append(out.Entries, trendLineOf(&t.Series[i]))
 	}
 	if t.Me != nil {
 		me := trendLineOf(t.Me)
@@ -99,7 +99,7 @@ func trendOf(in *trendInput, t *live.Trend) *trend {
 	return out
 }
 
-func trendLineOf(l *live.TrendLine) trendLine {
+func trendLineOf(l *live.TrendSeries) trendLine {
 	line := trendLine{UserID: l.UserID, Username: l.Username, RankBadge: l.RankBadge, Scores: l.Scores}
 	for _, rank := range l.Ranks {
 		if rank == 0 {

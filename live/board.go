@@ -74,7 +74,7 @@ func (b *board) has(user uint32) bool {
 
 // put brings the board up to what the user has now, and returns the ranks of all time
 // before and after. It is called with s.mu held.
-func (b *board) put(user uint32, to standing) (before, after int) {
+func (b *board) put(user uint32, to totals) (before, after int) {
 	hidden := b.s.people.isHidden(user)
 	for p, r := range b.rankings {
 		score, there := to.xp, true
@@ -90,9 +90,9 @@ func (b *board) put(user uint32, to standing) (before, after int) {
 			after = r.rank.Rank(user)
 		}
 		if hidden {
-			r.changed(touched)
+			r.changed(affectsUser)
 		} else {
-			r.changed(r.changeOf(before, after))
+			r.changed(r.effectOfMove(before, after))
 		}
 	}
 	return before, after
@@ -113,7 +113,7 @@ func (b *board) join(user uint32) {
 				r.rank.Hide(user)
 			}
 		}
-		r.changed(b.s.people.change(user))
+		r.changed(b.s.people.effectOf(user))
 	}
 }
 
@@ -132,7 +132,7 @@ func (b *board) leave(user uint32) {
 	}
 	for _, r := range b.rankings {
 		r.rank.Remove(user)
-		r.changed(b.s.people.change(user))
+		r.changed(b.s.people.effectOf(user))
 	}
 }
 
@@ -145,7 +145,7 @@ func (b *board) hide(user uint32, hidden bool) {
 		} else if r.rank.Hidden(user) {
 			r.rank.Show(user)
 		}
-		r.changed(all)
+		r.changed(affectsAll)
 	}
 }
 

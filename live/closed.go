@@ -154,7 +154,7 @@ func (s *Service) Final(ctx context.Context, q Query, moment time.Time) (page Fi
 
 // finalEntry is called with mu held.
 func (s *Service) finalEntry(f *store.NamedFinal, shown map[uint32]store.Shown, caller string) Entry {
-	return line{
+	return rankedUser{
 		Entry: rank.Entry{User: f.User, Rank: f.Rank, Before: f.Prior, Score: f.Score},
 		id:    f.ID, xp: f.XP, mlCoins: f.MLCoins, badge: s.badge(f.XP),
 	}.entry(shown, f.ID == caller)

@@ -37,7 +37,7 @@ func (s *Service) committed(c store.Commit) {
 	}
 	if reload {
 		s.current = s.latest
-		s.changeAll()
+		s.affectAll()
 	}
 	if s.atOnce {
 		s.atOnce = false
@@ -47,7 +47,7 @@ func (s *Service) committed(c store.Commit) {
 	if !s.byCron() || s.shown == s.latest {
 		s.floor = s.seen
 	}
-	news := s.settle()
+	news := s.takeChanges()
 	s.mu.Unlock()
 	s.publish(news)
 }
@@ -61,9 +61,9 @@ func (s *Service) apply(c *store.Change) {
 	case c.Points != nil:
 		p := c.Points
 		s.people.know(p.User, p.UserID)
-		p.OldRank, p.NewRank = s.stand(p.User, standing{p.XPAfter, p.Reached, p.MLCoinsAfter, p.Scores, s.current})
+		p.OldRank, p.NewRank = s.setTotals(p.User, totals{p.XPAfter, p.Reached, p.MLCoinsAfter, p.Scores, s.current})
 		for _, l := range s.loading {
-			s.note(l, p.User, gained)
+			s.recordMissed(l, p.User, gained)
 		}
 	case c.Profile != nil:
 		s.profiles.forget(c.Profile.Number)
@@ -83,26 +83,26 @@ func (s *Service) apply(c *store.Change) {
 		}
 		for name, b := range s.boards {
 			if name == c.Limit.Board || b.kind+allOfKind == c.Limit.Board {
-				b.changeAll()
+				b.affectAll()
 			}
 		}
 	case c.Badges != nil:
 		s.atOnce = true
 		s.badges = c.Badges
-		s.changeAll()
+		s.affectAll()
 	}
 }
 
-// changeAll notes that the commit under way may have changed everything.
-func (s *Service) changeAll() {
+// affectAll notes that the commit under way may have changed everything.
+func (s *Service) affectAll() {
 	for _, b := range s.boards {
-		b.changeAll()
+		b.affectAll()
 	}
 }
 
-func (b *board) changeAll() {
+func (b *board) affectAll() {
 	for _, r := range b.rankings {
-		r.changed(all)
+		r.changed(affectsAll)
 	}
 }
 
@@ -125,7 +125,7 @@ func (s *Service) applyProfile(p *store.Profile) {
 		}
 	}
 	if isNew {
-		s.stand(p.Number, standing{stamp: s.current})
+		s.setTotals(p.Number, totals{stamp: s.current})
 		s.enrol(Friends+":"+p.ID, p.Number, true)
 	}
 	groups := map[string]bool{}
@@ -142,7 +142,7 @@ func (s *Service) applyProfile(p *store.Profile) {
 	}
 	for name, l := range s.loading {
 		if kind, _ := KindOf(name); kind != Friends && !groups[name] {
-			s.note(l, p.Number, left)
+			s.recordMissed(l, p.Number, left)
 		}
 	}
 	for name := range groups {
@@ -164,9 +164,9 @@ func (s *Service) rename(user uint32) {
 	s.eachBoard(user, func(b *board) {
 		for _, r := range b.rankings {
 			if n := r.rank.Rank(user); n > 0 && hidden {
-				r.changed(touched)
+				r.changed(affectsUser)
 			} else if n > 0 {
-				r.changed(r.changeOf(n, n))
+				r.changed(r.effectOfMove(n, n))
 			}
 		}
 	})
@@ -175,9 +175,9 @@ func (s *Service) rename(user uint32) {
 // enrol makes the user a member of the board, or ends that, if it is loaded.
 func (s *Service) enrol(name string, user uint32, on bool) {
 	if l := s.loading[name]; l != nil && on {
-		s.note(l, user, joined)
+		s.recordMissed(l, user, joined)
 	} else if l != nil {
-		s.note(l, user, left)
+		s.recordMissed(l, user, left)
 	}
 	b := s.boards[name]
 	if b == nil || b.has(user) == on {
@@ -224,19 +224,19 @@ func (s *Service) eachBoard(user uint32, do func(*board)) {
 	}
 }
 
-// stand gives the user new totals, now or with the next recomputation, and
+// setTotals gives the user new totals, now or with the next recomputation, and
 // returns the ranks before and after; 0 is no rank.
-func (s *Service) stand(number uint32, to standing) (before, after int) {
+func (s *Service) setTotals(number uint32, to totals) (before, after int) {
 	if s.byCron() {
 		s.waiting[number] = to
 		r := s.global.rankings[AllTime].rank.Rank(number)
 		return r, r
 	}
-	return s.show(number, to)
+	return s.showTotals(number, to)
 }
 
-// show gives the user new totals.
-func (s *Service) show(number uint32, to standing) (before, after int) {
+// showTotals gives the user new totals.
+func (s *Service) showTotals(number uint32, to totals) (before, after int) {
 	s.people.mlCoins[number] = to.mlCoins
 	before, after = s.global.put(number, to)
 	for _, b := range s.boardsOf[number] {
@@ -250,7 +250,7 @@ func (s *Service) showWaiting() {
 	now := s.current
 	for number, to := range s.waiting {
 		s.current = to.stamp
-		s.show(number, to)
+		s.showTotals(number, to)
 	}
 	for number, at := range s.renamed {
 		s.current = at
@@ -274,7 +274,7 @@ func (s *Service) recompute() {
 	s.mu.Lock()
 	if stale {
 		s.current = s.latest
-		s.changeAll()
+		s.affectAll()
 	}
 	if s.shown != s.latest {
 		s.shown, s.floor = s.latest, s.seen
@@ -283,7 +283,7 @@ func (s *Service) recompute() {
 		}
 	}
 	s.showWaiting()
-	news := s.settle()
+	news := s.takeChanges()
 	s.mu.Unlock()
 	s.publish(news)
 }

@@ -25,7 +25,7 @@ func (f *fixture) looks(readers ...[2]string) string {
 			if err != nil {
 				f.t.Fatal(err)
 			}
-			fmt.Fprintf(&all, "%s\n%d %d\n", body, trend.Version, len(trend.Lines))
+			fmt.Fprintf(&all, "%s\n%d %d\n", body, trend.Version, len(trend.Series))
 		}
 	}
 	return all.String()

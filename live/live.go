@@ -177,7 +177,7 @@ type Service struct {
 	loading       map[string]*loading // guarded by mu: those that are being loaded
 	marked        []*ranking          // guarded by mu: those that the commit under way has changed
 	atOnce        bool                // guarded by mu: it has changed what no recomputation is waited for with; then all is shown, since a version stands for one state
-	waiting       map[uint32]standing // guarded by mu: what the next recomputation will show; at most one a user
+	waiting       map[uint32]totals   // guarded by mu: what the next recomputation will show; at most one a user
 	renamed       map[uint32]stamp    // guarded by mu: whose profiles have changed since the last one, and when; at most one a user
 	stale         bool                // guarded by mu: another program has written what is not loaded yet
 }
@@ -197,8 +197,8 @@ func (s *stamp) raise(to stamp) {
 
 func stampOf(s store.Stamp) stamp { return stamp{s.Seq, s.At} }
 
-// standing is where a user's totals stand.
-type standing struct {
+// totals is where a user's totals stand.
+type totals struct {
 	xp, reached, mlCoins int64
 	scores               [store.Ending]store.Score
 	stamp                stamp // of the change that made it so
@@ -230,7 +230,7 @@ func Open(ctx context.Context, path string, opts Options) (_ *Service, err error
 	opts.Now = clock.Now
 	s := &Service{
 		opts: opts, log: opts.Log, clock: clock, profiles: newProfiles(), cache: newCache(maxCacheBytes), people: newPeople(),
-		boards: map[string]*board{}, boardsOf: map[uint32][]*board{}, loading: map[string]*loading{}, waiting: map[uint32]standing{}, renamed: map[uint32]stamp{},
+		boards: map[string]*board{}, boardsOf: map[uint32][]*board{}, loading: map[string]*loading{}, waiting: map[uint32]totals{}, renamed: map[uint32]stamp{},
 	}
 	s.broadcaster.s, s.broadcaster.timers = s, map[*publisher]*time.Timer{}
 	s.ctx, s.cancel = context.WithCancel(context.Background())

@@ -107,7 +107,7 @@ func (s *Service) loadFriends(ctx context.Context, as stamp) error {
 		b.enter(ros, as)
 		s.boards[b.name] = b
 		s.places += b.cost()
-		b.changeAll()
+		b.affectAll()
 	}
 	for name, l := range s.loading {
 		if kind, _ := KindOf(name); kind == Friends {

@@ -11,41 +11,41 @@ import (
 type loading struct {
 	done chan struct{} // closed when it is over
 
-	touched map[uint32]touch // guarded by Service.mu: what has happened since it began; at most a user each
-	stale   bool             // guarded by Service.mu: too much has
-	seen    stamp            // guarded by Service.mu: of the last of it that others see
+	missed map[uint32]missedChange // guarded by Service.mu: what has happened since it began; at most a user each
+	stale  bool                    // guarded by Service.mu: too much has
+	seen   stamp                   // guarded by Service.mu: of the last of it that others see
 }
 
-// touch is what has happened to a user.
-type touch uint8
+// missedChange is what has happened to a user.
+type missedChange uint8
 
 const (
-	gained touch = iota // points
-	joined              // the board, whatever there was before
+	gained missedChange = iota // points
+	joined                     // the board, whatever there was before
 	left
 	rejoined // after having left
 )
 
-// maxTouched bounds what is noted while a board is loaded; past it it is loaded anew.
-const maxTouched = 1 << 16
+// maxMissed bounds what is noted while a board is loaded; past it it is loaded anew.
+const maxMissed = 1 << 16
 
-// note notes what has happened to a user, with the change under way. It is called with mu
+// recordMissed records what has happened to a user, with the change under way. It is called with mu
 // held.
-func (s *Service) note(l *loading, user uint32, what touch) {
+func (s *Service) recordMissed(l *loading, user uint32, what missedChange) {
 	if !s.people.isHidden(user) {
 		l.seen.raise(s.current)
 	}
-	switch was, ok := l.touched[user]; {
+	switch was, ok := l.missed[user]; {
 	case ok && what == gained:
 		return // how it stands with points is looked up then
 	case ok && what == joined && (was == left || was == rejoined):
 		what = rejoined
 	}
-	if len(l.touched) >= maxTouched {
+	if len(l.missed) >= maxMissed {
 		l.stale = true
 		return
 	}
-	l.touched[user] = what
+	l.missed[user] = what
 }
 
 // pin returns the board of that name, loaded, and keeps it so until unpin is called. An
@@ -110,7 +110,7 @@ func (s *Service) loadBoard(ctx context.Context, name string) error {
 // tryLoadBoard returns false where so much happened meanwhile that it has to begin anew.
 func (s *Service) tryLoadBoard(ctx context.Context, name string, l *loading) (loaded bool, err error) {
 	s.mu.Lock()
-	l.touched, l.stale, l.seen = map[uint32]touch{}, false, stamp{}
+	l.missed, l.stale, l.seen = map[uint32]missedChange{}, false, stamp{}
 	running, version := s.periods, s.shown.version
 	s.mu.Unlock()
 	ros, err := s.readRoster(ctx, name, running, version)
@@ -136,7 +136,7 @@ func (s *Service) tryLoadBoard(ctx context.Context, name string, l *loading) (lo
 	as.raise(l.seen)
 	s.current = stamp{} // what is caught up with is in it
 	b.enter(ros, as)
-	for user, what := range l.touched {
+	for user, what := range l.missed {
 		switch {
 		case what == left:
 			b.leave(user)
@@ -150,7 +150,7 @@ func (s *Service) tryLoadBoard(ctx context.Context, name string, l *loading) (lo
 			b.catchUp(user)
 		}
 	}
-	s.settle() // there is nobody to tell yet
+	s.takeChanges() // there is nobody to tell yet
 	s.evict()
 	s.boards[name] = b
 	s.places += b.cost()

@@ -48,9 +48,9 @@ const (
 
 // encode sets the page's rows. Those that are as they were in earlier, which may be
 // nil, share its bytes: a topic keeps many pages that differ little.
-func (p *page) encode(lines []line, shown map[uint32]store.Shown, earlier *page) {
+func (p *page) encode(users []rankedUser, shown map[uint32]store.Shown, earlier *page) {
 	p.made = time.Now()
-	p.rows = make([]row, len(lines))
+	p.rows = make([]row, len(users))
 	var before map[string][]byte
 	if earlier != nil {
 		before = make(map[string][]byte, len(earlier.rows))
@@ -59,15 +59,15 @@ func (p *page) encode(lines []line, shown map[uint32]store.Shown, earlier *page)
 		}
 	}
 	longest := 0
-	for i, l := range lines {
-		entry := marshal(l.entry(shown, false))
+	for i, u := range users {
+		entry := marshal(u.entry(shown, false))
 		rest := entry[bytes.IndexByte(entry, ','):]
-		if was := before[l.id]; bytes.Equal(was, rest) {
+		if was := before[u.id]; bytes.Equal(was, rest) {
 			rest = was
 		} else {
 			rest = bytes.Clone(rest) // without the room that marshal leaves
 		}
-		p.rows[i] = row{l.id, l.Rank, rest}
+		p.rows[i] = row{u.id, u.Rank, rest}
 		p.size += len(entry) + rankWidth
 		longest = max(longest, len(entry))
 	}
@@ -268,13 +268,13 @@ type PageBody struct {
 	ResetsAt     *time.Time `json:"resetsAt" doc:"When the period ends; null for all-time"`
 }
 
-func (l line) entry(shown map[uint32]store.Shown, own bool) Entry {
+func (u rankedUser) entry(shown map[uint32]store.Shown, own bool) Entry {
 	e := Entry{
-		Rank: l.Rank, UserID: l.id, RankBadge: l.badge,
-		Username: shown[l.User].Username, Avatar: shown[l.User].Avatar,
-		Score: l.Score, XP: l.xp, MLCoins: l.mlCoins, IsCurrentUser: own,
+		Rank: u.Rank, UserID: u.id, RankBadge: u.badge,
+		Username: shown[u.User].Username, Avatar: shown[u.User].Avatar,
+		Score: u.Score, XP: u.xp, MLCoins: u.mlCoins, IsCurrentUser: own,
 	}
-	e.Change, e.ChangeType = l.Change()
+	e.Change, e.ChangeType = u.Change()
 	return e
 }
 

@@ -82,11 +82,11 @@ func (p *people) isHidden(number uint32) bool {
 }
 
 // change returns what it does to a board that the user comes or goes.
-func (p *people) change(number uint32) mark {
+func (p *people) effectOf(number uint32) effect {
 	if p.isHidden(number) {
-		return touched
+		return affectsUser
 	}
-	return all
+	return affectsAll
 }
 
 // idIndex finds users' numbers by their ids, which it does not hold: a hash table with

@@ -84,10 +84,10 @@ func (s *Service) beginPeriods() {
 			if idle {
 				r.rank.Turn()
 			}
-			r.changed(all)
+			r.changed(affectsAll)
 			if s.opts.Baseline == store.Period(i) {
 				b.rankings[store.AllTime].rank.Rebase()
-				b.rankings[store.AllTime].changed(all)
+				b.rankings[store.AllTime].changed(affectsAll)
 			}
 		}
 	}

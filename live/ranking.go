@@ -16,24 +16,24 @@ type ranking struct {
 	period store.Period
 	names  []byte // `"board":"global","period":"all-time"`
 
-	rank   *rank.Board // guarded by s.mu
-	stamp  stamp       // guarded by s.mu: of the last change that the order shows, or who is in it
-	seen   stamp       // guarded by s.mu: of the last of them that the board's limit does not hide
-	marked mark        // guarded by s.mu
+	rank    *rank.Board // guarded by s.mu
+	stamp   stamp       // guarded by s.mu: of the last change that the order shows, or who is in it
+	seen    stamp       // guarded by s.mu: of the last of them that the board's limit does not hide
+	pending effect      // guarded by s.mu
 
 	publisher atomic.Pointer[publisher] // made when somebody follows; then it stays
 }
 
-// mark is what a change does to a ranking, and the commit under way has done.
-type mark uint8
+// effect is what a change does to a ranking, and the commit under way has done.
+type effect uint8
 
 const (
-	touched mark = 1 << iota // something that somebody may see, if only of themselves
-	ordered                  // something that the order shows, or who is in it
-	seen                     // something of that which the board's limit does not hide
-	shows                    // something of that which shows in a broadcast
+	affectsUser      effect = 1 << iota // something that somebody may see, if only of themselves
+	affectsOrder                        // something that the order shows, or who is in it
+	affectsReaders                      // something of that which the board's limit does not hide
+	affectsBroadcast                    // something of that which shows in a broadcast
 
-	all = touched | ordered | seen | shows
+	affectsAll = affectsUser | affectsOrder | affectsReaders | affectsBroadcast
 )
 
 // pageKey is which entries a page has.
@@ -50,15 +50,15 @@ func newRanking(b *board, period store.Period) *ranking {
 // changed notes what the change under way does to the ranking. A hidden user's points only
 // touch it: nobody else is to learn of them, not even when they came. It is called with
 // s.mu held.
-func (r *ranking) changed(how mark) {
-	if r.marked == 0 {
-		r.s.marked = append(r.s.marked, r)
+func (r *ranking) changed(how effect) {
+	if r.pending == 0 {
+		r.s.changed = append(r.s.changed, r)
 	}
-	r.marked |= how
-	if how&ordered != 0 {
+	r.pending |= how
+	if how&affectsOrder != 0 {
 		r.stamp.raise(r.s.current)
 	}
-	if how&seen != 0 {
+	if how&affectsReaders != 0 {
 		r.seen.raise(r.s.current)
 	}
 }
@@ -72,27 +72,27 @@ func (r *ranking) readable(whole bool) stamp {
 	return r.seen
 }
 
-// changeOf returns what it does to the ranking that a user who is not hidden moves between
+// effectOfMove returns what it does to the ranking that a user who is not hidden moves between
 // the ranks; before is 0 for none. It is called with s.mu held.
-func (r *ranking) changeOf(before, after int) mark {
+func (r *ranking) effectOfMove(before, after int) effect {
 	best := min(before, after)
 	if limit := r.s.limitOf(r.b.name); limit > 0 && before > 0 && best > limit {
-		return touched | ordered
+		return affectsUser | affectsOrder
 	}
 	if before > 0 && best > r.s.opts.Top {
-		return touched | ordered | seen
+		return affectsUser | affectsOrder | affectsReaders
 	}
-	return all
+	return affectsAll
 }
 
-// settle returns what is to be told the publishers of the rankings that were changed since
+// takeChanges returns what is to be told the publishers of the rankings that were changed since
 // it was last called. It is called with mu held.
-func (s *Service) settle() (news []change) {
-	for _, r := range s.marked {
-		news = append(news, change{r, r.marked&shows != 0})
-		r.marked = 0
+func (s *Service) takeChanges() (news []change) {
+	for _, r := range s.changed {
+		news = append(news, change{r, r.pending&affectsBroadcast != 0})
+		r.pending = 0
 	}
-	s.marked = s.marked[:0]
+	s.changed = s.changed[:0]
 	return news
 }
 
@@ -124,8 +124,8 @@ func (r *ranking) cachePage(key pageKey, p *page) {
 	}
 }
 
-// line is an entry with all that is needed to encode it but the profile.
-type line struct {
+// rankedUser is an entry with all that is needed to encode it but the profile.
+type rankedUser struct {
 	rank.Entry
 
 	id          string
@@ -133,29 +133,29 @@ type line struct {
 	badge       string
 }
 
-// line is called with s.mu held.
-func (r *ranking) line(e rank.Entry) line {
-	l := line{Entry: e, id: r.s.people.id(e.User), mlCoins: r.s.people.mlCoins[e.User]}
-	l.xp = r.s.global.rankings[store.AllTime].rank.Score(e.User)
-	l.badge = r.s.badge(l.xp)
-	return l
+// rankedUser is called with s.mu held.
+func (r *ranking) rankedUser(e rank.Entry) rankedUser {
+	u := rankedUser{Entry: e, id: r.s.people.id(e.User), mlCoins: r.s.people.mlCoins[e.User]}
+	u.xp = r.s.global.rankings[store.AllTime].rank.Score(e.User)
+	u.badge = r.s.badge(u.xp)
+	return u
 }
 
 // rankless is the entry of a user who has no score in the period.
 func rankless(user uint32) rank.Entry { return rank.Entry{User: user} }
 
-// ownLine is the caller's line with what only the caller is told.
-type ownLine struct {
-	line
+// rankedCaller is the caller's line with what only the caller is told.
+type rankedCaller struct {
+	rankedUser
 
 	percentile   float64
 	pointsToNext *int64 // nil at the top
 	nextRank     *int   // of who has no score: the rank that pointsToNext would give
 }
 
-// ownLine returns nil for a user who is not on the board. A member without a score in the
+// rankedCaller returns nil for a user who is not on the board. A member without a score in the
 // period has the rank 0. It is called with s.mu held.
-func (r *ranking) ownLine(userID string) *ownLine {
+func (r *ranking) rankedCaller(userID string) *rankedCaller {
 	number, ok := r.s.people.number(userID)
 	if !ok || !r.b.has(number) {
 		return nil
@@ -163,9 +163,9 @@ func (r *ranking) ownLine(userID string) *ownLine {
 	e, ok := r.rank.Entry(number)
 	if !ok {
 		points, rank := r.rank.ToEnter()
-		return &ownLine{line: r.line(rankless(number)), pointsToNext: &points, nextRank: &rank}
+		return &rankedCaller{rankedUser: r.rankedUser(rankless(number)), pointsToNext: &points, nextRank: &rank}
 	}
-	o := &ownLine{line: r.line(e)}
+	o := &rankedCaller{rankedUser: r.rankedUser(e)}
 	if total := r.rank.Len(); total > 0 {
 		o.percentile = math.Round(float64(r.rank.Behind(number))/float64(total)*1000) / 10
 	}

@@ -29,13 +29,13 @@ type TrendQuery struct {
 // Trend is where a board's present best stood at some moments, of which the last is now.
 type Trend struct {
 	Times   []time.Time
-	Lines   []TrendLine
-	Me      *TrendLine // the caller's own; nil for who is not on the board
+	Series  []TrendSeries
+	Me      *TrendSeries // the caller's own; nil for who is not on the board
 	Version int64
 }
 
-// TrendLine is where one user stood at each moment.
-type TrendLine struct {
+// TrendSeries is where one user stood at each moment.
+type TrendSeries struct {
 	UserID, Username, RankBadge string
 
 	Ranks  []int   // 0 where there was none, or it is not known
@@ -59,11 +59,11 @@ type trend struct {
 	start   time.Time // of the period; zero for all-time
 	until   time.Time
 
-	rivals []rank.Entry // the present best, by rank
-	whole  bool         // they are all that there are
-	top    []line       // those to be shown
-	own    *ownLine     // nil where there is none
-	users  []uint32     // whose past is needed
+	rivals []rank.Entry  // the present best, by rank
+	whole  bool          // they are all that there are
+	top    []rankedUser  // those to be shown
+	own    *rankedCaller // nil where there is none
+	users  []uint32      // whose past is needed
 	now    column
 }
 
@@ -94,18 +94,18 @@ func (s *Service) Trend(ctx context.Context, q TrendQuery) (Trend, error) {
 	if err != nil {
 		return Trend{}, fmt.Errorf("make trend of board %q: %w", q.Board, err)
 	}
-	out := Trend{Version: t.seen, Lines: []TrendLine{}}
+	out := Trend{Version: t.seen, Series: []TrendSeries{}}
 	for _, c := range columns {
 		out.Times = append(out.Times, c.at)
 	}
 	for i := range t.top {
 		if _, there := shown[t.top[i].User]; there { // else erased meanwhile
-			out.Lines = append(out.Lines, t.top[i].trend(columns, shown))
+			out.Series = append(out.Series, t.top[i].series(columns, shown))
 		}
 	}
 	if t.own != nil {
 		if _, there := shown[t.own.User]; there {
-			me := t.own.trend(columns, shown)
+			me := t.own.series(columns, shown)
 			out.Me = &me
 		}
 	}
@@ -134,7 +134,7 @@ func (r *ranking) trend(q *TrendQuery) *trend {
 		most = min(most, limit)
 	}
 	for _, e := range t.rivals[:most] {
-		t.top = append(t.top, r.line(e))
+		t.top = append(t.top, r.rankedUser(e))
 	}
 	t.now = column{t.until, map[uint32]rank.Item{}, map[uint32]int{}}
 	see := func(user uint32, rank int) {
@@ -145,7 +145,7 @@ func (r *ranking) trend(q *TrendQuery) *trend {
 	for _, e := range t.rivals {
 		see(e.User, e.Rank)
 	}
-	if t.own = r.ownLine(q.Caller); t.own != nil {
+	if t.own = r.rankedCaller(q.Caller); t.own != nil {
 		if _, rival := t.now.items[t.own.User]; !rival {
 			see(t.own.User, t.own.Rank)
 		}
@@ -234,11 +234,11 @@ func inOrder(a, b rank.Item) int {
 	return cmp.Or(cmp.Compare(b.Score, a.Score), cmp.Compare(a.Seq, b.Seq))
 }
 
-func (l *line) trend(columns []column, shown map[uint32]store.Shown) TrendLine {
-	t := TrendLine{UserID: l.id, Username: shown[l.User].Username, RankBadge: l.badge}
+func (u *rankedUser) series(columns []column, shown map[uint32]store.Shown) TrendSeries {
+	t := TrendSeries{UserID: u.id, Username: shown[u.User].Username, RankBadge: u.badge}
 	for _, c := range columns {
-		t.Ranks = append(t.Ranks, c.ranks[l.User])
-		t.Scores = append(t.Scores, c.items[l.User].Score)
+		t.Ranks = append(t.Ranks, c.ranks[u.User])
+		t.Scores = append(t.Scores, c.items[u.User].Score)
 	}
 	return t
 }

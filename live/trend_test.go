@@ -31,7 +31,7 @@ func (f *fixture) trend(q live.TrendQuery) live.Trend {
 	return t
 }
 
-func traced(l *live.TrendLine) string {
+func traced(l *live.TrendSeries) string {
 	if l == nil {
 		return "nobody"
 	}
@@ -41,7 +41,7 @@ func traced(l *live.TrendLine) string {
 func (f *fixture) wantTrend(q live.TrendQuery, want string) {
 	f.t.Helper()
 	got := ""
-	for _, l := range f.trend(q).Lines {
+	for _, l := range f.trend(q).Series {
 		got += traced(&l)
 	}
 	if got != want {
@@ -195,18 +195,18 @@ func (f *trendFixture) compare(board, there string, p live.Period, pages []noted
 		for _, caller := range []string{"", "a", "c", "b"} {
 			got := f.trend(live.TrendQuery{Board: board, Period: p, Points: points, Caller: caller})
 			page := f.read(live.Query{Board: board, Period: p, Limit: 100, Caller: caller})
-			if len(got.Times) != len(past)+1 || len(got.Lines) != len(page.Entries) || got.Version != page.Version {
-				f.t.Fatalf("%s %s: %d times, %d lines, version %d; want %d, %d, %d", board, p, len(got.Times), len(got.Lines), got.Version, len(past)+1, len(page.Entries), page.Version)
+			if len(got.Times) != len(past)+1 || len(got.Series) != len(page.Entries) || got.Version != page.Version {
+				f.t.Fatalf("%s %s: %d times, %d series, version %d; want %d, %d, %d", board, p, len(got.Times), len(got.Series), got.Version, len(past)+1, len(page.Entries), page.Version)
 			}
-			lines := got.Lines
+			series := got.Series
 			if (got.Me == nil) != (page.Me == nil) {
 				f.t.Fatalf("%s %s: me of %s = %s", board, p, caller, traced(got.Me))
 			}
 			now := page.Entries
 			if got.Me != nil {
-				lines, now = append(lines, *got.Me), append(now, page.Me.Entry)
+				series, now = append(series, *got.Me), append(now, page.Me.Entry)
 			}
-			for i, l := range lines {
+			for i, l := range series {
 				for j, n := range past {
 					place, score := n.among(seen, l.UserID, f.by)
 					if !got.Times[j].Equal(n.at) || l.Ranks[j] != place || l.Scores[j] != score {
@@ -303,8 +303,8 @@ func TestService_Trend_long(t *testing.T) {
 			}
 			f.wantTrend(q, "new[0 1][1 1001] old[1 2][300 300] ")
 			q.All = true
-			if got := len(f.trend(q).Lines); got != 4 {
-				t.Errorf("%d lines past the limit, want 4", got)
+			if got := len(f.trend(q).Series); got != 4 {
+				t.Errorf("%d series past the limit, want 4", got)
 			}
 		})
 	}

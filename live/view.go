@@ -102,23 +102,23 @@ func (r *ranking) tryView(ctx context.Context, q *Query, meanwhile func()) (v vi
 	if earlier != nil && earlier.version == p.version && earlier.stamp == p.stamp && earlier.names == names {
 		v.page = earlier
 	}
-	var lines []line
+	var users []rankedUser
 	if v.page == nil {
 		var room [128]rank.Entry // most pages are no longer
 		entries := r.rank.Page(room[:0], key.first, key.n)
-		lines = make([]line, len(entries))
+		users = make([]rankedUser, len(entries))
 		for i, e := range entries {
-			lines[i] = r.line(e)
+			users[i] = r.rankedUser(e)
 		}
 	}
-	own := r.ownLine(q.Caller)
+	own := r.rankedCaller(q.Caller)
 	seen := s.seen.version
 	meanwhile()
 	s.mu.RUnlock()
 
-	numbers := make([]uint32, 0, len(lines)+1)
-	for _, l := range lines {
-		numbers = append(numbers, l.User)
+	numbers := make([]uint32, 0, len(users)+1)
+	for _, u := range users {
+		numbers = append(numbers, u.User)
 	}
 	if own != nil {
 		numbers = append(numbers, own.User)
@@ -133,7 +133,7 @@ func (r *ranking) tryView(ctx context.Context, q *Query, meanwhile func()) (v vi
 		whole = whole && ok
 	}
 	if v.page == nil {
-		p.encode(lines, shown, earlier)
+		p.encode(users, shown, earlier)
 		v.page = p
 		if whole {
 			r.cachePage(key, p)
