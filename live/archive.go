@@ -58,7 +58,7 @@ func (a *archive) start() {
 			}
 			for p := range Period(store.Ending) {
 				if err := a.catchUp(a.s.ctx, p); err != nil {
-					a.s.logged("close a period; it is tried again", err)
+					a.s.logError("close a period; it is tried again", err)
 					again = time.After(closeAgain)
 				}
 			}
@@ -209,6 +209,6 @@ func (a *archive) wakeToPrune() {
 // prune lets go of what is older than it has to be kept.
 func (a *archive) prune() {
 	if keep := a.s.opts.Retention; keep > 0 && a.s.clock.mayPrune() {
-		a.s.logged("prune closed periods", a.s.store.Prune(a.s.ctx, a.s.opts.Now().Add(-keep)))
+		a.s.logError("prune closed periods", a.s.store.Prune(a.s.ctx, a.s.opts.Now().Add(-keep)))
 	}
 }

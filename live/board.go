@@ -18,12 +18,12 @@ const (
 )
 
 const (
-	// maxPlaces bounds the places on boards that are loaded; past it those that nobody
+	// maxLoadedMembers bounds the places on boards that are loaded; past it those that nobody
 	// uses, and were not used for longest, are loaded again when they are.
-	maxPlaces = 300_000
+	maxLoadedMembers = 300_000
 
-	// emptyPlaces is how many places take as much memory as a board without any.
-	emptyPlaces = 50
+	// emptyBoardMembers is how many places take as much memory as a board without any.
+	emptyBoardMembers = 50
 )
 
 // board is who competes: everybody, a group, or a user and their friends. The global
@@ -104,7 +104,7 @@ func (b *board) join(user uint32) {
 		return
 	}
 	b.members[user] = struct{}{}
-	b.s.places++
+	b.s.loadedMembers++
 	b.s.boardsOf[user] = append(b.s.boardsOf[user], b)
 	for p, r := range b.rankings {
 		if it, ok := b.s.global.rankings[p].rank.Item(user); ok {
@@ -124,7 +124,7 @@ func (b *board) leave(user uint32) {
 			return
 		}
 		delete(b.members, user)
-		b.s.places--
+		b.s.loadedMembers--
 		b.s.boardsOf[user] = slices.DeleteFunc(b.s.boardsOf[user], func(other *board) bool { return other == b })
 		if len(b.s.boardsOf[user]) == 0 {
 			delete(b.s.boardsOf, user)

@@ -103,7 +103,7 @@ func (b *broadcaster) broadcast(list []*publisher) {
 	for i, p := range list {
 		a := p.begin(s.ctx)
 		attempts[i] = a
-		s.logged("broadcast skipped", a.err)
+		s.logError("broadcast skipped", a.err)
 		if a.is {
 			told = append(told, a)
 		}

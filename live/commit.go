@@ -17,11 +17,11 @@ func (s *Service) committed(c store.Commit) {
 	if reload {
 		// What is loaded has c's changes in it; to apply them again, for the ranks
 		// of their answers, changes nothing. Where it fails, a later look tries again.
-		s.logged("load the boards again; pages are out of date until it succeeds", s.load(s.ctx, c.At, true))
+		s.logError("load the boards again; pages are out of date until it succeeds", s.load(s.ctx, c.At, true))
 	}
 
 	if s.opts.Friends == FriendsInGroup && slices.ContainsFunc(c.Changes, func(c store.Change) bool { return c.Limit != nil }) {
-		s.logged("load the boards of friends again", s.loadFriends(s.ctx, stamp{c.Seq, c.At}))
+		s.logError("load the boards of friends again", s.loadFriends(s.ctx, stamp{c.Seq, c.At}))
 	}
 
 	s.mu.Lock()
@@ -39,8 +39,8 @@ func (s *Service) committed(c store.Commit) {
 		s.current = s.latest
 		s.affectAll()
 	}
-	if s.atOnce {
-		s.atOnce = false
+	if s.showNow {
+		s.showNow = false
 		s.shown = s.latest
 		s.showWaiting()
 	}
@@ -77,7 +77,7 @@ func (s *Service) apply(c *store.Change) {
 		s.enrol(Friends+":"+f.AID, f.B, f.On)
 		s.enrol(Friends+":"+f.BID, f.A, f.On)
 	case c.Limit != nil:
-		s.atOnce = true
+		s.showNow = true
 		if s.limits[c.Limit.Board] = c.Limit.Top; c.Limit.Top == 0 {
 			delete(s.limits, c.Limit.Board)
 		}
@@ -87,7 +87,7 @@ func (s *Service) apply(c *store.Change) {
 			}
 		}
 	case c.Badges != nil:
-		s.atOnce = true
+		s.showNow = true
 		s.badges = c.Badges
 		s.affectAll()
 	}
@@ -110,7 +110,7 @@ func (b *board) affectAll() {
 func (s *Service) applyProfile(p *store.Profile) {
 	isNew := s.people.know(p.Number, p.ID)
 	if wasHidden := s.people.isHidden(p.Number); wasHidden != p.Hidden {
-		s.atOnce = true
+		s.showNow = true
 		s.forgetFinals()
 		for _, l := range s.loading {
 			l.stale = true
@@ -136,7 +136,7 @@ func (s *Service) applyProfile(p *store.Profile) {
 	}
 	for _, b := range append([]*board(nil), s.boardsOf[p.Number]...) {
 		if b.kind != Friends && !groups[b.name] {
-			s.atOnce = true
+			s.showNow = true
 			b.leave(p.Number)
 		}
 	}
@@ -154,7 +154,7 @@ func (s *Service) applyProfile(p *store.Profile) {
 		}
 		return
 	}
-	s.atOnce = s.atOnce || s.byCron() // a name that is not to be seen must not be sent to anybody
+	s.showNow = s.showNow || s.byCron() // a name that is not to be seen must not be sent to anybody
 	s.rename(p.Number)
 }
 
@@ -183,7 +183,7 @@ func (s *Service) enrol(name string, user uint32, on bool) {
 	if b == nil || b.has(user) == on {
 		return
 	}
-	s.atOnce = true
+	s.showNow = true
 	if on {
 		b.join(user)
 	} else {
@@ -196,7 +196,7 @@ func (s *Service) enrol(name string, user uint32, on bool) {
 func (s *Service) applyErasure(user uint32) {
 	delete(s.waiting, user)
 	delete(s.renamed, user)
-	s.atOnce = true
+	s.showNow = true
 	friends := Friends + ":" + s.people.id(user)
 	if friends != Friends+allOfKind { // an older database may have a user with the id *
 		delete(s.limits, friends)
@@ -267,7 +267,7 @@ func (s *Service) recompute() {
 	stale := s.stale
 	s.mu.RUnlock()
 	if stale {
-		s.logged("load the boards again; they are out of date until it succeeds", s.store.Exclusive(s.ctx, func(ctx context.Context) error {
+		s.logError("load the boards again; they are out of date until it succeeds", s.store.Exclusive(s.ctx, func(ctx context.Context) error {
 			return s.load(ctx, s.store.At(), true)
 		}))
 	}

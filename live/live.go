@@ -176,7 +176,7 @@ type Service struct {
 	evictAt       int                 // guarded by mu: where it is time to let go of some
 	loading       map[string]*loading // guarded by mu: those that are being loaded
 	marked        []*ranking          // guarded by mu: those that the commit under way has changed
-	atOnce        bool                // guarded by mu: it has changed what no recomputation is waited for with; then all is shown, since a version stands for one state
+	showNow        bool                // guarded by mu: it has changed what no recomputation is waited for with; then all is shown, since a version stands for one state
 	waiting       map[uint32]totals   // guarded by mu: what the next recomputation will show; at most one a user
 	renamed       map[uint32]stamp    // guarded by mu: whose profiles have changed since the last one, and when; at most one a user
 	stale         bool                // guarded by mu: another program has written what is not loaded yet
@@ -259,7 +259,7 @@ func Open(ctx context.Context, path string, opts Options) (_ *Service, err error
 		return nil, err
 	}
 	if last := s.store.At(); Daily.Start(now.In(opts.Location)).After(last) {
-		s.logged("begin the day", s.beginDay(ctx))
+		s.logError("begin the day", s.beginDay(ctx))
 	}
 	s.archive.start()
 	s.tasks.Go(s.inspect)
@@ -315,7 +315,7 @@ func (s *Service) inspect() {
 	if err := s.store.Inspect(s.ctx); errors.Is(err, ErrDamaged) {
 		s.log.Error("the database is damaged; writes are refused until a backup is restored", "error", err)
 	} else {
-		s.logged("look for damage in the database", err)
+		s.logError("look for damage in the database", err)
 	}
 }
 

@@ -71,13 +71,13 @@ func (s *Service) load(ctx context.Context, now time.Time, again bool) error {
 	s.build(all)
 	s.global.dated(as)
 	clear(s.boardsOf)
-	s.places = 0
+	s.loadedMembers = 0
 	for b, ros := range rosters {
 		clear(b.members)
 		ros.take(s, ros.members)
 		b.rank(ros)
 		b.enter(ros, as)
-		s.places += b.cost()
+		s.loadedMembers += b.cost()
 	}
 	for _, l := range s.loading {
 		l.stale = true
@@ -106,7 +106,7 @@ func (s *Service) loadFriends(ctx context.Context, as stamp) error {
 		b.rank(ros)
 		b.enter(ros, as)
 		s.boards[b.name] = b
-		s.places += b.cost()
+		s.loadedMembers += b.cost()
 		b.affectAll()
 	}
 	for name, l := range s.loading {

@@ -153,7 +153,7 @@ func (s *Service) tryLoadBoard(ctx context.Context, name string, l *loading) (lo
 	s.takeChanges() // there is nobody to tell yet
 	s.evict()
 	s.boards[name] = b
-	s.places += b.cost()
+	s.loadedMembers += b.cost()
 	b.used.Store(s.uses.Add(1))
 	return true, nil
 }
@@ -175,7 +175,7 @@ func (b *board) catchUp(user uint32) {
 // evict lets go of boards that are not in use, where there are too many places. It is
 // called with mu held. It looks at all boards only when a fifth has come since it did.
 func (s *Service) evict() {
-	if s.places <= s.evictAt {
+	if s.loadedMembers <= s.evictAt {
 		return
 	}
 	var idle []*board
@@ -186,16 +186,16 @@ func (s *Service) evict() {
 	}
 	slices.SortFunc(idle, func(a, b *board) int { return cmp.Compare(a.used.Load(), b.used.Load()) })
 	for _, b := range idle {
-		if s.places <= maxPlaces*4/5 {
+		if s.loadedMembers <= maxLoadedMembers*4/5 {
 			break
 		}
 		s.drop(b)
 	}
-	s.evictAt = max(maxPlaces, s.places*6/5)
+	s.evictAt = max(maxLoadedMembers, s.loadedMembers*6/5)
 }
 
 // cost is how many places' memory the board takes, roughly.
-func (b *board) cost() int { return len(b.members) + emptyPlaces }
+func (b *board) cost() int { return len(b.members) + emptyBoardMembers }
 
 // drop lets go of a board. It is called with mu held.
 func (s *Service) drop(b *board) {
@@ -203,7 +203,7 @@ func (s *Service) drop(b *board) {
 	for _, r := range b.rankings {
 		s.cache.drop(r)
 	}
-	s.places -= b.cost()
+	s.loadedMembers -= b.cost()
 	for user := range b.members {
 		b.s.boardsOf[user] = slices.DeleteFunc(b.s.boardsOf[user], func(other *board) bool { return other == b })
 		if len(b.s.boardsOf[user]) == 0 {

@@ -73,7 +73,7 @@ func (s *Service) beginPeriods() {
 		}
 		if !begun {
 			s.showWaiting() // it is of the period that ends
-			s.atOnce, begun = true, true
+			s.showNow, begun = true, true
 		}
 		// It begins at its time, whoever's commit shows that it has.
 		s.current.at = start.UTC()

@@ -160,7 +160,7 @@ func (p *publisher) follow(ctx context.Context, to Follow) (sse.Follow, error) {
 		f.viewer = p.viewers.join(to.User)
 		f.slot = f.viewer.slot
 	}
-	shown, err := p.look(ctx, f, to)
+	shown, err := p.firstPage(ctx, f, to)
 	if err == nil && f.asMember && !f.told.member {
 		err = fmt.Errorf("%w of %q", ErrNotMember, p.r.b.name)
 	}
@@ -191,8 +191,8 @@ func (p *publisher) follow(ctx context.Context, to Follow) (sse.Follow, error) {
 
 // look returns the page that the follower begins with, and finds out where its user
 // stood by what the client has seen.
-func (p *publisher) look(ctx context.Context, f *follower, to Follow) (*page, error) {
-	shown, err := p.r.snapshot(ctx, f.look)
+func (p *publisher) firstPage(ctx context.Context, f *follower, to Follow) (*page, error) {
+	shown, err := p.r.snapshot(ctx, f.begin)
 	if err != nil || f.viewer == nil || to.Seen < 0 {
 		return shown, err
 	}

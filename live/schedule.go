@@ -30,7 +30,7 @@ func (s *Service) schedule() error {
 		jobs = append(jobs, job{"prune closed periods", gocron.CronJob("40 4 * * *", false), s.archive.wakeToPrune})
 	}
 	if s.opts.CacheTTL > 0 {
-		jobs = append(jobs, job{"look for changes by others", gocron.DurationJob(s.opts.CacheTTL), s.look})
+		jobs = append(jobs, job{"look for changes by others", gocron.DurationJob(s.opts.CacheTTL), s.checkDatabase})
 	}
 	if expr := s.opts.Recompute; expr != "" {
 		jobs = append(jobs, job{"recompute", gocron.CronJob(expr, withSeconds(expr)), s.recompute})
@@ -71,24 +71,24 @@ func (s *Service) beginOverduePeriods() {
 	begun := !s.opts.Now().Before(s.periods.ends[Daily])
 	s.mu.RUnlock()
 	if begun {
-		s.logged("begin the day", s.store.Touch(s.ctx))
+		s.logError("begin the day", s.store.Touch(s.ctx))
 	}
 }
 
 // look has the store look for changes by other programs.
-func (s *Service) look() {
+func (s *Service) checkDatabase() {
 	s.mu.RLock()
 	stale := s.stale
 	s.mu.RUnlock()
 	if stale && !s.byCron() { // the load has failed; any commit tries again
-		s.logged("load the boards again", s.store.Touch(s.ctx))
+		s.logError("load the boards again", s.store.Touch(s.ctx))
 		return
 	}
-	s.logged("look for changes by other programs", s.store.Check(s.ctx))
+	s.logError("look for changes by other programs", s.store.Check(s.ctx))
 }
 
-// logged logs the error, if it is one and not that of closing.
-func (s *Service) logged(what string, err error) {
+// logError logs the error, if it is one and not that of closing.
+func (s *Service) logError(what string, err error) {
 	if err != nil && s.ctx.Err() == nil {
 		s.log.Error(what, "error", err)
 	}

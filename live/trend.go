@@ -155,8 +155,8 @@ func (r *ranking) trend(q *TrendQuery) *trend {
 
 // named returns whose names are needed.
 func (t *trend) named() (numbers []uint32) {
-	for _, l := range t.top {
-		numbers = append(numbers, l.User)
+	for _, u := range t.top {
+		numbers = append(numbers, u.User)
 	}
 	if t.own != nil {
 		numbers = append(numbers, t.own.User)

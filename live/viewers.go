@@ -153,7 +153,7 @@ type follower struct {
 
 // look notes where the user stands when the stream begins. It is called with s.mu
 // held.
-func (f *follower) look() {
+func (f *follower) begin() {
 	if f.viewer == nil {
 		return
 	}
