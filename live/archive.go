@@ -14,25 +14,43 @@ import (
 	"marcador/store"
 )
 
-// finalsAtOnce is how many places are written in one transaction, for which writes wait.
+// finalsAtOnce is how many finals are written in one transaction. Writes wait that long.
 const finalsAtOnce = 500
 
-// closeAgain is after how long a period is closed again that could not be.
+// closeAgain is the time between two attempts to close a period.
 const closeAgain = time.Minute
 
-// archive keeps the final ranks of periods that are over. It works in the background, a
-// little at a time, when a period has ended and at the start.
+// archive closes the periods that are over: it stores their final ranks. One goroutine does it
+// in the background, a little at a time, whenever a period has ended and when the service
+// starts. The closing of a period:
+//
+//	running
+//	   │ its end passes; beginPeriods begins the next one, and wakes the goroutine
+//	   ▼
+//	over ◀── closeAgain after an error; at the next start, if the process ended meanwhile
+//	   │ outcome: everybody's points are read and ranked
+//	   ▼
+//	outcome is known
+//	   │ BeginClosing: what an earlier attempt has left is removed
+//	   ▼
+//	being written: readers don't see it yet
+//	   │ AddFinals, AddPlaces: finalsAtOnce rows a transaction; writes go on in between
+//	   │ EndClosing
+//	   ▼
+//	closed: readers see it ── older than Options.Retention ──▶ pruned
+//
+// A period without points is skipped if more than maxEmpty such periods follow each other.
 type archive struct {
 	s        *Service
-	woken    chan struct{} // of capacity 1: a second wake before the first is seen adds nothing
-	pruneDue atomic.Bool   // some may be older than they have to be kept
+	woken    chan struct{} // capacity 1: one wake-up covers everything that happened before it
+	pruneDue atomic.Bool   // closed periods may be older than Options.Retention
 
 	working sync.WaitGroup
 }
 
 func newArchive(s *Service) *archive { return &archive{s: s, woken: make(chan struct{}, 1)} }
 
-// wake says that a period may have ended.
+// wake says that a period may have ended. It does not wait.
 func (a *archive) wake() {
 	select {
 	case a.woken <- struct{}{}:
@@ -40,7 +58,7 @@ func (a *archive) wake() {
 	}
 }
 
-// start closes what has ended, until close is called.
+// start starts the goroutine. It ends when the service's context is done.
 func (a *archive) start() {
 	a.wakeToPrune()
 	a.working.Go(func() {
@@ -66,15 +84,15 @@ func (a *archive) start() {
 	})
 }
 
-// close waits for what is under way, after the service's context is done. What is left
-// half-way is begun again at the next start.
+// close waits until the goroutine has ended. The service's context must be done. The next start
+// begins again with a closing that was interrupted.
 func (a *archive) close() { a.working.Wait() }
 
-// maxEmpty is how many periods may follow each other in which nothing was given, for them to
-// be closed: a month of days. By a clock that was years ahead there would be thousands.
+// maxEmpty is how many periods without points may follow each other and still be closed: a month
+// of days. If a clock was years ahead for a while, there would otherwise be thousands.
 const maxEmpty = 31
 
-// catchUp closes the periods of a kind that have ended and are not closed.
+// catchUp closes the periods of a kind that are over and not closed yet, oldest first.
 func (a *archive) catchUp(ctx context.Context, p Period) error {
 	s := a.s
 	last, known, err := s.store.LastClosed(ctx, p)
@@ -82,16 +100,16 @@ func (a *archive) catchUp(ctx context.Context, p Period) error {
 		return err
 	}
 	s.mu.RLock()
-	present := s.periods.starts[p]
+	running := s.periods.starts[p]
 	s.mu.RUnlock()
 	start := p.Start(last.In(s.opts.Location))
 	if s.opts.Retention > 0 && s.clock.mayPrune() {
 		if oldest := p.Start(s.opts.Now().Add(-s.opts.Retention).In(s.opts.Location)); start.Before(oldest) {
-			start = oldest // what ended before would be pruned at once
+			start = oldest // an older period would be pruned at once
 		}
 	}
-	for start.Before(present) {
-		next, empty, err := a.nextGiven(ctx, p, start, present)
+	for start.Before(running) {
+		next, empty, err := a.nextWithPoints(ctx, p, start, running)
 		if err != nil {
 			return err
 		}
@@ -108,20 +126,21 @@ func (a *archive) catchUp(ctx context.Context, p Period) error {
 	return nil
 }
 
-// nextGiven returns the start of the first period, from one on, in which anything was given,
-// or the present one; and how many periods in a row before it are empty, to maxEmpty and one.
-func (a *archive) nextGiven(ctx context.Context, p Period, start, present time.Time) (next time.Time, empty int, err error) {
+// nextWithPoints returns the start of the first period, from start on, in which anybody was given
+// points. If there is none before the running period, it returns the start of the running one.
+// empty is how many periods in a row before next have no points; counting stops at maxEmpty+1.
+func (a *archive) nextWithPoints(ctx context.Context, p Period, start, running time.Time) (next time.Time, empty int, err error) {
 	before, after, err := a.s.store.Around(ctx, start)
 	if err != nil {
 		return next, 0, err
 	}
-	next = present
-	if given := p.Start(after.In(present.Location())); !after.IsZero() && given.Before(present) {
+	next = running
+	if given := p.Start(after.In(running.Location())); !after.IsZero() && given.Before(running) {
 		next = given
 	}
 	first := start
 	if !before.IsZero() {
-		first = p.Next(before.In(present.Location()))
+		first = p.Next(before.In(running.Location()))
 	}
 	for ; first.Before(next) && empty <= maxEmpty; first = p.Next(first) {
 		empty++
@@ -129,9 +148,9 @@ func (a *archive) nextGiven(ctx context.Context, p Period, start, present time.T
 	return next, empty, nil
 }
 
-// closePeriod reads the outcome of a period before it writes any: while a reader has
-// the database open as it was, the write-ahead log grows, and to bring all that into the
-// file would hold up one write for long.
+// closePeriod closes a period. It reads the whole outcome before it writes anything. A reader
+// makes the write-ahead log grow, because the log can't be moved into the file while the reader
+// needs the state from before; and moving a long log would delay one write for long.
 func (a *archive) closePeriod(ctx context.Context, c *store.Closing) error {
 	began := time.Now()
 	finals, err := a.outcome(ctx, c)
@@ -145,7 +164,8 @@ func (a *archive) closePeriod(ctx context.Context, c *store.Closing) error {
 	return nil
 }
 
-// outcome returns the places of the period, last those of who is hidden now.
+// outcome returns the finals of the period, by position. Users who are hidden now come last. They
+// have the rank that they would have, and do not count for the ranks of others.
 func (a *archive) outcome(ctx context.Context, c *store.Closing) ([]store.Final, error) {
 	var all, hidden []store.Final
 	if err := a.s.store.Outcome(ctx, c, func(f *store.Final) { all = append(all, *f) }); err != nil {
@@ -176,7 +196,7 @@ func (a *archive) outcome(ctx context.Context, c *store.Closing) ([]store.Final,
 	return finals, nil
 }
 
-// write writes the places, and where each user is among them.
+// write stores the finals, first by position and then by user. It sorts them by user.
 func (a *archive) write(ctx context.Context, c *store.Closing, finals []store.Final) error {
 	st := a.s.store
 	if err := st.BeginClosing(ctx, c); err != nil {
@@ -199,14 +219,14 @@ func (a *archive) write(ctx context.Context, c *store.Closing, finals []store.Fi
 	return st.EndClosing(ctx, c)
 }
 
-// wakeToPrune has what is older than it has to be kept let go of, on the archive's own
-// goroutine: not while a period is being closed.
+// wakeToPrune asks the goroutine to prune. On another goroutine, pruning could meet a period that
+// is being closed.
 func (a *archive) wakeToPrune() {
 	a.pruneDue.Store(true)
 	a.wake()
 }
 
-// prune lets go of what is older than it has to be kept.
+// prune removes the closed periods that are older than Options.Retention.
 func (a *archive) prune() {
 	if keep := a.s.opts.Retention; keep > 0 && a.s.clock.mayPrune() {
 		a.s.logError("prune closed periods", a.s.store.Prune(a.s.ctx, a.s.opts.Now().Add(-keep)))

@@ -9,30 +9,31 @@ import (
 	"marcador/sse"
 )
 
-// broadcaster holds the publishers whose time has come. One goroutine, which is there while
-// there are any, publishes them together: so what a commit has done to several boards
-// reaches a client who follows them at one moment, with one id, and versions are
-// published in their order. Safe for concurrent use.
+// broadcaster publishes what the due publishers have. One goroutine does it, which exists only
+// while a publisher is due, and which takes all that are due together. So the changes that a commit
+// made to several boards reach a client of these boards at one moment, with one event id. Versions
+// are published in their order. Safe for concurrent use.
 type broadcaster struct {
 	s *Service
 
-	mu     sync.Mutex
-	list   []*publisher               // guarded by mu: each publisher once at most
-	timers map[*publisher]*time.Timer // guarded by mu: of those whose time is to come
-	runs   bool                       // guarded by mu: there is the goroutine
-	closed bool                       // guarded by mu
+	mu      sync.Mutex
+	due     []*publisher               // guarded by mu: each publisher at most once
+	timers  map[*publisher]*time.Timer // guarded by mu: of the publishers that will be due
+	running bool                       // guarded by mu: the goroutine exists
+	closed  bool                       // guarded by mu
 
-	running sync.WaitGroup // the goroutine
+	done sync.WaitGroup // the goroutine
 }
 
-// enqueue says that the publisher is due. publish must be called after it.
+// enqueue makes the publisher due. It does not start the goroutine: the caller must call start
+// after its last call of enqueue.
 func (b *broadcaster) enqueue(p *publisher) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.list = append(b.list, p)
+	b.due = append(b.due, p)
 }
 
-// enqueueAfter says that the publisher will be due.
+// enqueueAfter makes the publisher due after a time, and starts the goroutine then.
 func (b *broadcaster) enqueueAfter(wait time.Duration, p *publisher) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -42,39 +43,40 @@ func (b *broadcaster) enqueueAfter(wait time.Duration, p *publisher) {
 	b.timers[p] = time.AfterFunc(wait, func() {
 		b.mu.Lock()
 		delete(b.timers, p)
-		b.list = append(b.list, p)
+		b.due = append(b.due, p)
 		b.mu.Unlock()
 		b.start()
 	})
 }
 
-// start has those published that are due.
+// start starts the goroutine, if a publisher is due and the goroutine does not exist.
 func (b *broadcaster) start() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.closed || b.runs || len(b.list) == 0 {
+	if b.closed || b.running || len(b.due) == 0 {
 		return
 	}
-	b.runs = true
-	b.running.Go(b.run)
+	b.running = true
+	b.done.Go(b.run)
 }
 
+// run is the goroutine.
 func (b *broadcaster) run() {
 	for {
 		b.mu.Lock()
-		list := b.list
-		b.list = nil
-		if len(list) == 0 || b.closed {
-			b.runs = false
+		due := b.due
+		b.due = nil
+		if len(due) == 0 || b.closed {
+			b.running = false
 			b.mu.Unlock()
 			return
 		}
 		b.mu.Unlock()
-		b.broadcast(list)
+		b.broadcast(due)
 	}
 }
 
-// close publishes nothing more, and waits for what is under way.
+// close stops all broadcasts, and waits for the one in progress.
 func (b *broadcaster) close() {
 	b.mu.Lock()
 	b.closed = true
@@ -82,41 +84,43 @@ func (b *broadcaster) close() {
 		t.Stop()
 	}
 	b.mu.Unlock()
-	b.running.Wait()
+	b.done.Wait()
 }
 
-// publish has the rankings published that have changed, when their time has come.
-func (s *Service) publish(news []change) {
-	for _, c := range news {
+// publish tells the publishers of the rankings that have changed.
+func (s *Service) publish(changes []change) {
+	for _, c := range changes {
 		if p := c.r.publisher.Load(); p != nil {
-			p.touch(c.shows)
+			p.touch(c.broadcast)
 		}
 	}
 	s.broadcaster.start()
 }
 
 // broadcast publishes what the publishers have, all at one moment.
-func (b *broadcaster) broadcast(list []*publisher) {
+func (b *broadcaster) broadcast(due []*publisher) {
 	s := b.s
-	attempts := make([]*attempt, len(list))
-	var told []*attempt
-	for i, p := range list {
+	attempts := make([]*attempt, len(due))
+	var news []*attempt
+	for i, p := range due {
 		a := p.begin(s.ctx)
 		attempts[i] = a
 		s.logError("broadcast skipped", a.err)
-		if a.is {
-			told = append(told, a)
+		if a.hasNews {
+			news = append(news, a)
 		}
 	}
-	slices.SortStableFunc(told, func(a, b *attempt) int { return cmp.Compare(a.version, b.version) })
-	news := make([]sse.Publication, len(told))
-	for i, a := range told {
-		news[i] = a.news
-		s.log.DebugContext(s.ctx, "broadcast", "board", a.p.r.b.name, "period", a.p.r.period.String(), "version", a.version, "rows", a.news.State != nil)
-		a.p.viewers.published(a.told)
+	slices.SortStableFunc(news, func(a, b *attempt) int { return cmp.Compare(a.version, b.version) })
+	publications := make([]sse.Publication, len(news))
+	for i, a := range news {
+		publications[i] = a.publication
+		r := a.p.r
+		s.log.DebugContext(s.ctx, "broadcast",
+			"board", r.b.name, "period", r.period.String(), "version", a.version, "rows", a.publication.State != nil)
+		a.p.viewers.published(a.notes)
 	}
-	if len(news) > 0 {
-		s.hub.Publish(news...)
+	if len(publications) > 0 {
+		s.hub.Publish(publications...)
 	}
 	for _, a := range attempts {
 		a.end()

@@ -4,22 +4,20 @@ import (
 	"sync"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
-
-	"marcador/store"
 )
 
-// maxCacheBytes bounds, in bytes, what is kept to be shown again: pages of all boards, and places of
-// closed periods. Past it what was not asked for for longest is made again when it is.
+// maxCacheBytes bounds the cache of all boards' pages and of finals. Above it, the entries that
+// were not asked for for longest are dropped; they are made again when they are asked for.
 const maxCacheBytes = 32 << 20
 
-// kept is what is kept to be used again, bounded by bytes. Safe for concurrent use.
+// cache holds pages and finals, up to a number of bytes. Safe for concurrent use.
 type cache struct {
-	limit int
+	limit int // bytes
 
 	mu    sync.Mutex
-	size  int                                  // guarded by mu
+	size  int                                  // guarded by mu: bytes
 	lru   *simplelru.LRU[cacheKey, cacheValue] // guarded by mu
-	pages map[*ranking]map[pageKey]struct{}    // guarded by mu: which of them are pages; none is empty
+	pages map[*ranking]map[pageKey]struct{}    // guarded by mu: of each ranking that has any
 }
 
 func newCache(limit int) *cache {
@@ -31,19 +29,19 @@ func newCache(limit int) *cache {
 	return c
 }
 
-// removed is called by the LRU, with mu held.
+// removed is called by the LRU for each entry that leaves it. mu is held.
 func (c *cache) removed(key cacheKey, v cacheValue) {
 	c.size -= v.cost()
 	if key.ranking == nil {
 		return
 	}
-	of := c.pages[key.ranking]
-	if delete(of, key.page); len(of) == 0 {
+	pages := c.pages[key.ranking]
+	if delete(pages, key.page); len(pages) == 0 {
 		delete(c.pages, key.ranking)
 	}
 }
 
-// get returns nil for what is not kept.
+// get returns nil if nothing is cached under the key.
 func (c *cache) get(key cacheKey) cacheValue {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -51,14 +49,14 @@ func (c *cache) get(key cacheKey) cacheValue {
 	return v
 }
 
-// add keeps a value, unless it would take half of the room.
+// add caches a value, unless it is larger than half of the limit.
 func (c *cache) add(key cacheKey, v cacheValue) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if v.cost() > c.limit/2 {
 		return
 	}
-	c.lru.Remove(key) // so that its size is given back
+	c.lru.Remove(key) // Add does not call removed for a value that it replaces
 	c.lru.Add(key, v)
 	if key.ranking != nil {
 		if c.pages[key.ranking] == nil {
@@ -71,8 +69,8 @@ func (c *cache) add(key cacheKey, v cacheValue) {
 	}
 }
 
-// drop lets go of a ranking's pages. It looks at no others: boards are let go of often, while all
-// reads wait.
+// drop removes the pages of a ranking. Its cost does not depend on how much else is cached.
+// Boards are dropped often, and all reads wait for it.
 func (c *cache) drop(r *ranking) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -81,46 +79,32 @@ func (c *cache) drop(r *ranking) {
 	}
 }
 
-// bytes is how many are held.
+// bytes returns the estimated size of everything in the cache.
 func (c *cache) bytes() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.size
 }
 
-// cacheKey is what of a board is kept: a page of a ranking, or places of a closed period.
+// cacheKey identifies a page of a ranking, or finals of a closed period.
 type cacheKey struct {
-	ranking *ranking // nil for a closed period
+	// Of a page.
+	ranking *ranking // nil for finals
 	page    pageKey
 
+	// Of finals.
 	closing       closedKey
-	generation    int64 // of a closed period: what Service.forgotten was before the places were read
+	generation    int64 // Service.finalsGeneration before they were read
 	board         string
-	offset, limit int    // -1, 0 for all places
-	own           string // a user's own place
+	offset, limit int    // -1 and 0 for all of a group
+	own           string // the user's id, for the final of one user
 }
 
-// cacheValue is a *page or a *finalRows.
+// cacheValue is a *page or a *finalRows. cost estimates its size in bytes.
 type cacheValue interface{ cost() int }
 
-// cost is about how many bytes the page takes. Rows that it shares with another count for both.
+// cost estimates the size of the page in bytes. A row that two pages share counts for both.
 func (p *page) cost() int {
 	const entry = 80
 	return p.size + len(p.rows)*entry + maxTail
-}
-
-// finalRows are some of a board's in a closed period.
-type finalRows struct {
-	rows    []store.NamedFinal
-	total   int
-	tooMany bool // there are too many to keep them all: rows is empty
-}
-
-func (p *finalRows) cost() int {
-	const place = 160
-	n := maxTail / 4
-	for i := range p.rows {
-		n += place + len(p.rows[i].ID)
-	}
-	return n
 }

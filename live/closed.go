@@ -2,7 +2,6 @@ package live
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -10,31 +9,28 @@ import (
 	"marcador/store"
 )
 
-// ErrNotClosed is returned for a period that was not closed, or is not kept any more.
-var ErrNotClosed = errors.New("live: no such closed period")
-
-// ClosedPeriod is a period that is over.
+// ClosedPeriod is a period that is over, and whose final ranks are stored.
 type ClosedPeriod struct {
 	Period     string
-	Start, End time.Time // the end is the next one's start
+	Start, End time.Time // in UTC; the end is the start of the next period
 }
 
-// Closed returns the closed periods of a kind that began before a time, newest first,
-// at most limit.
+// Closed returns the closed periods of a kind that began before a time, newest first, at most
+// limit.
 func (s *Service) Closed(ctx context.Context, p Period, before time.Time, limit int) ([]ClosedPeriod, error) {
 	closings, err := s.store.Closings(ctx, p, before, limit)
 	return closedPeriods(closings, p), err
 }
 
-// ClosedTo is Closed for those periods of a group's board that the user may read: at
-// whose end the user was a member. ErrNotMember for a user who is no member now and was
-// none then.
+// ClosedTo is like Closed, but it returns only the periods at whose end the user was a member of
+// the group. The error is ErrNotMember if the user is no member now and was no member at the end
+// of any closed period.
 func (s *Service) ClosedTo(ctx context.Context, board, user string, p Period, before time.Time, limit int) ([]ClosedPeriod, error) {
 	closings, err := s.store.ClosingsOf(ctx, p, before, limit, board, user)
 	if err != nil {
 		return nil, err
 	}
-	if len(closings) == 0 { // before that time; later ones may be theirs
+	if len(closings) == 0 { // the user may have been a member at the end of a later one
 		if err := s.checkMember(ctx, board, user, p); err != nil {
 			return nil, err
 		}
@@ -45,8 +41,8 @@ func (s *Service) ClosedTo(ctx context.Context, board, user string, p Period, be
 // lastOfTime is later than any period.
 var lastOfTime = time.UnixMilli(1 << 52)
 
-// checkMember returns ErrNotMember for a user who is not a member of the group, and was
-// none at the end of any closed period of the kind.
+// checkMember returns ErrNotMember if the user is no member of the group now and was no member at
+// the end of any closed period of the kind.
 func (s *Service) checkMember(ctx context.Context, board, user string, p Period) error {
 	is, err := s.store.IsMember(ctx, board, user)
 	if err != nil || is {
@@ -59,26 +55,26 @@ func (s *Service) checkMember(ctx context.Context, board, user string, p Period)
 	return err
 }
 
-// closing returns the closed period in which the moment lies. To a member it must be one at
-// whose end they were a member. Errors are ErrNotClosed and ErrNotMember.
-func (s *Service) closing(ctx context.Context, q *Query, moment time.Time) (*store.Closing, error) {
-	behind := moment.Add(time.Millisecond)
-	closings, err := s.store.Closings(ctx, q.Period, behind, 1)
+// closing returns the closed period that contains the time. With q.AsMember, the caller must have
+// been a member of the group at its end. The error may be ErrNotClosed or ErrNotMember.
+func (s *Service) closing(ctx context.Context, q *Query, at time.Time) (*store.Closing, error) {
+	before := at.Add(time.Millisecond)
+	closings, err := s.store.Closings(ctx, q.Period, before, 1)
 	if err != nil {
 		return nil, err
 	}
-	is := len(closings) > 0 && moment.Before(closings[0].Ends)
-	if q.AsMember && !is {
+	closed := len(closings) > 0 && at.Before(closings[0].Ends)
+	if q.AsMember && !closed {
 		err = s.checkMember(ctx, q.Board, q.Caller, q.Period)
 	} else if q.AsMember {
 		var theirs []store.Closing
-		theirs, err = s.store.ClosingsOf(ctx, q.Period, behind, 1, q.Board, q.Caller)
+		theirs, err = s.store.ClosingsOf(ctx, q.Period, before, 1, q.Board, q.Caller)
 		if err == nil && (len(theirs) == 0 || theirs[0].Number != closings[0].Number) {
-			err = fmt.Errorf("%w of %q then", ErrNotMember, q.Board)
+			err = fmt.Errorf("%w of %q when the period ended", ErrNotMember, q.Board)
 		}
 	}
-	if err == nil && !is {
-		err = fmt.Errorf("%w: %s %s", ErrNotClosed, q.Period, moment)
+	if err == nil && !closed {
+		err = fmt.Errorf("%w: %s %s", ErrNotClosed, q.Period, at)
 	}
 	if err != nil {
 		return nil, err
@@ -94,29 +90,31 @@ func closedPeriods(closings []store.Closing, p Period) []ClosedPeriod {
 	return list
 }
 
-// FinalPage is a page of a board as it was when a period closed. Names and badges are
-// the present ones.
+// FinalPage is a page of a board as it was when a period closed. Scores and ranks are final. Names
+// and badges are the present ones.
 type FinalPage struct {
 	ClosedPeriod
 
-	Entries      []Entry
-	TotalEntries int // all places, including those of people erased or hidden since, which Entries leaves out
-	Me           *Entry
-	Ranks        string // how equal scores were numbered when it closed
+	Entries []Entry
+
+	// TotalEntries counts all final entries of the board. It includes users who were hidden or
+	// erased later, whom Entries leaves out.
+	TotalEntries int
+
+	Me    *Entry // the caller's own entry; nil if there is none
+	Ranks string // how equal scores were numbered when the period closed
 }
 
-// Final returns a page of the closed period in which the moment lies. Errors are
-// ErrUnknownBoard, ErrNotClosed, and ErrNotMember.
-func (s *Service) Final(ctx context.Context, q Query, moment time.Time) (page FinalPage, err error) {
+// Final returns a page of the closed period that contains the time. Errors are ErrUnknownBoard,
+// ErrNotClosed, ErrNotMember, and those of reading the database.
+func (s *Service) Final(ctx context.Context, q Query, at time.Time) (page FinalPage, err error) {
 	if _, ok := KindOf(q.Board); !ok {
 		return page, fmt.Errorf("%w: %q", ErrUnknownBoard, q.Board)
 	}
-	if s.opts.CacheTTL < 0 {
-		if err := s.store.Check(ctx); err != nil {
-			return page, fmt.Errorf("look for changes by other programs: %w", err)
-		}
+	if err := s.checkIfUncached(ctx); err != nil {
+		return page, err
 	}
-	c, err := s.closing(ctx, &q, moment)
+	c, err := s.closing(ctx, &q, at)
 	if err != nil {
 		return page, err
 	}
@@ -141,7 +139,10 @@ func (s *Service) Final(ctx context.Context, q Query, moment time.Time) (page Fi
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	page = FinalPage{ClosedPeriod: ClosedPeriod{q.Period.String(), c.Start.UTC(), c.Ends.UTC()}, TotalEntries: total, Entries: []Entry{}, Ranks: c.Ranks}
+	page = FinalPage{
+		ClosedPeriod: ClosedPeriod{q.Period.String(), c.Start.UTC(), c.Ends.UTC()},
+		TotalEntries: total, Entries: []Entry{}, Ranks: c.Ranks,
+	}
 	for i := range finals {
 		page.Entries = append(page.Entries, s.finalEntry(&finals[i], shown, q.Caller))
 	}
@@ -152,7 +153,7 @@ func (s *Service) Final(ctx context.Context, q Query, moment time.Time) (page Fi
 	return page, nil
 }
 
-// finalEntry is called with mu held.
+// finalEntry returns a final as JSON has it. mu must be held.
 func (s *Service) finalEntry(f *store.NamedFinal, shown map[uint32]store.Shown, caller string) Entry {
 	return rankedUser{
 		Entry: rank.Entry{User: f.User, Rank: f.Rank, Before: f.Prior, Score: f.Score},

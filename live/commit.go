@@ -7,20 +7,22 @@ import (
 	"marcador/store"
 )
 
-// committed ranks what a transaction did. It runs on the writer's goroutine,
-// after the commit and before anybody is answered.
+// committed applies a transaction to the boards. It runs on the writer's goroutine, after the
+// commit and before the writes are answered, so that the answers can have the new ranks.
 func (s *Service) committed(c store.Commit) {
 	s.mu.Lock()
 	s.stale = s.stale || c.Foreign
 	reload := s.stale && !s.byCron()
 	s.mu.Unlock()
 	if reload {
-		// What is loaded has c's changes in it; to apply them again, for the ranks
-		// of their answers, changes nothing. Where it fails, a later look tries again.
+		// The loaded boards have this transaction's changes already. They are applied again below
+		// only because that finds the ranks for the answers; the boards stay the same. If loading
+		// fails, stale stays set, and checkDatabase tries again.
 		s.logError("load the boards again; pages are out of date until it succeeds", s.load(s.ctx, c.At, true))
 	}
 
-	if s.opts.Friends == FriendsInGroup && slices.ContainsFunc(c.Changes, func(c store.Change) bool { return c.Limit != nil }) {
+	limitChanged := func(c store.Change) bool { return c.Limit != nil }
+	if s.opts.Friends == FriendsInGroup && slices.ContainsFunc(c.Changes, limitChanged) {
 		s.logError("load the boards of friends again", s.loadFriends(s.ctx, stamp{c.Seq, c.At}))
 	}
 
@@ -47,12 +49,12 @@ func (s *Service) committed(c store.Commit) {
 	if !s.byCron() || s.shown == s.latest {
 		s.floor = s.seen
 	}
-	news := s.takeChanges()
+	changes := s.takeChanges()
 	s.mu.Unlock()
-	s.publish(news)
+	s.publish(changes)
 }
 
-// apply brings the boards up to one change.
+// apply applies one change to the boards. mu must be held.
 func (s *Service) apply(c *store.Change) {
 	if c.Seen() {
 		s.seen.raise(s.current)
@@ -74,18 +76,10 @@ func (s *Service) apply(c *store.Change) {
 		s.applyErasure(c.Erased)
 	case c.Friendship != nil:
 		f := c.Friendship
-		s.enrol(Friends+":"+f.AID, f.B, f.On)
-		s.enrol(Friends+":"+f.BID, f.A, f.On)
+		s.setMember(Friends+":"+f.AID, f.B, f.On)
+		s.setMember(Friends+":"+f.BID, f.A, f.On)
 	case c.Limit != nil:
-		s.showNow = true
-		if s.limits[c.Limit.Board] = c.Limit.Top; c.Limit.Top == 0 {
-			delete(s.limits, c.Limit.Board)
-		}
-		for name, b := range s.boards {
-			if name == c.Limit.Board || b.kind+allOfKind == c.Limit.Board {
-				b.affectAll()
-			}
-		}
+		s.applyLimit(c.Limit)
 	case c.Badges != nil:
 		s.showNow = true
 		s.badges = c.Badges
@@ -93,48 +87,77 @@ func (s *Service) apply(c *store.Change) {
 	}
 }
 
-// affectAll notes that the commit under way may have changed everything.
+// affectAll records that the current commit may have changed everything on all boards. mu must
+// be held.
 func (s *Service) affectAll() {
 	for _, b := range s.boards {
 		b.affectAll()
 	}
 }
 
-func (b *board) affectAll() {
-	for _, r := range b.rankings {
-		r.changed(affectsAll)
+// applyLimit sets the limit of a board, or of all boards of a kind. mu must be held.
+func (s *Service) applyLimit(l *store.Limit) {
+	s.showNow = true
+	if s.limits[l.Board] = l.Top; l.Top == 0 {
+		delete(s.limits, l.Board)
+	}
+	for name, b := range s.boards {
+		if name == l.Board || b.kind+allOfKind == l.Board {
+			b.affectAll()
+		}
 	}
 }
 
-// applyProfile enters a new user, and brings boards up to the profile of one.
+// applyProfile applies a profile, which may be that of a new user. mu must be held.
 func (s *Service) applyProfile(p *store.Profile) {
 	isNew := s.people.know(p.Number, p.ID)
-	if wasHidden := s.people.isHidden(p.Number); wasHidden != p.Hidden {
-		s.showNow = true
-		s.forgetFinals()
-		for _, l := range s.loading {
-			l.stale = true
-		}
-		if p.Hidden {
-			s.people.hidden[p.Number] = struct{}{}
-		} else {
-			delete(s.people.hidden, p.Number)
-		}
-		if !isNew {
-			s.eachBoard(p.Number, func(b *board) { b.hide(p.Number, p.Hidden) })
-		}
+	if p.Hidden != s.people.isHidden(p.Number) {
+		s.applyHidden(p, isNew)
 	}
 	if isNew {
 		s.setTotals(p.Number, totals{stamp: s.current})
-		s.enrol(Friends+":"+p.ID, p.Number, true)
+		s.setMember(Friends+":"+p.ID, p.Number, true)
 	}
+	s.applyGroups(p)
+	if s.byCron() && p.Pseudonym == "" { // pages read the newest name anyway; streams can wait
+		if !p.Hidden {
+			s.renamed[p.Number] = s.current
+		}
+		return
+	}
+	if s.byCron() {
+		s.showNow = true // the pseudonym replaces a name that nobody may be sent any more
+	}
+	s.rename(p.Number)
+}
+
+// applyHidden hides a user, or shows one again. mu must be held.
+func (s *Service) applyHidden(p *store.Profile, isNew bool) {
+	s.showNow = true
+	s.forgetFinals()
+	for _, l := range s.loading {
+		l.stale = true
+	}
+	if p.Hidden {
+		s.people.hidden[p.Number] = struct{}{}
+	} else {
+		delete(s.people.hidden, p.Number)
+	}
+	if !isNew {
+		s.eachBoard(p.Number, func(b *board) { b.hide(p.Number, p.Hidden) })
+	}
+}
+
+// applyGroups makes the user a member of the profile's groups, and of no other group. mu must be
+// held.
+func (s *Service) applyGroups(p *store.Profile) {
 	groups := map[string]bool{}
 	for kind, ids := range p.Groups {
 		for _, id := range ids {
 			groups[kind+":"+id] = true
 		}
 	}
-	for _, b := range append([]*board(nil), s.boardsOf[p.Number]...) {
+	for _, b := range slices.Clone(s.boardsOf[p.Number]) {
 		if b.kind != Friends && !groups[b.name] {
 			s.showNow = true
 			b.leave(p.Number)
@@ -146,19 +169,12 @@ func (s *Service) applyProfile(p *store.Profile) {
 		}
 	}
 	for name := range groups {
-		s.enrol(name, p.Number, true)
+		s.setMember(name, p.Number, true)
 	}
-	if s.byCron() && p.Pseudonym == "" { // names in pages are the newest always
-		if !p.Hidden {
-			s.renamed[p.Number] = s.current
-		}
-		return
-	}
-	s.showNow = s.showNow || s.byCron() // a name that is not to be seen must not be sent to anybody
-	s.rename(p.Number)
 }
 
-// rename notes that the user is called something else.
+// rename records, on every board that the user is on, that the user's row looks different. mu
+// must be held.
 func (s *Service) rename(user uint32) {
 	hidden := s.people.isHidden(user)
 	s.eachBoard(user, func(b *board) {
@@ -172,27 +188,28 @@ func (s *Service) rename(user uint32) {
 	})
 }
 
-// enrol makes the user a member of the board, or ends that, if it is loaded.
-func (s *Service) enrol(name string, user uint32, on bool) {
-	if l := s.loading[name]; l != nil && on {
+// setMember makes the user a member of the board, or removes the user from it. A board that is
+// not in memory needs nothing: its members are read when it is loaded. mu must be held.
+func (s *Service) setMember(name string, user uint32, member bool) {
+	if l := s.loading[name]; l != nil && member {
 		s.recordMissed(l, user, joined)
 	} else if l != nil {
 		s.recordMissed(l, user, left)
 	}
 	b := s.boards[name]
-	if b == nil || b.has(user) == on {
+	if b == nil || b.has(user) == member {
 		return
 	}
 	s.showNow = true
-	if on {
+	if member {
 		b.join(user)
 	} else {
 		b.leave(user)
 	}
 }
 
-// applyErasure takes the user off all boards. At once, whenever boards move: nobody is
-// shown who is gone.
+// applyErasure removes the user from all boards. It never waits for a recomputation, since a
+// user who is gone must not be shown. mu must be held.
 func (s *Service) applyErasure(user uint32) {
 	delete(s.waiting, user)
 	delete(s.renamed, user)
@@ -209,14 +226,14 @@ func (s *Service) applyErasure(user uint32) {
 	for _, l := range s.loading {
 		l.stale = true
 	}
-	// First, since the order of equal scores is that of ids.
+	// The boards come before the people: to find a user among equal scores takes the user's id.
 	for _, b := range append([]*board{s.global}, s.boardsOf[user]...) {
 		b.leave(user)
 	}
 	s.people.forget(user)
 }
 
-// eachBoard calls do with every board that is loaded and has the user.
+// eachBoard calls do with every board in memory that the user is on. mu must be held.
 func (s *Service) eachBoard(user uint32, do func(*board)) {
 	do(s.global)
 	for _, b := range s.boardsOf[user] {
@@ -224,52 +241,53 @@ func (s *Service) eachBoard(user uint32, do func(*board)) {
 	}
 }
 
-// setTotals gives the user new totals, now or with the next recomputation, and
-// returns the ranks before and after; 0 is no rank.
-func (s *Service) setTotals(number uint32, to totals) (before, after int) {
+// setTotals gives the user new totals, and returns the global rank before and after; 0 means no
+// rank. In cron mode the totals wait for the next recomputation, and both ranks are the one that
+// the board shows. mu must be held.
+func (s *Service) setTotals(user uint32, to totals) (before, after int) {
 	if s.byCron() {
-		s.waiting[number] = to
-		r := s.global.rankings[AllTime].rank.Rank(number)
+		s.waiting[user] = to
+		r := s.global.rankings[AllTime].rank.Rank(user)
 		return r, r
 	}
-	return s.showTotals(number, to)
+	return s.showTotals(user, to)
 }
 
-// showTotals gives the user new totals.
-func (s *Service) showTotals(number uint32, to totals) (before, after int) {
-	s.people.mlCoins[number] = to.mlCoins
-	before, after = s.global.put(number, to)
-	for _, b := range s.boardsOf[number] {
-		b.put(number, to)
+// showTotals applies new totals to every board in memory that the user is on. mu must be held.
+func (s *Service) showTotals(user uint32, to totals) (before, after int) {
+	s.people.mlCoins[user] = to.mlCoins
+	before, after = s.global.put(user, to)
+	for _, b := range s.boardsOf[user] {
+		b.put(user, to)
 	}
 	return before, after
 }
 
-// showWaiting applies what waits for a recomputation.
+// showWaiting applies everything that waits for a recomputation. mu must be held.
 func (s *Service) showWaiting() {
-	now := s.current
-	for number, to := range s.waiting {
+	current := s.current
+	for user, to := range s.waiting {
 		s.current = to.stamp
-		s.showTotals(number, to)
+		s.showTotals(user, to)
 	}
-	for number, at := range s.renamed {
+	for user, at := range s.renamed {
 		s.current = at
-		s.rename(number)
+		s.rename(user)
 	}
 	clear(s.waiting)
 	clear(s.renamed)
-	s.current = now
+	s.current = current
 }
 
-// recompute shows what has happened since the last time, if anything has.
+// recompute applies what has waited since the last recomputation. It runs at the times of
+// Options.Recompute.
 func (s *Service) recompute() {
 	s.mu.RLock()
 	stale := s.stale
 	s.mu.RUnlock()
 	if stale {
-		s.logError("load the boards again; they are out of date until it succeeds", s.store.Exclusive(s.ctx, func(ctx context.Context) error {
-			return s.load(ctx, s.store.At(), true)
-		}))
+		load := func(ctx context.Context) error { return s.load(ctx, s.store.At(), true) }
+		s.logError("load the boards again; they are out of date until it succeeds", s.store.Exclusive(s.ctx, load))
 	}
 	s.mu.Lock()
 	if stale {
@@ -279,11 +297,11 @@ func (s *Service) recompute() {
 	if s.shown != s.latest {
 		s.shown, s.floor = s.latest, s.seen
 		for _, l := range s.loading {
-			l.stale = true // it was read as of what was shown before
+			l.stale = true // it has read the board up to an older commit
 		}
 	}
 	s.showWaiting()
-	news := s.takeChanges()
+	changes := s.takeChanges()
 	s.mu.Unlock()
-	s.publish(news)
+	s.publish(changes)
 }

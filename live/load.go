@@ -11,22 +11,23 @@ import (
 	"marcador/store"
 )
 
-// loaded is what memory is made from.
+// loaded is what the people and the global board are made from.
 type loaded struct {
-	ids     []string // by number, as mlCoins
-	mlCoins []int64
+	ids     []string // by user number
+	mlCoins []int64  // by user number
 	parts   [store.Parts]loadedPart
 }
 
-// loadedPart is what one reader of the database has read.
+// loadedPart is what one of the concurrent readers of the database has read.
 type loadedPart struct {
-	ids       idArena
-	hidden    []uint32
-	now, then [store.Ending + 1][]rank.Item
+	ids           idArena
+	hidden        []uint32
+	now, baseline [store.Ending + 1][]rank.Item // by period
 }
 
-// load makes everything in memory from the database, again or for the first time, with the
-// periods of that moment. It must not run while something is written.
+// load makes everything in memory from the database: for the first time, or again after another
+// program has written to the file. The periods are those that are running at now. No write may
+// run meanwhile. After an error, memory is what it was before.
 func (s *Service) load(ctx context.Context, now time.Time, again bool) error {
 	badges, err := s.store.Badges(ctx)
 	if err != nil {
@@ -48,8 +49,8 @@ func (s *Service) load(ctx context.Context, now time.Time, again bool) error {
 	if err != nil {
 		return err
 	}
-	first := stampOf(s.store.Seen())
-	first.raise(stampOf(points))
+	lastVisible := stampOf(s.store.Seen())
+	lastVisible.raise(stampOf(points))
 	rosters, err := s.lockWithRosters(ctx, run, "")
 	if err != nil {
 		return err
@@ -66,17 +67,17 @@ func (s *Service) load(ctx context.Context, now time.Time, again bool) error {
 	s.pastStandings = newPastStandings(s.store)
 	s.latest = stamp{s.store.Seq(), s.store.At()}
 	s.shown = s.latest
-	as := s.date(first, again)
+	as := s.stampOfLoad(lastVisible, again)
 	s.stale = false
 	s.build(all)
-	s.global.dated(as)
+	s.global.setStamp(as)
 	clear(s.boardsOf)
 	s.loadedMembers = 0
 	for b, ros := range rosters {
 		clear(b.members)
-		ros.take(s, ros.members)
+		ros.addScores(s, ros.members)
 		b.rank(ros)
-		b.enter(ros, as)
+		b.enrol(ros, as)
 		s.loadedMembers += b.cost()
 	}
 	for _, l := range s.loading {
@@ -85,8 +86,8 @@ func (s *Service) load(ctx context.Context, now time.Time, again bool) error {
 	return nil
 }
 
-// loadFriends makes the boards of friends anew: which friendships count has changed for many
-// at once. Where it fails, everything is loaded again with the next commit.
+// loadFriends loads the boards of friends again, after a change that decides for many users at
+// once which friendships count. If it fails, the next commit loads everything again.
 func (s *Service) loadFriends(ctx context.Context, as stamp) error {
 	s.mu.RLock()
 	run := s.periods
@@ -102,9 +103,9 @@ func (s *Service) loadFriends(ctx context.Context, as stamp) error {
 	for b, ros := range rosters {
 		s.drop(b)
 		clear(b.members)
-		ros.take(s, ros.members)
+		ros.addScores(s, ros.members)
 		b.rank(ros)
-		b.enter(ros, as)
+		b.enrol(ros, as)
 		s.boards[b.name] = b
 		s.loadedMembers += b.cost()
 		b.affectAll()
@@ -117,20 +118,21 @@ func (s *Service) loadFriends(ctx context.Context, as stamp) error {
 	return nil
 }
 
-// date notes of which change the boards are that are loaded, and returns that: the first
-// time of the last one that others see, and again of the last commit, with which another
-// program may have changed anything. It is called with mu held.
-func (s *Service) date(first stamp, again bool) stamp {
+// stampOfLoad returns the stamp of the boards that are loaded, and sets seen and floor. The first
+// time, it is the last change that others can see. When boards are loaded again, it is the last
+// commit, since another program may have changed anything. mu must be held.
+func (s *Service) stampOfLoad(lastVisible stamp, again bool) stamp {
 	s.seen.raise(stampOf(s.store.Seen()))
 	if again {
 		s.seen.raise(s.latest)
-		first = s.latest
+		lastVisible = s.latest
 	}
 	s.floor = s.seen
-	return first
+	return lastVisible
 }
 
-// read reads all users and where they stand, each reader a part of them.
+// read reads all users and their scores. Several readers run at once, each with its own part of
+// the users.
 func (s *Service) read(ctx context.Context, run runningPeriods) (all *loaded, err error) {
 	last, err := s.store.LastNumber(ctx)
 	if err != nil {
@@ -140,52 +142,57 @@ func (s *Service) read(ctx context.Context, run runningPeriods) (all *loaded, er
 	for i := range all.parts {
 		l := &all.parts[i]
 		l.now[AllTime] = make([]rank.Item, 0, last/store.Parts+1)
-		l.then[AllTime] = make([]rank.Item, 0, last/store.Parts+1)
+		l.baseline[AllTime] = make([]rank.Item, 0, last/store.Parts+1)
 	}
 	return all, s.store.People(ctx, last, run.before[Monthly], func(part int, p *store.Person) error {
 		l := &all.parts[part]
 		all.ids[p.User], all.mlCoins[p.User] = l.ids.add(p.ID), p.MLCoins
-		if p.Hidden {
-			l.hidden = append(l.hidden, p.User)
-		}
-		l.now[AllTime] = append(l.now[AllTime], rank.Item{Score: p.XP, Seq: p.Reached, User: p.User})
-		if !p.Active {
-			p.Windows = [store.Ending]store.Window{}
-		}
-		if it, there := run.then(AllTime, &p.Standing); there {
-			l.then[AllTime] = append(l.then[AllTime], it)
-		}
-		if !p.Active {
-			return nil
-		}
-		for period := range Period(store.Ending) {
-			if it, there := run.now(period, &p.Standing); there {
-				l.now[period] = append(l.now[period], it)
-			}
-			if it, there := run.then(period, &p.Standing); there {
-				l.then[period] = append(l.then[period], it)
-			}
-		}
+		l.add(p, &run)
 		return nil
 	})
 }
 
-// build makes the people and the global board of what was read. It is called with mu
-// held.
+// add adds the scores of a user.
+func (l *loadedPart) add(p *store.Person, run *runningPeriods) {
+	if p.Hidden {
+		l.hidden = append(l.hidden, p.User)
+	}
+	l.now[AllTime] = append(l.now[AllTime], rank.Item{Score: p.XP, Seq: p.Reached, User: p.User})
+	if !p.Active {
+		p.Windows = [store.Ending]store.Window{}
+	}
+	if it, ok := run.atBaseline(AllTime, &p.Standing); ok {
+		l.baseline[AllTime] = append(l.baseline[AllTime], it)
+	}
+	if !p.Active {
+		return
+	}
+	for period := range Period(store.Ending) {
+		if it, ok := run.current(period, &p.Standing); ok {
+			l.now[period] = append(l.now[period], it)
+		}
+		if it, ok := run.atBaseline(period, &p.Standing); ok {
+			l.baseline[period] = append(l.baseline[period], it)
+		}
+	}
+}
+
+// build makes the people and the global board from what was read. mu must be held.
 func (s *Service) build(all *loaded) {
 	var hidden []uint32
 	for i := range all.parts {
 		hidden = append(hidden, all.parts[i].hidden...)
 	}
-	s.people.become(all.ids, all.mlCoins, hidden)
+	s.people.replace(all.ids, all.mlCoins, hidden)
 	var building sync.WaitGroup
 	for p, r := range s.global.rankings {
 		building.Go(func() {
-			now, then := all.parts[0].now[p], all.parts[0].then[p]
+			now, baseline := all.parts[0].now[p], all.parts[0].baseline[p]
 			for i := range all.parts[1:] {
-				now, then = append(now, all.parts[1+i].now[p]...), append(then, all.parts[1+i].then[p]...)
+				now = append(now, all.parts[1+i].now[p]...)
+				baseline = append(baseline, all.parts[1+i].baseline[p]...)
 			}
-			r.rank.Load(now, then)
+			r.rank.Load(now, baseline)
 			for _, user := range hidden {
 				if r.rank.Has(user) {
 					r.rank.Hide(user)
@@ -196,9 +203,9 @@ func (s *Service) build(all *loaded) {
 	building.Wait()
 }
 
-// lockWithRosters locks mu and returns the members of all boards that are loaded, having
-// let go of those that nobody uses. Where one was loaded while others were read, it goes
-// on. With a kind, only boards of that. After an error mu is not locked.
+// lockWithRosters reads the rosters of the boards in memory, and returns with mu locked. With a
+// kind, it reads those of that kind only. It drops the boards that nobody uses. Boards that are
+// loaded while it reads are read as well, before it returns. After an error, mu is not locked.
 func (s *Service) lockWithRosters(ctx context.Context, run runningPeriods, kind string) (map[*board]*roster, error) {
 	rosters := map[*board]*roster{}
 	for {

@@ -13,41 +13,42 @@ import (
 	"marcador/store"
 )
 
-// maxTail is about what stands beside the entries in a page or an event.
+// maxTail is about how many bytes a page or an event has besides its entries.
 const maxTail = 1 << 10
 
-// page is some of a ranking's entries, encoded, as one commit left them. It does
-// not change. The first page is what the ranking's topic shows.
+// page is a range of a ranking's entries, encoded, as one commit left them. It never changes.
+// The first page is the content of the ranking's topic.
 type page struct {
 	r       *ranking
-	version int64     // of the last change that ordinary readers see
-	updated time.Time // when that was
-	stamp   stamp     // what the ranking's was
-	names   int64     // what profiles.changes was
+	version int64     // the last change that ordinary readers can see
+	updated time.Time // the time of that change
+	stamp   stamp     // ranking.stamp when the page was made
+	names   int64     // profiles.changes when the page was made
 	made    time.Time
-	ends    *time.Time // when the period does; nil for all-time
+	ends    *time.Time // when the period ends; nil for all-time
 	rows    []row
-	size    int // of all rows
-	total   int
-	state   atomic.Pointer[sse.State] // made when first needed
+	size    int                       // bytes of all rows
+	total   int                       // visible users on the board
+	state   atomic.Pointer[sse.State] // made when it is first needed
 }
 
-// row is an entry, encoded.
+// row is an encoded entry. The rank is apart, because it is often the only difference between
+// two pages.
 type row struct {
 	id   string
 	rank int
-	rest []byte // the entry from behind its rank to `"isCurrentUser":false}`
+	rest []byte // from the comma after the rank to the end, `"isCurrentUser":false}`
 }
 
 const (
 	rowHead   = `{"rank":`
 	others    = `false}`
 	mine      = `true}`
-	rankWidth = 20 // bytes that a rank takes at most
+	rankWidth = 20 // the greatest number of bytes of a rank
 )
 
-// encode sets the page's rows. Those that are as they were in earlier, which may be
-// nil, share its bytes: a topic keeps many pages that differ little.
+// encode sets the page's rows. A topic stores many pages that differ little. So a row that is the
+// same as in the earlier page, which may be nil, shares that page's bytes.
 func (p *page) encode(users []rankedUser, shown map[uint32]store.Shown, earlier *page) {
 	p.made = time.Now()
 	p.rows = make([]row, len(users))
@@ -65,7 +66,7 @@ func (p *page) encode(users []rankedUser, shown map[uint32]store.Shown, earlier 
 		if was := before[u.id]; bytes.Equal(was, rest) {
 			rest = was
 		} else {
-			rest = bytes.Clone(rest) // without the room that marshal leaves
+			rest = bytes.Clone(rest) // marshal allocates more than it needs
 		}
 		p.rows[i] = row{u.id, u.Rank, rest}
 		p.size += len(entry) + rankWidth
@@ -77,14 +78,15 @@ func (p *page) encode(users []rankedUser, shown map[uint32]store.Shown, earlier 
 	}
 }
 
-// leastRow is as many bytes as a row is taken to have before a longer one was seen.
+// leastRow is the least number of bytes that SizeOf assumes for a row.
 const leastRow = 512
 
-// rowSize is about how many bytes the longest row takes, of those lately encoded. Safe for
+// rowSize estimates the size of the longest row in the pages that were encoded lately. Safe for
 // concurrent use.
 type rowSize struct{ longest atomic.Int64 }
 
-// saw notes the longest row of a page. That of an earlier page counts a sixteenth less with each.
+// saw records the size of the longest row of a page. Each page lowers the estimate by a sixteenth
+// at most.
 func (z *rowSize) saw(size int) {
 	for {
 		was := z.longest.Load()
@@ -94,8 +96,9 @@ func (z *rowSize) saw(size int) {
 	}
 }
 
-// SizeOf returns about how many bytes an answer of so many of a board's rows takes at most: each
-// is taken to be as long as the longest lately, of the board, or of all if the board is not known.
+// SizeOf estimates how many bytes an answer with so many rows of a board takes at most. It
+// assumes that every row is as long as the longest row that was lately encoded for the board, or
+// for any board if it has no row of that board.
 func (s *Service) SizeOf(board string, rows int) int {
 	s.mu.RLock()
 	b := s.boards[board]
@@ -107,7 +110,7 @@ func (s *Service) SizeOf(board string, rows int) int {
 	return rows*(max(int(longest), leastRow)+rankWidth) + maxTail
 }
 
-// readable is ranking.readable as of the page.
+// readable returns what ranking.readable returned when the page was made.
 func (p *page) readable(whole bool) stamp {
 	if whole {
 		return p.stamp
@@ -128,8 +131,8 @@ func appendRow(dst []byte, rank int, rest []byte) []byte {
 	return append(strconv.AppendInt(append(dst, rowHead...), int64(rank), 10), rest...)
 }
 
-// appendEntries appends the page's entries as a JSON array, in which the row of
-// that user is marked as the caller's own.
+// appendEntries appends the page's entries as a JSON array. In the row of the user whose id is
+// own, isCurrentUser is true.
 func (p *page) appendEntries(dst []byte, own string) []byte {
 	dst = append(slices.Grow(dst, p.size+len(p.rows)+maxTail), '[')
 	for i, r := range p.rows {
@@ -144,14 +147,15 @@ func (p *page) appendEntries(dst []byte, own string) []byte {
 	return append(dst, ']')
 }
 
-// sameAs reports whether q shows the same.
+// sameAs reports whether q, which may be nil, has the same entries.
 func (p *page) sameAs(q *page) bool {
 	return q != nil && p.total == q.total && slices.EqualFunc(p.rows, q.rows, func(a, b row) bool {
 		return a.rank == b.rank && bytes.Equal(a.rest, b.rest)
 	})
 }
 
-// Snapshot implements sse.Content: the event leaderboard:updated.
+// Snapshot returns the event leaderboard:updated, which has the whole page. It implements
+// sse.Content.
 func (p *page) Snapshot() sse.Event {
 	data := append(p.appendEntries([]byte(`{"leaderboard":`), ""), `,"timestamp":`...)
 	data = append(append(appendTime(data, p.made), ','), p.r.names...)
@@ -160,13 +164,16 @@ func (p *page) Snapshot() sse.Event {
 	return sse.Event{Name: "leaderboard:updated", Data: data}
 }
 
-// Since implements sse.Content: the event position_change. It has a change for each
-// user whose row is not what and where it was, in the page's order, then those that
-// are not in the page any more. Where ranks are shared, who comes behind a change with
-// the same rank is a change too: so to take out the rows of all changes, and put each
-// behind those that have its rank or a better one, leads to the page.
+// Since returns the event position_change, which leads from an earlier page to this one. It
+// implements sse.Content.
+//
+// First come the changes of users in this page, in the page's order: each user whose entry, rank
+// or order is different. Then come the users who are no longer in the page. A client removes the
+// rows of all these users. Then it inserts each row that has a new rank after the last row whose
+// rank is equal or better. To make that exact where users share a rank, a row that follows a
+// changed row of the same rank counts as changed too.
 func (p *page) Since(earlier sse.Content) sse.Event {
-	from := earlier.(*page) //nolint:errcheck // a topic's contents are of one kind
+	from := earlier.(*page) //nolint:errcheck // all contents of a topic are pages
 	before := make(map[string]int, len(from.rows))
 	for i, r := range from.rows {
 		before[r.id] = i
@@ -188,8 +195,8 @@ func (p *page) Since(earlier sse.Content) sse.Event {
 		}
 		data = append(data, '}')
 	}
-	tied := 0  // the rank of the last change
-	last := -1 // the place that the last row had that is no change
+	tied := 0  // the rank of the last changed row
+	last := -1 // the index, in the earlier page, of the last row that has not changed
 	for _, r := range p.rows {
 		at, was := before[r.id]
 		delete(before, r.id)
@@ -216,45 +223,46 @@ func (p *page) Since(earlier sse.Content) sse.Event {
 	return sse.Event{Name: "position_change", Data: data}
 }
 
-// Entry is one line of a page or a broadcast, as it stands there in JSON.
+// Entry is one entry of a page or a broadcast, as JSON has it.
 type Entry struct {
-	Rank          int    `json:"rank" minimum:"1" doc:"Place on the board, from 1"`
-	UserID        string `json:"userId"`
-	Username      string `json:"username"`
-	Avatar        string `json:"avatar" doc:"https: or data:image/ address, or empty"`
-	RankBadge     string `json:"rankBadge" doc:"Maya rank that the total of points has earned" example:"Nacom"`
-	Score         int64  `json:"score" doc:"Points that count in the period; what the board is ordered by"`
-	XP            int64  `json:"xp" doc:"Points in total"`
-	MLCoins       int64  `json:"mlCoins" doc:"Coins in total"`
-	Change        int    `json:"change" minimum:"0" doc:"Places moved since the period before; of all-time, since the baseline"`
-	ChangeType    string `json:"changeType" enum:"up,down,same,new" doc:"Which way; new for who was not there"`
-	IsCurrentUser bool   `json:"isCurrentUser" doc:"Whether this is the caller; always false in a broadcast"` // last, for encode
+	Rank       int    `json:"rank" minimum:"1" doc:"Place on the board, from 1"`
+	UserID     string `json:"userId"`
+	Username   string `json:"username"`
+	Avatar     string `json:"avatar" doc:"https: or data:image/ address, or empty"`
+	RankBadge  string `json:"rankBadge" doc:"Maya rank that the total of points has earned" example:"Nacom"`
+	Score      int64  `json:"score" doc:"Points that count in the period; what the board is ordered by"`
+	XP         int64  `json:"xp" doc:"Points in total"`
+	MLCoins    int64  `json:"mlCoins" doc:"Coins in total"`
+	Change     int    `json:"change" minimum:"0" doc:"Places moved since the period before; of all-time, since the baseline"`
+	ChangeType string `json:"changeType" enum:"up,down,same,new" doc:"The direction; new if the user was not on the board then"`
+	// IsCurrentUser must stay the last field; see row.
+	IsCurrentUser bool `json:"isCurrentUser" doc:"Whether this is the caller; always false in a broadcast"`
 }
 
-// OwnEntry is what a page says of the user who asked for it. Without a score in the period
-// Rank is 0, and rank and score are null in JSON.
+// OwnEntry is the caller's own entry on a page. If the caller has no score in the period, Rank is
+// 0, and the JSON fields rank and score are null.
 type OwnEntry struct {
 	Entry
 
 	Percentile   float64 `json:"percentile" doc:"Share of the board that the caller is ahead of, in percent with one decimal"`
 	PointsToNext *int64  `json:"pointsToNext" doc:"Points that would take the caller to a better rank; null at the top"`
-	NextRank     *int    `json:"nextRank,omitempty" doc:"Only of a caller without a score in the period: the rank that pointsToNext would give"`
+	NextRank     *int    `json:"nextRank,omitempty" doc:"Only for a caller without a score in the period: the rank that pointsToNext would give"`
 }
 
-// MarshalJSON implements json.Marshaler.
+// MarshalJSON implements json.Marshaler. It writes null for a rank or score that is missing.
 func (e OwnEntry) MarshalJSON() ([]byte, error) {
 	type plain OwnEntry // without this method
 	if e.Rank != 0 {
 		return json.Marshal(plain(e))
 	}
 	return json.Marshal(struct {
-		Rank *int `json:"rank"` // hides the one below, as does Score
+		Rank *int `json:"rank"` // replaces the rank of plain, as Score replaces its score
 		plain
 		Score *int64 `json:"score"`
 	}{plain: plain(e)})
 }
 
-// PageBody is a page, as Service.Page encodes it.
+// PageBody is the JSON that Service.Page returns.
 type PageBody struct {
 	Type         string     `json:"type" example:"global" doc:"Kind of the board"`
 	Board        string     `json:"board" example:"global"`
@@ -268,6 +276,7 @@ type PageBody struct {
 	ResetsAt     *time.Time `json:"resetsAt" doc:"When the period ends; null for all-time"`
 }
 
+// entry returns the entry as JSON has it. own says that the user is the caller.
 func (u rankedUser) entry(shown map[uint32]store.Shown, own bool) Entry {
 	e := Entry{
 		Rank: u.Rank, UserID: u.id, RankBadge: u.badge,
@@ -288,7 +297,7 @@ func marshal(v any) []byte {
 
 func quote(s string) []byte { return marshal(s) }
 
-// TimeFormat is how times in UTC stand in JSON: RFC 3339 with milliseconds.
+// TimeFormat is the layout of times in JSON: RFC 3339 in UTC, with milliseconds.
 const TimeFormat = store.TimeFormat
 
 func appendTime(dst []byte, t time.Time) []byte {
@@ -301,7 +310,7 @@ func appendField(dst []byte, name string, value int64) []byte {
 	return strconv.AppendInt(append(dst, `":`...), value, 10)
 }
 
-// appendRank appends a field that is null for no rank.
+// appendRank appends a rank as a field. The rank 0 becomes null.
 func appendRank(dst []byte, name string, rank int) []byte {
 	if rank != 0 {
 		return appendField(dst, name, int64(rank))

@@ -12,86 +12,87 @@ import (
 )
 
 const (
-	// maxPastStandings bounds the moments that are remembered; past it the one that was not
-	// asked for for longest is looked up again when it is.
+	// maxPastStandings bounds the number of past standings in memory. Above it, the one that was
+	// not asked for for longest is dropped.
 	maxPastStandings = 96
 
-	// maxPastUsers bounds the users that are remembered of one of them, some 60 bytes each;
-	// past it they are all looked up again.
+	// maxPastUsers bounds the number of users in a past standing, at about 60 bytes each. Above
+	// it, all of them are dropped.
 	maxPastUsers = 2048
 )
 
-// pastStandings are where users stood at the ends of hours and days. That does not change any
-// more, so the ledger is asked once. Who is erased since may still be in it. Safe for
-// concurrent use.
+// pastStandings caches the totals that users had at the ends of hours and days. Past totals never
+// change, so each of them is read from the ledger only once. The cache may still have users who
+// were erased later. Safe for concurrent use.
 type pastStandings struct {
 	store *store.Store
 
-	mu    sync.Mutex
-	known *simplelru.LRU[int64, *pastStanding] // guarded by mu: by Unix milliseconds
+	mu     sync.Mutex
+	byTime *simplelru.LRU[int64, *pastStanding] // guarded by mu: by Unix milliseconds
 }
 
-// pastStanding is where users stood once.
+// pastStanding has users' totals at one moment.
 type pastStanding struct {
-	seq  int64                 // that the ledger was at
-	then map[uint32]store.Past // guarded by pastStandings.mu; zero for who had no points yet
+	seq   int64                 // the last row of the ledger before the moment
+	users map[uint32]store.Past // guarded by pastStandings.mu; zero for a user without points then
 }
 
 func newPastStandings(s *store.Store) *pastStandings {
-	known, err := simplelru.NewLRU[int64, *pastStanding](maxPastStandings, nil)
+	byTime, err := simplelru.NewLRU[int64, *pastStanding](maxPastStandings, nil)
 	if err != nil {
 		panic(err) // the size is positive
 	}
-	return &pastStandings{store: s, known: known}
+	return &pastStandings{store: s, byTime: byTime}
 }
 
-// at returns where the users stood right before a time, up to which all is committed
-// already, and the seq that the ledger was at then. Who had no points yet is missing.
-func (m *pastStandings) at(ctx context.Context, t time.Time, users []uint32) (then map[uint32]store.Past, seq int64, err error) {
+// at returns the totals that the users had right before a time, and the seq of the last row of
+// the ledger before it. Users who had no points then are missing. No row with an earlier time may
+// be committed any more.
+func (ps *pastStandings) at(ctx context.Context, t time.Time, users []uint32) (then map[uint32]store.Past, seq int64, err error) {
 	key := t.UnixMilli()
 	then = make(map[uint32]store.Past, len(users))
 	var missing []uint32
-	m.mu.Lock()
-	one, ok := m.known.Get(key)
+	ps.mu.Lock()
+	standing, ok := ps.byTime.Get(key)
 	for _, user := range users {
 		if !ok {
 			break
 		}
-		if p, known := one.then[user]; !known {
+		if p, known := standing.users[user]; !known {
 			missing = append(missing, user)
 		} else if p.Reached > 0 {
 			then[user] = p
 		}
 	}
-	m.mu.Unlock()
+	ps.mu.Unlock()
 	if !ok {
-		one, missing = &pastStanding{then: map[uint32]store.Past{}}, users
-		if one.seq, err = m.store.SeqBefore(ctx, t); err != nil {
+		standing, missing = &pastStanding{users: map[uint32]store.Past{}}, users
+		if standing.seq, err = ps.store.SeqBefore(ctx, t); err != nil {
 			return nil, 0, err
 		}
 	}
 	if len(missing) == 0 {
-		return then, one.seq, nil
+		return then, standing.seq, nil
 	}
-	err = m.store.StoodAt(ctx, missing, one.seq, func(p store.Past) { then[p.User] = p })
+	err = ps.store.StoodAt(ctx, missing, standing.seq, func(p store.Past) { then[p.User] = p })
 	if err != nil {
 		return nil, 0, err
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if len(one.then)+len(missing) > maxPastUsers {
-		clear(one.then)
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	if len(standing.users)+len(missing) > maxPastUsers {
+		clear(standing.users)
 	}
 	for _, user := range missing {
-		one.then[user] = then[user]
+		standing.users[user] = then[user]
 	}
-	m.known.Add(key, one)
-	return then, one.seq, nil
+	ps.byTime.Add(key, standing)
+	return then, standing.seq, nil
 }
 
-// trendTimes returns the ends of days, of Daily those of hours, between the start and
-// the time until, and that itself as the last; at most n, the latest. They are those of
-// until's location.
+// trendTimes returns the times of a trend, oldest first: the ends of days between start and
+// until, or the ends of hours if the period is Daily, and until itself. If there are more than n,
+// it returns the latest n. Days and hours are those of until's location.
 func trendTimes(p Period, start, until time.Time, n int) []time.Time {
 	before := func(t time.Time) time.Time { return Daily.Start(t.Add(-time.Nanosecond)) }
 	if p == Daily {
@@ -105,7 +106,7 @@ func trendTimes(p Period, start, until time.Time, n int) []time.Time {
 	return list
 }
 
-// hourOf returns when the hour began that t lies in, by the clock of its location.
+// hourOf returns the start of the hour that contains t, by the clock of t's location.
 func hourOf(t time.Time) time.Time {
 	return t.Add(-time.Duration(t.Minute())*time.Minute - time.Duration(t.Second())*time.Second - time.Duration(t.Nanosecond()))
 }

@@ -6,24 +6,24 @@ import (
 	"sync/atomic"
 )
 
-// people are the users: their numbers by id, and what is shown of them beside the
-// profile. It is guarded by Service.mu; id may be called without.
+// people has all users: their ids, their coins, and who is hidden. Service.mu guards it. Only id
+// and tie may be called without the lock.
 type people struct {
-	ids     atomic.Pointer[[]string] // by number; who is gone stays in it
+	ids     atomic.Pointer[[]string] // by number; the ids of erased users stay in it
 	mlCoins []int64                  // by number
-	hidden  map[uint32]struct{}      // whom nobody else sees on a board
+	hidden  map[uint32]struct{}      // the users whom nobody else sees on a board
 	index   idIndex
 }
 
 func newPeople() *people {
 	p := &people{hidden: map[uint32]struct{}{}}
-	p.become([]string{}, nil, nil)
+	p.replace([]string{}, nil, nil)
 	return p
 }
 
-// become takes over other people: their ids by number, empty where there is nobody,
-// their coins, and who of them is hidden.
-func (p *people) become(ids []string, mlCoins []int64, hidden []uint32) {
+// replace replaces all users. ids and mlCoins are by number; a number without a user has an empty
+// id. The slices belong to people afterwards.
+func (p *people) replace(ids []string, mlCoins []int64, hidden []uint32) {
 	p.ids.Store(&ids)
 	p.mlCoins = mlCoins
 	clear(p.hidden)
@@ -33,7 +33,7 @@ func (p *people) become(ids []string, mlCoins []int64, hidden []uint32) {
 	p.index.make(ids)
 }
 
-// know notes a user and reports whether it was not known before.
+// know adds the user, and reports whether the user is new.
 func (p *people) know(number uint32, id string) bool {
 	ids := *p.ids.Load()
 	if _, known := p.index.find(ids, id); known {
@@ -42,7 +42,7 @@ func (p *people) know(number uint32, id string) bool {
 	for len(ids) <= int(number) {
 		ids = append(ids, "")
 	}
-	ids[number] = id // nobody asks for the id of a number that was not given
+	ids[number] = id // no reader asks for a number before it is given to a user
 	p.ids.Store(&ids)
 	for len(p.mlCoins) <= int(number) {
 		p.mlCoins = append(p.mlCoins, 0)
@@ -51,8 +51,8 @@ func (p *people) know(number uint32, id string) bool {
 	return true
 }
 
-// forget forgets a user. The id stays with the number, which this process does not
-// give again.
+// forget removes a user. The number keeps its id, since readers without the lock may still ask
+// for it, and the store gives the number to nobody else.
 func (p *people) forget(number uint32) {
 	if ids := *p.ids.Load(); int(number) < len(ids) {
 		p.index.remove(ids, number)
@@ -60,12 +60,11 @@ func (p *people) forget(number uint32) {
 	delete(p.hidden, number)
 }
 
-// number returns a user's number, and whether there is such a user.
+// number returns the number of the user with that id. ok is false if there is no such user.
 func (p *people) number(id string) (number uint32, ok bool) { return p.index.find(*p.ids.Load(), id) }
 
-// id returns the id of a user who is known, or was; of one whom another program has
-// entered, and who is not loaded yet, an empty one. It may be called by anybody at any
-// time.
+// id returns the id of a user, who may be erased. It is empty for a user whom another program has
+// added and who is not loaded yet. It needs no lock.
 func (p *people) id(number uint32) string {
 	if ids := *p.ids.Load(); int(number) < len(ids) {
 		return ids[number]
@@ -73,7 +72,8 @@ func (p *people) id(number uint32) string {
 	return ""
 }
 
-// tie puts the user whose id is lower first.
+// tie reports whether a comes before b when their scores are equal: the lower id does. It needs
+// no lock.
 func (p *people) tie(a, b uint32) bool { return p.id(a) < p.id(b) }
 
 func (p *people) isHidden(number uint32) bool {
@@ -81,7 +81,7 @@ func (p *people) isHidden(number uint32) bool {
 	return hidden
 }
 
-// change returns what it does to a board that the user comes or goes.
+// effectOf returns the effect on a ranking of the user's joining or leaving.
 func (p *people) effectOf(number uint32) effect {
 	if p.isHidden(number) {
 		return affectsUser
@@ -89,16 +89,16 @@ func (p *people) effectOf(number uint32) effect {
 	return affectsAll
 }
 
-// idIndex finds users' numbers by their ids, which it does not hold: a hash table with
-// linear probing, of 8 to 16 bytes a user. A map of strings takes 50, and ten times as
-// long to make.
+// idIndex finds users' numbers by their ids. It is a hash table with linear probing, which stores
+// numbers only; callers pass the ids. It takes 8 to 16 bytes a user. A map of strings would take
+// 50 bytes, and ten times as long to make.
 type idIndex struct {
 	seed  maphash.Seed
-	slots []uint32 // numbers plus 1, 0 for none; a power of two, at most half full
+	slots []uint32 // number plus 1, or 0 if empty; a power of two of them, at most half used
 	len   int
 }
 
-// make makes the index of all ids that are not empty.
+// make replaces the index by one of all ids that are not empty.
 func (x *idIndex) make(ids []string) {
 	size := 16
 	for size < 2*len(ids) {
@@ -112,7 +112,7 @@ func (x *idIndex) make(ids []string) {
 	}
 }
 
-// add adds a user, whose id must not be there.
+// add adds a user whose id is not in the index.
 func (x *idIndex) add(ids []string, number uint32) {
 	if 2*(x.len+1) > len(x.slots) {
 		old := x.slots
@@ -126,6 +126,7 @@ func (x *idIndex) add(ids []string, number uint32) {
 	x.put(ids, number)
 }
 
+// put adds a user to an index that has room.
 func (x *idIndex) put(ids []string, number uint32) {
 	i := x.home(ids[number])
 	for x.slots[i] != 0 {
@@ -135,6 +136,7 @@ func (x *idIndex) put(ids []string, number uint32) {
 	x.len++
 }
 
+// find returns the number of the user with that id.
 func (x *idIndex) find(ids []string, id string) (number uint32, ok bool) {
 	for i := x.home(id); x.slots[i] != 0; i = x.next(i) {
 		if n := x.slots[i] - 1; ids[n] == id {
@@ -144,8 +146,8 @@ func (x *idIndex) find(ids []string, id string) (number uint32, ok bool) {
 	return 0, false
 }
 
-// remove takes a user out, and moves up those that would not be found behind the gap
-// (D. E. Knuth, The Art of Computer Programming, volume 3, algorithm 6.4R).
+// remove removes a user, and moves up the entries that would not be found after the gap. It is
+// algorithm 6.4R of D. E. Knuth, The Art of Computer Programming, volume 3.
 func (x *idIndex) remove(ids []string, number uint32) {
 	gap := x.home(ids[number])
 	for x.slots[gap] != number+1 {
@@ -165,24 +167,26 @@ func (x *idIndex) remove(ids []string, number uint32) {
 	x.len--
 }
 
-// home is where an id is looked for first.
+// home returns the slot where the search for an id begins.
 func (x *idIndex) home(id string) int {
 	return int(maphash.String(x.seed, id) & uint64(len(x.slots)-1))
 }
 
 func (x *idIndex) next(i int) int { return (i + 1) & (len(x.slots) - 1) }
 
-// idRoom is how many bytes of ids are allocated at once.
-const idRoom = 1 << 16
+// arenaBlock is how many bytes of ids are allocated at once.
+const arenaBlock = 1 << 16
 
-// idArena holds ids one behind the other: a million of them in an allocation each
-// would take a third more, and the garbage collector longer.
+// idArena stores ids next to each other. A million ids, each with an allocation of its own, would
+// take a third more memory, and the garbage collector would take longer.
 type idArena struct{ b strings.Builder }
+
+// add returns a copy of the id in the arena.
 
 func (a *idArena) add(id string) string {
 	if a.b.Cap()-a.b.Len() < len(id) {
 		a.b = strings.Builder{}
-		a.b.Grow(max(idRoom, len(id)))
+		a.b.Grow(max(arenaBlock, len(id)))
 	}
 	before := a.b.Len()
 	a.b.WriteString(id)

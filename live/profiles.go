@@ -10,19 +10,19 @@ import (
 	"marcador/store"
 )
 
-// maxProfiles bounds the profiles that are kept, and maxProfileBytes what they take; past it the
-// one that was not shown for longest is read again when it is.
+// maxProfiles bounds the number of cached profiles, and maxProfileBytes their size. Above either,
+// the profile that was not shown for longest is dropped.
 const (
 	maxProfiles     = 10_000
 	maxProfileBytes = 8 << 20
 )
 
-// profiles are those lately shown. Safe for concurrent use.
+// profiles caches the names and avatars that were shown lately. Safe for concurrent use.
 type profiles struct {
 	mu      sync.Mutex
-	cache   *simplelru.LRU[uint32, store.Shown] // guarded by mu
-	bytes   int                                 // guarded by mu: bytes of its texts
-	changes atomic.Int64                        // how often something was forgotten; moves with mu held
+	cache   *simplelru.LRU[uint32, store.Shown] // guarded by mu: by user number
+	bytes   int                                 // guarded by mu: of the cached texts
+	changes atomic.Int64                        // counts forget and forgetAll; rises with mu held
 }
 
 func newProfiles() *profiles {
@@ -35,17 +35,18 @@ func newProfiles() *profiles {
 	return p
 }
 
+// textsOf returns the size of a profile's texts in bytes.
 func textsOf(s store.Shown) int { return len(s.Username) + len(s.Avatar) }
 
-// of returns the profiles with these numbers, reading those that are not kept.
-// One that is gone is missing.
+// of returns the profiles of the users with these numbers. Erased users are missing.
 func (p *profiles) of(ctx context.Context, st *store.Store, numbers []uint32) (map[uint32]store.Shown, error) {
 	found, _, _, err := p.asOf(ctx, st, numbers)
 	return found, err
 }
 
-// asOf is of, and says which moment the profiles are of: what changes was, and Store.Seen in
-// those that were read, 0 where all are kept.
+// asOf does the work of of, and says how new the profiles are. changes is the value of p.changes
+// when the cache was read. seen is the seq of Store.Seen when the database was read, or 0 if all
+// profiles were cached.
 func (p *profiles) asOf(ctx context.Context, st *store.Store, numbers []uint32) (found map[uint32]store.Shown, changes, seen int64, err error) {
 	found = make(map[uint32]store.Shown, len(numbers))
 	var missing []uint32
@@ -70,23 +71,23 @@ func (p *profiles) asOf(ctx context.Context, st *store.Store, numbers []uint32) 
 	defer p.mu.Unlock()
 	for _, shown := range read {
 		found[shown.Number] = shown
-		// What changed while it was read may be newer than what was read.
-		if changes == p.changes.Load() {
+		if changes == p.changes.Load() { // otherwise the profile that was read may be out of date
 			p.add(shown)
 		}
 	}
 	return found, changes, seen, nil
 }
 
-// add is called with mu held.
+// add caches a profile. mu must be held.
 func (p *profiles) add(shown store.Shown) {
-	p.cache.Remove(shown.Number) // somebody else may have read it as well
+	p.cache.Remove(shown.Number) // another goroutine may have added it meanwhile
 	p.cache.Add(shown.Number, shown)
 	for p.bytes += textsOf(shown); p.bytes > maxProfileBytes; {
 		p.cache.RemoveOldest()
 	}
 }
 
+// forget drops a profile that has changed.
 func (p *profiles) forget(number uint32) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -94,6 +95,7 @@ func (p *profiles) forget(number uint32) {
 	p.cache.Remove(number)
 }
 
+// forgetAll drops all profiles.
 func (p *profiles) forgetAll() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

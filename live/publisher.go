@@ -9,12 +9,25 @@ import (
 	"marcador/sse"
 )
 
-// retryAfter is how long a publisher waits after a failure, at least.
+// retryAfter is the least time that a publisher waits after a failure.
 const retryAfter = time.Second
 
-// publisher publishes a ranking's first page to those who follow it, and to each
-// user among them their own moves: at once after a quiet spell, then at most once
-// a window, and only what has changed. Safe for concurrent use.
+// publisher publishes a ranking's first page to its followers, and to each user among them the
+// moves of their own rank. Safe for concurrent use.
+//
+//	clean ──touch──▶ dirty ──window over──▶ due ──broadcaster──▶ publishing
+//	  ▲                ▲    (a timer runs)     (in the queue)         │
+//	  │                ├───── touched again meanwhile ────────────────┤
+//	  │                ├───── failed: waits for retryAfter ───────────┤
+//	  └────────────────┼───── published, or nothing was news ─────────┘
+//
+// The window is Options.Throttle, counted from the last broadcast. After a quiet time it is over
+// already, so a change is published at once. A window is never shorter than ten times the last
+// fan-out, so fan-out takes a tenth of the time at most.
+//
+// While nobody follows, touch starts no timer, and a publisher that is due publishes nothing. The
+// first follower begins with a page that is made for it. A page that equals the published one is
+// not published again.
 type publisher struct {
 	r       *ranking
 	topic   *sse.Topic
@@ -24,21 +37,23 @@ type publisher struct {
 	mu        sync.Mutex
 	followers int       // guarded by mu
 	dirty     bool      // guarded by mu: something may have changed since the last broadcast
-	since     time.Time // guarded by mu: since when it is dirty
-	scheduled bool      // guarded by mu: a timer runs, or it is due, or being published
-	last      time.Time // guarded by mu: when the last broadcast was
-	idle      time.Time // guarded by mu: until when it does nothing, having looked for news in vain
-	published *page     // guarded by mu: what all followers have, nil where they may differ
+	since     time.Time // guarded by mu: when it became dirty
+	scheduled bool      // guarded by mu: a timer runs, or it is due, or it is publishing
+	last      time.Time // guarded by mu: the last broadcast
+	idle      time.Time // guarded by mu: it does nothing before this time; see end
+	published *page     // guarded by mu: the page that all followers have; nil if they may differ
 }
 
 func newPublisher(r *ranking) *publisher {
-	return &publisher{r: r, topic: r.s.hub.NewTopic(r.b.name), viewers: newViewers(r), history: rankHistory{r: r}}
+	return &publisher{
+		r: r, topic: r.s.hub.NewTopic(r.b.name), viewers: newViewers(r), history: rankHistory{r: r},
+	}
 }
 
-// touch says that something may have changed which followers are told: which
-// shows in a broadcast, or else only somebody's own rank or points.
-func (p *publisher) touch(shows bool) {
-	if !shows && !p.viewers.any() {
+// touch says that something may have changed. broadcast says that it shows in a broadcast. If it
+// does not, it can still be news for a user who follows: their own rank or points.
+func (p *publisher) touch(broadcast bool) {
+	if !broadcast && !p.viewers.any() {
 		return
 	}
 	p.mu.Lock()
@@ -49,8 +64,8 @@ func (p *publisher) touch(shows bool) {
 	p.schedule(0)
 }
 
-// schedule has the publisher be due when the window is over, and not before delay is.
-// It is called with mu held.
+// schedule makes the publisher due when the window is over, and not before delay has passed. mu
+// must be held.
 func (p *publisher) schedule(delay time.Duration) {
 	if p.scheduled || p.followers == 0 {
 		return
@@ -58,14 +73,13 @@ func (p *publisher) schedule(delay time.Duration) {
 	p.scheduled = true
 	wait := max(delay, time.Until(p.last.Add(p.window())), time.Until(p.idle))
 	if wait <= 0 {
-		p.r.s.broadcaster.add(p)
+		p.r.s.broadcaster.enqueue(p)
 		return
 	}
-	p.r.s.broadcaster.after(wait, p)
+	p.r.s.broadcaster.enqueueAfter(wait, p)
 }
 
-// window is the least time between two broadcasts. It grows with what a fan-out
-// takes, so that fan-out never takes more than a tenth of the time.
+// window returns the least time between two broadcasts.
 func (p *publisher) window() time.Duration {
 	if p.r.s.opts.Throttle < 0 {
 		return 0
@@ -73,20 +87,20 @@ func (p *publisher) window() time.Duration {
 	return max(p.r.s.opts.Throttle, 10*p.topic.Fanout())
 }
 
-// attempt is a broadcast under way.
+// attempt is a broadcast in progress.
 type attempt struct {
-	p       *publisher
-	began   time.Time
-	since   time.Time
-	news    sse.Publication
-	told    notes
-	version int64
-	is      bool // there is news
-	err     error
+	p           *publisher
+	began       time.Time
+	since       time.Time // publisher.since when it began
+	publication sse.Publication
+	notes       notes
+	version     int64
+	hasNews     bool
+	err         error
 }
 
-// begin makes what is to be published, if that is still wanted. It holds no lock for
-// which a write waits longer than to read the ranks.
+// begin makes the publication, if anybody follows. It holds Service.mu only to read the entries and
+// the viewers' places; a write waits no longer than that.
 func (p *publisher) begin(ctx context.Context) *attempt {
 	p.mu.Lock()
 	a := &attempt{p: p, began: time.Now(), since: p.since}
@@ -99,35 +113,35 @@ func (p *publisher) begin(ctx context.Context) *attempt {
 		return a
 	}
 	var shown *page
-	shown, a.err = p.r.snapshot(ctx, func() { a.told = p.viewers.notes() })
+	shown, a.err = p.r.snapshot(ctx, func() { a.notes = p.viewers.notes() })
 	if a.err != nil {
 		return a
 	}
 	a.version = shown.version
-	a.news = sse.Publication{Topic: p.topic, Since: a.since}
-	if p.tell(shown) {
-		a.news.State = shown.asState()
+	a.publication = sse.Publication{Topic: p.topic, Since: a.since}
+	if p.setPublished(shown) {
+		a.publication.State = shown.asState()
 	}
-	if a.told.places != nil {
-		a.news.Notes, a.news.Version = a.told, a.told.seen
+	if a.notes.places != nil {
+		a.publication.Notes, a.publication.Version = a.notes, a.notes.seen
 	}
-	a.is = a.news.State != nil || a.told.moved
+	a.hasNews = a.publication.State != nil || a.notes.moved
 	return a
 }
 
-// end notes what became of the attempt, and has the publisher be due again where more
-// has happened.
+// end ends the attempt. It schedules another one if more has changed meanwhile or it has failed.
 func (a *attempt) end() {
 	p := a.p
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.scheduled = false
-	if now := time.Now(); a.news.State != nil || a.told.openly {
+	if now := time.Now(); a.publication.State != nil || a.notes.openly {
 		p.last = now
 	} else if p.r.s.opts.Throttle > 0 {
-		// A change that is news must not wait a window for one that was not, or that only a
-		// hidden user was told of: others would know by the wait. But to look must not take
-		// more than a tenth of the time, either.
+		// Other users saw nothing of this attempt: there was no news, or only for a hidden user.
+		// So it begins no window. The next change would have to wait for its end, and the wait
+		// would tell others that a hidden user was active. But looking for news must not take more
+		// than a tenth of the time, either.
 		p.idle = now.Add(10 * now.Sub(a.began))
 	}
 	if a.err != nil {
@@ -138,8 +152,8 @@ func (a *attempt) end() {
 	}
 }
 
-// tell notes that followers are told what shown shows, and reports whether they lack it.
-func (p *publisher) tell(shown *page) bool {
+// setPublished records that followers are sent the page. It returns false if they have it already.
+func (p *publisher) setPublished(shown *page) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if shown.sameAs(p.published) {
@@ -149,8 +163,10 @@ func (p *publisher) tell(shown *page) bool {
 	return true
 }
 
-// follow returns the topic with the state that a new follower begins with. What
-// happens from now on is published, until the follower leaves.
+// follow adds a follower, and returns the topic with the state that the follower begins with.
+//
+// The follower is counted first, and the state is made afterwards. So no change is missed: a write
+// before the state was made is in it, and a write after that is published to the follower.
 func (p *publisher) follow(ctx context.Context, to Follow) (sse.Follow, error) {
 	p.mu.Lock()
 	p.followers++
@@ -172,10 +188,10 @@ func (p *publisher) follow(ctx context.Context, to Follow) (sse.Follow, error) {
 		return sse.Follow{}, err
 	}
 	if p.followers == 1 {
-		p.since = time.Now() // nobody was behind
+		p.since = time.Now() // nobody lacked the earlier changes
 	}
 	state := p.topic.Retain(shown.asState())
-	shown = state.Content().(*page) //nolint:errcheck // a board's are pages
+	shown = state.Content().(*page) //nolint:errcheck // all contents of the topic are pages
 	switch newer := p.published == nil || p.published.version < shown.version; {
 	case p.followers == 1 && newer:
 		p.published = shown
@@ -189,19 +205,20 @@ func (p *publisher) follow(ctx context.Context, to Follow) (sse.Follow, error) {
 	return follow, nil
 }
 
-// look returns the page that the follower begins with, and finds out where its user
-// stood by what the client has seen.
+// firstPage returns the page that the follower begins with. It also finds out which place the
+// client was told last, before it reconnected.
 func (p *publisher) firstPage(ctx context.Context, f *follower, to Follow) (*page, error) {
 	shown, err := p.r.snapshot(ctx, f.begin)
 	if err != nil || f.viewer == nil || to.Seen < 0 {
 		return shown, err
 	}
-	if f.before = toldPlace(to.Told); f.before == nil { // another process has told it, which may be this one's predecessor
+	if f.before = toldPlace(to.Told); f.before == nil { // the id is from another process
 		f.before, err = p.history.placeAt(ctx, f.viewer.user, to.Seen)
 	}
 	return shown, err
 }
 
+// leave removes a follower.
 func (p *publisher) leave(one *viewer) {
 	p.viewers.leave(one)
 	p.mu.Lock()
@@ -209,9 +226,9 @@ func (p *publisher) leave(one *viewer) {
 	p.followers--
 }
 
-// snapshot returns the ranking's first page. For meanwhile see view.
-func (r *ranking) snapshot(ctx context.Context, meanwhile func()) (*page, error) {
-	v, err := r.view(ctx, &Query{Limit: r.s.opts.Top}, meanwhile)
+// snapshot returns the ranking's first page. See view for underLock.
+func (r *ranking) snapshot(ctx context.Context, underLock func()) (*page, error) {
+	v, err := r.view(ctx, &Query{Limit: r.s.opts.Top}, underLock)
 	if err != nil {
 		return nil, fmt.Errorf("make snapshot: %w", err)
 	}

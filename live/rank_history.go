@@ -12,28 +12,43 @@ import (
 	"marcador/store"
 )
 
-// maxHistoryRows bounds how far back ranks are worked out, in rows of the ledger. Who was
-// away for longer is not told of a move in between.
+// maxHistoryRows bounds, in rows of the ledger, how far back a rank is worked out. A user who was
+// away for longer is not told how their rank changed meanwhile.
 const maxHistoryRows = 20_000
 
-// rankHistory is where users stood at a version: those whose points have changed since.
-// After a restart many come back with the same version, so one is kept. Safe for
-// concurrent use.
+// rankHistory works out which rank a user had at an earlier version of a ranking. For that it
+// reads from the ledger whose points have changed since, and what they had before.
+//
+// After a restart, many clients come back with the same version. So the history of one version is
+// cached. Safe for concurrent use.
 type rankHistory struct {
 	r *ranking
 
 	mu      sync.Mutex
-	version int64                 // guarded by mu
-	upTo    int64                 // guarded by mu: changes up to this seq are in
-	since   time.Time             // guarded by mu: when the period began, zero for all-time
-	fresh   []store.Past          // guarded by mu: what is not in items yet
-	then    map[uint32]store.Past // guarded by mu: at most maxHistoryRows, and what came while it is in use
-	items   map[uint32]rank.Item  // guarded by mu: of the same users; who was not there is behind all others
+	version int64     // guarded by mu: the version whose history is cached
+	upTo    int64     // guarded by mu: changes up to this seq have been read
+	since   time.Time // guarded by mu: the start of the period; zero for all-time
+
+	// then has the totals at the version, of the users whose points have changed since. It has at
+	// most maxHistoryRows users when it is first read, and grows with later changes.
+	then map[uint32]store.Past // guarded by mu
+
+	// items has the scores in the period that the users of then had. The score of a user who was
+	// not on the board is absent.
+	items map[uint32]rank.Item // guarded by mu
+
+	fresh []store.Past // guarded by mu: what then has and items does not have yet
 }
 
-// placeAt returns where the user stood at a version, by the ledger; nil where that
-// is too long ago, or there is no such user now, or equal scores are numbered densely,
-// for which it is not known who else had which.
+// absent is the score of a user who was not on the board. It is behind all others.
+const absent = math.MinInt64
+
+// placeAt returns the place that the user had at a version. It returns nil if that is not known:
+//
+//   - the version is too old, or it is of the future
+//   - the user does not exist any more, or is not on the board now
+//   - ranks are dense, since a dense rank depends on the scores of all users, not only of those
+//     whose points have changed
 func (h *rankHistory) placeAt(ctx context.Context, user string, version int64) (*place, error) {
 	r, s := h.r, h.r.s
 	h.mu.Lock()
@@ -42,12 +57,13 @@ func (h *rankHistory) placeAt(ctx context.Context, user string, version int64) (
 	now := s.shown.version
 	s.mu.RUnlock()
 	if version > now || now-version > maxHistoryRows || s.opts.Ranks == rank.Dense {
-		return nil, nil //nolint:nilnil // it is not known, and nothing is wrong
+		return nil, nil //nolint:nilnil // not known, which is not an error
 	}
 	if h.version != version || h.then == nil {
-		h.forget(version)
+		h.reset(version)
 	}
-	// Most of it without the lock, for which writes wait; then the little that came since.
+	// Writes wait for s.mu. So most rows are read without it, and then, with it, the few that were
+	// committed meanwhile.
 	if err := h.read(ctx, s.store, now); err != nil {
 		return nil, err
 	}
@@ -60,7 +76,7 @@ func (h *rankHistory) placeAt(ctx context.Context, user string, version int64) (
 	if !ok || !r.b.has(number) {
 		return nil, nil //nolint:nilnil // as above
 	}
-	h.work()
+	h.update()
 	at := &place{xp: s.global.rankings[AllTime].rank.Score(number), member: true}
 	if before, changed := h.then[number]; changed {
 		at.xp = before.XP
@@ -71,16 +87,15 @@ func (h *rankHistory) placeAt(ctx context.Context, user string, version int64) (
 	return at, nil
 }
 
-// absent is the score of who was not there.
-const absent = math.MinInt64
-
-func (h *rankHistory) forget(version int64) {
+// reset forgets the cached version and begins another. mu must be held.
+func (h *rankHistory) reset(version int64) {
 	h.version, h.upTo, h.fresh = version, version, nil
 	h.then, h.items = map[uint32]store.Past{}, map[uint32]rank.Item{}
 }
 
-// work makes items of what was read. It is called with mu and s.mu held.
-func (h *rankHistory) work() {
+// update brings items up to then. If another period has begun, it works out all items again. mu
+// and s.mu must be held.
+func (h *rankHistory) update() {
 	s := h.r.s
 	if h.r.period != AllTime && !h.since.Equal(s.periods.starts[h.r.period]) {
 		h.since = s.periods.starts[h.r.period]
@@ -92,7 +107,7 @@ func (h *rankHistory) work() {
 	h.fresh = nil
 }
 
-// item returns what a user had then. It is called with mu and s.mu held.
+// item returns the score in the period that a user had. mu and s.mu must be held.
 func (h *rankHistory) item(then store.Past) rank.Item {
 	it := rank.Item{Score: then.XP, Seq: then.Reached, User: then.User}
 	switch all := &h.r.s.global.rankings; {
@@ -100,13 +115,13 @@ func (h *rankHistory) item(then store.Past) rank.Item {
 	case then.At < h.since.UnixMilli():
 		it.Score = absent
 	default:
-		// The total when the period began is what there is now without what came in it.
+		// The present total minus the present score in the period is the total at its start.
 		it.Score -= all[AllTime].rank.Score(then.User) - all[h.r.period].rank.Score(then.User)
 	}
 	return it
 }
 
-// read takes in the changes up to a seq. It is called with mu held.
+// read reads the changes up to a seq from the ledger. mu must be held.
 func (h *rankHistory) read(ctx context.Context, s *store.Store, upTo int64) error {
 	if upTo <= h.upTo {
 		return nil

@@ -9,7 +9,7 @@ import (
 	"marcador/store"
 )
 
-// ranking is a board in one period, with what was encoded of it.
+// ranking is a board in one period.
 type ranking struct {
 	b      *board
 	s      *Service
@@ -17,26 +17,26 @@ type ranking struct {
 	names  []byte // `"board":"global","period":"all-time"`
 
 	rank    *rank.Board // guarded by s.mu
-	stamp   stamp       // guarded by s.mu: of the last change that the order shows, or who is in it
-	seen    stamp       // guarded by s.mu: of the last of them that the board's limit does not hide
-	pending effect      // guarded by s.mu
+	stamp   stamp       // guarded by s.mu: the last change of the order, or of who is in it
+	seen    stamp       // guarded by s.mu: the last of these that the board's limit does not hide
+	pending effect      // guarded by s.mu: of the changes since takeChanges
 
-	publisher atomic.Pointer[publisher] // made when somebody follows; then it stays
+	publisher atomic.Pointer[publisher] // made for the first follower; it stays
 }
 
-// effect is what a change does to a ranking, and the commit under way has done.
+// effect says who can see what a change does to a ranking.
 type effect uint8
 
 const (
-	affectsUser      effect = 1 << iota // something that somebody may see, if only of themselves
-	affectsOrder                        // something that the order shows, or who is in it
-	affectsReaders                      // something of that which the board's limit does not hide
-	affectsBroadcast                    // something of that which shows in a broadcast
+	affectsUser      effect = 1 << iota // the user may see it; every change has this effect
+	affectsOrder                        // the order, an entry, or who is in it is different
+	affectsReaders                      // so is what the board's limit lets ordinary readers see
+	affectsBroadcast                    // so is what a broadcast shows
 
 	affectsAll = affectsUser | affectsOrder | affectsReaders | affectsBroadcast
 )
 
-// pageKey is which entries a page has.
+// pageKey names the entries of a page by their positions.
 type pageKey struct{ first, n int }
 
 func newRanking(b *board, period store.Period) *ranking {
@@ -47,9 +47,13 @@ func newRanking(b *board, period store.Period) *ranking {
 	}
 }
 
-// changed notes what the change under way does to the ranking. A hidden user's points only
-// touch it: nobody else is to learn of them, not even when they came. It is called with
-// s.mu held.
+// tie orders users with equal scores: the lower id is first. rank calls it with mu held, or on
+// the goroutine that loads a board.
+func (s *Service) tie(a, b uint32) bool { return s.people.tie(a, b) }
+
+// changed records what the current change does to the ranking. A hidden user's points have the
+// effect affectsUser only. Other users must not learn of such points, not even when they were
+// given. s.mu must be held.
 func (r *ranking) changed(how effect) {
 	if r.pending == 0 {
 		r.s.changed = append(r.s.changed, r)
@@ -63,8 +67,8 @@ func (r *ranking) changed(how effect) {
 	}
 }
 
-// readable is of the last change that a reader sees: an ordinary one, or one whom no limit
-// stops. It is called with s.mu held.
+// readable returns the last change that a reader can see. whole says that the board's limit does
+// not apply to the reader. s.mu must be held.
 func (r *ranking) readable(whole bool) stamp {
 	if whole {
 		return r.stamp
@@ -72,8 +76,8 @@ func (r *ranking) readable(whole bool) stamp {
 	return r.seen
 }
 
-// effectOfMove returns what it does to the ranking that a user who is not hidden moves between
-// the ranks; before is 0 for none. It is called with s.mu held.
+// effectOfMove returns the effect of a user's move from one rank to another. before is 0 if the
+// user is new to the ranking. The user must not be hidden. s.mu must be held.
 func (r *ranking) effectOfMove(before, after int) effect {
 	best := min(before, after)
 	if limit := r.s.limitOf(r.b.name); limit > 0 && before > 0 && best > limit {
@@ -85,24 +89,23 @@ func (r *ranking) effectOfMove(before, after int) effect {
 	return affectsAll
 }
 
-// takeChanges returns what is to be told the publishers of the rankings that were changed since
-// it was last called. It is called with mu held.
-func (s *Service) takeChanges() (news []change) {
+// change says that a ranking has changed, and whether a broadcast shows the change.
+type change struct {
+	r         *ranking
+	broadcast bool
+}
+
+// takeChanges returns which rankings were changed since the last call. mu must be held.
+func (s *Service) takeChanges() (changes []change) {
 	for _, r := range s.changed {
-		news = append(news, change{r, r.pending&affectsBroadcast != 0})
+		changes = append(changes, change{r, r.pending&affectsBroadcast != 0})
 		r.pending = 0
 	}
 	s.changed = s.changed[:0]
-	return news
+	return changes
 }
 
-// change is a ranking that has changed, and whether that shows in a broadcast.
-type change struct {
-	r     *ranking
-	shows bool
-}
-
-// followed returns the publisher, made if there is none.
+// followed returns the ranking's publisher, and makes it if there is none yet.
 func (r *ranking) followed() *publisher {
 	if r.publisher.Load() == nil {
 		r.publisher.CompareAndSwap(nil, newPublisher(r))
@@ -110,21 +113,21 @@ func (r *ranking) followed() *publisher {
 	return r.publisher.Load()
 }
 
-// kept returns the page that was kept last of these entries, which may be out of date,
-// or nil.
+// cachedPage returns the cached page of these entries, or nil. It may be out of date.
 func (r *ranking) cachedPage(key pageKey) *page {
 	p, _ := r.s.cache.get(cacheKey{ranking: r, page: key}).(*page)
 	return p
 }
 
-// keep keeps the page for others. It knows itself what it is of.
+// cachePage caches the page. Empty pages are not cached: there is one for every offset past the
+// end of the board.
 func (r *ranking) cachePage(key pageKey, p *page) {
-	if key.n > 0 { // behind the last there is no end of offsets
+	if key.n > 0 {
 		r.s.cache.add(cacheKey{ranking: r, page: key}, p)
 	}
 }
 
-// rankedUser is an entry with all that is needed to encode it but the profile.
+// rankedUser is an entry with everything that its JSON needs except the user's profile.
 type rankedUser struct {
 	rank.Entry
 
@@ -133,7 +136,7 @@ type rankedUser struct {
 	badge       string
 }
 
-// rankedUser is called with s.mu held.
+// rankedUser completes an entry. s.mu must be held.
 func (r *ranking) rankedUser(e rank.Entry) rankedUser {
 	u := rankedUser{Entry: e, id: r.s.people.id(e.User), mlCoins: r.s.people.mlCoins[e.User]}
 	u.xp = r.s.global.rankings[store.AllTime].rank.Score(e.User)
@@ -141,20 +144,17 @@ func (r *ranking) rankedUser(e rank.Entry) rankedUser {
 	return u
 }
 
-// rankless is the entry of a user who has no score in the period.
-func rankless(user uint32) rank.Entry { return rank.Entry{User: user} }
-
-// rankedCaller is the caller's line with what only the caller is told.
+// rankedCaller is the caller's own entry, with what only the caller is told.
 type rankedCaller struct {
 	rankedUser
 
 	percentile   float64
 	pointsToNext *int64 // nil at the top
-	nextRank     *int   // of who has no score: the rank that pointsToNext would give
+	nextRank     *int   // for a caller without a score: the rank that pointsToNext would give
 }
 
-// rankedCaller returns nil for a user who is not on the board. A member without a score in the
-// period has the rank 0. It is called with s.mu held.
+// rankedCaller returns the entry of the user with that id, or nil if the user is not on the
+// board. A member without a score in the period has the rank 0. s.mu must be held.
 func (r *ranking) rankedCaller(userID string) *rankedCaller {
 	number, ok := r.s.people.number(userID)
 	if !ok || !r.b.has(number) {
@@ -162,15 +162,18 @@ func (r *ranking) rankedCaller(userID string) *rankedCaller {
 	}
 	e, ok := r.rank.Entry(number)
 	if !ok {
-		points, rank := r.rank.ToEnter()
-		return &rankedCaller{rankedUser: r.rankedUser(rankless(number)), pointsToNext: &points, nextRank: &rank}
+		points, next := r.rank.ToEnter()
+		return &rankedCaller{
+			rankedUser:   r.rankedUser(rank.Entry{User: number}),
+			pointsToNext: &points, nextRank: &next,
+		}
 	}
-	o := &rankedCaller{rankedUser: r.rankedUser(e)}
+	c := &rankedCaller{rankedUser: r.rankedUser(e)}
 	if total := r.rank.Len(); total > 0 {
-		o.percentile = math.Round(float64(r.rank.Behind(number))/float64(total)*1000) / 10
+		c.percentile = math.Round(float64(r.rank.Behind(number))/float64(total)*1000) / 10
 	}
 	if points, ok := r.rank.ToNext(number); ok {
-		o.pointsToNext = &points
+		c.pointsToNext = &points
 	}
-	return o
+	return c
 }

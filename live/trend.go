@@ -11,74 +11,75 @@ import (
 	"marcador/store"
 )
 
-// maxRivals is how many of a board's present best are compared at a past moment. It
-// bounds what a trend costs: that many looks into the ledger for each moment, the first
-// time.
+// maxRivals is how many of a board's present best users are compared at a past moment. It bounds
+// the cost of a trend: for each moment, so many users are looked up in the ledger the first time.
 const maxRivals = 500
 
-// TrendQuery is which trend is asked for, and by whom.
+// TrendQuery says which trend is asked for, and by whom.
 type TrendQuery struct {
 	Board  string
 	Period Period
-	Limit  int    // how many of the present best
-	Points int    // how many moments, 2 or more
-	Caller string // a user's id, or empty
-	All    bool   // also those past the board's limit
+	Limit  int    // the greatest number of series, without the caller's own
+	Points int    // the greatest number of moments, 2 or more
+	Caller string // the id of the user who asks, or empty
+	All    bool   // the board's limit does not apply to the caller
 }
 
-// Trend is where a board's present best stood at some moments, of which the last is now.
+// Trend shows how the present best users of a board came to their ranks.
 type Trend struct {
-	Times   []time.Time
-	Series  []TrendSeries
-	Me      *TrendSeries // the caller's own; nil for who is not on the board
+	Times   []time.Time   // oldest first; the last one is now
+	Series  []TrendSeries // by present rank
+	Me      *TrendSeries  // the caller's own; nil if the caller is not on the board
 	Version int64
 }
 
-// TrendSeries is where one user stood at each moment.
+// TrendSeries has one user's ranks and scores, one for each of Trend.Times.
 type TrendSeries struct {
 	UserID, Username, RankBadge string
 
-	Ranks  []int   // 0 where there was none, or it is not known
-	Scores []int64 // points in the period until then
+	Ranks  []int   // 0 if the user had no rank, or if it is not known
+	Scores []int64 // points in the period up to that time
 }
 
-// column is where users stood at one moment.
+// column has the scores and ranks of users at one moment.
 type column struct {
 	at    time.Time
-	items map[uint32]rank.Item // of who had points in the period
+	items map[uint32]rank.Item // users without points in the period are missing
 	ranks map[uint32]int
 }
 
-// trend is one that is being made.
+// trend is a trend that is being made.
 type trend struct {
 	r       *ranking
 	q       *TrendQuery
-	version stamp // of what boards show
-	seen    int64 // the version of the last change that the reader sees
+	version stamp // the last commit that boards show
+	seen    int64 // the last change that the reader can see
 	past    *pastStandings
 	start   time.Time // of the period; zero for all-time
 	until   time.Time
 
-	rivals []rank.Entry  // the present best, by rank
-	whole  bool          // they are all that there are
-	top    []rankedUser  // those to be shown
-	own    *rankedCaller // nil where there is none
-	users  []uint32      // whose past is needed
+	rivals []rank.Entry  // the present best, by rank; at most maxRivals
+	whole  bool          // the board has no others
+	top    []rankedUser  // the users of the series
+	own    *rankedCaller // nil if the caller is not on the board
+	users  []uint32      // all users whose past scores are needed
 	now    column
 }
 
-// Trend returns where the present best of a board stood at the ends of the last days,
-// of Daily of the last hours, within the period, and now. Who is there, who is seen and
-// what they are called is as of now. Ranks are worked out from the ledger among the first
-// maxRivals of now: whoever has as many points as the last of these has now is known to
-// have been behind nobody else, since points only grow. Ranks below that are not known,
-// and those above are not exact where somebody who is no rival any more has lost points
-// by a correction. Errors are ErrUnknownBoard, and those of reading.
+// Trend returns the ranks and scores of a board's present best users at the ends of the last days
+// of the period, or of the last hours if the period is Daily, and now. Hidden users, users who
+// have left the board and erased users are left out of the past as well, and names are the
+// present ones.
+//
+// Past ranks are worked out from the ledger, among the board's present best maxRivals. That is
+// enough for a user with more points than the last of these has now: since points only grow,
+// nobody else had so many then. For a user with fewer points the rank is not known. If a
+// correction has taken points from somebody who was among the best, a past rank can be too good.
+//
+// Errors are ErrUnknownBoard and those of reading the database.
 func (s *Service) Trend(ctx context.Context, q TrendQuery) (Trend, error) {
-	if s.opts.CacheTTL < 0 {
-		if err := s.store.Check(ctx); err != nil {
-			return Trend{}, fmt.Errorf("look for changes by other programs: %w", err)
-		}
+	if err := s.checkIfUncached(ctx); err != nil {
+		return Trend{}, err
 	}
 	b, err := s.pin(ctx, q.Board)
 	if err != nil {
@@ -99,12 +100,12 @@ func (s *Service) Trend(ctx context.Context, q TrendQuery) (Trend, error) {
 		out.Times = append(out.Times, c.at)
 	}
 	for i := range t.top {
-		if _, there := shown[t.top[i].User]; there { // else erased meanwhile
+		if _, ok := shown[t.top[i].User]; ok { // otherwise erased meanwhile
 			out.Series = append(out.Series, t.top[i].series(columns, shown))
 		}
 	}
 	if t.own != nil {
-		if _, there := shown[t.own.User]; there {
+		if _, ok := shown[t.own.User]; ok {
 			me := t.own.series(columns, shown)
 			out.Me = &me
 		}
@@ -112,19 +113,22 @@ func (s *Service) Trend(ctx context.Context, q TrendQuery) (Trend, error) {
 	return out, nil
 }
 
-// trend takes down how the ranking stands now.
+// trend begins a trend with everything that memory knows.
 func (r *ranking) trend(q *TrendQuery) *trend {
 	s := r.s
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	t := &trend{r: r, q: q, version: s.shown, seen: r.readable(q.All).version, past: s.pastStandings, until: s.opts.Now().In(s.opts.Location).Truncate(time.Millisecond)}
+	t := &trend{
+		r: r, q: q, version: s.shown, seen: r.readable(q.All).version, past: s.pastStandings,
+		until: s.opts.Now().In(s.opts.Location).Truncate(time.Millisecond),
+	}
 	if t.until.Before(s.shown.at) {
 		t.until = s.shown.at.In(s.opts.Location)
 	}
 	if r.period != AllTime {
 		t.start = s.periods.starts[r.period]
 		if last := s.periods.ends[r.period].Add(-time.Millisecond); t.until.After(last) {
-			t.until = last // the next has begun, and nobody has noticed yet
+			t.until = last // the period is over, but the next one has not been begun yet
 		}
 	}
 	t.rivals = r.rank.Page(nil, 1, maxRivals)
@@ -137,23 +141,23 @@ func (r *ranking) trend(q *TrendQuery) *trend {
 		t.top = append(t.top, r.rankedUser(e))
 	}
 	t.now = column{t.until, map[uint32]rank.Item{}, map[uint32]int{}}
-	see := func(user uint32, rank int) {
+	add := func(user uint32, rank int) {
 		t.users = append(t.users, user)
 		t.now.items[user], _ = r.rank.Item(user)
 		t.now.ranks[user] = rank
 	}
 	for _, e := range t.rivals {
-		see(e.User, e.Rank)
+		add(e.User, e.Rank)
 	}
 	if t.own = r.rankedCaller(q.Caller); t.own != nil {
 		if _, rival := t.now.items[t.own.User]; !rival {
-			see(t.own.User, t.own.Rank)
+			add(t.own.User, t.own.Rank)
 		}
 	}
 	return t
 }
 
-// named returns whose names are needed.
+// named returns the users whose names are needed.
 func (t *trend) named() (numbers []uint32) {
 	for _, u := range t.top {
 		numbers = append(numbers, u.User)
@@ -164,7 +168,7 @@ func (t *trend) named() (numbers []uint32) {
 	return numbers
 }
 
-// columns returns where all stood at each moment.
+// columns returns the column of each moment, oldest first.
 func (t *trend) columns(ctx context.Context) (list []column, err error) {
 	var from map[uint32]store.Past
 	var fromSeq int64
@@ -175,7 +179,7 @@ func (t *trend) columns(ctx context.Context) (list []column, err error) {
 	}
 	for _, at := range trendTimes(t.r.period, t.start, t.until, t.q.Points) {
 		c := column{at, t.now.items, t.now.ranks}
-		if !at.After(t.version.at) && !at.Equal(t.until) { // else nothing has come since
+		if !at.After(t.version.at) && !at.Equal(t.until) { // otherwise nothing has changed since
 			c.items, c.ranks = map[uint32]rank.Item{}, map[uint32]int{}
 			then, _, err := t.past.at(ctx, at, t.users)
 			if err != nil {
@@ -193,7 +197,7 @@ func (t *trend) columns(ctx context.Context) (list []column, err error) {
 	return list, nil
 }
 
-// rank numbers who stands in the column, where that is known.
+// rank fills in the column's ranks, as far as they are known.
 func (t *trend) rank(c *column) {
 	known := func(score int64) bool {
 		if t.whole {
@@ -204,16 +208,15 @@ func (t *trend) rank(c *column) {
 	}
 	order := make([]rank.Item, 0, len(t.rivals))
 	for _, e := range t.rivals {
-		if it, there := c.items[e.User]; there && known(it.Score) {
+		if it, ok := c.items[e.User]; ok && known(it.Score) {
 			order = append(order, it)
 		}
 	}
 	slices.SortFunc(order, inOrder)
-	count := rank.NewCounter(t.r.s.opts.Ranks)
 	if t.own != nil {
-		own, there := c.items[t.own.User]
+		own, ok := c.items[t.own.User]
 		_, rival := slices.BinarySearchFunc(order, own, inOrder)
-		if there && !rival && known(own.Score) { // hidden, or has lost points
+		if ok && !rival && known(own.Score) { // the caller is hidden, or has lost points since
 			ahead := rank.NewCounter(t.r.s.opts.Ranks)
 			for _, it := range order {
 				if inOrder(it, own) > 0 {
@@ -224,16 +227,19 @@ func (t *trend) rank(c *column) {
 			c.ranks[t.own.User] = ahead.Would(own.Score)
 		}
 	}
+	count := rank.NewCounter(t.r.s.opts.Ranks)
 	for _, it := range order {
 		c.ranks[it.User] = count.Next(it.Score)
 	}
 }
 
-// inOrder compares the standings of two users who have points: no seq is that of both.
+// inOrder compares two users who have points: the better score is first, and of equal scores the
+// one that was reached earlier. Two users never reach their scores with the same seq.
 func inOrder(a, b rank.Item) int {
 	return cmp.Or(cmp.Compare(b.Score, a.Score), cmp.Compare(a.Seq, b.Seq))
 }
 
+// series returns the user's ranks and scores in the columns.
 func (u *rankedUser) series(columns []column, shown map[uint32]store.Shown) TrendSeries {
 	t := TrendSeries{UserID: u.id, Username: shown[u.User].Username, RankBadge: u.badge}
 	for _, c := range columns {

@@ -2,7 +2,6 @@ package live
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -10,35 +9,82 @@ import (
 	"marcador/store"
 )
 
-// ErrNotOnBoard is returned for a page around somebody who is not on the board, as
-// far as others see.
-var ErrNotOnBoard = errors.New("live: not on the board")
-
-// Query is which page is asked for, and by whom.
+// Query says which page is asked for, and by whom.
 type Query struct {
 	Board  string
 	Period store.Period
 
-	Offset, Limit int    // others in front of the first entry, and how many entries at most
-	Around        string // a user's id: the entries around them, instead
-	Neighbours    int    // how many on each side
+	// Offset is how many visible entries come before the first entry of the page. Limit is the
+	// greatest number of entries.
+	Offset, Limit int
 
-	Caller string // a user's id, or empty
-	All    bool   // also those past the board's limit
+	// Around, if set, is a user's id. The page then has that user with Neighbours entries on each
+	// side, whatever Offset and Limit are.
+	Around     string
+	Neighbours int
 
-	AsMember bool // of a closed period: for who was a member of the group at its end
+	Caller string // the id of the user who asks, or empty
+	All    bool   // the board's limit does not apply to the caller
+
+	// AsMember is for a closed period: the caller may read it only if the caller was a member of
+	// the group at its end.
+	AsMember bool
 }
 
-// view is a page and, where it was asked for by a user on the board, what they
-// are told of themselves, both as the same commit left them.
+// Page returns a page as JSON; PageBody has its form. Errors are ErrUnknownBoard; ErrNotOnBoard
+// if the caller can't see the user of Around on the board; and those of reading the database.
+//
+// The page is at least as new as the caller's own last write. A page that has not changed since
+// it was last asked for costs a copy.
+func (s *Service) Page(ctx context.Context, q Query) ([]byte, error) {
+	if err := s.checkIfUncached(ctx); err != nil {
+		return nil, err
+	}
+	b, err := s.pin(ctx, q.Board)
+	if err != nil {
+		return nil, err
+	}
+	defer b.unpin()
+	v, err := b.rankings[q.Period].view(ctx, &q, func() {})
+	if err != nil {
+		return nil, fmt.Errorf("make page of board %q: %w", q.Board, err)
+	}
+	as := v.readable(q.All)
+	body := append([]byte(`{"type":`), quote(b.kind)...)
+	body = append(append(body, ','), v.r.names...)
+	body = v.appendEntries(append(body, `,"entries":`...), v.own)
+	body = appendField(body, "totalEntries", int64(v.total))
+	body = append(append(body, `,"me":`...), v.me...)
+	body = append(append(body, `,"ranks":`...), quote(s.Ranks())...)
+	body = appendTime(append(body, `,"lastUpdated":`...), as.at)
+	body = appendField(body, "version", as.version)
+	if body = append(body, `,"resetsAt":`...); v.ends == nil {
+		return append(body, `null}`...), nil
+	}
+	return append(appendTime(body, *v.ends), '}'), nil
+}
+
+// checkIfUncached checks the database for changes by other programs, if Options.CacheTTL says
+// that every read must.
+func (s *Service) checkIfUncached(ctx context.Context) error {
+	if s.opts.CacheTTL >= 0 {
+		return nil
+	}
+	if err := s.store.Check(ctx); err != nil {
+		return fmt.Errorf("look for changes by other programs: %w", err)
+	}
+	return nil
+}
+
+// view is a page, with what its caller alone is told. Both show the same commit.
 type view struct {
 	*page
 
-	me  []byte // JSON, null for others
-	own string // the id of whose row is to be marked, or empty
+	me  []byte // the caller's own entry as JSON; null if the caller is not on the board
+	own string // the caller's id, if the caller is on the board: that row is the caller's own
 }
 
-// slice returns which positions the query asks for. It is called with s.mu held.
+// slice returns which entries the query asks for. s.mu must be held.
 func (r *ranking) slice(q *Query) (key pageKey, err error) {
 	first, last := q.Offset+1, q.Offset+q.Limit
 	most := r.rank.Len()
@@ -59,35 +105,39 @@ func (r *ranking) slice(q *Query) (key pageKey, err error) {
 		case position == 0:
 			return pageKey{1, 0}, nil
 		case position > most && position <= r.rank.Len() && !r.rank.Hidden(number):
-			return pageKey{position, 1}, nil // past the limit one is shown oneself
+			return pageKey{position, 1}, nil // below the limit, callers see their own row alone
 		}
 		first, last = position-q.Neighbours, position+q.Neighbours
 		if r.rank.Hidden(number) {
-			last-- // who has the position is the first of those behind
+			last-- // the visible entry at this position is already a neighbour
 		}
 	}
 	first, last = max(first, 1), min(last, most)
 	return pageKey{first, max(last-first+1, 0)}, nil
 }
 
-// view returns the page that the query asks for. meanwhile is called, with s.mu held,
-// at the moment that the view is of; if more than once, the last time counts.
-func (r *ranking) view(ctx context.Context, q *Query, meanwhile func()) (v view, err error) {
-	const tries = 5 // somebody may be erased, or renamed, while their profile is read
+// view returns the page that the query asks for. At the moment that the view shows, it calls
+// underLock with s.mu held. If it calls underLock again, the earlier calls do not count.
+//
+// The page and its profiles are read one after the other. If a profile changes in between, the
+// view is made again, for a limited number of times.
+func (r *ranking) view(ctx context.Context, q *Query, underLock func()) (v view, err error) {
+	const tries = 5
 	for try := range tries {
 		if try > 1 {
-			time.Sleep(time.Millisecond) // what was committed is not on the boards yet
+			time.Sleep(time.Millisecond) // the change is committed, but the boards lack it still
 		}
-		var whole bool
-		if v, whole, err = r.tryView(ctx, q, meanwhile); err != nil || whole {
+		var complete bool
+		if v, complete, err = r.tryView(ctx, q, underLock); err != nil || complete {
 			break
 		}
 	}
 	return v, err
 }
 
-// tryView makes a view, and reports whether all the profiles were there, as of its version.
-func (r *ranking) tryView(ctx context.Context, q *Query, meanwhile func()) (v view, whole bool, err error) {
+// tryView makes a view. It is complete if all profiles were found and none of them is newer than
+// the view's version.
+func (r *ranking) tryView(ctx context.Context, q *Query, underLock func()) (v view, complete bool, err error) {
 	s := r.s
 	v.me = []byte("null")
 	s.mu.RLock()
@@ -97,23 +147,20 @@ func (r *ranking) tryView(ctx context.Context, q *Query, meanwhile func()) (v vi
 		s.mu.RUnlock()
 		return v, false, err
 	}
-	p := &page{r: r, version: r.seen.version, updated: r.seen.at, stamp: r.stamp, names: names, total: r.rank.Len(), ends: s.periods.end(r.period)}
+	p := &page{
+		r: r, version: r.seen.version, updated: r.seen.at, stamp: r.stamp, names: names,
+		total: r.rank.Len(), ends: s.periods.end(r.period),
+	}
 	earlier := r.cachedPage(key)
+	var users []rankedUser
 	if earlier != nil && earlier.version == p.version && earlier.stamp == p.stamp && earlier.names == names {
 		v.page = earlier
-	}
-	var users []rankedUser
-	if v.page == nil {
-		var room [128]rank.Entry // most pages are no longer
-		entries := r.rank.Page(room[:0], key.first, key.n)
-		users = make([]rankedUser, len(entries))
-		for i, e := range entries {
-			users[i] = r.rankedUser(e)
-		}
+	} else {
+		users = r.rankedUsers(key)
 	}
 	own := r.rankedCaller(q.Caller)
 	seen := s.seen.version
-	meanwhile()
+	underLock()
 	s.mu.RUnlock()
 
 	numbers := make([]uint32, 0, len(users)+1)
@@ -123,19 +170,19 @@ func (r *ranking) tryView(ctx context.Context, q *Query, meanwhile func()) (v vi
 	if own != nil {
 		numbers = append(numbers, own.User)
 	}
-	shown, changes, of, err := s.profiles.asOf(ctx, s.store, numbers)
+	shown, changes, profilesSeen, err := s.profiles.asOf(ctx, s.store, numbers)
 	if err != nil {
 		return v, false, err
 	}
-	whole = changes == names && of <= seen // else a name may be of a later version than the page
+	complete = changes == names && profilesSeen <= seen
 	for _, n := range numbers {
 		_, ok := shown[n]
-		whole = whole && ok
+		complete = complete && ok
 	}
 	if v.page == nil {
 		p.encode(users, shown, earlier)
 		v.page = p
-		if whole {
+		if complete {
 			r.cachePage(key, p)
 		}
 	}
@@ -143,5 +190,16 @@ func (r *ranking) tryView(ctx context.Context, q *Query, meanwhile func()) (v vi
 		v.me = marshal(OwnEntry{own.entry(shown, true), own.percentile, own.pointsToNext, own.nextRank})
 		v.own = own.id
 	}
-	return v, whole, nil
+	return v, complete, nil
+}
+
+// rankedUsers returns the entries of a page. s.mu must be held.
+func (r *ranking) rankedUsers(key pageKey) []rankedUser {
+	var room [128]rank.Entry // most pages are no longer
+	entries := r.rank.Page(room[:0], key.first, key.n)
+	users := make([]rankedUser, len(entries))
+	for i, e := range entries {
+		users[i] = r.rankedUser(e)
+	}
+	return users
 }
