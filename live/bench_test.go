@@ -16,7 +16,7 @@ import (
 	"marcador/sse"
 )
 
-// filled returns a service of n users with names and scores.
+// filled returns a service with n users, who have names and points.
 func filled(b *testing.B, n int) *live.Service {
 	b.Helper()
 	s, err := live.Open(b.Context(), filepath.Join(b.TempDir(), "m.db"), live.Options{Schema: schematest.Text(b)})
@@ -46,8 +46,8 @@ func filled(b *testing.B, n int) *live.Service {
 	return s
 }
 
-// BenchmarkSnapshot is the broadcast of the top 100, from the index to the bytes
-// that all subscribers share.
+// BenchmarkSnapshot makes a broadcast of the top 100: from the index to the bytes that all
+// subscribers share.
 func BenchmarkSnapshot(b *testing.B) {
 	s := filled(b, 10_000)
 	b.ReportAllocs()
@@ -58,8 +58,8 @@ func BenchmarkSnapshot(b *testing.B) {
 	b.ReportMetric(float64(size), "B/event")
 }
 
-// BenchmarkService_Page is a page of 100 that a user asks for, when nothing has
-// changed since somebody else did.
+// BenchmarkService_Page asks for a page of 100 entries as a user. The page is cached, since
+// somebody else has asked for it.
 func BenchmarkService_Page(b *testing.B) {
 	s := filled(b, 10_000)
 	b.ReportAllocs()
@@ -70,7 +70,7 @@ func BenchmarkService_Page(b *testing.B) {
 	}
 }
 
-// sink is a client that counts what it is sent, by writes that are flushed.
+// sink is a client that counts the bytes of every flushed write.
 type sink struct {
 	header  http.Header
 	pending int
@@ -83,9 +83,9 @@ func (s *sink) SetWriteDeadline(time.Time) error { return nil }
 func (s *sink) Write(b []byte) (int, error)      { s.pending += len(b); return len(b), nil }
 func (s *sink) Flush()                           { s.writes <- s.pending; s.pending = 0 }
 
-// BenchmarkFormats is what one update of somebody in the top 100 costs to encode
-// and weighs, with a follower that takes it in each of the formats: random UUIDs,
-// names of people, a picture for every third.
+// BenchmarkFormats measures the cost and the size of one update of a user in the top 100, in each
+// of the formats of a stream. The users have random UUIDs and real names, and every third has an
+// avatar.
 func BenchmarkFormats(b *testing.B) {
 	for name, format := range map[string]sse.Format{
 		"json": 0, "json-gzip": sse.Gzip, "msgpack": sse.MsgPack, "msgpack-gzip": sse.MsgPack | sse.Gzip,

@@ -2,7 +2,6 @@ package live_test
 
 import (
 	"fmt"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,9 +9,8 @@ import (
 	"marcador/live"
 )
 
-// Pages of all boards together take no more than their bound, however long their rows are and
-// whichever entries are asked for.
-func TestService_Page_bytes(t *testing.T) {
+// The cached pages of all boards together stay below the bound, however long their rows are.
+func TestService_Page_cacheIsBounded(t *testing.T) {
 	inBubble(t, live.Options{}, func(t *testing.T, f *fixture) {
 		var people []live.Profile
 		for i := range 500 {
@@ -34,13 +32,13 @@ func TestService_Page_bytes(t *testing.T) {
 			}
 		}
 		if most > live.MaxCacheBytes || most < live.MaxCacheBytes/2 {
-			t.Errorf("%d bytes were kept, where %d may be", most, live.MaxCacheBytes)
+			t.Errorf("at most %d bytes were cached, want more than half of %d and no more", most, live.MaxCacheBytes)
 		}
 	})
 }
 
-// To hide somebody, or to let go of a board, takes no longer the more is kept of others.
-func TestService_forgetsWithoutLooking(t *testing.T) {
+// Hiding a user and dropping a board cost the same, however much is cached of other boards.
+func TestCache_dropIgnoresOtherEntries(t *testing.T) {
 	inBubble(t, live.Options{}, func(t *testing.T, f *fixture) {
 		for i := range 50 {
 			f.enrol(live.Profile{ID: fmt.Sprint("u", i)}, "1")
@@ -50,21 +48,21 @@ func TestService_forgetsWithoutLooking(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		kept := live.CacheBytes(f.Service)
+		before := live.CacheBytes(f.Service)
 		if allocs := testing.AllocsPerRun(10, func() {
 			live.ForgetFinals(f.Service)
 			live.DropPages(f.Service, live.Weekly)
 		}); allocs > 0 {
 			t.Errorf("%.0f allocations", allocs)
 		}
-		if now := live.CacheBytes(f.Service); now != kept || kept == 0 {
-			t.Errorf("of %d bytes %d are still kept", kept, now)
+		if now := live.CacheBytes(f.Service); now != before || before == 0 {
+			t.Errorf("%d bytes are cached, want %d as before", now, before)
 		}
 	})
 }
 
-// Behind the last place there are more offsets than can be kept: none is.
-func TestService_keepsNothingBehindTheEnd(t *testing.T) {
+// Pages past the last entry are not cached, since there is one for every offset.
+func TestService_pagesPastTheEndAreNotCached(t *testing.T) {
 	inBubble(t, live.Options{}, func(t *testing.T, f *fixture) {
 		f.enrol(live.Profile{ID: "a"}, "1")
 		f.give("a", 5)
@@ -83,19 +81,19 @@ func TestService_keepsNothingBehindTheEnd(t *testing.T) {
 			}
 		}
 		read(0)
-		kept := live.CacheBytes(f.Service)
+		before := live.CacheBytes(f.Service)
 		for offset := range 20 {
 			read(offset + 10)
 		}
-		if now := live.CacheBytes(f.Service); now != kept {
-			t.Errorf("%d bytes more are kept", now-kept)
+		if now := live.CacheBytes(f.Service); now != before {
+			t.Errorf("%d bytes more are cached", now-before)
 		}
 	})
 }
 
-// What is kept of a closed period shows nobody who is hidden or erased since, and shows again who
-// is not hidden any more.
-func TestService_Final_kept(t *testing.T) {
+// Cached finals show nobody who was hidden or erased later, and show a user again who is no longer
+// hidden.
+func TestService_Final_cacheFollowsVisibility(t *testing.T) {
 	inBubble(t, live.Options{}, func(t *testing.T, f *fixture) {
 		for _, id := range []string{"a", "b", "c"} {
 			f.enrol(live.Profile{ID: id}, "1")
@@ -109,7 +107,7 @@ func TestService_Final_kept(t *testing.T) {
 			t.Helper()
 			p, err := f.Final(t.Context(), live.Query{Board: "school:1", Period: live.Daily, Limit: 10, Caller: caller}, began)
 			if err != nil || p.TotalEntries != 3 {
-				t.Fatalf("%d places (%v)", p.TotalEntries, err)
+				t.Fatalf("%d entries in total (%v), want 3", p.TotalEntries, err)
 			}
 			for _, e := range p.Entries {
 				ids += e.UserID
@@ -121,9 +119,9 @@ func TestService_Final_kept(t *testing.T) {
 		}
 		want := func(caller, want string) {
 			t.Helper()
-			for range 2 { // read, and kept
+			for range 2 { // from the database, and from the cache
 				if got := shown(caller); got != want {
-					t.Errorf("to %q are shown %q, want %q", caller, got, want)
+					t.Errorf("%q is shown %q, want %q", caller, got, want)
 				}
 			}
 		}

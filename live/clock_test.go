@@ -13,7 +13,7 @@ import (
 	"marcador/store"
 )
 
-// wall is a clock that somebody sets, of a machine whose time passes as it does.
+// wall is a clock that can be set, on a machine whose monotonic time goes on.
 type wall struct {
 	mu    sync.Mutex
 	ahead time.Duration // guarded by mu
@@ -35,52 +35,52 @@ func (w *wall) options() live.Options {
 		},
 		Elapsed:   func() time.Duration { return time.Since(began) },
 		Retention: 400 * 24 * time.Hour,
-		CacheTTL:  10_000 * time.Hour, // so that the database is not looked at each minute
+		CacheTTL:  10_000 * time.Hour, // no check of the database during the test
 	}
 }
 
-// A clock that jumps is spoken of, once, in either direction; time in the ledger does not go
-// back with it. One that is kept right is not.
+// A jump of the clock is logged once, in either direction, and time in the ledger never goes back.
+// Small adjustments of the clock are not logged.
 func TestService_clockJumps(t *testing.T) {
 	w := &wall{}
 	inBubble(t, w.options(), func(t *testing.T, f *fixture) {
 		f.put("a")
 		said := func(text string) int { return strings.Count(f.log.String(), text) }
-		for range 100 { // a second a minute
+		for range 100 { // the clock is fast by a second a minute
 			time.Sleep(time.Minute)
 			w.mu.Lock()
 			w.ahead += time.Second
 			w.mu.Unlock()
 		}
 		if n := said("the clock has"); n != 0 {
-			t.Errorf("a clock that is a little fast was spoken of %d times", n)
+			t.Errorf("%d log entries about a clock that is a little fast, want none", n)
 		}
 		w.set(time.Hour)
 		f.give("a", 1)
 		f.give("a", 1)
 		if n := said("the clock has jumped ahead"); n != 1 || !strings.Contains(f.log.String(), "by=58m") {
-			t.Errorf("it was said %d times that the clock has jumped:\n%s", n, f.log)
+			t.Errorf("%d log entries that the clock has jumped, want one of 58 minutes:\n%s", n, f.log)
 		}
 		at := time.Now().Add(time.Hour)
 		time.Sleep(time.Minute)
 		w.set(0)
 		f.give("a", 1)
 		if n := said("the clock has gone back"); n != 1 {
-			t.Errorf("it was said %d times that the clock has gone back", n)
+			t.Errorf("%d log entries that the clock has gone back, want one", n)
 		}
 		if got := f.page(0, 1, "").LastUpdated; got.Before(at) {
-			t.Errorf("time went back to %v, from %v", got, at)
+			t.Errorf("the last change has the time %v, want none before %v", got, at)
 		}
 		time.Sleep(30 * time.Minute)
 		if n := said("the last change lies ahead of the clock"); n != 1 {
-			t.Errorf("it was said %d times that the ledger is ahead of the clock", n)
+			t.Errorf("%d log entries that the ledger is ahead of the clock, want one", n)
 		}
 	})
 }
 
-// An hour in which the clock is ten years ahead makes no closed periods but those that were
-// running, and removes none that are kept. The next start refuses the database until it is
-// redated; then it is as if the clock had been right.
+// A clock is ten years ahead for a day. The service closes the periods that were running, but not
+// thousands of empty ones, and removes no closed period. The next start refuses the database until
+// it is redated. After that, everything is as if the clock had been right.
 func TestService_clockYearsAhead(t *testing.T) {
 	const day = 24 * time.Hour
 	w := &wall{}
@@ -97,24 +97,24 @@ func TestService_clockYearsAhead(t *testing.T) {
 		before := closings()
 		w.set(3652 * day)
 		f.give("b", 5)
-		time.Sleep(day) // also past the hour at which closed periods are let go of
+		time.Sleep(day) // this includes the hour at which old periods are removed
 		synctest.Wait()
 		if got := closings(); got != before+4 {
-			t.Errorf("%d periods are closed, %d were before: want the day, the week and the month that ran, and the day of then", got, before)
+			t.Errorf("%d periods are closed, want four more than %d: the running day, week and month, and the day ten years later", got, before)
 		}
 		f.close()
 		w.set(0)
 		if _, err := live.Open(t.Context(), f.path, w.options()); !errors.Is(err, store.ErrAhead) {
 			t.Errorf("Open = %v, want ErrAhead", err)
 		}
-		// The day that ran is over by now, so it stays closed.
+		// Of the four, the day that was running is really over by now, so it stays closed.
 		if r, _, err := store.Redate(t.Context(), f.path, time.Now()); err != nil || r.Rows != 1 || r.Closings != 3 {
 			t.Fatalf("Redate = %+v, %v", r, err)
 		}
 		f.open(w.options())
 		synctest.Wait()
 		if got := closings(); got != before+1 {
-			t.Errorf("%d periods are closed, want the day more than the %d of before", got, before)
+			t.Errorf("%d periods are closed, want one day more than %d", got, before)
 		}
 		f.give("a", 4)
 		got := ""
@@ -132,7 +132,7 @@ func TestService_clockYearsAhead(t *testing.T) {
 	})
 }
 
-// A school that is silent for a summer has no closed day for each of it.
+// After a year without points, there is no closed day for each day of it.
 func TestService_clockSilence(t *testing.T) {
 	opts := live.Options{CacheTTL: 10_000 * time.Hour}
 	inBubble(t, opts, func(t *testing.T, f *fixture) {

@@ -5,18 +5,19 @@ import (
 	"time"
 )
 
-// TrendTimes are the moments of a trend.
+// TrendTimes returns the times of a trend.
 func TrendTimes(p Period, start, until time.Time, n int) []time.Time {
 	return trendTimes(p, start, until, n)
 }
 
-// MaxRivals is how many are compared in a trend.
+// MaxRivals is how many users a trend compares.
 const MaxRivals = maxRivals
 
 // ForgetProfiles makes the next page read its profiles from the database.
 func ForgetProfiles(s *Service) { s.profiles.forgetAll() }
 
-// CachedPage returns the page that is kept of all of the global board, to be compared.
+// CachedPage returns the cached page of the whole global board of all time, or nil. Tests compare
+// it with an earlier one.
 func CachedPage(s *Service) any {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -27,8 +28,8 @@ func CachedPage(s *Service) any {
 	return nil
 }
 
-// MakeSnapshot makes the state of the global board as after a write and returns
-// the size of its entries.
+// MakeSnapshot makes the first page of the global board, as a broadcast after a write does. It
+// returns the size of the event in bytes.
 func MakeSnapshot(tb testing.TB, s *Service) int {
 	tb.Helper()
 	r := s.global.rankings[AllTime]
@@ -40,17 +41,17 @@ func MakeSnapshot(tb testing.TB, s *Service) int {
 	return len(p.Snapshot().Data)
 }
 
-// BeginOverduePeriods begins the periods that have begun, as a job does each minute.
+// BeginOverduePeriods does what a job does every minute.
 func BeginOverduePeriods(s *Service) { s.beginOverduePeriods() }
 
-// HoldProfiles stops whoever makes a page until the function it returns is called,
-// as a slow disk would.
+// HoldProfiles stops everybody who makes a page, as a slow disk would, until proceed is called.
 func HoldProfiles(s *Service) (proceed func()) {
 	s.profiles.mu.Lock()
 	return s.profiles.mu.Unlock
 }
 
-// RankBefore is the rank that the user had at a version, as the ledger has it.
+// RankBefore returns the rank that the user had at a version according to the ledger, or -1 if it
+// is not known.
 func RankBefore(s *Service, user string, version int64) int {
 	then, err := s.global.rankings[AllTime].followed().history.placeAt(s.ctx, user, version)
 	if err != nil || then == nil {
@@ -59,7 +60,7 @@ func RankBefore(s *Service, user string, version int64) int {
 	return then.rank
 }
 
-// People are the users by their ids.
+// People finds users by their ids.
 type People struct{ p *people }
 
 func NewPeople() People { return People{newPeople()} }
@@ -68,7 +69,7 @@ func (p People) Know(number uint32, id string) bool { return p.p.know(number, id
 func (p People) Forget(number uint32)               { p.p.forget(number) }
 func (p People) Number(id string) (uint32, bool)    { return p.p.number(id) }
 
-// Shown is a page of the global board of all time, as a broadcast shows it.
+// Shown is the first page of the global board of all time.
 type Shown struct{ p *page }
 
 func Snapshot(tb testing.TB, s *Service) Shown {
@@ -90,13 +91,13 @@ func Loaded(s *Service) int {
 	return len(s.boards)
 }
 
-// MaxCacheBytes bounds what is kept, in bytes, and CacheBytes is how many are.
+// MaxCacheBytes bounds the cache, and CacheBytes returns its present size.
 const MaxCacheBytes = maxCacheBytes
 
 func CacheBytes(s *Service) int { return s.cache.bytes() }
 
-// ForgetFinals has places of closed periods be read again.
+// ForgetFinals makes finals be read from the database again.
 func ForgetFinals(s *Service) { s.forgetFinals() }
 
-// DropPages lets go of the pages of the global board in a period.
+// DropPages drops the cached pages of the global board in a period.
 func DropPages(s *Service, p Period) { s.cache.drop(s.global.rankings[p]) }

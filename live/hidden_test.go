@@ -1,6 +1,7 @@
 package live_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -11,17 +12,69 @@ import (
 	"marcador/sse"
 )
 
-// looks is all that ordinary readers are shown of boards, to the byte.
-func (f *fixture) looks(readers ...[2]string) string {
+// A hidden user sees their own rank, and nobody else sees the user.
+func TestService_hiddenUserSeesOwnRank(t *testing.T) {
+	inBubble(t, live.Options{Throttle: -1}, func(t *testing.T, f *fixture) {
+		f.put("a", "b", "c")
+		f.give("a", 30)
+		f.give("b", 20)
+		f.give("c", 10)
+		fl, own := f.followAs("c", 0), f.followAs("b", 0)
+		defer fl.leave()
+		defer own.leave()
+		fl.want("0s: 1 a:30 2 b:20 3 c:10 ")
+		own.want("0s: 1 a:30 2 b:20 3 c:10 ")
+		f.hide("b", true)
+		fl.want("0s: rank 3>2 +0", "0s: 1 a:30 2 c:10 ")
+		own.want("0s: 1 a:30 2 c:10 ") // b has the rank that b would have if visible
+		if r := f.give("b", 15); r.OldRank != 2 || r.NewRank != 1 {
+			t.Errorf("answer = %+v, want 2 to 1", r)
+		}
+		own.want("0s: rank 2>1 +15")
+		fl.want()
+		p := f.page(0, 10, "b")
+		if brief(p.Entries) != "1 a:30 2 c:10 " || p.TotalEntries != 2 || p.Me == nil || p.Me.Rank != 1 || p.Me.Percentile != 100 || p.Me.PointsToNext != nil {
+			t.Errorf("page = %+v, me = %+v", p, p.Me)
+		}
+		if got := f.page(0, 10, "c"); got.Me.Rank != 2 || *got.Me.PointsToNext != 21 {
+			t.Errorf("me = %+v", got.Me)
+		}
+		if _, err := f.Page(t.Context(), live.Query{Board: live.Global, Period: live.AllTime, Around: "b", Neighbours: 1, Caller: "c"}); !errors.Is(err, live.ErrNotOnBoard) {
+			t.Errorf("error = %v, want ErrNotOnBoard", err)
+		}
+		f.hide("b", false)
+		fl.want("0s: rank 2>3 +0", "0s: 1 b:35 2 a:30 3 c:10 ")
+	})
+}
+
+func TestService_pseudonymReplacesNameAndPicture(t *testing.T) {
+	inBubble(t, live.Options{}, func(t *testing.T, f *fixture) {
+		if _, err := f.PutProfiles(t.Context(), []live.Profile{{ID: "a", Username: "Ana", Avatar: "https://x/ana.png", Pseudonym: "Jaguar"}}); err != nil {
+			t.Fatal(err)
+		}
+		if e := f.page(0, 1, "").Entries[0]; e.Username != "Jaguar" || e.Avatar != "" {
+			t.Errorf("entry = %+v, want the pseudonym and no picture", e)
+		}
+		if u, err := f.User(t.Context(), "a"); err != nil || u.Username != "Ana" || u.Pseudonym != "Jaguar" {
+			t.Errorf("user = %+v (%v)", u, err)
+		}
+	})
+}
+
+// reader is a user who reads a board.
+type reader struct{ board, user string }
+
+// shownTo returns everything that readers are shown, to the byte: pages and trends.
+func (f *fixture) shownTo(readers ...reader) string {
 	f.t.Helper()
 	var all strings.Builder
 	for _, r := range readers {
 		for _, p := range periods {
-			body, err := f.Page(f.t.Context(), live.Query{Board: r[0], Period: p, Limit: 100, Caller: r[1]})
+			body, err := f.Page(f.t.Context(), live.Query{Board: r.board, Period: p, Limit: 100, Caller: r.user})
 			if err != nil {
 				f.t.Fatal(err)
 			}
-			trend, err := f.Trend(f.t.Context(), live.TrendQuery{Board: r[0], Period: p, Limit: 9, Points: 2, Caller: r[1]})
+			trend, err := f.Trend(f.t.Context(), live.TrendQuery{Board: r.board, Period: p, Limit: 9, Points: 2, Caller: r.user})
 			if err != nil {
 				f.t.Fatal(err)
 			}
@@ -31,132 +84,155 @@ func (f *fixture) looks(readers ...[2]string) string {
 	return all.String()
 }
 
-// What a hidden person does is seen by nobody else: not in pages, not in versions and times
-// of theirs, not in streams; whether boards move at once or by a cron expression, and also
-// after a restart, and on boards that nobody has looked at before.
+// idsFor returns the event ids with which streams of the readers begin.
+func (f *fixture) idsFor(readers ...reader) (all string) {
+	f.t.Helper()
+	for _, r := range readers {
+		fl := f.followBoard(live.Follow{Board: r.board, User: r.user, Period: live.AllTime}, sse.Diff)
+		all += fl.lastID() + "\n"
+		fl.leave()
+	}
+	return all
+}
+
+// settle waits until the next recomputation of a test is over.
+func settle() {
+	time.Sleep(11 * time.Second)
+	synctest.Wait()
+}
+
+// school1 is a stream of a school, for a user.
+func school1(user string) live.Follow {
+	return live.Follow{Board: "school:1", Period: live.AllTime, User: user, Seen: -1}
+}
+
+// watched fills a service for TestService_hidden_watched. The user hid is hidden and has friends.
+func (f *fixture) watched() (readers []reader) {
+	f.t.Helper()
+	f.in("1", "a", "b")
+	f.in("2", "o")
+	f.enrol(live.Profile{ID: "hid", Hidden: true}, "1")
+	f.befriend("a", "b")
+	f.befriend("a", "hid")
+	for _, id := range []string{"a", "b", "o"} {
+		f.give(id, 50)
+	}
+	settle()
+	return []reader{{"school:1", "b"}, {"school:2", "o"}, {"friends:a", "a"}, {live.Global, "a"}, {"school:3", ""}}
+}
+
+// hiddenActs are the things that a hidden person does, or that happen to one.
+func (f *fixture) hiddenActs() map[string]func() {
+	hid := live.Profile{ID: "hid", Hidden: true}
+	return map[string]func(){
+		"earns":          func() { f.give("hid", 60) },
+		"earns more":     func() { f.give("hid", 1) },
+		"is given coins": func() { f.coins("hid", 1) },
+		"is renamed": func() {
+			f.enrol(live.Profile{ID: "hid", Hidden: true, Email: fmt.Sprint(time.Now().Unix(), "@x.mx")}, "1")
+		},
+		"moves":           func() { f.enrol(hid, "2"); f.enrol(hid, "1") },
+		"ends friendship": func() { f.unfriend("hid", "a"); f.befriend("a", "hid") },
+		"comes and goes": func() {
+			f.enrol(live.Profile{ID: "other", Hidden: true}, "1")
+			f.give("other", 70)
+			if err := f.Erase(f.t.Context(), "other"); err != nil {
+				f.t.Error(err)
+			}
+		},
+		"is befriended": func() { f.befriend("o", "hid"); f.unfriend("o", "nobody") },
+	}
+}
+
+// Nobody else can see that a hidden person does anything: not in pages, not in their versions and
+// times, and not in streams. That holds whether boards change at once or by a cron expression,
+// after a restart, and on boards that are loaded for the first time.
 func TestService_hidden_watched(t *testing.T) {
 	for _, recompute := range []string{"", "@every 10s"} {
 		opts := live.Options{Recompute: recompute, Throttle: -1}
-		inBubble(t, opts, func(t *testing.T, f *fixture) {
-			f.in("1", "a", "b")
-			f.in("2", "o")
-			hid := live.Profile{ID: "hid", Hidden: true}
-			f.enrol(hid, "1")
-			f.befriend("a", "b")
-			f.befriend("a", "hid")
-			for _, id := range []string{"a", "b", "o"} {
-				f.give(id, 50)
-			}
-			settle := func() { time.Sleep(11 * time.Second); synctest.Wait() }
-			settle()
-			school := live.Follow{Board: "school:1", Period: live.AllTime, Seen: -1}
-			to := school
-			to.User = "b"
-			watcher := f.followBoard(to, 0)
-			to.User = "hid"
-			own := f.followBoard(to, 0)
-			watcher.seen, own.seen = nil, nil
-			readers := [][2]string{{"school:1", "b"}, {"school:2", "o"}, {"friends:a", "a"}, {live.Global, "a"}, {"school:3", ""}}
-			ids := func() (all string) { // of streams that begin, to the letter
-				for _, r := range readers {
-					fl := f.followBoard(live.Follow{Board: r[0], User: r[1], Period: live.AllTime}, sse.Diff)
-					all += fl.lastID() + "\n"
-					fl.leave()
-				}
-				return all
-			}
-			before, named := f.looks(readers...), ids()
-			for what, act := range map[string]func(){
-				"earns":          func() { f.give("hid", 60) },
-				"earns more":     func() { f.give("hid", 1) },
-				"is given coins": func() { f.coins("hid", 1) },
-				"is renamed": func() {
-					f.enrol(live.Profile{ID: "hid", Hidden: true, Email: fmt.Sprint(time.Now().Unix(), "@x.mx")}, "1")
-				},
-				"moves":           func() { f.enrol(hid, "2"); f.enrol(hid, "1") },
-				"ends friendship": func() { f.unfriend("hid", "a"); f.befriend("a", "hid") },
-				"comes and goes": func() {
-					f.enrol(live.Profile{ID: "other", Hidden: true}, "1")
-					f.give("other", 70)
-					if err := f.Erase(t.Context(), "other"); err != nil {
-						t.Error(err)
-					}
-				},
-				"of others": func() { f.befriend("o", "hid"); f.unfriend("o", "nobody") },
-			} {
-				act()
-				settle()
-				if after := ids(); after != named || strings.Count(named, ".") != len(readers) {
-					t.Errorf("%q: it is seen by event ids that a hidden person %s:\n%s\nbefore:\n%s", recompute, what, after, named)
-				}
-				if after := f.looks(readers...); after != before {
-					t.Errorf("%q: it is seen that a hidden person %s:\n%s\nbefore:\n%s", recompute, what, after, before)
-				}
-			}
-			watcher.want()
-			if len(own.seen) == 0 {
-				t.Errorf("%q: the hidden person is not told of their own rank", recompute)
-			}
-			own.seen = nil
-			class := f.looks(readers[0], readers[2])
-			f.give("o", 1)
-			settle()
-			if after := f.looks(readers[0], readers[2]); after != class {
-				t.Errorf("%q: another class's points are seen:\n%s\nbefore:\n%s", recompute, after, class)
-			}
-			before = f.looks(readers...)
-			watcher.leave()
-			own.leave()
-			for range 2 {
-				f.give("hid", 1)
-				f.close()
-				f.open(opts)
-				settle()
-				if after := f.looks(readers...); after != before {
-					t.Errorf("%q: it is seen after a restart:\n%s\nbefore:\n%s", recompute, after, before)
-				}
-			}
-			// And what others can see moves them.
-			for what, act := range map[string]func(){"points": func() { f.give("b", 1) }, "a name": func() { f.enrol(live.Profile{ID: "b", Avatar: "https://x/y"}, "1") }} {
-				was := f.ask(live.Query{Board: "school:1", Period: live.AllTime, Limit: 9})
-				act()
-				settle()
-				if now := f.ask(live.Query{Board: "school:1", Period: live.AllTime, Limit: 9}); now.Version <= was.Version || !now.LastUpdated.After(was.LastUpdated) {
-					t.Errorf("%q: after %s %d of %v, before %d of %v", recompute, what, now.Version, now.LastUpdated, was.Version, was.LastUpdated)
-				}
-			}
+		t.Run(fmt.Sprintf("recompute=%q", recompute), func(t *testing.T) {
+			inBubble(t, opts, func(t *testing.T, f *fixture) {
+				readers := f.watched()
+				f.wantNoTraceOfActs(readers)
+				f.wantNoTraceAfterRestart(opts, readers)
+				f.wantTraceOfOthers()
+			})
 		})
 	}
 }
 
-func (f *fixture) befriend(a, b string) {
+// wantNoTraceOfActs checks that readers see nothing of what a hidden person does, although the
+// person does. Readers of a school must not see the points of another school, either.
+func (f *fixture) wantNoTraceOfActs(readers []reader) {
 	f.t.Helper()
-	if err := f.Befriend(f.t.Context(), a, b, true); err != nil {
-		f.t.Fatal(err)
+	watcher, own := f.followBoard(school1("b"), 0), f.followBoard(school1("hid"), 0)
+	defer watcher.leave()
+	defer own.leave()
+	watcher.seen, own.seen = nil, nil
+	before, ids := f.shownTo(readers...), f.idsFor(readers...)
+	for what, act := range f.hiddenActs() {
+		act()
+		settle()
+		if after := f.idsFor(readers...); after != ids || strings.Count(ids, ".") != len(readers) {
+			f.t.Errorf("event ids show that a hidden person %s:\n%s\nbefore:\n%s", what, after, ids)
+		}
+		if after := f.shownTo(readers...); after != before {
+			f.t.Errorf("pages show that a hidden person %s:\n%s\nbefore:\n%s", what, after, before)
+		}
+	}
+	watcher.want()
+	if len(own.seen) == 0 {
+		f.t.Error("the hidden person is not told of their own rank")
+	}
+	own.seen = nil
+	school := f.shownTo(readers[0], readers[2])
+	f.give("o", 1)
+	settle()
+	if after := f.shownTo(readers[0], readers[2]); after != school {
+		f.t.Errorf("pages of a school show the points of another school:\n%s\nbefore:\n%s", after, school)
 	}
 }
 
-func (f *fixture) unfriend(a, b string) {
+// wantNoTraceAfterRestart checks that readers see nothing of a hidden person's points after a
+// restart.
+func (f *fixture) wantNoTraceAfterRestart(opts live.Options, readers []reader) {
 	f.t.Helper()
-	if err := f.Unfriend(f.t.Context(), a, b); err != nil {
-		f.t.Fatal(err)
+	before := f.shownTo(readers...)
+	for range 2 {
+		f.give("hid", 1)
+		f.close()
+		f.open(opts)
+		settle()
+		if after := f.shownTo(readers...); after != before {
+			f.t.Errorf("pages after a restart show points of a hidden person:\n%s\nbefore:\n%s", after, before)
+		}
 	}
 }
 
-func (f *fixture) coins(id string, n int64) {
+// wantTraceOfOthers checks that visible changes do move versions and times.
+func (f *fixture) wantTraceOfOthers() {
 	f.t.Helper()
-	if _, err := f.AddPoints(f.t.Context(), []live.Write{{Updates: []live.Update{{UserID: id, MLCoins: n}}}}); err != nil {
-		f.t.Fatal(err)
+	page := func() live.PageBody { return f.ask(live.Query{Board: "school:1", Period: live.AllTime, Limit: 9}) }
+	for what, act := range map[string]func(){
+		"points":    func() { f.give("b", 1) },
+		"an avatar": func() { f.enrol(live.Profile{ID: "b", Avatar: "https://x/y"}, "1") },
+	} {
+		was := page()
+		act()
+		settle()
+		if now := page(); now.Version <= was.Version || !now.LastUpdated.After(was.LastUpdated) {
+			f.t.Errorf("after %s version %d of %v, before %d of %v", what, now.Version, now.LastUpdated, was.Version, was.LastUpdated)
+		}
 	}
 }
 
-// In one transaction each board has the version of its own last change.
+// After a transaction with several updates, each board has the version of its own last change.
 func TestService_version_ofBatch(t *testing.T) {
 	inBubble(t, live.Options{}, func(t *testing.T, f *fixture) {
 		f.in("1", "a")
 		f.in("2", "b")
 		f.enrol(live.Profile{ID: "hid", Hidden: true}, "1")
-		f.looks([2]string{"school:1"}, [2]string{"school:2"})
+		f.shownTo(reader{board: "school:1"}, reader{board: "school:2"})
 		results, err := f.AddPoints(t.Context(), []live.Write{{Updates: []live.Update{{UserID: "a", XP: 1}, {UserID: "b", XP: 1}, {UserID: "hid", XP: 1}}}})
 		if err != nil {
 			t.Fatal(err)
@@ -169,8 +245,8 @@ func TestService_version_ofBatch(t *testing.T) {
 	})
 }
 
-// What a limit does not show does not move the version either, but for whom it does not
-// bind.
+// A change below the limit of a board does not move its version. Only callers to whom the limit
+// does not apply see a new version.
 func TestService_version_limited(t *testing.T) {
 	inBubble(t, live.Options{}, func(t *testing.T, f *fixture) {
 		f.in("1", "a", "b", "c", "d")
@@ -187,20 +263,20 @@ func TestService_version_limited(t *testing.T) {
 		page(true)
 		v := f.give("d", 1).Version
 		if after := page(false); after.Version != before.Version || !after.LastUpdated.Equal(before.LastUpdated) {
-			t.Errorf("version %d, want %d: who earned is not shown", after.Version, before.Version)
+			t.Errorf("version %d, want %d: the user who earned is not shown", after.Version, before.Version)
 		}
 		if whole := page(true); whole.Version != v || whole.Entries[3].Score != 71 {
-			t.Errorf("who is shown all of it sees version %d, want %d: %+v", whole.Version, v, whole.Entries)
+			t.Errorf("a caller without the limit sees version %d, want %d: %+v", whole.Version, v, whole.Entries)
 		}
-		v = f.give("d", 40).Version // and is first now
+		v = f.give("d", 40).Version // d is first now
 		if after := page(false); after.Version != v || after.Entries[0].UserID != "d" {
 			t.Errorf("version %d, want %d: %+v", after.Version, v, after.Entries)
 		}
 	})
 }
 
-// That a hidden person has been told of their own move does not make others wait.
-func TestService_hidden_throttle(t *testing.T) {
+// After a hidden user was told of their own move, others need not wait for the window.
+func TestService_hiddenUsersNewsDelaysNobody(t *testing.T) {
 	inBubble(t, live.Options{Throttle: 10 * time.Second}, func(_ *testing.T, f *fixture) {
 		f.in("1", "a", "b")
 		f.enrol(live.Profile{ID: "hid", Hidden: true}, "1")
@@ -217,4 +293,43 @@ func TestService_hidden_throttle(t *testing.T) {
 		f.give("a", 1)
 		watcher.want("21s: 1 a:51 2 b:0 ")
 	})
+}
+
+// A hidden user is missing from the baseline as well, and is new after being shown again.
+func TestService_hiddenUserIsNotInTheBaseline(t *testing.T) {
+	inBubble(t, live.Options{}, func(t *testing.T, f *fixture) {
+		f.in("1", "a", "b", "c")
+		f.give("a", 30)
+		f.give("b", 20)
+		f.give("c", 10)
+		f.changes("school:1", live.Daily) // loads the board
+		time.Sleep(25 * time.Hour)
+		f.give("b", 5)
+		f.give("c", 4)
+		hide := func(hidden bool) {
+			t.Helper()
+			if _, err := f.PutProfiles(t.Context(), []live.Profile{{ID: "a", Username: "a", Groups: map[string][]string{"school": {"1"}}, Hidden: hidden}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		hide(true)
+		f.wantSameAfterRestart("b same0 c same0 ")
+		hide(false)
+		f.give("a", 9)
+		f.wantSameAfterRestart("a new0 b down1 c down1 ")
+	})
+}
+
+// wantSameAfterRestart checks how users have moved, before and after a restart.
+func (f *fixture) wantSameAfterRestart(want string) {
+	f.t.Helper()
+	for _, when := range []string{"before", "after"} {
+		for _, board := range []string{live.Global, "school:1"} {
+			if got := f.changes(board, live.Daily); got != want {
+				f.t.Errorf("%s a restart %s says %s, want %s", when, board, got, want)
+			}
+		}
+		f.close()
+		f.open(live.Options{})
+	}
 }

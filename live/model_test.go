@@ -21,8 +21,8 @@ import (
 	"marcador/rank"
 )
 
-// model is a service beside an oracle, which works out each board from the ledger by
-// SQL and shares no code with what ranks.
+// model is a service with an oracle. The oracle works out each board from the ledger in SQL, and
+// shares no code with the service's ranking.
 type model struct {
 	*fixture
 
@@ -30,49 +30,33 @@ type model struct {
 	now    atomic.Int64 // nanoseconds since 1970
 	opts   live.Options
 	oracle *verify.DB
-	people []string // who may be there
-	known  map[string]live.PageBody
+	people []string                 // ids that may be in use
+	last   map[string]live.PageBody // the last page of each board and period
 	boards []string
 }
 
-var periods = []live.Period{live.Daily, live.Weekly, live.Monthly, live.AllTime}
+var (
+	periods      = []live.Period{live.Daily, live.Weekly, live.Monthly, live.AllTime}
+	friendsRules = []live.FriendsRule{live.FriendsMutual, live.FriendsInGroup, live.FriendsOpen}
+)
 
-// TestService_model has random things happen, and compares every board, page, rank and
-// change with what the oracle says.
+// Random things happen to a service, with restarts and the passing of periods. Every board, page,
+// rank and change is what the oracle says.
 func TestService_model(t *testing.T) {
 	if f := flag.Lookup("rapid.checks"); f.Value.String() == f.DefValue {
-		_ = f.Value.Set("3") // each is hundreds of boards; -rapid.checks=100 for more
+		_ = f.Value.Set("3") // each checks hundreds of boards; -rapid.checks=100 for more
 	}
 	folder := t.TempDir()
 	n := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		n++
-		path := filepath.Join(folder, strconv.Itoa(n)+".db")
-		zone, err := time.LoadLocation(rapid.SampledFrom([]string{"UTC", "America/Mexico_City", "Europe/Madrid", "Asia/Kathmandu"}).Draw(rt, "zone"))
-		if err != nil {
-			rt.Fatal(err)
-		}
-		m := &model{
-			fixture: &fixture{t: t, path: path, log: &logBuffer{}}, t: rt,
-			opts: live.Options{
-				Location: zone, CacheTTL: 1000 * time.Hour,
-				Ranks:    rapid.SampledFrom([]rank.Numbering{rank.Ordinal, rank.Competition, rank.Dense}).Draw(rt, "ranks"),
-				Baseline: rapid.SampledFrom(periods[:3]).Draw(rt, "baseline"),
-				Friends:  rapid.SampledFrom([]live.FriendsRule{live.FriendsMutual, live.FriendsInGroup, live.FriendsOpen}).Draw(rt, "friends"),
-			},
-			known:  map[string]live.PageBody{},
-			people: []string{"ana", "Bea", "carl", "dé", "eva", "fin"},
-			boards: []string{"global", "school:1", "school:2", "class:a:b", "friends:ana", "friends:eva", "club:none"},
-		}
-		// Shortly before a month ends, and clocks are changed in one of the zones.
-		m.now.Store(time.Date(2026, 3, 27, 20, 0, 0, 0, time.UTC).UnixNano())
-		m.opts.Now = m.clock
+		m := newModel(t, rt, filepath.Join(folder, strconv.Itoa(n)+".db"))
 		m.open(m.opts)
 		m.consult()
 		defer func() {
 			err := errors.Join(m.oracle.Close(), m.Close())
 			if err == nil {
-				err = os.Remove(path)
+				err = os.Remove(m.path)
 			}
 			if err != nil {
 				rt.Fatal(err)
@@ -101,9 +85,35 @@ func TestService_model(t *testing.T) {
 	})
 }
 
+// newModel returns a model with random options, which is not open yet. It begins shortly before a
+// month ends and the clocks change in one of the time zones.
+func newModel(t *testing.T, rt *rapid.T, path string) *model {
+	t.Helper()
+	zones := []string{"UTC", "America/Mexico_City", "Europe/Madrid", "Asia/Kathmandu"}
+	zone, err := time.LoadLocation(rapid.SampledFrom(zones).Draw(rt, "zone"))
+	if err != nil {
+		rt.Fatal(err)
+	}
+	m := &model{
+		fixture: &fixture{t: t, path: path, log: &logBuffer{}}, t: rt,
+		opts: live.Options{
+			Location: zone, CacheTTL: 1000 * time.Hour,
+			Ranks:    rapid.SampledFrom([]rank.Numbering{rank.Ordinal, rank.Competition, rank.Dense}).Draw(rt, "ranks"),
+			Baseline: rapid.SampledFrom(periods[:3]).Draw(rt, "baseline"),
+			Friends:  rapid.SampledFrom(friendsRules).Draw(rt, "friends"),
+		},
+		last:   map[string]live.PageBody{},
+		people: []string{"ana", "Bea", "carl", "dé", "eva", "fin"},
+		boards: []string{"global", "school:1", "school:2", "class:a:b", "friends:ana", "friends:eva", "club:none"},
+	}
+	m.now.Store(time.Date(2026, 3, 27, 20, 0, 0, 0, time.UTC).UnixNano())
+	m.opts.Now = m.clock
+	return m
+}
+
 func (m *model) clock() time.Time { return time.Unix(0, m.now.Load()) }
 
-// ask is fixture.ask outside of a bubble.
+// ask does the work of fixture.ask outside of a bubble.
 func (m *model) ask(q live.Query) (p live.PageBody) {
 	m.t.Helper()
 	body, err := m.Page(m.fixture.t.Context(), q)
@@ -116,9 +126,10 @@ func (m *model) ask(q live.Query) (p live.PageBody) {
 	return p
 }
 
+// somebody returns a random id.
 func (m *model) somebody() string { return rapid.SampledFrom(m.people).Draw(m.t, "who") }
 
-// allow passes over a refusal.
+// allow fails the test unless there was no error, or a refusal with one of these codes.
 func (m *model) allow(err error, codes ...live.Code) {
 	var refusal *live.Error
 	if err != nil && !(errors.As(err, &refusal) && slices.Contains(codes, refusal.Code)) {
@@ -126,6 +137,7 @@ func (m *model) allow(err error, codes ...live.Code) {
 	}
 }
 
+// give gives points to some users at once, and checks the answer against the page.
 func (m *model) give(t *rapid.T) {
 	who := m.somebody()
 	var updates []live.Update
@@ -140,12 +152,14 @@ func (m *model) give(t *rapid.T) {
 	}
 	last := results[len(results)-1]
 	p := m.ask(live.Query{Board: live.Global, Period: live.AllTime, Limit: 1000, Caller: last.UserID})
-	seen := slices.ContainsFunc(p.Entries, func(e live.Entry) bool { return e.UserID == last.UserID }) // else hidden
+	// The user is missing from the entries if the user is hidden.
+	seen := slices.ContainsFunc(p.Entries, func(e live.Entry) bool { return e.UserID == last.UserID })
 	if p.Me == nil || p.Me.Rank != last.NewRank || seen && p.Version != last.Version || !seen && p.Version == last.Version {
 		t.Fatalf("the answer says rank %d at %d, the page %+v at %d", last.NewRank, last.Version, p.Me, p.Version)
 	}
 }
 
+// enrol stores random profiles.
 func (m *model) enrol() {
 	var profiles []live.Profile
 	for _, id := range rapid.SliceOfNDistinct(rapid.SampledFrom(m.people), 1, 4, rapid.ID[string]).Draw(m.t, "who") {
@@ -162,10 +176,12 @@ func (m *model) enrol() {
 	m.allow(err)
 }
 
+// erase erases a user, who may not exist.
 func (m *model) erase(*rapid.T) {
 	m.allow(m.Erase(m.fixture.t.Context(), m.somebody()), live.UserNotFound)
 }
 
+// befriend begins or ends a friendship.
 func (m *model) befriend(t *rapid.T) {
 	var err error
 	if a, b := m.somebody(), m.somebody(); rapid.IntRange(0, 3).Draw(t, "off") == 0 {
@@ -176,16 +192,17 @@ func (m *model) befriend(t *rapid.T) {
 	m.allow(err, live.UserNotFound, live.OwnFriend)
 }
 
-// limit sets a limit that shows everybody, and so changes friendships alone.
+// limit sets a limit that hides nobody. It matters because with FriendsInGroup a limit decides
+// which friendships count.
 func (m *model) limit(t *rapid.T) {
 	board := rapid.SampledFrom([]string{"school:1", "school:*", "class:a:b"}).Draw(t, "board")
 	m.allow(m.PutLimit(m.fixture.t.Context(), board, rapid.SampledFrom([]int{0, 1000}).Draw(t, "top")))
 }
 
-// restart goes on with friendships that may count by another rule.
+// restart opens the service again. Friendships may then count by another rule.
 func (m *model) restart(t *rapid.T) {
 	m.close()
-	m.opts.Friends = rapid.SampledFrom([]live.FriendsRule{live.FriendsMutual, live.FriendsInGroup, live.FriendsOpen}).Draw(t, "friends")
+	m.opts.Friends = rapid.SampledFrom(friendsRules).Draw(t, "friends")
 	m.open(m.opts)
 	if err := m.oracle.Close(); err != nil {
 		t.Fatal(err)
@@ -204,7 +221,7 @@ func (m *model) consult() {
 	}
 }
 
-// sleep lets time pass: with the service running, or not.
+// sleep lets time pass, while the service runs or while it is closed.
 func (m *model) sleep(t *rapid.T) {
 	d := rapid.SampledFrom([]time.Duration{time.Minute, 5 * time.Hour, 24 * time.Hour, 3 * 24 * time.Hour, 8 * 24 * time.Hour, 33 * 24 * time.Hour}).Draw(t, "for")
 	switch rapid.IntRange(0, 3).Draw(t, "how") {
@@ -220,6 +237,7 @@ func (m *model) sleep(t *rapid.T) {
 	live.BeginOverduePeriods(m.Service)
 }
 
+// compare compares some random boards.
 func (m *model) compare(t *rapid.T) {
 	for range 3 {
 		m.compareBoard(rapid.SampledFrom(m.boards).Draw(t, "board"), rapid.SampledFrom(periods).Draw(t, "period"))
@@ -239,15 +257,15 @@ func (m *model) compareBoard(board string, period live.Period) {
 	if got, want := said(p.Entries), expected(want); got != want {
 		t.Fatalf("%s %s:\n got %s\nwant %s", board, period, got, want)
 	}
-	// A version is of one state, and never goes back, not even with a restart.
-	was := m.known[board+period.String()]
+	// A version stands for one state, and never goes back, not even after a restart.
+	was := m.last[board+period.String()]
 	if same := said(was.Entries) == said(p.Entries); p.Version < was.Version || !same && p.Version == was.Version && was.Entries != nil {
 		t.Fatalf("%s %s: version %d has\n%s\nand version %d had\n%s", board, period, p.Version, said(p.Entries), was.Version, said(was.Entries))
 	}
 	if p.LastUpdated.Before(was.LastUpdated) {
 		t.Fatalf("%s %s: updated %v, and before %v", board, period, p.LastUpdated, was.LastUpdated)
 	}
-	m.known[board+period.String()] = p
+	m.last[board+period.String()] = p
 	if p.TotalEntries != len(want) {
 		t.Fatalf("%s %s: totalEntries = %d, want %d", board, period, p.TotalEntries, len(want))
 	}
@@ -258,9 +276,20 @@ func (m *model) compareBoard(board string, period live.Period) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	m.compareCallers(board, period, want, hidden)
+}
+
+// compareCallers compares what each user is told of their own rank. want has the visible rows of
+// the board, and hidden has the rows of hidden users.
+func (m *model) compareCallers(board string, period live.Period, want, hidden []verify.Row) {
+	t := m.t
+	t.Helper()
 	ranks := map[string]int{}
-	for _, row := range append(want, hidden...) {
+	for _, row := range slices.Concat(want, hidden) {
 		ranks[row.UserID] = row.Rank
+	}
+	isOwn := func(who string) func(live.Entry) bool {
+		return func(e live.Entry) bool { return e.UserID == who && e.Rank == ranks[who] && e.IsCurrentUser }
 	}
 	members := m.members(board)
 	for _, who := range m.people {
@@ -272,18 +301,18 @@ func (m *model) compareBoard(board string, period live.Period) {
 		case p.Me != nil && rank == 0 && *p.Me.NextRank > len(want)+1:
 			t.Fatalf("%s %s: %s would have rank %d of %d", board, period, who, *p.Me.NextRank, len(want)+1)
 		case rank == 0 && len(p.Entries) > 0:
-			t.Fatalf("%s %s: around %s, who is not there: %s", board, period, who, said(p.Entries))
-		case rank != 0 && m.visible(want, who) != slices.ContainsFunc(p.Entries, func(e live.Entry) bool { return e.UserID == who && e.Rank == rank && e.IsCurrentUser }):
+			t.Fatalf("%s %s: around %s, who is not on the board: %s", board, period, who, said(p.Entries))
+		case rank != 0 && m.visible(want, who) != slices.ContainsFunc(p.Entries, isOwn(who)):
 			t.Fatalf("%s %s: around %s with rank %d: %s", board, period, who, rank, said(p.Entries))
 		}
 	}
 	who := m.somebody()
-	if u, err := m.User(ctx, who); err == nil && m.shows(board, u) && u.Ranks[board][period.String()] != ranks[who] {
+	if u, err := m.User(m.fixture.t.Context(), who); err == nil && m.shows(board, u) && u.Ranks[board][period.String()] != ranks[who] {
 		t.Fatalf("%s %s: user %s has %v, want %d", board, period, who, u.Ranks, ranks[who])
 	}
 }
 
-// members are the users on a board, with a score in the period or without one.
+// members returns the users on a board, with and without a score in the period.
 func (m *model) members(board string) map[string]bool {
 	m.t.Helper()
 	members := map[string]bool{}
@@ -299,11 +328,12 @@ func (m *model) members(board string) map[string]bool {
 	return members
 }
 
+// visible reports whether the rows have the user.
 func (m *model) visible(rows []verify.Row, who string) bool {
 	return slices.ContainsFunc(rows, func(r verify.Row) bool { return r.UserID == who })
 }
 
-// shows reports whether the user's ranks have the board.
+// shows reports whether User returns the user's ranks on the board.
 func (m *model) shows(board string, u live.User) bool {
 	kind, _ := live.KindOf(board)
 	for k, ids := range u.Groups {
@@ -316,6 +346,7 @@ func (m *model) shows(board string, u live.User) bool {
 	return kind == live.Global
 }
 
+// said returns everything that the entries say.
 func said(entries []live.Entry) (s string) {
 	for _, e := range entries {
 		s += fmt.Sprintf("%d %s %d xp=%d coins=%d %s %s%d, ", e.Rank, e.UserID, e.Score, e.XP, e.MLCoins, e.RankBadge, e.ChangeType, e.Change)
@@ -323,6 +354,7 @@ func said(entries []live.Entry) (s string) {
 	return s
 }
 
+// expected returns what said should return for the oracle's rows.
 func expected(rows []verify.Row) (s string) {
 	for _, r := range rows {
 		places, way := rank.Entry{Rank: r.Rank, Before: r.Prior}.Change()

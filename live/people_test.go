@@ -8,7 +8,7 @@ import (
 	"marcador/live"
 )
 
-// TestIDIndex_model holds the index of ids against a map.
+// After any sequence of users who come and go, the index of ids finds the same numbers as a map.
 func TestIDIndex_model(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		people := live.NewPeople()

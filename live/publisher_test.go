@@ -9,6 +9,8 @@ import (
 	"marcador/live"
 )
 
+// After a quiet time, a change is published at once. Later changes are published together, when the
+// window is over.
 func TestPublisher_throttle(t *testing.T) {
 	inBubble(t, live.Options{Throttle: 10 * time.Second}, func(_ *testing.T, f *fixture) {
 		f.put("u1", "u2")
@@ -17,14 +19,14 @@ func TestPublisher_throttle(t *testing.T) {
 		fl.want("0s: 1 u1:0 2 u2:0 ")
 
 		f.give("u1", 1)
-		fl.want("0s: 1 u1:1 2 u2:0 ") // after a quiet spell, at once
+		fl.want("0s: 1 u1:1 2 u2:0 ") // at once, after a quiet time
 		time.Sleep(3 * time.Second)
 		f.give("u2", 2)
 		f.give("u2", 3)
 		time.Sleep(6 * time.Second)
 		fl.want() // the window is not over
 		time.Sleep(time.Second)
-		fl.want("10s: 1 u2:5 2 u1:1 ") // later ones as one
+		fl.want("10s: 1 u2:5 2 u1:1 ") // all later changes
 		time.Sleep(25 * time.Second)
 		fl.want()
 		f.give("u1", 1)
@@ -32,7 +34,8 @@ func TestPublisher_throttle(t *testing.T) {
 	})
 }
 
-func TestPublisher_noWindows(t *testing.T) {
+// With a negative throttle, every change is published at once.
+func TestPublisher_withoutThrottle(t *testing.T) {
 	inBubble(t, live.Options{Throttle: -1}, func(_ *testing.T, f *fixture) {
 		f.put("u1")
 		fl := f.follow()
@@ -46,7 +49,8 @@ func TestPublisher_noWindows(t *testing.T) {
 	})
 }
 
-func TestPublisher_nothingVisible(t *testing.T) {
+// A change that the broadcast does not show is not published.
+func TestPublisher_onlyVisibleChanges(t *testing.T) {
 	inBubble(t, live.Options{Throttle: -1, Top: 2}, func(_ *testing.T, f *fixture) {
 		f.put("u1", "u2", "u3", "u4")
 		f.give("u1", 100)
@@ -58,10 +62,10 @@ func TestPublisher_nothingVisible(t *testing.T) {
 		fl.want()
 		f.give("u1", 1)
 		fl.want("0s: 1 u1:101 2 u2:50 ")
-		f.put("u5") // one more takes part
+		f.put("u5") // the total number of entries changes
 		fl.want("0s: 1 u1:101 2 u2:50 ")
-		f.put("u3") // the same name again, below the top
-		f.put("u2") // the same name again
+		f.put("u3") // the same profile again, below the top
+		f.put("u2") // the same profile again
 		fl.want()
 		f.give("u4", 50) // into the top
 		fl.want("0s: 1 u1:101 2 u4:60 ")
@@ -72,6 +76,7 @@ func TestPublisher_nothingVisible(t *testing.T) {
 	})
 }
 
+// No page is made for a broadcast that nobody follows.
 func TestPublisher_nobodyFollows(t *testing.T) {
 	inBubble(t, live.Options{Throttle: -1}, func(t *testing.T, f *fixture) {
 		f.put("u1")
@@ -79,7 +84,7 @@ func TestPublisher_nobodyFollows(t *testing.T) {
 		fl.leave()
 		before := live.CachedPage(f.Service)
 		if before == nil {
-			t.Fatal("nothing was kept for who followed")
+			t.Fatal("no page was cached for the follower")
 		}
 		for range 10 {
 			f.give("u1", 1)
@@ -94,8 +99,8 @@ func TestPublisher_nobodyFollows(t *testing.T) {
 	})
 }
 
-// A follower whose page was made before a broadcast begins with the broadcast's;
-// when the board returns to what its own page showed, it is told.
+// A client that joins during a broadcast begins with the newer of two pages: its own and that of
+// the broadcast. When the board returns to the older one, the client is told.
 func TestPublisher_joinsWhilePublishing(t *testing.T) {
 	inBubble(t, live.Options{Throttle: -1}, func(t *testing.T, f *fixture) {
 		f.put("u1")
@@ -107,15 +112,15 @@ func TestPublisher_joinsWhilePublishing(t *testing.T) {
 			f.give("u1", -5)
 			synctest.Wait()
 			if got := fl.last.Entries[0].Score; got != 0 {
-				t.Fatalf("round %d: a follower was left at %d, the board is at 0", i, got)
+				t.Fatalf("round %d: the client has %d, want 0", i, got)
 			}
 			fl.leave()
 		}
 	})
 }
 
-// What is published is as old as the oldest change that a follower lacked, not as
-// one from before anybody followed.
+// The age of a delivery counts from the oldest change that a follower lacked. Changes from before
+// anybody followed do not count.
 func TestPublisher_freshness(t *testing.T) {
 	inBubble(t, live.Options{Throttle: 10 * time.Second}, func(t *testing.T, f *fixture) {
 		f.put("u1")
@@ -132,12 +137,12 @@ func TestPublisher_freshness(t *testing.T) {
 		fl.want("0s: 1 u1:0 ", "0s: 1 u1:1 ", "10s: 1 u1:3 ")
 		stats := fl.streams.Stats()
 		if stats.Deliveries != 2 || stats.Freshness.Sum != 8 {
-			t.Errorf("%d deliveries, %v s old; want 2, the second of which 8 s", stats.Deliveries, stats.Freshness.Sum)
+			t.Errorf("%d deliveries, %v s old together; want 2, of 0 s and 8 s", stats.Deliveries, stats.Freshness.Sum)
 		}
 	})
 }
 
-// A window is never shorter than ten times what the last fan-out took.
+// A window is at least ten times as long as the last fan-out.
 func TestPublisher_slowFanout(t *testing.T) {
 	inBubble(t, live.Options{Throttle: 10 * time.Second}, func(_ *testing.T, f *fixture) {
 		f.put("u1")
@@ -150,13 +155,13 @@ func TestPublisher_slowFanout(t *testing.T) {
 		f.give("u1", 1)
 		time.Sleep(34 * time.Second)
 		fl.want("0s: 1 u1:0 ", "2s: 1 u1:1 ")
-		time.Sleep(time.Second) // forty seconds after the first: half of one took two
+		time.Sleep(time.Second) // half of the fan-out took 2 s; ten times all of it are 40 s
 		fl.want("40s: 1 u1:2 ")
 	})
 }
 
-// A follower that joins within a window has a newer state than the others; when
-// the board returns to what those have, it must be told all the same.
+// A client that joins within a window has a newer state than the others. When the board returns to
+// what the others have, the client is told all the same.
 func TestPublisher_joinsWithinAWindow(t *testing.T) {
 	inBubble(t, live.Options{Throttle: 10 * time.Second}, func(_ *testing.T, f *fixture) {
 		f.put("u1", "u2")
@@ -174,7 +179,7 @@ func TestPublisher_joinsWithinAWindow(t *testing.T) {
 	})
 }
 
-// Whoever follows first while a write is under way must not miss it.
+// The first follower joins during a write, and does not miss it.
 func TestPublisher_followWhileWriting(t *testing.T) {
 	inBubble(t, live.Options{Throttle: -1}, func(t *testing.T, f *fixture) {
 		f.put("u1")
@@ -185,14 +190,14 @@ func TestPublisher_followWhileWriting(t *testing.T) {
 			<-done
 			synctest.Wait()
 			if got := fl.last.Entries[0].Score; got != int64(i+1) {
-				t.Fatalf("a follower was left at %d, the board is at %d", got, i+1)
+				t.Fatalf("the client has %d, want %d", got, i+1)
 			}
 			fl.leave()
 		}
 	})
 }
 
-// A failed broadcast is logged and skipped, and made good later.
+// A failed broadcast is logged, and made up for later.
 func TestPublisher_failedQuery(t *testing.T) {
 	inBubble(t, live.Options{Throttle: -1}, func(t *testing.T, f *fixture) {
 		f.put("u1")
@@ -214,7 +219,7 @@ func TestPublisher_failedQuery(t *testing.T) {
 	})
 }
 
-// A write does not wait for a broadcast, however long that takes.
+// A write does not wait for a broadcast that is stuck.
 func TestPublisher_writesDoNotWait(t *testing.T) {
 	inBubble(t, live.Options{Throttle: -1}, func(_ *testing.T, f *fixture) {
 		f.put("u1")
@@ -223,12 +228,12 @@ func TestPublisher_writesDoNotWait(t *testing.T) {
 		fl.want("0s: 1 u1:0 ")
 		proceed := live.HoldProfiles(f.Service)
 		for range 10 {
-			f.give("u1", 1) // the broadcast of the first is stuck meanwhile
+			f.give("u1", 1) // the broadcast of the first change is stuck meanwhile
 		}
 		proceed()
 		synctest.Wait()
 		if got := fl.last.Entries[0].Score; got != 10 {
-			t.Errorf("a follower was left at %d, want 10", got)
+			t.Errorf("the client has %d, want 10", got)
 		}
 	})
 }

@@ -14,19 +14,19 @@ import (
 	"marcador/sse"
 )
 
-// wanderer is a client of several boards that comes and goes.
-type wanderer struct {
+// roamer is a client of several boards that leaves and comes back.
+type roamer struct {
 	t        *testing.T
 	user     string
 	id       string
 	versions map[string]int64 // by board
-	ranks    map[string]int   // its own, by board, 0 for none
+	ranks    map[string]int   // the user's own, by board; 0 for none
 }
 
-// take takes in what a stream brought, up to its last id.
-func (w *wanderer) take(fl *follower) {
+// take applies what a stream sent, up to its last id.
+func (w *roamer) take(fl *client) {
 	w.t.Helper()
-	w.id = cmp.Or(fl.lastID(), w.id) // a stream that has nothing to tell gives none
+	w.id = cmp.Or(fl.lastID(), w.id) // a stream without news sends no id
 	fl.mu.Lock()
 	defer fl.mu.Unlock()
 	for _, event := range fl.heard {
@@ -42,12 +42,12 @@ func (w *wanderer) take(fl *follower) {
 		switch name {
 		case "rank_changed":
 			if e.OldRank != w.ranks[e.Board] {
-				w.t.Fatalf("%s to a client that was told of rank %d", data, w.ranks[e.Board])
+				w.t.Fatalf("%s was sent to a client that was told rank %d", data, w.ranks[e.Board])
 			}
 			w.ranks[e.Board] = e.NewRank
 		case "position_change":
 			if e.From != w.versions[e.Board] {
-				w.t.Fatalf("%s to a client that holds %d", data, w.versions[e.Board])
+				w.t.Fatalf("%s was sent to a client that has version %d", data, w.versions[e.Board])
 			}
 			w.versions[e.Board] = e.Version
 		default:
@@ -56,8 +56,8 @@ func (w *wanderer) take(fl *follower) {
 	}
 }
 
-// A stream of several boards goes on as differences each time, under any throttle, and tells of
-// each move of the own rank: whatever window of whichever board it breaks in.
+// A stream of several boards goes on with differences each time, under any throttle, and tells each
+// move of the user's own rank. It does not matter within which board's window it breaks.
 func TestService_resumeThrottled(t *testing.T) {
 	for _, throttle := range []time.Duration{-1, 50 * time.Millisecond, 400 * time.Millisecond, 3 * time.Second} {
 		inBubble(t, live.Options{Throttle: throttle, Top: 3}, func(t *testing.T, f *fixture) {
@@ -77,7 +77,7 @@ func TestService_resumeThrottled(t *testing.T) {
 				f.give(id, 20)
 			}
 			time.Sleep(time.Minute)
-			w := &wanderer{t: t, user: "e", versions: map[string]int64{}, ranks: map[string]int{}}
+			w := &roamer{t: t, user: "e", versions: map[string]int64{}, ranks: map[string]int{}}
 			var boards []live.Follow
 			page := func(board string) live.PageBody {
 				return f.ask(live.Query{Board: board, Period: live.AllTime, Limit: 9, Caller: w.user})
@@ -109,15 +109,15 @@ func TestService_resumeThrottled(t *testing.T) {
 			fl.leave()
 			for board, rank := range w.ranks {
 				if p := page(board); p.Me.Rank != rank || len(p.Entries) <= 3 && p.Version != w.versions[board] {
-					t.Errorf("throttle %v: of %s the client knows rank %d and version %d, the page has %d and %d", throttle, board, rank, w.versions[board], p.Me.Rank, p.Version)
+					t.Errorf("throttle %v: of %s the client has rank %d and version %d, the page has %d and %d", throttle, board, rank, w.versions[board], p.Me.Rank, p.Version)
 				}
 			}
 		})
 	}
 }
 
-// Another process on a copy of the file knows nothing of what the first has shown: a client of
-// the first gets whole pages, and what the ledger says of its own rank.
+// A process with a copy of the file does not know what the first process has shown. It sends whole
+// pages to a client of the first process, and works out the client's earlier rank from the ledger.
 func TestService_foreignID(t *testing.T) {
 	inBubble(t, live.Options{Throttle: -1}, func(t *testing.T, f *fixture) {
 		f.in("1", "ana", "leo", "eva")
@@ -136,7 +136,7 @@ func TestService_foreignID(t *testing.T) {
 		copied.open(live.Options{Throttle: 4 * time.Second})
 		defer copied.close()
 		boards := []live.Follow{{Board: "school:1", Period: live.AllTime, User: "ana"}, {Board: "school:2", Period: live.AllTime, User: "ana"}}
-		theirs := copied.followBoards("", sse.Diff, boards...) // so that the windows of its own begin
+		theirs := copied.followBoards("", sse.Diff, boards...) // makes the copy's windows begin
 		defer theirs.leave()
 		fl := f.followBoards("", sse.Diff, boards...)
 		for _, s := range []*fixture{f, copied} {
@@ -151,12 +151,12 @@ func TestService_foreignID(t *testing.T) {
 		defer back.leave()
 		back.want("0s: rank 1>2 +0", "0s: 1 bob:5 ", "0s: 1 leo:70 2 ana:40 3 eva:0 ")
 		if back.recovered {
-			t.Error("the id of another process is continued from")
+			t.Error("the stream goes on from the id of another process")
 		}
 		again := f.followBoards(id, sse.Diff, boards...)
 		defer again.leave()
 		if again.want(); !again.recovered {
-			t.Error("the own id is not continued from")
+			t.Error("the stream does not go on from its own id")
 		}
 	})
 }

@@ -57,7 +57,7 @@ type Service struct {
 
 	people  *people
 	badges  []store.Badge  // lowest first; replaced, never changed
-	limits  map[string]int // by board: how many entries are shown; 0 is never stored
+	limits  map[string]int // by board: how many entries ordinary readers are shown
 	periods runningPeriods
 
 	// pastStandings is replaced when its contents may be wrong.

@@ -16,6 +16,7 @@ import (
 	"marcador/rank"
 )
 
+// trend returns a trend of at most 100 series and 8 moments, unless the query says otherwise.
 func (f *fixture) trend(q live.TrendQuery) live.Trend {
 	f.t.Helper()
 	if q.Limit == 0 {
@@ -31,6 +32,7 @@ func (f *fixture) trend(q live.TrendQuery) live.Trend {
 	return t
 }
 
+// traced returns a series in short.
 func traced(l *live.TrendSeries) string {
 	if l == nil {
 		return "nobody"
@@ -38,6 +40,7 @@ func traced(l *live.TrendSeries) string {
 	return fmt.Sprintf("%s%v%v ", l.UserID, l.Ranks, l.Scores)
 }
 
+// wantTrend checks the series of a trend.
 func (f *fixture) wantTrend(q live.TrendQuery, want string) {
 	f.t.Helper()
 	got := ""
@@ -49,14 +52,14 @@ func (f *fixture) wantTrend(q live.TrendQuery, want string) {
 	}
 }
 
-// noted is a page as it was at a moment.
-type noted struct {
+// pastPage is a page as it was at a moment.
+type pastPage struct {
 	at   time.Time
 	rows []live.Entry
 }
 
-// among returns what the page would have said of the user, had only these been there.
-func (n noted) among(there map[string]bool, user string, by rank.Numbering) (place int, score int64) {
+// among returns the user's rank and score on the page, as if only these users had been on it.
+func (n pastPage) among(there map[string]bool, user string, by rank.Numbering) (place int, score int64) {
 	count := rank.NewCounter(by)
 	for _, e := range n.rows {
 		if e.XP == 0 || e.UserID != user && !there[e.UserID] {
@@ -70,8 +73,7 @@ func (n noted) among(there map[string]bool, user string, by rank.Numbering) (pla
 	return 0, 0
 }
 
-// What a trend says of a moment is what the page said then, but for who is not there, or
-// not seen, any more.
+// A trend says of a moment what the page said then, without the users who are hidden or gone now.
 func TestService_Trend_model(t *testing.T) {
 	for _, by := range []rank.Numbering{rank.Ordinal, rank.Competition, rank.Dense} {
 		t.Run(by.String(), func(t *testing.T) {
@@ -84,6 +86,7 @@ func TestService_Trend_model(t *testing.T) {
 	}
 }
 
+// trendModel gives points at random for some days, with the pages of every hour, and compares them.
 func trendModel(t *testing.T, by rank.Numbering, zone *time.Location) {
 	t.Helper()
 	f := newTrendFixture(t, by, zone)
@@ -92,10 +95,10 @@ func trendModel(t *testing.T, by rank.Numbering, zone *time.Location) {
 	f.in("2", people[5:]...)
 	chance := rand.New(rand.NewPCG(1, uint64(by)))
 	totals := map[string]int64{}
-	pages := map[live.Period][]noted{}
-	for range 9 * 24 { // hours, over the end of a month
+	pages := map[live.Period][]pastPage{}
+	for range 9 * 24 { // hours, across the end of a month
 		if chance.IntN(3) > 0 {
-			who := people[chance.IntN(len(people)-1)] // the last one gains nothing
+			who := people[chance.IntN(len(people)-1)] // the last one is never given points
 			gain := max(chance.Int64N(6)-1, 1-totals[who])
 			if gain != 0 {
 				f.give(who, gain)
@@ -108,7 +111,7 @@ func trendModel(t *testing.T, by rank.Numbering, zone *time.Location) {
 		}
 		for _, p := range periods {
 			if p == live.Daily || live.Daily.Start(end).Equal(end) {
-				pages[p] = append(pages[p], noted{end, f.read(live.Query{Board: live.Global, Period: p, Limit: 100}).Entries})
+				pages[p] = append(pages[p], pastPage{end, f.read(live.Query{Board: live.Global, Period: p, Limit: 100}).Entries})
 			}
 		}
 		f.now.Store(end.UnixNano())
@@ -133,7 +136,7 @@ func trendModel(t *testing.T, by rank.Numbering, zone *time.Location) {
 	}
 }
 
-// trendFixture is a service with a clock that is moved by hand.
+// trendFixture is a service with a clock that the test sets.
 type trendFixture struct {
 	*fixture
 
@@ -143,19 +146,20 @@ type trendFixture struct {
 	now  atomic.Int64 // nanoseconds since 1970
 }
 
+// newTrendFixture returns a service that is closed when the test ends.
 func newTrendFixture(t *testing.T, by rank.Numbering, zone *time.Location) *trendFixture {
 	t.Helper()
 	f := &trendFixture{fixture: &fixture{t: t, path: filepath.Join(t.TempDir(), "m.db"), log: &logBuffer{}}, by: by, zone: zone}
 	f.now.Store(time.Date(2026, 3, 26, 20, 0, 0, 0, time.UTC).UnixNano())
 	f.opts = live.Options{Location: zone, Ranks: by, Throttle: -1, Now: f.clock, CacheTTL: 1000 * time.Hour}
 	f.open(f.opts)
-	t.Cleanup(func() { f.close() }) // the one that is open then
+	t.Cleanup(func() { f.close() }) // f may have been opened again meanwhile
 	return f
 }
 
 func (f *trendFixture) clock() time.Time { return time.Unix(0, f.now.Load()) }
 
-// read is ask outside of a bubble.
+// read does the work of ask outside of a bubble.
 func (f *trendFixture) read(q live.Query) (p live.PageBody) {
 	f.t.Helper()
 	body, err := f.Page(f.t.Context(), q)
@@ -168,8 +172,8 @@ func (f *trendFixture) read(q live.Query) (p live.PageBody) {
 	return p
 }
 
-// compare compares trends with what pages said.
-func (f *trendFixture) compare(board, there string, p live.Period, pages []noted) {
+// compare compares trends with the pages of their moments.
+func (f *trendFixture) compare(board, there string, p live.Period, pages []pastPage) {
 	f.t.Helper()
 	seen := map[string]bool{}
 	for _, id := range there {
@@ -180,9 +184,9 @@ func (f *trendFixture) compare(board, there string, p live.Period, pages []noted
 		if p != live.AllTime {
 			start = p.Start(f.clock().In(f.zone))
 		}
-		var past []noted
-		if p == live.AllTime { // before there was anything
-			for at := pages[0].at; len(past) < points; past = slices.Insert(past, 0, noted{at: at}) {
+		var past []pastPage
+		if p == live.AllTime { // moments from before the first page
+			for at := pages[0].at; len(past) < points; past = slices.Insert(past, 0, pastPage{at: at}) {
 				at = live.Daily.Before(at.In(f.zone))
 			}
 		}
@@ -226,7 +230,8 @@ func TestService_Trend(t *testing.T) {
 		all := live.TrendQuery{Board: live.Global, Period: live.AllTime, Points: 3}
 		f.wantTrend(all, "")
 		f.put("a", "b", "c")
-		f.wantTrend(all, "a[0 0 1][0 0 0] b[0 0 2][0 0 0] c[0 0 3][0 0 0] ") // on the board, but without a past
+		// On the board now, but without points in the past.
+		f.wantTrend(all, "a[0 0 1][0 0 0] b[0 0 2][0 0 0] c[0 0 3][0 0 0] ")
 		f.give("a", 5)
 		f.give("b", 9)
 		if _, err := f.AddPoints(t.Context(), []live.Write{{Updates: []live.Update{{UserID: "c", MLCoins: 3}}}}); err != nil {
@@ -234,22 +239,22 @@ func TestService_Trend(t *testing.T) {
 		}
 		time.Sleep(24 * time.Hour)
 		live.BeginOverduePeriods(f.Service)
-		f.give("a", 4) // at the very moment at which the day begins
+		f.give("a", 4) // exactly when the day begins
 		time.Sleep(time.Minute)
 		f.wantTrend(all, "b[0 1 1][0 9 9] a[0 2 2][0 5 9] c[0 0 3][0 0 0] ")
 		f.wantTrend(live.TrendQuery{Board: live.Global, Period: live.Daily, Points: 3}, "a[1][4] ")
 		f.wantTrend(live.TrendQuery{Board: live.Global, Period: live.Monthly}, "b[1 1][9 9] a[2 2][5 9] ")
 		f.wantTrend(live.TrendQuery{Board: live.Global, Period: live.AllTime, Points: 2, Limit: 1}, "b[1 1][9 9] ")
-		time.Sleep(3 * time.Hour) // in which nobody does anything, and it need not be noticed
+		time.Sleep(3 * time.Hour) // no commit, and no job that notices the time
 		f.wantTrend(live.TrendQuery{Board: live.Global, Period: live.Daily, Points: 3}, "a[1 1 1][4 4 4] ")
-		// What another program has changed counts from when it is noticed.
+		// An edit by another program counts from the moment at which it is noticed.
 		f.sql(`DELETE FROM ledger WHERE user = (SELECT number FROM users WHERE id = 'b')`)
 		f.give("c", 1)
 		f.wantTrend(all, "b[0 0 1][0 0 9] a[0 1 2][0 5 9] c[0 0 3][0 0 1] ")
 	})
 }
 
-// Until the next recomputation a trend ends with what the board shows.
+// With Recompute, a trend ends with what the board shows.
 func TestService_Trend_byCron(t *testing.T) {
 	inBubble(t, live.Options{Recompute: "30 * * * *"}, func(_ *testing.T, f *fixture) {
 		f.put("a", "b")
@@ -265,8 +270,7 @@ func TestService_Trend_byCron(t *testing.T) {
 	})
 }
 
-// Of a board that is longer than what is compared, ranks are said as far as they are
-// certain.
+// If a board is longer than maxRivals, a trend has the ranks that are certain, and no others.
 func TestService_Trend_long(t *testing.T) {
 	for by, tied := range map[rank.Numbering]string{rank.Ordinal: "[0 4]", rank.Competition: "[3 4]", rank.Dense: "[3 4]"} {
 		t.Run(by.String(), func(t *testing.T) {
@@ -310,7 +314,7 @@ func TestService_Trend_long(t *testing.T) {
 	}
 }
 
-func TestMomentsUntil(t *testing.T) {
+func TestTrendTimes(t *testing.T) {
 	for _, c := range []struct {
 		zone        string
 		period      live.Period
@@ -324,9 +328,12 @@ func TestMomentsUntil(t *testing.T) {
 		{"UTC", live.Daily, "2026-11-25T00:00:00Z", "25T00:00", 31},
 		{"America/Merida", live.Daily, "2026-11-25T08:30:00Z", "25T07:00 25T08:00 25T08:30", 31},
 		{"Asia/Kathmandu", live.Daily, "2026-11-24T20:00:00Z", "24T19:15 24T20:00", 31},
-		{"Europe/Madrid", live.Daily, "2026-03-29T02:30:00Z", "29T00:00 29T01:00 29T02:00 29T02:30", 31},      // 01:00, 03:00, 04:00
-		{"Europe/Madrid", live.Daily, "2026-10-25T01:30:00Z", "24T23:00 25T00:00 25T01:00 25T01:30", 31},      // 01:00, 02:00, 02:00 again
-		{"Australia/Lord_Howe", live.Daily, "2026-04-04T16:00:00Z", "04T14:00 04T14:30 04T15:30 04T16:00", 4}, // 01:30, back from 02:00 to 01:30
+		// By the clock there: 01:00, 03:00, 04:00.
+		{"Europe/Madrid", live.Daily, "2026-03-29T02:30:00Z", "29T00:00 29T01:00 29T02:00 29T02:30", 31},
+		// By the clock there: 01:00, 02:00, and 02:00 again.
+		{"Europe/Madrid", live.Daily, "2026-10-25T01:30:00Z", "24T23:00 25T00:00 25T01:00 25T01:30", 31},
+		// By the clock there: 01:30, and back from 02:00 to 01:30.
+		{"Australia/Lord_Howe", live.Daily, "2026-04-04T16:00:00Z", "04T14:00 04T14:30 04T15:30 04T16:00", 4},
 	} {
 		zone, err := time.LoadLocation(c.zone)
 		if err != nil {

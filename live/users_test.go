@@ -8,8 +8,8 @@ import (
 	"marcador/live"
 )
 
-// rosterOf is n new profiles from a number on, each in a school of 1,000 and a classroom
-// of 30.
+// rosterOf returns n new profiles. Their numbers begin at from. A school has 1,000 of them, and a
+// classroom has 30.
 func rosterOf(from, n int) []live.Patch {
 	patches := make([]live.Patch, n)
 	for i := range patches {
@@ -22,7 +22,7 @@ func rosterOf(from, n int) []live.Patch {
 	return patches
 }
 
-// An upload of profiles loads no board, whatever groups it names, and answers all the same.
+// An upload of profiles is answered without loading a board, whatever groups it names.
 func TestService_Users_loadsNoBoard(t *testing.T) {
 	inBubble(t, live.Options{}, func(t *testing.T, f *fixture) {
 		var ids []string
@@ -43,12 +43,12 @@ func TestService_Users_loadsNoBoard(t *testing.T) {
 			}
 		}
 		if got := live.Loaded(f.Service); got != 1 {
-			t.Errorf("%d boards are loaded, want the global one alone", got)
+			t.Errorf("%d boards are loaded, want only the global one", got)
 		}
 	})
 }
 
-// BenchmarkService_PatchProfiles is an upload of 1,000 new profiles.
+// BenchmarkService_PatchProfiles uploads 1,000 new profiles.
 func BenchmarkService_PatchProfiles(b *testing.B) {
 	s := filled(b, 1000)
 	b.ReportAllocs()

@@ -11,6 +11,7 @@ import (
 	"marcador/sse"
 )
 
+// A user is told each move of their own rank, on each of their streams, also below the top.
 func TestViewers_rankChanged(t *testing.T) {
 	inBubble(t, live.Options{Throttle: -1, Top: 2}, func(_ *testing.T, f *fixture) {
 		f.put("u1", "u2", "u3", "u4")
@@ -22,13 +23,13 @@ func TestViewers_rankChanged(t *testing.T) {
 		defer tab.leave()
 		defer other.leave()
 		first := "0s: 1 u1:100 2 u2:50 "
-		for _, one := range []*follower{fl, tab, other} {
+		for _, one := range []*client{fl, tab, other} {
 			one.want(first)
 		}
 
-		f.give("u4", 10) // points alone, outside the top
+		f.give("u4", 10) // points without a move, below the top
 		fl.want()
-		f.give("u4", 35) // a move, outside the top: once on each stream, with all that was gained since it was told
+		f.give("u4", 35) // a move below the top; the event counts the earlier 10 points too
 		fl.want("0s: rank 4>3 +45")
 		tab.want("0s: rank 4>3 +45")
 		other.want()
@@ -38,9 +39,9 @@ func TestViewers_rankChanged(t *testing.T) {
 		tab.want("0s: rank 3>2 +10", "0s: 1 u1:100 2 u4:55 ")
 		other.want("0s: 1 u1:100 2 u4:55 ")
 
-		f.give("u2", 10) // others' doing
+		f.give("u2", 10) // u4 moves because of another user
 		fl.want("0s: rank 2>3 +0", "0s: 1 u1:100 2 u2:60 ")
-		f.give("u4", -30) // points taken away
+		f.give("u4", -30) // a correction
 		fl.want("0s: rank 3>4 -30")
 		if err := f.Erase(f.t.Context(), "u1"); err != nil {
 			f.t.Fatal(err)
@@ -55,7 +56,7 @@ func TestViewers_rankChanged(t *testing.T) {
 	})
 }
 
-// Within a window moves add up, and one that comes to nothing is not told.
+// Moves within a window are told as one. If they cancel out, nothing is told.
 func TestViewers_window(t *testing.T) {
 	inBubble(t, live.Options{Throttle: 10 * time.Second}, func(_ *testing.T, f *fixture) {
 		f.put("u1", "u2", "u3")
@@ -78,7 +79,7 @@ func TestViewers_window(t *testing.T) {
 	})
 }
 
-// What is no news to anybody delays nothing.
+// A change that is news for nobody begins no window.
 func TestViewers_noNews(t *testing.T) {
 	inBubble(t, live.Options{Throttle: 10 * time.Second, Top: 1}, func(_ *testing.T, f *fixture) {
 		f.put("u1", "u2", "u3")
@@ -86,7 +87,7 @@ func TestViewers_noNews(t *testing.T) {
 		fl := f.followAs("u1", 0)
 		defer fl.leave()
 		time.Sleep(time.Minute)
-		f.give("u3", 5) // below the top, and the follower does not move
+		f.give("u3", 5) // below the top, and u1 does not move
 		fl.want("0s: 1 u1:50 ")
 		time.Sleep(time.Second)
 		f.give("u1", 1)
@@ -94,8 +95,8 @@ func TestViewers_noNews(t *testing.T) {
 	})
 }
 
-// A second tab that joins within a window was told something newer; when the rank
-// returns to what the first one knows, the second is told all the same.
+// A second tab that joins within a window was told something newer than the first. When the rank
+// returns to what the first tab knows, the second is told all the same.
 func TestViewers_joinsWithinAWindow(t *testing.T) {
 	inBubble(t, live.Options{Throttle: 10 * time.Second}, func(_ *testing.T, f *fixture) {
 		f.put("u1", "u2")
@@ -114,8 +115,8 @@ func TestViewers_joinsWithinAWindow(t *testing.T) {
 	})
 }
 
-// After a reconnection one event covers the gap: also across a restart, when only
-// the ledger knows where somebody stood.
+// After a reconnection, one event covers the gap. That holds after a restart too, when only the
+// ledger knows the earlier rank.
 func TestViewers_gap(t *testing.T) {
 	for _, restart := range []bool{false, true} {
 		t.Run(fmt.Sprintf("restart=%v", restart), func(t *testing.T) {
@@ -136,24 +137,24 @@ func TestViewers_gap(t *testing.T) {
 					f.open(live.Options{Throttle: -1})
 				}
 				again := f.resume("u3", seen, sse.Diff)
-				if restart { // what others saw at 6 is not known any more
+				if restart { // nobody knows any more which page was shown as version 6
 					again.want("0s: rank 3>1 +115", "0s: 1 u3:125 2 u1:30 3 u2:21 ")
 				} else {
 					again.want("0s: rank 3>1 +115", "0s: 6>9 u3 3>1:125 u1 1>2 u2 2>3:21")
 				}
 				now := again.lastID()
 				again.leave()
-				again = f.resume("u3", now, sse.Diff) // nothing has happened since
+				again = f.resume("u3", now, sse.Diff) // nothing has changed since
 				again.want()
 				again.leave()
-				again = f.resume("u1", seen, sse.Diff) // who was never here, with an id of others
+				again = f.resume("u1", seen, sse.Diff) // another user, with the id of u3
 				again.want("0s: rank 1>2 +0", "0s: 1 u3:125 2 u1:30 3 u2:21 ")
 				again.leave()
 				epoch, _, _ := strings.Cut(seen, "-")
-				again = f.resume("u1", epoch+"-6", sse.Diff) // as ids were before they had tags
+				again = f.resume("u1", epoch+"-6", sse.Diff) // without a tag, as in older ids
 				again.want("0s: rank 1>2 +0", "0s: 1 u3:125 2 u1:30 3 u2:21 ")
 				again.leave()
-				again = f.resume("u3", epoch+"-1000000", sse.Diff) // a version that is not there yet
+				again = f.resume("u3", epoch+"-1000000", sse.Diff) // a version of the future
 				again.want("0s: 1 u3:125 2 u1:30 3 u2:21 ")
 				again.leave()
 			})
@@ -161,8 +162,8 @@ func TestViewers_gap(t *testing.T) {
 	}
 }
 
-// Where somebody stood by the ledger is where they stood.
-func TestViewers_ledgerKnows(t *testing.T) {
+// A rank that is worked out from the ledger is the rank that the page showed.
+func TestRankHistory_equalsThePages(t *testing.T) {
 	inBubble(t, live.Options{Throttle: -1}, func(t *testing.T, f *fixture) {
 		ids := []string{"a", "b", "c", "d", "e", "f"}
 		f.put(ids...)
@@ -180,7 +181,7 @@ func TestViewers_ledgerKnows(t *testing.T) {
 			}
 			for who, rank := range want {
 				if got := live.RankBefore(f.Service, who, version); got != rank {
-					t.Fatalf("%s stood at %d by the ledger, at %d by the page", who, got, rank)
+					t.Fatalf("%s had rank %d by the ledger, and %d by the page", who, got, rank)
 				}
 			}
 		}
