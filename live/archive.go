@@ -148,9 +148,9 @@ func (a *archive) nextWithPoints(ctx context.Context, p Period, start, running t
 	return next, empty, nil
 }
 
-// closePeriod closes a period. It reads the whole outcome before it writes anything. A reader
-// makes the write-ahead log grow, because the log can't be moved into the file while the reader
-// needs the state from before; and moving a long log would delay one write for long.
+// closePeriod closes a period. It reads the whole outcome before it writes anything. While somebody
+// reads an earlier state of the database, SQLite can't move the write-ahead log into the file, so
+// the log grows. To move a long log afterwards would delay one write for long.
 func (a *archive) closePeriod(ctx context.Context, c *store.Closing) error {
 	began := time.Now()
 	finals, err := a.outcome(ctx, c)

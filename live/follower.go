@@ -88,9 +88,11 @@ type rankChanged struct {
 }
 
 // News returns the event rank_changed, which leads from the place that the stream was told last to
-// the place in the notes. If the rank is the same, there is no event. If the user is no longer a
-// member and must be one, News returns the event that ends the board instead. It implements
-// sse.Own.
+// the place in the notes. When the stream begins, published is nil, and the event leads from the
+// place that the client was told before it reconnected. If the rank is the same, there is no event.
+//
+// If the user must be a member and is no longer one, News returns the event that ends the board
+// instead. It implements sse.Own.
 func (f *follower) News(published any, with bool) sse.Event {
 	if published == nil {
 		if f.before == nil {
@@ -167,8 +169,8 @@ func (m AsMember) And(other sse.Right) sse.Right {
 }
 
 // Renew sets the right of the stream, which must be an AsMember, when its token is renewed. lasts
-// says that the right is good for as long as the rights before it. If it is not, a member's right
-// stays a member's right. It implements sse.Own.
+// says that the right is good for as long as the rights before it. If it is not, the stream's right
+// must not become more, so a member's right stays one. It implements sse.Own.
 func (f *follower) Renew(right sse.Right, lasts bool) {
 	asMember := bool(right.(AsMember)) //nolint:errcheck // api gives no other right
 	f.asMember = asMember || f.asMember && !lasts

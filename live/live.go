@@ -25,8 +25,8 @@
 // # Versions
 //
 // Every change has a sequence number, which the store gives. The version of a page is the
-// number of the last change that an ordinary reader of the board can see. Two pages of a board
-// with the same version are therefore equal. A hidden user's points change no version, so
+// number of the last change that an ordinary reader of the board can see. So two pages of a board
+// with the same version show the same state. A hidden user's points change no version, so
 // nobody can learn from a version that a hidden user was active.
 //
 // # When boards change

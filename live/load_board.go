@@ -28,9 +28,9 @@ type loading struct {
 type missedChange uint8
 
 const (
-	gained   missedChange = iota // points
-	joined                       // the board
-	left                         // the board
+	gained   missedChange = iota // was given points
+	joined                       // joined the board
+	left                         // left the board
 	rejoined                     // left the board, and then joined it
 )
 
@@ -102,7 +102,7 @@ func (s *Service) tryLoadBoard(ctx context.Context, name string, l *loading) (lo
 	if err != nil {
 		return false, err
 	}
-	const atOnce = 1000 // members; writes wait for so many
+	const atOnce = 1000 // members copied under one lock, for which writes wait
 	for part := range slices.Chunk(ros.members, atOnce) {
 		s.mu.RLock()
 		ros.addScores(s, part)
@@ -122,7 +122,7 @@ func (s *Service) tryLoadBoard(ctx context.Context, name string, l *loading) (lo
 	s.current = stamp{} // as already covers the missed changes
 	b.enrol(ros, as)
 	b.applyMissed(l)
-	s.takeChanges() // nobody follows the board yet, so nobody needs them
+	s.takeChanges() // nobody follows the board yet, so there is nobody to tell
 	s.evict()
 	s.boards[name] = b
 	s.loadedMembers += b.cost()

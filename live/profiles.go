@@ -44,7 +44,7 @@ func (p *profiles) of(ctx context.Context, st *store.Store, numbers []uint32) (m
 	return found, err
 }
 
-// asOf does the work of of, and says how new the profiles are. changes is the value of p.changes
+// asOf is like of, and also says how new the profiles are. changes is the value of p.changes
 // when the cache was read. seen is the seq of Store.Seen when the database was read, or 0 if all
 // profiles were cached.
 func (p *profiles) asOf(ctx context.Context, st *store.Store, numbers []uint32) (found map[uint32]store.Shown, changes, seen int64, err error) {

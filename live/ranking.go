@@ -29,9 +29,9 @@ type effect uint8
 
 const (
 	affectsUser      effect = 1 << iota // the user may see it; every change has this effect
-	affectsOrder                        // the order, an entry, or who is in it is different
-	affectsReaders                      // so is what the board's limit lets ordinary readers see
-	affectsBroadcast                    // so is what a broadcast shows
+	affectsOrder                        // the entries or their order are different
+	affectsReaders                      // the entries within the board's limit are different
+	affectsBroadcast                    // the entries that a broadcast shows are different
 
 	affectsAll = affectsUser | affectsOrder | affectsReaders | affectsBroadcast
 )

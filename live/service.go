@@ -40,8 +40,9 @@ type Service struct {
 	cancel context.CancelFunc
 	tasks  sync.WaitGroup // goroutines that Close waits for
 
-	// mu guards the fields below it, all rankings, and all members of boards. Writes and reads
-	// wait for it, so nobody holds it while reading the database.
+	// mu guards the fields below it, all rankings, and the members of all boards. Writes and
+	// reads wait for it, so the database is not read while it is held. The one exception is
+	// rankHistory, which reads a few rows.
 	mu sync.RWMutex
 
 	latest  stamp // the last commit
@@ -51,8 +52,9 @@ type Service struct {
 	// seen is the last change that users other than its own can see. Points do not count.
 	seen stamp
 
-	// floor is the value that seen had when the boards last changed. A board that is loaded
-	// gets no earlier stamp: while it was in memory before, it may have been shown with this one.
+	// floor is the value that seen had when the boards last changed. A board that is loaded gets
+	// no earlier stamp than that. It may have been in memory before, and its version must not go
+	// back.
 	floor stamp
 
 	people  *people
@@ -74,8 +76,8 @@ type Service struct {
 	// recomputation. Everything that waits is then shown with it.
 	showNow bool
 
-	waiting map[uint32]totals // by user: what the next recomputation will show
-	renamed map[uint32]stamp  // by user: profile changes since the last recomputation
+	waiting map[uint32]totals // what the next recomputation will show; at most one a user
+	renamed map[uint32]stamp  // profile changes since the last recomputation; at most one a user
 	stale   bool              // another program has written to the file since the last load
 }
 

@@ -72,7 +72,7 @@ type trend struct {
 // present ones.
 //
 // Past ranks are worked out from the ledger, among the board's present best maxRivals. That is
-// enough for a user with more points than the last of these has now: since points only grow,
+// enough for a user with more points than the last of these has now: as points only grow,
 // nobody else had so many then. For a user with fewer points the rank is not known. If a
 // correction has taken points from somebody who was among the best, a past rank can be too good.
 //
