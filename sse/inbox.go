@@ -12,7 +12,7 @@ import (
 type inbox struct {
 	grants []grant // by follow; nil for none
 	ends   bool
-	why    reason // the stream ends
+	why    reason // of the end
 }
 
 // grant is what fresh tokens say about one topic.

@@ -35,16 +35,16 @@ type raw struct {
 	shard      *shard
 	added      bool // add was called
 	fd         int32
-	generation int32         // tells it from an earlier stream with the same descriptor
+	generation int32         // differs from earlier streams with the same descriptor
 	alarmIndex int           // in the shard's alarms
 	alarmAt    time.Duration // when the alarm rings, on the server's clock
 	wroteAt    time.Duration // when it was last written to, on the server's clock
 	blockedAt  time.Duration // since when unsent waits, on the server's clock
 	unsent     [][]byte      // what the socket has not taken; nil if the stream is not blocked
-	closing    bool          // the stream ends behind unsent, and is counted as ended
+	closing    bool          // the last event is sent, or in unsent; the end is counted
 	ended      bool          // nothing is left of it, except that the socket may linger
 	resets     bool          // closing the socket resets the connection
-	why        reason        // the stream ends
+	why        reason        // of the end
 }
 
 // shards are the goroutines that write to sockets, one per CPU core.

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// shard writes to the sockets of its streams. The goroutine of run owns all fields without another
-// remark. The goroutine of poll only waits for the kernel.
+// shard writes to the sockets of its streams. The goroutine of run owns every field whose comment
+// names no other owner. The goroutine of poll only waits for the kernel.
 type shard struct {
 	server     *Server
 	generation atomic.Int32 // of the newest stream
@@ -26,7 +26,7 @@ type shard struct {
 	woken  chan struct{} // capacity 1: one signal stands for all that came before it is read
 	mu     sync.Mutex
 	dirty  []*shardView // guarded by mu: the views with news, each once
-	tasks  []func()     // guarded by mu: for run; bounded by the streams, a few for each
+	tasks  []func()     // guarded by mu: for run; at most a few per stream
 	closed bool         // guarded by mu: run has ended
 
 	views    map[*Topic]*shardView

@@ -127,8 +127,8 @@ func (s *subscriber) news(batch [][]byte, r *scratch) [][]byte {
 }
 
 // lacking brings the follows up to their newest publications. It appends to states the follows
-// whose client lacks the newest state, and returns in own the events for this client alone. Follows
-// that have ended are in neither: the client is told of an end at once, in batch.
+// whose client lacks the newest state, and returns in own the events for this client alone. If a
+// follow ends, it is in neither, and its last event is appended to batch.
 func (s *subscriber) lacking(batch [][]byte, states []*follow) ([][]byte, []*follow, []ownEvent) {
 	var own []ownEvent
 	for i := range s.follows {
@@ -195,8 +195,7 @@ func (s *subscriber) endFollows(name string) (any bool) {
 	return any
 }
 
-// releaseEnded releases the follows of which the client was told the end. It calls detach with each
-// of them before.
+// releaseEnded releases the follows in the stage ending. Before, it calls detach with each of them.
 func (s *subscriber) releaseEnded(detach func(*follow)) {
 	if !s.hasEnding {
 		return
@@ -223,8 +222,8 @@ func (f *follow) release() {
 }
 
 // open makes s the subscriber of the stream. It returns the batch that the stream begins with: the
-// greeting, the forbidden topics, the events to begin with of each Own, and the states that the
-// client lacks.
+// greeting, the forbidden topics, the first event of each Own, and the states that the client
+// lacks.
 func (s *subscriber) open(server *Server, stream Stream) (begin [][]byte) {
 	s.server, s.streamID, s.user = server, stream.ID, stream.UserID
 	s.format, s.lastID = stream.Format, noVersion
@@ -283,7 +282,7 @@ func (s *subscriber) resume(from Resume, topics []*Topic) (recovered bool) {
 	return true
 }
 
-// lookFirst gives the follows their first views, and appends the events that each Own begins with.
+// lookFirst gives the follows their first views, and appends the first event of each Own.
 func (s *subscriber) lookFirst(begin [][]byte, follows []Follow, views []view) [][]byte {
 	for i, from := range follows {
 		f, v := &s.follows[i], &views[i]
