@@ -10,7 +10,8 @@ import (
 	"marcador/internal/forwarded"
 )
 
-// of returns what the request's headers, in pairs, say to a service that trusts the list.
+// of returns where a request with these headers, in pairs, came from for a service that trusts the
+// list.
 func of(t testing.TB, trusted, remote string, headers ...string) forwarded.Request {
 	t.Helper()
 	proxies, err := forwarded.Parse(strings.Split(trusted, ","))
@@ -24,6 +25,7 @@ func of(t testing.TB, trusted, remote string, headers ...string) forwarded.Reque
 	return proxies.Of(r)
 }
 
+// Headers count if a trusted proxy has added them.
 func TestProxies_Of(t *testing.T) {
 	const xff, xfp, xfh, std = "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Forwarded"
 	for name, c := range map[string]struct {
@@ -34,17 +36,17 @@ func TestProxies_Of(t *testing.T) {
 		host            string
 	}{
 		"no proxy":                       {"loopback", "203.0.113.9:1", nil, "203.0.113.9", false, ""},
-		"a client's own words":           {"loopback", "203.0.113.9:1", []string{xff, "1.2.3.4", xfp, "https", xfh, "evil", std, "for=1.2.3.4;proto=https;host=evil"}, "203.0.113.9", false, ""},
+		"a client's own headers":         {"loopback", "203.0.113.9:1", []string{xff, "1.2.3.4", xfp, "https", xfh, "evil", std, "for=1.2.3.4;proto=https;host=evil"}, "203.0.113.9", false, ""},
 		"a proxy that says nothing":      {"loopback", "127.0.0.1:1", nil, "127.0.0.1", false, ""},
 		"a proxy that trusts nobody":     {"none", "127.0.0.1:1", []string{xff, "1.2.3.4", xfp, "https"}, "127.0.0.1", false, ""},
 		"one proxy":                      {"loopback", "127.0.0.1:1", []string{xff, "203.0.113.9", xfp, "https", xfh, "school.mx"}, "203.0.113.9", true, "school.mx"},
 		"over IPv6":                      {"loopback", "[::1]:1", []string{xff, "2001:db8::7"}, "2001:db8::7", false, ""},
 		"mapped":                         {"loopback", "[::ffff:127.0.0.1]:1", []string{xff, "::ffff:203.0.113.9"}, "203.0.113.9", false, ""},
 		"with ports":                     {"loopback", "127.0.0.1:1", []string{xff, "[2001:db8::7]:99"}, "2001:db8::7", false, ""},
-		"what the client put in front":   {"loopback", "127.0.0.1:1", []string{xff, "1.2.3.4, 203.0.113.9"}, "203.0.113.9", false, ""},
-		"in headers of its own":          {"loopback", "127.0.0.1:1", []string{xff, "1.2.3.4", xff, "203.0.113.9"}, "203.0.113.9", false, ""},
+		"one that the client has added":  {"loopback", "127.0.0.1:1", []string{xff, "1.2.3.4, 203.0.113.9"}, "203.0.113.9", false, ""},
+		"the same, in two headers":       {"loopback", "127.0.0.1:1", []string{xff, "1.2.3.4", xff, "203.0.113.9"}, "203.0.113.9", false, ""},
 		"two proxies":                    {"loopback,10.0.0.0/8", "127.0.0.1:1", []string{xff, "1.2.3.4, 203.0.113.9, 10.1.2.3", xfp, "https, http", xfh, "school.mx, inner"}, "203.0.113.9", true, "school.mx"},
-		"two proxies, one word":          {"loopback,10.0.0.0/8", "127.0.0.1:1", []string{xff, "203.0.113.9, 10.1.2.3", xfp, "https"}, "203.0.113.9", true, ""},
+		"two proxies, one scheme":        {"loopback,10.0.0.0/8", "127.0.0.1:1", []string{xff, "203.0.113.9, 10.1.2.3", xfp, "https"}, "203.0.113.9", true, ""},
 		"two proxies, one trusted":       {"loopback", "127.0.0.1:1", []string{xff, "203.0.113.9, 10.1.2.3", xfp, "https, http"}, "10.1.2.3", false, ""},
 		"all are trusted":                {"loopback,10.0.0.0/8", "127.0.0.1:1", []string{xff, "10.9.9.9, 10.1.2.3"}, "10.9.9.9", false, ""},
 		"broken":                         {"loopback", "127.0.0.1:1", []string{xff, "1.2.3.4, what", xfp, "ftp"}, "127.0.0.1", false, ""},
@@ -66,7 +68,7 @@ func TestProxies_Of(t *testing.T) {
 				c.host = "upstream:8080"
 			}
 			if got.Addr.String() != c.addr || got.Secure != c.secure || got.Host != c.host {
-				t.Errorf("it comes from %+v, want %s %t %s", got, c.addr, c.secure, c.host)
+				t.Errorf("the request came from %+v, want %s %t %s", got, c.addr, c.secure, c.host)
 			}
 		})
 	}
@@ -75,7 +77,7 @@ func TestProxies_Of(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !proxies.Of(&http.Request{RemoteAddr: "203.0.113.9:1", TLS: &tls.ConnectionState{}}).Secure {
-		t.Error("TLS of the service itself is not secure")
+		t.Error("a request by TLS to the service itself is not secure")
 	}
 }
 
@@ -87,11 +89,11 @@ func TestParse(t *testing.T) {
 		if _, err := forwarded.Parse([]string{entry}); (err != nil) != wrong {
 			t.Errorf("%q: %v", entry, err)
 		} else if err != nil && !strings.Contains(err.Error(), "such as 10.0.0.7") {
-			t.Errorf("the remedy of %q is not named: %v", entry, err)
+			t.Errorf("the error about %q does not say what to do: %v", entry, err)
 		}
 	}
 	if _, err := forwarded.Parse([]string{"none", "10.0.0.7"}); err == nil {
-		t.Error("none beside an address is taken")
+		t.Error("none is accepted together with an address")
 	}
 }
 
@@ -104,12 +106,12 @@ func TestClient(t *testing.T) {
 		}
 	}
 	if forwarded.Client(netip.Addr{}).IsValid() {
-		t.Error("no address is a client's")
+		t.Error("an invalid address has a client")
 	}
 }
 
-// FuzzProxies_Of: whatever a proxy passes on, the address is one that stands there, or the
-// connection's, and what a client alone says counts for nothing.
+// FuzzProxies_Of checks that there is an address whatever a trusted proxy passes on, and that the
+// headers of other clients are ignored.
 func FuzzProxies_Of(f *testing.F) {
 	f.Add("for=1.2.3.4;proto=https", "1.2.3.4, 10.0.0.1", "https", "school.mx")
 	f.Add(`for="[2001:db8::7]:4711",for=_x`, ",,", "http,https", "")
@@ -120,7 +122,7 @@ func FuzzProxies_Of(f *testing.F) {
 			t.Errorf("no address: %+v", got)
 		}
 		if got := of(t, "loopback", "203.0.113.9:1", headers...); got.Addr.String() != "203.0.113.9" || got.Secure || got.Host != "upstream:8080" {
-			t.Errorf("a client's own words count: %+v", got)
+			t.Errorf("a client's own headers count: %+v", got)
 		}
 	})
 }

@@ -2,9 +2,9 @@ package forwarded
 
 import "strings"
 
-// parseForwarded reads the header Forwarded as RFC 7239, section 4, has it: elements with
-// commas between, pairs with semicolons, values plain or in quotes. It reports whether all of
-// it could be read; of a part nothing can be relied on.
+// parseForwarded reads the header Forwarded by RFC 7239, section 4: elements separated by commas,
+// in each of them pairs separated by semicolons, with values plain or in quotes. It returns false
+// if it can't read all of it, because then no part of it is reliable.
 func parseForwarded(headers []string) (hops []hop, ok bool) {
 	rest := strings.Join(headers, ",")
 	if strings.TrimSpace(rest) == "" {
@@ -42,7 +42,7 @@ func parseForwarded(headers []string) (hops []hop, ok bool) {
 	}
 }
 
-// pair cuts name=value off.
+// pair reads name=value and returns the rest of the text.
 func pair(text string) (name, value, rest string, ok bool) {
 	name, rest, ok = strings.Cut(strings.TrimLeft(text, " \t"), "=")
 	if !ok || name == "" || strings.ContainsAny(name, " \t\",;") {

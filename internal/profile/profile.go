@@ -1,5 +1,5 @@
-// Package profile holds the changes to a person's profile, as a merge patch has them: a
-// field that is absent stays as it is.
+// Package profile has the changes to a person's profile, in the form of a JSON merge patch (RFC
+// 7396): a field that is absent stays as it is.
 package profile
 
 import (
@@ -9,17 +9,17 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Field is a value that may be absent. The zero value is absent. The JSON null gives the
-// zero value of T.
+// Field is a field of a patch, whose value may be absent. The zero value is an absent field. In
+// JSON, null stands for the zero value of T.
 type Field[T any] struct {
 	Given bool
 	Value T
 }
 
-// Given returns a field with the value.
+// Given returns a field that has the value.
 func Given[T any](value T) Field[T] { return Field[T]{true, value} }
 
-// Set changes value to the field's, if the field is given, and reports whether it is.
+// Set copies the field's value to value if the field is given. It reports whether it is.
 func (f Field[T]) Set(value *T) bool {
 	if f.Given {
 		*value = f.Value
@@ -27,7 +27,7 @@ func (f Field[T]) Set(value *T) bool {
 	return f.Given
 }
 
-// IsZero reports whether the field is absent. JSON encoders leave such fields out.
+// IsZero reports whether the field is absent. JSON encoders then leave it out.
 func (f Field[T]) IsZero() bool { return !f.Given }
 
 // UnmarshalJSON implements json.Unmarshaler of encoding/json.
@@ -44,19 +44,18 @@ func (f *Field[T]) UnmarshalJSON(b []byte) error {
 func (f *Field[T]) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	var value T
 	if err := json.UnmarshalDecode(d, &value); err != nil {
-		return err //nolint:wrapcheck // the decoder words it, with the place in the input
+		return err //nolint:wrapcheck // the decoder's error says where in the input
 	}
 	*f = Given(value)
 	return nil
 }
 
-// MarshalJSONTo implements json.MarshalerTo. A map that is nil becomes null, which it came
-// from.
+// MarshalJSONTo implements json.MarshalerTo. A nil map becomes null, which it was decoded from.
 func (f Field[T]) MarshalJSONTo(e *jsontext.Encoder) error {
-	return json.MarshalEncode(e, f.Value, json.FormatNilMapAsNull(true)) //nolint:wrapcheck // the encoder words it
+	return json.MarshalEncode(e, f.Value, json.FormatNilMapAsNull(true)) //nolint:wrapcheck // the encoder's error is enough
 }
 
-// Patch is the changes to a profile. A text is removed by an empty one.
+// Patch has the changes to a profile. An empty text removes the one that was there.
 type Patch struct {
 	Username  Field[string] `json:"username,omitzero"`
 	Avatar    Field[string] `json:"avatar,omitzero"`
@@ -64,7 +63,7 @@ type Patch struct {
 	Pseudonym Field[string] `json:"pseudonym,omitzero"`
 	Hidden    Field[bool]   `json:"hidden,omitzero"`
 
-	// Groups are ids by kind. A kind that is absent stays; a kind without ids is removed;
-	// nil removes all kinds.
+	// Groups has the ids of groups by kind. A kind that is absent stays as it is, a kind without ids
+	// is removed, and nil removes all kinds.
 	Groups Field[map[string][]string] `json:"groups,omitzero"`
 }

@@ -1,6 +1,8 @@
-// Package validate says what ids, names, texts and points may look like, for whoever takes
-// them in. What is wrong comes as the end of a sentence that begins with the field's name,
-// and says what to do; "" where nothing is.
+// Package validate checks ids, names, texts and boards, and brings them into their canonical form.
+// Everything that comes from outside passes through it: requests, tokens and imported files.
+//
+// What is wrong with a value is a text that completes a sentence beginning with the name of the
+// field, such as "is empty; give one". It is "" if nothing is wrong.
 package validate
 
 import (
@@ -16,7 +18,7 @@ import (
 	"marcador/internal/profile"
 )
 
-// The longest that texts may be, in characters, and the most that lists may have.
+// The greatest lengths of texts, in characters, and of lists.
 const (
 	MaxID     = 128 // of a user or a group
 	MaxName   = 100
@@ -28,8 +30,8 @@ const (
 	MaxGroups = 100 // groups of one kind
 )
 
-// Text is for a string of up to limit characters. Control characters are refused: no name
-// needs them, and they break lines.
+// Text returns what is wrong with a text of up to limit characters, or "". It refuses control
+// characters: no name needs them, and they can break lines.
 func Text(s string, limit int) string {
 	switch {
 	case !utf8.ValidString(s):
@@ -42,13 +44,13 @@ func Text(s string, limit int) string {
 	return ""
 }
 
-// groupKind is what a kind of group may be called.
+// groupKind matches the name of a kind of group.
 var groupKind = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,31}$`)
 
-// Board returns the name of a board as it is kept, and whether a board can have it: global,
-// or a kind with the id of a group, or of a user for friends, or with Any.
+// Board returns the canonical name of a board, and whether a board can have that name: global, or a
+// kind with the id of a group, or friends with the id of a user. The id may also be Any.
 func Board(name string) (board string, ok bool) {
-	name = strings.TrimFunc(name, whiteSpace)
+	name = strings.TrimFunc(name, isWhiteSpace)
 	kind, id, hasID := strings.Cut(name, ":")
 	if !hasID {
 		return name, name == "global"
@@ -57,20 +59,20 @@ func Board(name string) (board string, ok bool) {
 	return kind + ":" + id, (fault == "" || id == Any) && kind != "global" && groupKind.MatchString(kind)
 }
 
-// BoardIn is Board, except that the board of an id which is in a database stands for
-// itself: see IDIn.
-func BoardIn(name string, there func(kind, id string) bool) (board string, ok bool) {
+// BoardIn is Board, except that the name of a board that exists in the database is not changed and
+// not refused; see IDIn.
+func BoardIn(name string, exists func(kind, id string) bool) (board string, ok bool) {
 	board, ok = Board(name)
-	if kind, id, hasID := strings.Cut(name, ":"); (board != name || !ok) && hasID && groupKind.MatchString(kind) && there(kind, id) {
+	if kind, id, hasID := strings.Cut(name, ":"); (board != name || !ok) && hasID && groupKind.MatchString(kind) && exists(kind, id) {
 		return name, true
 	}
 	return board, ok
 }
 
-// CheckProfile brings names and ids of groups into the form that they are kept in, and
-// calls add with each field that is given and what is wrong with it, or "". A group that is in
-// a database, as there says, stands for itself: see IDIn.
-func CheckProfile(p *profile.Patch, there func(kind, id string) bool, add func(field, message string)) {
+// CheckProfile brings the names and the ids of groups in a profile into their canonical form. It
+// calls add with fields that are given and what is wrong with each, or "". The id of a group that
+// exists in the database is not changed; see IDIn.
+func CheckProfile(p *profile.Patch, exists func(kind, id string) bool, add func(field, message string)) {
 	if p.Username.Given {
 		name, fault := Name(p.Username.Value)
 		p.Username.Value = name
@@ -88,24 +90,24 @@ func CheckProfile(p *profile.Patch, there func(kind, id string) bool, add func(f
 		p.Pseudonym.Value = name
 		add("pseudonym", fault)
 	}
-	checkGroups(p.Groups.Value, there, add)
+	checkGroups(p.Groups.Value, exists, add)
 }
 
-func checkGroups(groups map[string][]string, there func(kind, id string) bool, add func(field, message string)) {
+func checkGroups(groups map[string][]string, exists func(kind, id string) bool, add func(field, message string)) {
 	if len(groups) > MaxKinds {
 		add("groups", fmt.Sprintf("has more than %d kinds", MaxKinds))
 	}
 	for _, kind := range slices.Sorted(maps.Keys(groups)) {
 		ids := groups[kind]
 		if !groupKind.MatchString(kind) || kind == "global" || kind == "friends" {
-			add("groups", fmt.Sprintf("%q can't be a kind of group; use a word such as school, in small letters (a-z, 0-9, _ and -), not global or friends", kind))
+			add("groups", fmt.Sprintf("%q can't be a kind of group; use a word in small letters (a-z, 0-9, _ and -), such as school, but not global or friends", kind))
 		}
 		if len(ids) > MaxGroups {
 			add("groups."+kind, fmt.Sprintf("has more than %d groups", MaxGroups))
 		}
 		for i, id := range ids {
 			var fault string
-			ids[i], fault = IDIn(id, func(id string) bool { return there(kind, id) })
+			ids[i], fault = IDIn(id, func(id string) bool { return exists(kind, id) })
 			add("groups."+kind+"["+strconv.Itoa(i)+"]", fault)
 		}
 	}

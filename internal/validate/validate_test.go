@@ -10,8 +10,8 @@ import (
 	"marcador/internal/validate"
 )
 
-// Ids that look the same are the same, and what can't be seen is refused.
-func TestID(t *testing.T) {
+// Ids that look the same are the same.
+func TestID_canonicalForm(t *testing.T) {
 	for in, want := range map[string]string{
 		"ana":                               "ana",
 		"Ñandú 7":                           "Ñandú 7",
@@ -19,7 +19,7 @@ func TestID(t *testing.T) {
 		"\u00a0A1\u00a0\u2003":              "A1",
 		"\u3000A1\u202f\n":                  "A1",
 		"Jose\u0301":                        "Jos\u00e9",
-		"\u212b":                            "\u00c5", // the sign for Ångström is the letter
+		"\u212b":                            "\u00c5", // the sign for Ångström becomes the letter
 		"1年\u30002組":                        "1年\u30002組",
 		"لاله":                              "لاله",
 		"👩 1":                               "👩 1",
@@ -32,6 +32,7 @@ func TestID(t *testing.T) {
 	}
 }
 
+// Ids that can't be seen, or can't be in a path or an event, are refused.
 func TestID_refuses(t *testing.T) {
 	for in, want := range map[string]string{
 		"":                       "is empty",
@@ -48,7 +49,7 @@ func TestID_refuses(t *testing.T) {
 		"a\u200d":                "U+200D",
 		"\ufeffa":                "U+FEFF",
 		"a\u00adb":               "U+00AD", // soft hyphen
-		"a\u202eb":               "U+202E", // turns what follows round
+		"a\u202eb":               "U+202E", // reverses the text behind it
 		"\u3164":                 "U+3164",
 		"a\u2800":                "U+2800",
 		"\u115fa":                "U+115F",
@@ -70,23 +71,23 @@ func TestID_refuses(t *testing.T) {
 		strings.Repeat("é", 129): "longer than 128",
 	} {
 		if _, fault := validate.ID(in); !strings.Contains(fault, want) || fault == "" {
-			t.Errorf("ID(%q) is said to be %q, want %q", in, fault, want)
+			t.Errorf("the fault of ID(%q) is %q, want %q", in, fault, want)
 		}
 	}
 }
 
-// An id of an older database stands for itself, as does its board.
-func TestIDIn(t *testing.T) {
-	there := func(id string) bool { return id == "A1 " || id == "a\u200bb" }
+// An id that an older database has is not changed, and neither is its board.
+func TestIDIn_leavesExistingIDs(t *testing.T) {
+	exists := func(id string) bool { return id == "A1 " || id == "a\u200bb" }
 	for in, want := range map[string]string{"A1 ": "A1 ", "a\u200bb": "a\u200bb", " A1": "A1", "A2 ": "A2", "A1": "A1"} {
-		if got, fault := validate.IDIn(in, there); got != want || fault != "" {
+		if got, fault := validate.IDIn(in, exists); got != want || fault != "" {
 			t.Errorf("IDIn(%q) = %q, %q", in, got, fault)
 		}
 	}
-	if _, fault := validate.IDIn("a\u200b", there); fault == "" {
-		t.Error("a zero-width space is taken")
+	if _, fault := validate.IDIn("a\u200b", exists); fault == "" {
+		t.Error("a zero-width space is accepted")
 	}
-	group := func(kind, id string) bool { return kind == "school" && there(id) }
+	group := func(kind, id string) bool { return kind == "school" && exists(id) }
 	for in, want := range map[string]string{"school:A1 ": "school:A1 ", "school:a\u200bb": "school:a\u200bb", "club:A1 ": "club:A1", "school: A1": "school:A1"} {
 		if got, ok := validate.BoardIn(in, group); got != want || !ok {
 			t.Errorf("BoardIn(%q) = %q, %v", in, got, ok)
@@ -127,12 +128,12 @@ func TestName(t *testing.T) {
 		strings.Repeat("é", 101): "longer than 100",
 	} {
 		if _, fault := validate.Name(in); !strings.Contains(fault, want) || fault == "" {
-			t.Errorf("Name(%q) is said to be %q, want %q", in, fault, want)
+			t.Errorf("the fault of Name(%q) is %q, want %q", in, fault, want)
 		}
 	}
 }
 
-// What is taken is kept as it is the next time, and is what it looks like.
+// An accepted id or name does not change the next time, and has nothing invisible in it.
 func FuzzID(f *testing.F) {
 	for _, s := range []string{"ana", " A1\u00a0", "Jose\u0301", "\u2000a", "a\u200bb", "\u1e9b\u0323", " \u0301a", "\uac00\u11a8"} {
 		f.Add(s)
@@ -144,7 +145,7 @@ func FuzzID(f *testing.F) {
 				continue
 			}
 			if twice, fault := normalise(once); twice != once || fault != "" {
-				t.Errorf("%s(%q) = %q, and of that %q, %q", name, s, once, twice, fault)
+				t.Errorf("%s(%q) = %q, which becomes %q, %q", name, s, once, twice, fault)
 			}
 			if !utf8.ValidString(once) || strings.TrimSpace(once) != once || once == "" {
 				t.Errorf("%s(%q) = %q", name, s, once)
@@ -178,14 +179,14 @@ func TestBoard(t *testing.T) {
 	}
 }
 
-// nowhere is a database that has nobody.
-func nowhere(_, _ string) bool { return false }
+// noGroup says that the database has no groups.
+func noGroup(_, _ string) bool { return false }
 
-// A group of an older database stands for itself in a profile.
-func TestCheckProfile_ofBefore(t *testing.T) {
+// The id of a group that an older database has is not changed.
+func TestCheckProfile_leavesExistingGroups(t *testing.T) {
 	p := profile.Patch{Groups: profile.Given(map[string][]string{"school": {"42 ", "4\u200b2", "43 "}, "club": {"42 "}})}
-	there := func(kind, id string) bool { return kind == "school" && (id == "42 " || id == "4\u200b2") }
-	validate.CheckProfile(&p, there, func(field, message string) {
+	exists := func(kind, id string) bool { return kind == "school" && (id == "42 " || id == "4\u200b2") }
+	validate.CheckProfile(&p, exists, func(field, message string) {
 		if message != "" {
 			t.Errorf("%s %s", field, message)
 		}
@@ -201,7 +202,7 @@ func TestCheckProfile(t *testing.T) {
 		Groups: profile.Given(map[string][]string{"global": {"1"}, "school": {"ok", ""}}),
 	}
 	var wrong []string
-	validate.CheckProfile(&p, nowhere, func(field, message string) {
+	validate.CheckProfile(&p, noGroup, func(field, message string) {
 		if message != "" {
 			wrong = append(wrong, field)
 		}
@@ -209,14 +210,14 @@ func TestCheckProfile(t *testing.T) {
 	if got, want := strings.Join(wrong, " "), "username avatar email pseudonym groups groups.school[1]"; got != want {
 		t.Errorf("wrong = %s, want %s", got, want)
 	}
-	kept := profile.Patch{Username: profile.Given(" Jose\u0301 "), Pseudonym: profile.Given("\u00a0Jaguar"), Groups: profile.Given(map[string][]string{"school": {" 42\u00a0"}})}
-	validate.CheckProfile(&kept, nowhere, func(field, message string) {
+	spaced := profile.Patch{Username: profile.Given(" Jose\u0301 "), Pseudonym: profile.Given("\u00a0Jaguar"), Groups: profile.Given(map[string][]string{"school": {" 42\u00a0"}})}
+	validate.CheckProfile(&spaced, noGroup, func(field, message string) {
 		if message != "" {
 			t.Errorf("%s %s", field, message)
 		}
 	})
-	if kept.Username.Value != "Jos\u00e9" || kept.Pseudonym.Value != "Jaguar" || kept.Groups.Value["school"][0] != "42" {
-		t.Errorf("kept = %+v", kept)
+	if spaced.Username.Value != "Jos\u00e9" || spaced.Pseudonym.Value != "Jaguar" || spaced.Groups.Value["school"][0] != "42" {
+		t.Errorf("the canonical form is %+v", spaced)
 	}
 	for name, good := range map[string]profile.Patch{
 		"a profile": {
@@ -228,7 +229,7 @@ func TestCheckProfile(t *testing.T) {
 			Avatar: profile.Given(""), Email: profile.Given(""), Pseudonym: profile.Given(""), Groups: profile.Given(map[string][]string{"school": nil}),
 		},
 	} {
-		validate.CheckProfile(&good, nowhere, func(field, message string) {
+		validate.CheckProfile(&good, noGroup, func(field, message string) {
 			if message != "" {
 				t.Errorf("%s: %s %s", name, field, message)
 			}
