@@ -1,4 +1,3 @@
-// Package auth turns a token into a caller and what they may do.
 package auth
 
 import (
@@ -7,91 +6,55 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// Scopes that a token may carry.
 const (
-	ScopeWriteXP    = "xp:write"    // give points to anyone
-	ScopeWriteUsers = "users:write" // profiles, groups, deletion
-	ScopeAdmin      = "admin"       // all of it, and every board
-)
-
-const (
-	// MinSecret is the least length of an HS256 key, in bytes: that of the hash,
-	// as RFC 7518, section 3.2, demands.
+	// MinSecret is the least length of an HS256 key, in bytes. It is the length of the hash, as RFC
+	// 7518, section 3.2, demands.
 	MinSecret = 32
 
-	// leeway is how far the clocks of who signs and who verifies may differ.
+	// leeway is how much the clocks of the signing and the verifying machine may differ.
 	leeway = 30 * time.Second
 )
 
-// ErrInvalidToken is wrapped by the errors of Verify about the token; what wraps
-// it says why, quotes nothing from it, and is fit for the caller's eyes.
+// ErrInvalidToken is wrapped by errors that say why a token is refused. Their text quotes nothing
+// from the token and may be shown to the caller.
 var ErrInvalidToken = errors.New("invalid token")
 
-// ErrNoKeys is what NewVerifier returns where the options name none.
+// ErrNoKeys is returned by NewVerifier if the options name no key.
 var ErrNoKeys = errors.New("there is no key to verify tokens with")
 
-// Caller is who calls. The zero value is an anonymous caller.
-type Caller struct {
-	UserID  string
-	Email   string    // or empty
-	Name    string    // or empty
-	Scopes  []string  // not to be changed
-	Expires time.Time // zero for an anonymous caller
-}
-
-// Anonymous reports whether the caller showed no token.
-func (c Caller) Anonymous() bool { return c.UserID == "" }
-
-// May reports whether the caller has the scope, by itself or as admin.
-func (c Caller) May(scope string) bool {
-	return slices.Contains(c.Scopes, scope) || slices.Contains(c.Scopes, ScopeAdmin)
-}
-
-// StreamUntil is when a stream that begins now ends: when the token expires, or,
-// for one that is accepted after that because clocks differ, when they may not
-// differ more.
-func (c Caller) StreamUntil(now time.Time) time.Time {
-	if c.Expires.IsZero() || c.Expires.After(now) {
-		return c.Expires
-	}
-	return c.Expires.Add(leeway)
-}
-
-// Options says which tokens are good. A secret and public keys may stand beside
-// each other: a token is verified only with keys of its own algorithm.
+// Options says which tokens are good. There must be at least one key.
 type Options struct {
-	Secret    []byte // HS256 key, MinSecret bytes or more
+	Secret    []byte // an HS256 key of MinSecret bytes or more
 	PublicPEM []byte // RS256, ES256 and EdDSA keys: PEM blocks of public keys or certificates
-	JWKS      string // address of a set of such keys, which Run keeps fresh
-	Issuer    string // required `iss`, where set
-	Audience  string // required `aud`, where set
+	JWKS      string // the address of a set of such keys, which Run keeps fresh; https, or this machine
+	Issuer    string // the iss that a token must have; "" for any
+	Audience  string // the aud that a token must have; "" for any
 
-	// Known reports whether the database has that user id to the letter. A sub that it
-	// knows is taken as it is, any other in the form that ids are kept in. Nil knows none.
+	// Known reports whether the database has exactly this user id. A sub that it knows is not
+	// changed. Any other sub is brought into the canonical form of ids. Nil knows no id.
 	Known func(id string) bool
 
-	Transport http.RoundTripper // fetches the JWKS, where it is set
-	Log       *slog.Logger      // told of the JWKS; must be set with it
+	Transport http.RoundTripper // fetches the JWKS; nil for a default one
+	Log       *slog.Logger      // gets changes and failures of the JWKS; must be set if JWKS is
 }
 
-// Verifier verifies tokens. Safe for concurrent use.
+// Verifier verifies tokens. It is safe for concurrent use.
 type Verifier struct {
 	opts   Options
-	keys   []key   // of the options, and fixed
-	remote *remote // nil where there is no JWKS
-	seen   *seen   // nil where there is no public key
+	keys   []key       // from the options; they do not change
+	remote *remoteKeys // nil without a JWKS
+	cache  *tokenCache // nil if there is no public key
 	claims *jwt.Validator
 }
 
-// NewVerifier returns a verifier, ErrNoKeys where there is no key, or an error of
-// one line where one can't be used.
+// NewVerifier returns a verifier. The error is ErrNoKeys if the options name no key, or else says
+// in one line which key can't be used and why.
 func NewVerifier(opts Options) (*Verifier, error) {
 	if opts.Known == nil {
 		opts.Known = func(string) bool { return false }
@@ -112,7 +75,7 @@ func NewVerifier(opts Options) (*Verifier, error) {
 	}
 	if opts.JWKS != "" {
 		var err error
-		if v.remote, err = newRemote(opts.JWKS, opts.Transport, opts.Log); err != nil {
+		if v.remote, err = newRemoteKeys(opts.JWKS, opts.Transport, opts.Log); err != nil {
 			return nil, err
 		}
 	}
@@ -120,7 +83,7 @@ func NewVerifier(opts Options) (*Verifier, error) {
 		return nil, ErrNoKeys
 	}
 	if opts.PublicPEM != nil || v.remote != nil {
-		v.seen = newSeen()
+		v.cache = newTokenCache()
 	}
 	checks := []jwt.ParserOption{jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(leeway)}
 	if opts.Issuer != "" {
@@ -133,16 +96,16 @@ func NewVerifier(opts Options) (*Verifier, error) {
 	return v, nil
 }
 
-// Run fetches the JWKS and keeps it fresh until ctx is done. Where there is none,
-// it returns at once. It must not be called twice.
+// Run fetches the JWKS and keeps it fresh until ctx ends. Without a JWKS it returns at once. It
+// must not be called twice.
 func (v *Verifier) Run(ctx context.Context) {
 	if v.remote != nil {
 		v.remote.run(ctx)
 	}
 }
 
-// Ready returns ErrUnavailable until the JWKS has come for the first time. From
-// then on the last one that came is used.
+// Ready returns ErrUnavailable until the JWKS has been fetched for the first time. After that, and
+// without a JWKS, it returns nil.
 func (v *Verifier) Ready() error {
 	if v.remote != nil && v.remote.keys.Load() == nil {
 		return ErrUnavailable
@@ -150,17 +113,14 @@ func (v *Verifier) Ready() error {
 	return nil
 }
 
-// Verify returns who the token says calls. It refuses, with an error that wraps
-// ErrInvalidToken: a signature that none of the keys for the token's algorithm
-// made, no `exp` or `sub`, another issuer or audience, a time that is out by more
-// than 30 s, and what is not a JWT to the letter. Nothing of the claims is read
-// before the signature is known to be good.
+// Verify returns the caller that the token names. The package documentation says which tokens are
+// accepted; for others the error wraps ErrInvalidToken. The error is ErrUnavailable if the token
+// may be signed with a key that can't be fetched now.
 //
-// A token that names a key which the JWKS lacks may wait some seconds for a newer
-// one; the error is ErrUnavailable where that can't be had. Others never wait.
+// Verify only waits, for up to 5 s, if the token names a key that the JWKS lacks.
 func (v *Verifier) Verify(ctx context.Context, token string) (Caller, error) {
-	if v.seen != nil && len(token) <= maxToken {
-		if caller, ok := v.seen.find(token, v.set(), time.Now()); ok {
+	if v.cache != nil && len(token) <= maxToken {
+		if caller, ok := v.cache.get(token, v.keySet(), time.Now()); ok {
 			return caller, nil
 		}
 	}
@@ -168,7 +128,7 @@ func (v *Verifier) Verify(ctx context.Context, token string) (Caller, error) {
 	if err != nil {
 		return Caller{}, err
 	}
-	set, err := v.signed(ctx, t)
+	set, err := v.checkSignature(ctx, t)
 	if err != nil {
 		return Caller{}, err
 	}
@@ -180,37 +140,37 @@ func (v *Verifier) Verify(ctx context.Context, token string) (Caller, error) {
 		return Caller{}, refused(reason(err))
 	}
 	caller, err := c.caller(v.opts.Known)
-	if err == nil && v.seen != nil && t.header.Algorithm != jwt.SigningMethodHS256.Alg() {
-		v.seen.keep(token, set, caller)
+	if err == nil && v.cache != nil && t.header.Algorithm != jwt.SigningMethodHS256.Alg() {
+		v.cache.put(token, set, caller)
 	}
 	return caller, err
 }
 
-// set returns the newest set of the JWKS, or nil.
-func (v *Verifier) set() *[]key {
+// keySet returns the newest set of the JWKS, or nil.
+func (v *Verifier) keySet() *[]key {
 	if v.remote == nil {
 		return nil
 	}
 	return v.remote.keys.Load()
 }
 
-// signed returns nil where one of our keys signed the token, and the set of the JWKS
-// that was asked.
-func (v *Verifier) signed(ctx context.Context, t token) (*[]key, error) {
-	set := v.set()
+// checkSignature returns an error unless one of the keys signed the token. It also returns the set
+// of the JWKS that was used.
+func (v *Verifier) checkSignature(ctx context.Context, t token) (*[]key, error) {
+	set := v.keySet()
 	err := t.verify(v.keys, keysOf(set))
-	if err == nil || v.remote == nil || !misses(set, t.header) {
+	if err == nil || v.remote == nil || !mayBeNewer(set, t.header) {
 		return set, err
 	}
 	if err := v.remote.renew(ctx); err != nil {
 		return nil, err
 	}
-	set = v.set()
+	set = v.keySet()
 	return set, t.verify(v.keys, keysOf(set))
 }
 
-// Sign returns a token that Verify takes for c until ttl from now. c.Expires is
-// not looked at. It needs the secret.
+// Sign returns a token that Verify accepts as c's for the given time. It ignores c.Expires. It is
+// an error if there is no secret.
 func (v *Verifier) Sign(c Caller, ttl time.Duration) (string, error) {
 	if len(v.opts.Secret) == 0 {
 		return "", errors.New("tokens are signed with a secret, and there is none")

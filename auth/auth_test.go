@@ -40,10 +40,10 @@ func sign(tb testing.TB, method jwt.SigningMethod, key any, claims jwt.MapClaims
 	return token
 }
 
-// in returns a NumericDate that lies so far ahead.
+// in returns the time after d, as a claim.
 func in(d time.Duration) int64 { return time.Now().Add(d).Unix() }
 
-func TestVerifier_Verify(t *testing.T) {
+func TestVerifier_Verify_acceptsWhatSignMade(t *testing.T) {
 	v := verifier(t, auth.Options{})
 	caller := auth.Caller{UserID: "u1", Email: "a@b.c", Name: "Ana", Scopes: []string{"xp:write", "users:write"}}
 	token, err := v.Sign(caller, time.Hour)
@@ -60,63 +60,87 @@ func TestVerifier_Verify(t *testing.T) {
 	}
 }
 
-func TestVerifier_Verify_refuses(t *testing.T) {
-	v := verifier(t, auth.Options{Issuer: "school", Audience: "marcador"})
-	good := jwt.MapClaims{"sub": "u1", "exp": in(time.Hour), "iss": "school", "aud": "marcador"}
-	with := func(change jwt.MapClaims) jwt.MapClaims {
-		c := maps.Clone(good)
-		for k, v := range change {
-			if c[k] = v; v == nil {
-				delete(c, k)
-			}
+// tokenCase is a token. Unless want is empty, it has to be refused with an error that contains want.
+type tokenCase struct{ token, want string }
+
+// goodClaims are what the verifier of TestVerifier_Verify_refuses demands.
+func goodClaims() jwt.MapClaims {
+	return jwt.MapClaims{"sub": "u1", "exp": in(time.Hour), "iss": "school", "aud": "marcador"}
+}
+
+// signChanged signs good claims with changes. A change to nil removes a claim.
+func signChanged(tb testing.TB, changes jwt.MapClaims) string {
+	tb.Helper()
+	c := goodClaims()
+	for k, v := range changes {
+		if c[k] = v; v == nil {
+			delete(c, k)
 		}
-		return c
 	}
-	hs := func(change jwt.MapClaims) string {
-		return sign(t, jwt.SigningMethodHS256, []byte(secret), with(change))
-	}
+	return sign(tb, jwt.SigningMethodHS256, []byte(secret), c)
+}
+
+func tokensByForm(tb testing.TB) map[string]tokenCase {
+	tb.Helper()
 	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	parts := strings.Split(hs(nil), ".")
-	critical := jwt.NewWithClaims(jwt.SigningMethodHS256, good)
+	token := signChanged(tb, nil)
+	parts := strings.Split(token, ".")
+	others := strings.Split(signChanged(tb, jwt.MapClaims{"sub": "admin"}), ".")
+	critical := jwt.NewWithClaims(jwt.SigningMethodHS256, goodClaims())
 	critical.Header["crit"] = []string{"unknown"}
 	crit, err := critical.SignedString([]byte(secret))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	for name, c := range map[string]struct{ token, want string }{
-		"good":                   {hs(nil), ""},
-		"late within the leeway": {hs(jwt.MapClaims{"exp": in(-20 * time.Second)}), ""},
-		"good audience of two":   {hs(jwt.MapClaims{"aud": []string{"x", "marcador"}}), ""},
-
+	return map[string]tokenCase{
 		"empty":             {"", "not a JWT"},
 		"not a JWT":         {"abc", "not a JWT"},
 		"two parts":         {parts[0] + "." + parts[1], "not a JWT"},
 		"bad base64":        {parts[0] + ".!." + parts[2], "signature"},
 		"no signature":      {parts[0] + "." + parts[1] + ".", "signature"},
-		"signature cut":     {hs(nil)[:len(hs(nil))-3], "signature"},
-		"another's payload": {parts[0] + "." + strings.Split(hs(jwt.MapClaims{"sub": "admin"}), ".")[1] + "." + parts[2], "signature"},
-		"another key":       {sign(t, jwt.SigningMethodHS256, []byte(strings.Repeat("x", 32)), good), "signature"},
-		"alg none":          {sign(t, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, good), "signature or algorithm"},
+		"signature cut":     {token[:len(token)-3], "signature"},
+		"another's payload": {parts[0] + "." + others[1] + "." + parts[2], "signature"},
+		"another key":       {sign(tb, jwt.SigningMethodHS256, []byte(strings.Repeat("x", 32)), goodClaims()), "signature"},
+		"alg none":          {sign(tb, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, goodClaims()), "signature or algorithm"},
 		"crit":              {crit, "crit"},
 		"alg None":          {"eyJhbGciOiJOb25lIiwidHlwIjoiSldUIn0." + parts[1] + ".", "signature or algorithm"},
-		"another HMAC":      {sign(t, jwt.SigningMethodHS512, []byte(secret), good), "signature or algorithm"},
-		"asymmetric":        {sign(t, jwt.SigningMethodES256, ec, good), "signature or algorithm"},
+		"another HMAC":      {sign(tb, jwt.SigningMethodHS512, []byte(secret), goodClaims()), "signature or algorithm"},
+		"asymmetric":        {sign(tb, jwt.SigningMethodES256, ec, goodClaims()), "signature or algorithm"},
 		"huge":              {strings.Repeat("a", 10_000), "longer than"},
-		"no exp":            {hs(jwt.MapClaims{"exp": nil}), "required claim"},
-		"exp is text":       {hs(jwt.MapClaims{"exp": "soon"}), "a number of seconds"},
-		"exp in ms":         {hs(jwt.MapClaims{"exp": time.Now().UnixMilli()}), "milliseconds"},
-		"expired":           {hs(jwt.MapClaims{"exp": in(-40 * time.Second)}), "expired"},
-		"not yet valid":     {hs(jwt.MapClaims{"nbf": in(40 * time.Second)}), "not valid yet"},
-		"issued in future":  {hs(jwt.MapClaims{"iat": in(40 * time.Second)}), "issued in the future"},
-		"no sub":            {hs(jwt.MapClaims{"sub": nil}), "no sub"},
-		"another issuer":    {hs(jwt.MapClaims{"iss": "else"}), "issuer"},
-		"no issuer":         {hs(jwt.MapClaims{"iss": nil}), "required claim"},
-		"another audience":  {hs(jwt.MapClaims{"aud": "else"}), "audience"},
-		"no audience":       {hs(jwt.MapClaims{"aud": nil}), "required claim"},
-	} {
+	}
+}
+
+func tokensByClaims(tb testing.TB) map[string]tokenCase {
+	tb.Helper()
+	hs := func(changes jwt.MapClaims) string { return signChanged(tb, changes) }
+	return map[string]tokenCase{
+		"good":                   {hs(nil), ""},
+		"late within the leeway": {hs(jwt.MapClaims{"exp": in(-20 * time.Second)}), ""},
+		"good audience of two":   {hs(jwt.MapClaims{"aud": []string{"x", "marcador"}}), ""},
+
+		"no exp":           {hs(jwt.MapClaims{"exp": nil}), "required claim"},
+		"exp is text":      {hs(jwt.MapClaims{"exp": "soon"}), "a number of seconds"},
+		"exp in ms":        {hs(jwt.MapClaims{"exp": time.Now().UnixMilli()}), "milliseconds"},
+		"expired":          {hs(jwt.MapClaims{"exp": in(-40 * time.Second)}), "expired"},
+		"not yet valid":    {hs(jwt.MapClaims{"nbf": in(40 * time.Second)}), "not valid yet"},
+		"issued in future": {hs(jwt.MapClaims{"iat": in(40 * time.Second)}), "issued in the future"},
+		"no sub":           {hs(jwt.MapClaims{"sub": nil}), "no sub"},
+		"another issuer":   {hs(jwt.MapClaims{"iss": "else"}), "issuer"},
+		"no issuer":        {hs(jwt.MapClaims{"iss": nil}), "required claim"},
+		"another audience": {hs(jwt.MapClaims{"aud": "else"}), "audience"},
+		"no audience":      {hs(jwt.MapClaims{"aud": nil}), "required claim"},
+	}
+}
+
+// Each token is accepted, or refused for its own reason. A refused token gives no caller.
+func TestVerifier_Verify_refuses(t *testing.T) {
+	v := verifier(t, auth.Options{Issuer: "school", Audience: "marcador"})
+	cases := tokensByClaims(t)
+	maps.Copy(cases, tokensByForm(t))
+	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			caller, err := v.Verify(t.Context(), c.token)
 			if c.want == "" {
@@ -135,9 +159,9 @@ func TestVerifier_Verify_refuses(t *testing.T) {
 	}
 }
 
-func TestNewVerifier_shortSecret(t *testing.T) {
+func TestNewVerifier_refusesShortSecrets(t *testing.T) {
 	if _, err := auth.NewVerifier(auth.Options{Secret: []byte(secret[:31])}); err == nil {
-		t.Error("31 bytes are taken")
+		t.Error("31 bytes are accepted")
 	}
 }
 

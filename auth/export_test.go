@@ -5,28 +5,28 @@ import (
 	"strconv"
 )
 
-// ParseSet returns how many keys of a JWKS can be used and how many can't.
-func ParseSet(body []byte) (in, out int, err error) {
+// ParseSet returns how many keys of a JWKS are usable and how many are not.
+func ParseSet(body []byte) (usable, unusable int, err error) {
 	keys, why, err := parseSet(body)
 	return len(keys), len(why), err
 }
 
-// Age is how many seconds an answer with the headers is good.
-func Age(h http.Header) float64 { return ageOf(h).Seconds() }
+// FreshFor returns for how many seconds an answer with these headers is fresh.
+func FreshFor(h http.Header) float64 { return freshFor(h).Seconds() }
 
-// Seen is how many tokens are remembered.
-func (v *Verifier) Seen() int {
-	if v.seen == nil {
+// Cached returns how many tokens are in the verifier's cache.
+func (v *Verifier) Cached() int {
+	if v.cache == nil {
 		return 0
 	}
-	return v.seen.tokens.Len()
+	return v.cache.tokens.Len()
 }
 
-// Remember returns how many of n tokens are remembered.
-func Remember(n int) int {
-	s := newSeen()
+// CacheTokens puts n tokens into a cache and returns how many are in it then.
+func CacheTokens(n int) int {
+	c := newTokenCache()
 	for i := range n {
-		s.keep(strconv.Itoa(i), nil, Caller{UserID: "u1"})
+		c.put(strconv.Itoa(i), nil, Caller{UserID: "u1"})
 	}
-	return s.tokens.Len()
+	return c.tokens.Len()
 }

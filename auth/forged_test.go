@@ -25,11 +25,11 @@ import (
 	"marcador/auth/authtest"
 )
 
-// description is what RFC 6750, section 3, lets error_description have.
+// description matches what RFC 6750, section 3, allows in error_description.
 var description = regexp.MustCompile(`^[\x20-\x21\x23-\x5B\x5D-\x7E]+$`)
 
-// Forged tokens of every kind are refused, each for its reason, by a service that
-// has keys of all kinds, from a file or from a JWKS.
+// Forged tokens of every kind are refused, each for its own reason, by a verifier that has keys of
+// all kinds, from a file or from a JWKS.
 func TestVerifier_Verify_forged(t *testing.T) {
 	good := authtest.Good()
 	accepted, forged := authtest.Accepted(t), authtest.Forged(t)
@@ -44,9 +44,9 @@ func TestVerifier_Verify_forged(t *testing.T) {
 		opts.Issuer, opts.Audience = authtest.Iss, authtest.Aud
 		v := newRemote(t, opts)
 		for v.Ready() != nil {
-			time.Sleep(time.Millisecond) // the first fetch is another goroutine's
+			time.Sleep(time.Millisecond) // until another goroutine has fetched the keys
 		}
-		for range 2 { // what has been accepted stays so, and nothing else
+		for range 2 { // the second time from the cache
 			for _, c := range accepted {
 				if caller, err := v.Verify(t.Context(), c.Token); err != nil || caller.Anonymous() {
 					t.Errorf("%s: %s: %+v, %v", name, c.Name, caller, err)
@@ -55,7 +55,7 @@ func TestVerifier_Verify_forged(t *testing.T) {
 		}
 		for _, c := range forged {
 			if name != "JWKS" && c.Name == "kid of another key" {
-				continue // a file has none
+				continue // keys in a file have no ids
 			}
 			caller, err := v.Verify(t.Context(), c.Token)
 			if !errors.Is(err, auth.ErrInvalidToken) || !caller.Anonymous() || len(caller.Scopes) > 0 {
@@ -67,14 +67,14 @@ func TestVerifier_Verify_forged(t *testing.T) {
 			}
 		}
 	}
-	// Without the secret its tokens are forged, too.
+	// A verifier without the secret refuses tokens that were made with it.
 	v := newRemote(t, auth.Options{PublicPEM: good.PEM(t, "RS256", "ES256", "EdDSA")})
 	if _, err := v.Verify(t.Context(), good.Token(t, "HS256", authtest.Claims(nil), nil)); !errors.Is(err, auth.ErrInvalidToken) {
 		t.Errorf("HS256 without a secret: %v", err)
 	}
 }
 
-// Clocks may differ by thirty seconds, to the nanosecond.
+// Clocks may differ by thirty seconds, exactly.
 func TestVerifier_Verify_leeway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		now := time.Now()
@@ -101,7 +101,7 @@ func TestVerifier_Verify_leeway(t *testing.T) {
 	})
 }
 
-// A token without a kid is tried with so many keys and no more.
+// A token without a kid is tried with up to eight keys.
 func TestVerifier_Verify_manyKeys(t *testing.T) {
 	good := authtest.Good()
 	keys := make([]map[string]any, 0, 9)
@@ -112,7 +112,7 @@ func TestVerifier_Verify_manyKeys(t *testing.T) {
 	s.set(authtest.Set(append(keys, good.JWK("ES256", nil))...), "", 0)
 	v := newRemote(t, auth.Options{JWKS: address, Transport: &s, Log: slog.New(slog.DiscardHandler)})
 	for v.Ready() != nil {
-		time.Sleep(time.Millisecond) // the first fetch is another goroutine's
+		time.Sleep(time.Millisecond) // until another goroutine has fetched the keys
 	}
 	if _, err := v.Verify(t.Context(), good.Token(t, "ES256", authtest.Claims(nil), nil)); err != nil {
 		t.Errorf("with a kid: %v", err)
@@ -123,8 +123,8 @@ func TestVerifier_Verify_manyKeys(t *testing.T) {
 	}
 }
 
-// FuzzVerifier_Verify: nothing panics, and what is accepted is signed by a key of
-// ours, as another look at it finds, and says who and until when.
+// FuzzVerifier_Verify checks that Verify never panics, and that objection agrees that an accepted
+// token is good.
 func FuzzVerifier_Verify(f *testing.F) {
 	good := authtest.Good()
 	v, err := auth.NewVerifier(auth.Options{
@@ -150,8 +150,8 @@ func FuzzVerifier_Verify(f *testing.F) {
 	})
 }
 
-// FuzzVerifier_claims: what is signed by us, whatever it says, is read to the letter.
-// The key is another one in each process, so that tokens can't be kept.
+// FuzzVerifier_claims checks how Verify reads arbitrary headers and claims that are signed with a
+// good key. The corpus has no tokens, because each process has another key.
 func FuzzVerifier_claims(f *testing.F) {
 	good := authtest.Good()
 	v, err := auth.NewVerifier(auth.Options{Secret: good.Secret, PublicPEM: good.PEM(f, "EdDSA"), Issuer: authtest.Iss, Audience: authtest.Aud})
@@ -187,13 +187,14 @@ func FuzzVerifier_claims(f *testing.F) {
 	})
 }
 
-// kept is the form that an id is kept in.
-func kept(sub any) string {
+// canonical returns the canonical form of an id.
+func canonical(sub any) string {
 	s, _ := sub.(string)
 	return strings.TrimFunc(norm.NFC.String(strings.TrimFunc(s, unicode.IsSpace)), unicode.IsSpace)
 }
 
-// objection is what speaks against a token, by nothing but the standard library.
+// objection returns what is wrong with an accepted token, or "". It uses nothing but the standard
+// library.
 func objection(good *authtest.Issuer, token string, caller auth.Caller) string {
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
@@ -207,7 +208,7 @@ func objection(good *authtest.Issuer, token string, caller auth.Caller) string {
 		}
 		decoded[i] = b
 	}
-	var header, claims map[string]any // structs would take names in other letters
+	var header, claims map[string]any // a struct would accept names in another case
 	if json.Unmarshal(decoded[0], &header) != nil || json.Unmarshal(decoded[1], &claims) != nil {
 		return "it is not JSON"
 	}
@@ -231,12 +232,12 @@ func objection(good *authtest.Issuer, token string, caller auth.Caller) string {
 	switch {
 	case !ok:
 		return "its signature is not good"
-	case caller.Anonymous() || kept(claims["sub"]) != caller.UserID || claims["iss"] != authtest.Iss:
-		return "its claims are others"
+	case caller.Anonymous() || canonical(claims["sub"]) != caller.UserID || claims["iss"] != authtest.Iss:
+		return "its claims are not the caller's"
 	case time.Until(time.Unix(int64(exp), 0)) < -31*time.Second || caller.Expires.Unix() != int64(exp):
 		return "it expires at another time"
 	case header["crit"] != nil || strings.ContainsAny(caller.UserID, "\r\n\x00"):
-		return "its header or user are none to take"
+		return "its header or user should be refused"
 	}
 	return ""
 }

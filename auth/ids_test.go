@@ -8,8 +8,8 @@ import (
 	"marcador/auth"
 )
 
-// A sub is an id like any other: it is brought into one form, refused where it can't be
-// seen, and taken as it is where the database has it so.
+// A sub is an id like any other: it is brought into its canonical form, refused if it has something
+// invisible in it, and not changed if the database has it exactly like that.
 func TestVerifier_Verify_ids(t *testing.T) {
 	v, err := auth.NewVerifier(auth.Options{
 		Secret: []byte("0123456789abcdef0123456789abcdef"),

@@ -15,18 +15,18 @@ import (
 	"github.com/MicahParks/jwkset"
 )
 
-// maxKeys bounds the keys of a JWKS. An answer with more is not taken.
+// maxKeys bounds the keys of a JWKS. One with more is not accepted.
 const maxKeys = 64
 
-// How long a JWKS is good, at the least and at the most, whatever its server
-// says, and where it says nothing.
+// How long a JWKS is fresh: at least, at most, and if its server does not say.
 const (
-	leastAge = 5 * time.Minute
-	mostAge  = 24 * time.Hour
-	someAge  = time.Hour
+	minFresh     = 5 * time.Minute
+	maxFresh     = 24 * time.Hour
+	defaultFresh = time.Hour
 )
 
-// CheckJWKS says what is wrong with Options.JWKS, if anything, in one line.
+// CheckJWKS returns nil if Options.JWKS may have this value. Otherwise the error says in one line
+// what is wrong.
 func CheckJWKS(address string) error {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" {
@@ -35,15 +35,16 @@ func CheckJWKS(address string) error {
 	return checkURL(u)
 }
 
-// checkURL lets through what nobody on the way can change: https, or this machine.
+// checkURL returns an error unless nobody on the way can change the answer: the address must be
+// https, or on this machine.
 func checkURL(u *url.URL) error {
 	if u.User != nil {
-		return errors.New("there is a user name in it; keys are public, so leave it out")
+		return errors.New("it contains a user name; keys are public, so leave it out")
 	}
 	if u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname()) {
 		return nil
 	}
-	return errors.New("it must begin with https://, since who changes the keys on the way can sign tokens; http:// is for this machine alone (127.0.0.1)")
+	return errors.New("it must begin with https://, since anybody who can change the keys on the way can sign tokens; http:// is only allowed for this machine (127.0.0.1)")
 }
 
 func isLoopback(host string) bool {
@@ -51,9 +52,9 @@ func isLoopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// follow is a client's CheckRedirect: it goes a few steps, and never from what is
-// encrypted to what is not.
-func follow(r *http.Request, via []*http.Request) error {
+// checkRedirect is for http.Client. It follows up to three redirects, none of them from https to
+// http.
+func checkRedirect(r *http.Request, via []*http.Request) error {
 	if len(via) > 3 {
 		return errors.New("it redirects more than three times")
 	}
@@ -63,10 +64,9 @@ func follow(r *http.Request, via []*http.Request) error {
 	return checkURL(r.URL)
 }
 
-// parseSet returns the keys of a JWKS that tokens may be signed with, and why each
-// of the others is left out. A set of none is one all the same: its server has
-// taken them back.
-func parseSet(body []byte) (keys []key, out []error, err error) {
+// parseSet returns the keys of a JWKS that tokens may be signed with, and for each of the others
+// why it is unusable. A set without keys is valid: its server has withdrawn them.
+func parseSet(body []byte) (keys []key, unusable []error, err error) {
 	var set struct {
 		Keys *[]json.RawMessage `json:"keys"`
 	}
@@ -74,17 +74,17 @@ func parseSet(body []byte) (keys []key, out []error, err error) {
 		return nil, nil, errors.New("the answer is not a JWKS, a JSON object with a list of keys")
 	}
 	if n := len(*set.Keys); n > maxKeys {
-		return nil, nil, fmt.Errorf("the answer has %d keys; at most %d are taken", n, maxKeys)
+		return nil, nil, fmt.Errorf("the answer has %d keys; at most %d are accepted", n, maxKeys)
 	}
 	for i, text := range *set.Keys {
 		k, err := parseJWK(text)
 		if err != nil {
-			out = append(out, fmt.Errorf("key %d: %w", i+1, err))
+			unusable = append(unusable, fmt.Errorf("key %d: %w", i+1, err))
 			continue
 		}
 		keys = append(keys, k)
 	}
-	return keys, out, nil
+	return keys, unusable, nil
 }
 
 func parseJWK(text []byte) (key, error) {
@@ -94,15 +94,15 @@ func parseJWK(text []byte) (key, error) {
 	}
 	switch {
 	case m.K != "":
-		return key{}, errors.New("it is a secret, which a public set must not have")
+		return key{}, errors.New("it is a secret, which a public set must not contain")
 	case m.D != "":
-		return key{}, errors.New("its private half is in the set, so anybody may have signed with it")
+		return key{}, errors.New("its private half is in the set too, so anybody can sign with it")
 	case m.USE != "" && m.USE != jwkset.UseSig:
 		return key{}, fmt.Errorf("it is not for signatures (use %q)", m.USE)
 	case len(m.KEYOPS) > 0 && !slices.Contains(m.KEYOPS, jwkset.KeyOpsVerify):
 		return key{}, errors.New("it is not for verifying (key_ops)")
 	}
-	// Certificates beside a key say nothing that is looked at, nor are they fetched.
+	// Certificates of a key are ignored, and not fetched.
 	m.X5U, m.X5C, m.X5T, m.X5TS256 = "", nil, "", ""
 	jwk, err := jwkset.NewJWKFromMarshal(m, jwkset.JWKMarshalOptions{}, jwkset.JWKValidateOptions{})
 	if err != nil {
@@ -113,30 +113,30 @@ func parseJWK(text []byte) (key, error) {
 		return key{}, err
 	}
 	if m.ALG != "" && m.ALG.String() != k.method.Alg() {
-		return key{}, fmt.Errorf("it is for %q; tokens are verified with %s by such a key", m.ALG, k.method.Alg())
+		return key{}, fmt.Errorf("it is for %q, but tokens are verified with such a key by %s", m.ALG, k.method.Alg())
 	}
 	k.id = m.KID
 	return k, nil
 }
 
-// ageOf is how long an answer is good.
-func ageOf(h http.Header) time.Duration {
-	age := someAge
+// freshFor returns how long an answer with these headers is fresh.
+func freshFor(h http.Header) time.Duration {
+	fresh := defaultFresh
 	for directive := range strings.SplitSeq(strings.Join(h.Values("Cache-Control"), ","), ",") {
 		name, value, _ := strings.Cut(strings.ToLower(strings.TrimSpace(directive)), "=")
 		switch name {
 		case "no-store", "no-cache":
-			return leastAge
+			return minFresh
 		case "max-age":
 			seconds, err := strconv.ParseUint(strings.Trim(value, `"`), 10, 31)
 			if err != nil {
-				return leastAge // also one that no number holds
+				return minFresh // also if the number is too large
 			}
-			age = time.Duration(seconds) * time.Second
+			fresh = time.Duration(seconds) * time.Second
 		}
 	}
-	if old, err := strconv.ParseUint(h.Get("Age"), 10, 31); err == nil {
-		age -= time.Duration(old) * time.Second
+	if age, err := strconv.ParseUint(h.Get("Age"), 10, 31); err == nil {
+		fresh -= time.Duration(age) * time.Second
 	}
-	return min(max(age, leastAge), mostAge)
+	return min(max(fresh, minFresh), maxFresh)
 }

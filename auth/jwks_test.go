@@ -14,15 +14,17 @@ import (
 	"marcador/auth/authtest"
 )
 
-// What a JWKS says of its keys is heeded; one that can't be used does not spoil the
-// others.
-func TestParseSet(t *testing.T) {
+type member = map[string]any
+
+// jwk is a key of a JWKS, and whether tokens may be signed with it.
+type jwk struct {
+	key  member
+	want bool
+}
+
+func jwks() map[string]jwk {
 	good := authtest.Good()
-	type member = map[string]any
-	for name, c := range map[string]struct {
-		key  member
-		want bool
-	}{
+	return map[string]jwk{
 		"RSA":                  {good.JWK("RS256", nil), true},
 		"EC":                   {good.JWK("ES256", nil), true},
 		"Ed25519":              {good.JWK("EdDSA", nil), true},
@@ -50,12 +52,22 @@ func TestParseSet(t *testing.T) {
 		"kind unknown":         {good.JWK("ES256", member{"kty": "AKP"}), false},
 		"kid a number":         {good.JWK("ES256", member{"kid": 7}), false},
 		"empty":                {member{}, false},
-	} {
-		in, out, err := auth.ParseSet(authtest.Set(c.key, good.JWK("RS256", nil)))
-		if want := 2 - in; err != nil || out != want || (in == 2) != c.want {
-			t.Errorf("%s: %d can be used, %d can't, %v; want it to be %v", name, in, out, err, c.want)
+	}
+}
+
+// What a JWKS says about its keys is obeyed, and an unusable key does not spoil the others.
+func TestParseSet(t *testing.T) {
+	for name, c := range jwks() {
+		usable, unusable, err := auth.ParseSet(authtest.Set(c.key, authtest.Good().JWK("RS256", nil)))
+		if want := 2 - usable; err != nil || unusable != want || (usable == 2) != c.want {
+			t.Errorf("%s: %d usable, %d unusable, %v; want it to be usable: %v", name, usable, unusable, err, c.want)
 		}
 	}
+}
+
+// A set may have up to 64 keys, or none. What is not a set is refused.
+func TestParseSet_sets(t *testing.T) {
+	good := authtest.Good()
 	many := make([]map[string]any, 65)
 	for i := range many {
 		many[i] = good.JWK("ES256", member{"kid": fmt.Sprint(i)})
@@ -68,18 +80,19 @@ func TestParseSet(t *testing.T) {
 		"a list": "[]", "keys an object": `{"keys":{}}`, "cut off": `{"keys":[`,
 	} {
 		if _, _, err := auth.ParseSet([]byte(body)); err == nil {
-			t.Errorf("%s is taken", name)
+			t.Errorf("%s is accepted", name)
 		}
 	}
 	if in, out, err := auth.ParseSet([]byte(`{"keys":[]}`)); in != 0 || out != 0 || err != nil {
 		t.Errorf("an empty set: %d, %d, %v", in, out, err)
 	}
 	if in, out, err := auth.ParseSet([]byte(`{"keys":[1,null,"x",{}]}`)); in != 0 || out != 4 || err != nil {
-		t.Errorf("no keys among keys: %d, %d, %v", in, out, err)
+		t.Errorf("members that are no keys: %d, %d, %v", in, out, err)
 	}
 }
 
-func TestAge(t *testing.T) {
+// The headers of the answer say how long a set is fresh, between five minutes and a day.
+func TestFreshFor(t *testing.T) {
 	for name, c := range map[string]struct {
 		control, age string
 		want         float64
@@ -99,7 +112,7 @@ func TestAge(t *testing.T) {
 		h := http.Header{}
 		h.Set("Cache-Control", c.control)
 		h.Set("Age", c.age)
-		if got := auth.Age(h); got != c.want {
+		if got := auth.FreshFor(h); got != c.want {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
 	}
@@ -121,28 +134,28 @@ func TestCheckJWKS(t *testing.T) {
 		}
 	}
 	if _, err := auth.NewVerifier(auth.Options{JWKS: "http://login.example.org/keys"}); err == nil {
-		t.Error("a verifier takes what CheckJWKS does not")
+		t.Error("NewVerifier accepts an address that CheckJWKS refuses")
 	}
 }
 
-// Over a real connection: what is no set of bounded size, from where nobody can
-// change it, is not taken.
+// Over a real connection, a set is accepted if it has a bounded size and comes over connections
+// that nobody can tamper with.
 func TestVerifier_Run_fetch(t *testing.T) {
 	good := authtest.Good()
 	set := authtest.Set(good.JWK("ES256", nil))
 	write := func(b []byte) http.HandlerFunc {
-		return func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(b) } // who reads may have gone
+		return func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(b) } // the client may be gone
 	}
 	plain := httptest.NewServer(write(set))
 	defer plain.Close()
 	secure := httptest.NewUnstartedServer(write(set))
-	secure.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) // of who does not trust it
+	secure.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) // of clients that do not trust it
 	secure.StartTLS()
 	defer secure.Close()
 	to := func(url string) http.HandlerFunc { return http.RedirectHandler(url, http.StatusFound).ServeHTTP }
 	for name, c := range map[string]struct {
 		handler http.HandlerFunc
-		want    string // what the log says of it, where it is not taken
+		want    string // what the log says; "" if the set is accepted
 	}{
 		"set":                {write(set), ""},
 		"largest":            {write(append(set, make1MiB(len(set), ' ')...)), ""},
@@ -172,13 +185,13 @@ func TestVerifier_Run_fetch(t *testing.T) {
 			}
 		})
 	}
-	// Whoever has no certificate that is trusted is nobody.
+	// A server whose certificate is not trusted is refused.
 	log := newLog()
 	v := newRemote(t, auth.Options{JWKS: secure.URL, Log: slog.New(log)})
 	if said := log.next(t); v.Ready() == nil || !strings.Contains(said, "certificate") {
 		t.Errorf("Ready() = %v after %s", v.Ready(), said)
 	}
-	// On this machine it may be http.
+	// A server on this machine may use http.
 	log = newLog()
 	v = newRemote(t, auth.Options{JWKS: plain.URL, Log: slog.New(log)})
 	said := log.next(t)
@@ -187,7 +200,7 @@ func TestVerifier_Run_fetch(t *testing.T) {
 	}
 }
 
-// make1MiB fills what is left of a megabyte.
+// make1MiB returns the rest of a megabyte, of which used bytes are used.
 func make1MiB(used int, with byte) []byte {
 	b := make([]byte, 1<<20-used)
 	for i := range b {
@@ -196,8 +209,8 @@ func make1MiB(used int, with byte) []byte {
 	return b
 }
 
-// FuzzParseSet: no answer is the end of the process, and no key gets in that has
-// been kept out.
+// FuzzParseSet checks that no answer makes the parser panic or take long, and that a refused set has
+// no keys.
 func FuzzParseSet(f *testing.F) {
 	good := authtest.Good()
 	f.Add(authtest.Set(good.JWK("RS256", nil), good.JWK("ES256", nil), good.JWK("EdDSA", nil), good.JWK("HS256", nil)))
@@ -207,7 +220,7 @@ func FuzzParseSet(f *testing.F) {
 		began := time.Now()
 		in, out, err := auth.ParseSet(body)
 		if in+out > 64 || err != nil && in > 0 {
-			t.Errorf("%d keys can be used, %d can't, %v", in, out, err)
+			t.Errorf("%d usable keys, %d unusable, %v", in, out, err)
 		}
 		if took := time.Since(began); took > 5*time.Second {
 			t.Errorf("it took %v", took)

@@ -17,28 +17,28 @@ import (
 )
 
 const (
-	// maxTried bounds the signatures that are computed for one token, and so the
-	// keys of a PEM file: its keys have no ids to choose by.
+	// maxTried bounds the signatures that are computed for one token. It also bounds the keys of a
+	// PEM file, because those have no ids by which a token could choose one.
 	maxTried = 8
 
-	// RSA keys below the least are forgeable (RFC 7518, section 3.3); above the
-	// most, verifying is slow enough to be an attack.
+	// RSA keys of fewer bits can be broken (RFC 7518, section 3.3). With more bits, verifying is slow
+	// enough to be an attack.
 	minRSA = 2048
 	maxRSA = 8192
 )
 
-// errAlgorithm is what a public key is refused with that no algorithm here is for.
+// errAlgorithm refuses a public key that fits none of the algorithms.
 var errAlgorithm = errors.New("it must be RSA of 2048 to 8192 bits, ECDSA on P-256, or Ed25519")
 
-// key verifies signatures of one algorithm, whatever a token may say (RFC 8725,
-// section 3.1). It is never changed.
+// key verifies signatures by one algorithm, whatever a token may say (RFC 8725, section 3.1). It
+// must not be changed.
 type key struct {
-	id       string // tokens may name it so, or ""
+	id       string // by which tokens may choose it; or ""
 	method   jwt.SigningMethod
-	material any // of the type that method wants
+	material any // of the type that method needs
 }
 
-// keyOf binds a public key to the one algorithm that it is used with.
+// keyOf returns a public key with the one algorithm that it is used for.
 func keyOf(public any) (key, error) {
 	switch p := public.(type) {
 	case *rsa.PublicKey:
@@ -55,19 +55,20 @@ func keyOf(public any) (key, error) {
 	return key{}, errAlgorithm
 }
 
-// fits reports whether the key may have signed a token with the header. A key
-// without an id may, whichever the token names: a file has none.
+// fits reports whether the key may have signed a token with this header. A key without an id, as
+// those of a PEM file, fits whatever id the token names.
 func (k key) fits(h header) bool {
 	return k.method.Alg() == h.Algorithm && (k.id == "" || h.KeyID == "" || k.id == h.KeyID)
 }
 
-// CheckPEM says what is wrong with Options.PublicPEM, if anything, in one line.
+// CheckPEM returns nil if Options.PublicPEM may have this value. Otherwise the error says in one
+// line what is wrong.
 func CheckPEM(text []byte) error {
 	_, err := parsePEM(text)
 	return err
 }
 
-// same reports whether both are the same keys, under the same ids.
+// same reports whether both lists have the same public keys with the same ids.
 func same(a, b []key) bool {
 	return slices.EqualFunc(a, b, func(a, b key) bool {
 		public, ok := a.material.(interface{ Equal(crypto.PublicKey) bool })
@@ -75,17 +76,17 @@ func same(a, b []key) bool {
 	})
 }
 
-// parsePEM returns the public keys in PEM blocks: bare, or in certificates, of
-// which nothing else is looked at. Its errors are of one line.
+// parsePEM returns the public keys in PEM blocks. Of certificates it reads nothing but the key. Its
+// errors are one line long.
 func parsePEM(text []byte) ([]key, error) {
 	var keys []key
 	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
 		n := len(keys) + 1
 		if strings.HasSuffix(block.Type, "PRIVATE KEY") {
-			return nil, errors.New("there is a private key in it; keep that where tokens are signed, and give the public key (openssl pkey -in private.pem -pubout)")
+			return nil, errors.New("there is a private key in it; leave that where tokens are signed, and give the public key (openssl pkey -in private.pem -pubout)")
 		}
 		if n > maxTried {
-			return nil, fmt.Errorf("there are more than %d keys in it; give the newest, or a JWKS, where keys have ids", maxTried)
+			return nil, fmt.Errorf("there are more than %d keys in it; give the newest ones, or a JWKS, in which keys have ids", maxTried)
 		}
 		public, err := publicOf(block)
 		if err != nil {

@@ -12,13 +12,13 @@ import (
 	"time"
 )
 
-// Cookie is the name of the cookie that carries a browser's token.
+// Cookie is the name of the cookie that has a browser's token.
 const Cookie = "marcador_token"
 
-// Source is where a request carries its token.
+// Source is the part of a request that has its token.
 type Source int
 
-// The sources, in the order in which they are looked at.
+// The sources, in the order in which TokenOf looks at them.
 const (
 	None Source = iota
 	FromHeader
@@ -26,11 +26,13 @@ const (
 	FromQuery
 )
 
-// TokenOf returns the token that the request carries and where: in the
-// Authorization header, in the cookie, or, only where query allows it, in the
-// parameter access_token. An Authorization header of another scheme wraps
-// ErrInvalidToken, and what can't be read is an empty token: who means to show
-// something is not served as nobody.
+// TokenOf returns the token of a request, and where it was: in the Authorization header, in the
+// cookie or, only if query is true, in the parameter access_token. If there are several, the first
+// of these counts.
+//
+// A caller who tries to show a token must not be served as an anonymous one. So an Authorization
+// header of another scheme is an error that wraps ErrInvalidToken, and a token that can't be read
+// is returned as an empty one, which Verify refuses.
 func TokenOf(r *http.Request, query bool) (token string, from Source, err error) {
 	if values := r.Header.Values("Authorization"); len(values) > 0 {
 		scheme, token, _ := strings.Cut(values[0], " ")
@@ -42,33 +44,35 @@ func TokenOf(r *http.Request, query bool) (token string, from Source, err error)
 	if c, err := r.Cookie(Cookie); err == nil {
 		return c.Value, FromCookie, nil
 	}
-	if named(r.Header.Values("Cookie"), Cookie) { // with a value that no cookie has
+	if named(r.Header.Values("Cookie"), Cookie) { // its value is not a cookie's
 		return "", FromCookie, nil
 	}
 	if query && strings.Contains(r.URL.RawQuery, "access_token") {
 		values, broken := url.ParseQuery(r.URL.RawQuery)
-		if broken != nil || values.Has("access_token") { // one that can't be read is one, too
-			return values.Get("access_token"), FromQuery, nil //nolint:nilerr // Verify says what is wrong with it
+		if broken != nil || values.Has("access_token") {
+			return values.Get("access_token"), FromQuery, nil //nolint:nilerr // Verify refuses an empty token
 		}
 	}
 	return "", None, nil
 }
 
-// OriginCookie is the name of the cookie that says from which origin's page a session began.
+// OriginCookie is the name of the cookie that remembers the origin of the page that began the
+// session.
 const OriginCookie = "marcador_origin"
 
-// ofOrigin is what OriginCookie has for a session of that token. Whoever can set cookies for
-// the site but does not know the token, as a page of a neighbouring host, can't make one.
-func ofOrigin(token, origin string) string {
+// originMAC returns the value of OriginCookie for a session with that token. A page of another host
+// in the same domain can set cookies for the site too, but without the token it can't compute the
+// value.
+func originMAC(token, origin string) string {
 	mac := hmac.New(sha256.New, []byte(token))
-	_, _ = io.WriteString(mac, origin) // a hash takes all
+	_, _ = io.WriteString(mac, origin) // a hash never fails
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// BegunAt reports whether the session of the token, which is in the request's cookie, began
-// with a page of that origin.
+// BegunAt reports whether the session began on a page of that origin. token is the one in the
+// request's cookie.
 func BegunAt(r *http.Request, token, origin string) bool {
-	want := []byte(ofOrigin(token, origin))
+	want := []byte(originMAC(token, origin))
 	for _, c := range r.CookiesNamed(OriginCookie) {
 		if hmac.Equal([]byte(c.Value), want) {
 			return true
@@ -77,7 +81,7 @@ func BegunAt(r *http.Request, token, origin string) bool {
 	return false
 }
 
-// named reports whether Cookie headers name a cookie, whatever its value.
+// named reports whether the Cookie headers have a cookie of that name, with any value.
 func named(headers []string, name string) bool {
 	for _, header := range headers {
 		for pair := range strings.SplitSeq(header, ";") {
@@ -89,27 +93,27 @@ func named(headers []string, name string) bool {
 	return false
 }
 
-// MaxCookie is how long a cookie's name and value may be together, in bytes: browsers drop
-// longer ones without a word.
+// MaxCookie bounds the name and the value of a cookie together, in bytes. Browsers drop a longer
+// one and report no error.
 const MaxCookie = 4096
 
-// SessionCookie returns the cookie that carries the token until it expires; an
-// empty token clears it.
+// SessionCookie returns the cookie that has the token until it expires. With an empty token it
+// clears the cookie. secure restricts the cookie to HTTPS.
 func SessionCookie(token string, expires time.Time, secure bool) *http.Cookie {
 	return cookie(Cookie, token, expires, secure)
 }
 
-// SessionOrigin returns the cookie that says that the session of the token began with a page
-// of that origin; an empty token clears it.
+// SessionOrigin returns the cookie that remembers that the session began on a page of that origin.
+// With an empty token it clears the cookie.
 func SessionOrigin(token, origin string, expires time.Time, secure bool) *http.Cookie {
 	if token == "" {
 		return cookie(OriginCookie, "", expires, secure)
 	}
-	return cookie(OriginCookie, ofOrigin(token, origin), expires, secure)
+	return cookie(OriginCookie, originMAC(token, origin), expires, secure)
 }
 
 func cookie(name, value string, expires time.Time, secure bool) *http.Cookie {
-	c := &http.Cookie{ //nolint:gosec // Secure is the caller's to say: without TLS the cookie would be lost
+	c := &http.Cookie{ //nolint:gosec // without TLS a browser would drop a Secure cookie, so the caller decides
 		Name:     name,
 		Value:    value,
 		Path:     "/",

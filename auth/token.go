@@ -16,15 +16,15 @@ import (
 )
 
 const (
-	// maxToken bounds what is parsed at all, in bytes.
+	// maxToken bounds a token, in bytes.
 	maxToken = 8 << 10
 
-	// lastSecond is the last of the year 9999, which times are written up to.
+	// lastSecond is the last second of the year 9999, the last year that RFC 3339 can write.
 	lastSecond = 253_402_300_799
 )
 
-// header is what a JWT says of itself. Keys that it brings along or points to
-// (jwk, jku, x5c, x5u) are not among it: who forges a token forges those.
+// header is the first part of a JWT. It has no field for keys that the token brings along or points
+// to (jwk, jku, x5c, x5u), because whoever forges a token forges them too.
 type header struct {
 	Algorithm string         `json:"alg"`
 	KeyID     string         `json:"kid"`
@@ -32,21 +32,21 @@ type header struct {
 	Critical  jsontext.Value `json:"crit"`
 }
 
-// token is a JWT in its parts. Only the header has been read.
+// token is a JWT in parts. Only its header has been decoded.
 type token struct {
 	header    header
-	signed    string // what the signature is of: header and claims as they came
+	signed    string // what the signature is for: header and claims as they came
 	payload   string // the claims, in base64
 	signature []byte
 }
 
-// base64url takes no padding, and one form for each value.
+// base64url accepts no padding, and only one form of each value.
 var base64url = base64.RawURLEncoding.Strict()
 
-// refused is the error of a token that is not accepted.
+// refused returns the error that says why a token is not accepted.
 func refused(why string) error { return fmt.Errorf("%w: %s", ErrInvalidToken, why) }
 
-// parse takes a token apart; it allocates in proportion to maxToken at the most.
+// parse takes a token apart. It never allocates more than a few times maxToken.
 func parse(text string) (token, error) {
 	var t token
 	if len(text) > maxToken {
@@ -54,7 +54,7 @@ func parse(text string) (token, error) {
 	}
 	head, rest, _ := strings.Cut(text, ".")
 	payload, signature, ok := strings.Cut(rest, ".")
-	if !ok || strings.ContainsAny(text, "\r\n") { // which base64 would skip
+	if !ok || strings.ContainsAny(text, "\r\n") { // base64 would skip line breaks
 		return t, refused("it is not a JWT")
 	}
 	t.payload, t.signed = payload, text[:len(head)+1+len(payload)]
@@ -68,24 +68,23 @@ func parse(text string) (token, error) {
 	switch {
 	case err != nil:
 		return t, refused("it is not a JWT")
-	case t.header.Critical != nil: // RFC 7515, section 4.1.11: it must be understood, and is not
-		return t, refused("its header has a critical extension (crit), which is not understood here")
+	case t.header.Critical != nil: // RFC 7515, section 4.1.11
+		return t, refused("its header has a critical extension (crit), which this service does not know")
 	case !isAccess(t.header.Type):
-		return t, refused("its header says that it is no access token but another kind of JWT (typ)")
+		return t, refused("its header says that it is another kind of JWT (typ), not an access token")
 	}
 	return t, nil
 }
 
-// isAccess reports whether a JWT of the type may be an access token. Most say no
-// more than JWT; one that says it is something else must not be taken for one
-// (RFC 8725, section 3.11).
+// isAccess reports whether a JWT of that type may be an access token. Most tokens only say JWT. One
+// that says it is something else must be refused (RFC 8725, section 3.11).
 func isAccess(typ string) bool {
 	typ = strings.TrimPrefix(strings.ToLower(typ), "application/")
 	return typ == "" || typ == "jwt" || typ == "at+jwt"
 }
 
-// verify returns nil where one of the keys made the signature. The token chooses
-// among keys, by algorithm and id; what is computed is the key's to say.
+// verify returns nil if one of the keys made the signature. The header only chooses between keys,
+// by algorithm and id. The key decides which algorithm is computed.
 func (t token) verify(sets ...[]key) error {
 	tried := 0
 	for _, keys := range sets {
@@ -104,7 +103,7 @@ func (t token) verify(sets ...[]key) error {
 	return refused("its signature or algorithm is not accepted")
 }
 
-// claims are those of RFC 7519 that are looked at, and three more.
+// claims are the claims that are used: six of RFC 7519, and email, name and scope.
 type claims struct {
 	Issuer    string           `json:"iss"`
 	Subject   string           `json:"sub"`
@@ -117,7 +116,7 @@ type claims struct {
 	Scope     string           `json:"scope"`
 }
 
-// claims reads the claims: JSON with each name once, valid UTF-8, and values of
+// claims decodes the claims. They must be JSON in valid UTF-8, with each name once and values of
 // the right types.
 func (t token) claims() (claims, error) {
 	var c claims
@@ -126,17 +125,17 @@ func (t token) claims() (claims, error) {
 		err = json.Unmarshal(b, &c)
 	}
 	if err != nil {
-		return claims{}, refused("its claims are not a JSON object as RFC 7519 has it; sub and scope are text, exp a number of seconds, and no name comes twice")
+		return claims{}, refused("its claims are not a JSON object as RFC 7519 demands; sub and scope are text, exp is a number of seconds, and no name comes twice")
 	}
 	for _, seconds := range []*float64{c.Expires, c.NotBefore, c.IssuedAt} {
 		if seconds != nil && (*seconds < 0 || *seconds > lastSecond) {
-			return claims{}, refused("a time in it lies before 1970 or after the year 9999; exp, nbf and iat count seconds, not milliseconds")
+			return claims{}, refused("one of its times lies before 1970 or after the year 9999; exp, nbf and iat count seconds, not milliseconds")
 		}
 	}
 	return c, nil
 }
 
-// registered are the claims that RFC 7519 has rules for.
+// registered returns the claims for which jwt.Validator has rules.
 func (c claims) registered() jwt.RegisteredClaims {
 	return jwt.RegisteredClaims{
 		Issuer: c.Issuer, Subject: c.Subject, Audience: c.Audience,
@@ -152,18 +151,18 @@ func date(seconds *float64) *jwt.NumericDate {
 	return &jwt.NumericDate{Time: time.Unix(int64(whole), int64(part*float64(time.Second)))}
 }
 
-// caller is who the claims name, with the id as it is kept. The claims have an exp.
+// caller returns the caller that the claims name, with a canonical id. The claims must have an exp.
 func (c claims) caller(known func(id string) bool) (Caller, error) {
 	if c.Subject == "" {
 		return Caller{}, refused("it has no sub claim")
 	}
-	// No login writes a line break into a sub, not even where it would be cut off.
+	// No login service puts a line break into a sub, not even at an end, where IDIn would remove it.
 	id, fault := c.Subject, validate.Text(c.Subject, validate.MaxID)
 	if fault == "" {
 		id, fault = validate.IDIn(c.Subject, known)
 	}
 	if fault != "" {
-		return Caller{}, refused("its sub is no user's id: it " + fault)
+		return Caller{}, refused("its sub can't be a user's id: it " + fault)
 	}
 	return Caller{
 		UserID:  id,
@@ -174,7 +173,7 @@ func (c claims) caller(known func(id string) bool) (Caller, error) {
 	}, nil
 }
 
-// reason words why claims were refused without quoting from them.
+// reason says why claims were refused, without quoting from them.
 func reason(err error) string {
 	for _, r := range []struct {
 		err  error
@@ -184,7 +183,7 @@ func reason(err error) string {
 		{jwt.ErrTokenExpired, "it has expired"},
 		{jwt.ErrTokenNotValidYet, "it is not valid yet"},
 		{jwt.ErrTokenUsedBeforeIssued, "it was issued in the future"},
-		{jwt.ErrTokenInvalidIssuer, "it is of another issuer"},
+		{jwt.ErrTokenInvalidIssuer, "it is from another issuer"},
 		{jwt.ErrTokenInvalidAudience, "it is for another audience"},
 	} {
 		if errors.Is(err, r.err) {

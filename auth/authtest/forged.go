@@ -19,18 +19,18 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// What the services that Forged and Accepted are for demand of a token.
+// The issuer and the audience that services demand of the tokens of Forged and Accepted.
 const (
 	Iss = "https://login.example.org/"
 	Aud = "marcador"
 )
 
-// Case is a token and, where it has to be refused, what its refusal says.
+// Case is a token. If it has to be refused, Why is a part of the error.
 type Case struct {
 	Name, Token, Why string
 }
 
-// What refusals say.
+// Parts of the errors.
 const (
 	form      = "is not a JWT"
 	signature = "signature or algorithm"
@@ -41,17 +41,18 @@ const (
 
 type change = jwt.MapClaims
 
-// ours are claims for a service that demands Iss and Aud.
+// ours returns good claims for a service that demands Iss and Aud, with changes.
 func ours(changes change) jwt.MapClaims {
 	c := change{"iss": Iss, "aud": Aud, "scope": "admin"}
 	maps.Copy(c, changes)
 	return Claims(c)
 }
 
+// in returns the time that many seconds from now, as a claim.
 func in(seconds int) int64 { return time.Now().Unix() + int64(seconds) }
 
-// Accepted are tokens that a service has to take that knows all keys of Good and
-// demands Iss and Aud.
+// Accepted returns tokens that a service must accept if it knows all keys of Good and demands Iss
+// and Aud.
 func Accepted(tb testing.TB) []Case {
 	tb.Helper()
 	good := Good()
@@ -76,7 +77,7 @@ func Accepted(tb testing.TB) []Case {
 	for _, typ := range []any{nil, "at+jwt", "application/at+JWT", "jwt"} {
 		add(fmt.Sprint("typ ", typ), good.Token(tb, ES256, ours(nil), map[string]any{"typ": typ}))
 	}
-	// ECDSA knows two signatures for each; both are the holder's.
+	// In ECDSA each signature has a counterpart, which is as good.
 	token := good.Token(tb, ES256, ours(nil), nil)
 	signed, sig := cut(tb, token)
 	s := new(big.Int).SetBytes(sig[32:])
@@ -85,18 +86,20 @@ func Accepted(tb testing.TB) []Case {
 	return cases
 }
 
-// Forged are tokens that no service may take that knows all keys of Good and
-// demands Iss and Aud. All but the claims that are named say that they are an
-// administrator's.
+// Forged returns tokens that no service may accept that knows all keys of Good and demands Iss and
+// Aud. Each of them claims to be an administrator's, apart from the claims that its name mentions.
 func Forged(tb testing.TB) []Case {
 	tb.Helper()
-	return append(forgedKeys(tb), append(forgedForms(tb), forgedClaims(tb)...)...)
+	return slices.Concat(
+		forgedAlgorithms(tb), forgedSecrets(tb), forgedKeys(tb), forgedKeyIDs(tb), forgedSignatures(tb),
+		forgedForms(tb), forgedClaims(tb), forgedPayloads(tb),
+	)
 }
 
-// forgedKeys are signed with what is no key for that, or not at all.
-func forgedKeys(tb testing.TB) []Case {
+// forgedAlgorithms returns tokens whose header names an algorithm that verifies nothing.
+func forgedAlgorithms(tb testing.TB) []Case {
 	tb.Helper()
-	good, evil := Good(), Evil()
+	good := Good()
 	var cases []Case
 	add := func(name, token, why string) { cases = append(cases, Case{name, token, why}) }
 	payload := b64(marshal(tb, ours(nil)))
@@ -113,8 +116,15 @@ func forgedKeys(tb testing.TB) []Case {
 		add(fmt.Sprintf("alg %v", alg), unsigned(map[string]any{"alg": alg})+".", form)
 	}
 	add("no alg", unsigned(map[string]any{"typ": "JWT"})+".", signature)
+	return cases
+}
 
-	// Key confusion: what everybody knows, as a secret.
+// forgedSecrets returns HS256 tokens made with a public key, or with nothing, as the secret.
+func forgedSecrets(tb testing.TB) []Case {
+	tb.Helper()
+	good := Good()
+	var cases []Case
+	add := func(name, token string) { cases = append(cases, Case{name, token, signature}) }
 	for alg, public := range good.Public() {
 		der, err := x509.MarshalPKIXPublicKey(public)
 		if err != nil {
@@ -127,23 +137,31 @@ func forgedKeys(tb testing.TB) []Case {
 		} {
 			for _, kid := range []any{nil, alg} {
 				token := (&Issuer{Secret: secret}).Token(tb, HS256, ours(nil), map[string]any{"kid": kid})
-				add(fmt.Sprintf("HS256 by the %s of %s, kid %v", name, alg, kid), token, signature)
+				add(fmt.Sprintf("HS256 by the %s of %s, kid %v", name, alg, kid), token)
 			}
 		}
 	}
-	add("HS256 by nothing", (&Issuer{}).Token(tb, HS256, ours(nil), nil), signature)
-	add("HS256 by zeros", (&Issuer{Secret: make([]byte, 64)}).Token(tb, HS256, ours(nil), nil), signature)
+	add("HS256 by nothing", (&Issuer{}).Token(tb, HS256, ours(nil), nil))
+	add("HS256 by zeros", (&Issuer{Secret: make([]byte, 64)}).Token(tb, HS256, ours(nil), nil))
+	return cases
+}
 
+// forgedKeys returns tokens that are signed with the key of somebody else, or of another algorithm.
+func forgedKeys(tb testing.TB) []Case {
+	tb.Helper()
+	good, evil := Good(), Evil()
+	var cases []Case
+	add := func(name, token string) { cases = append(cases, Case{name, token, signature}) }
 	for _, alg := range Algorithms {
-		add(alg+" by another key", evil.Token(tb, alg, ours(nil), nil), signature)
-		add(alg+" by another key, no kid", evil.Token(tb, alg, ours(nil), map[string]any{"kid": nil}), signature)
+		add(alg+" by another key", evil.Token(tb, alg, ours(nil), nil))
+		add(alg+" by another key, no kid", evil.Token(tb, alg, ours(nil), map[string]any{"kid": nil}))
 		for _, other := range Algorithms {
 			if other != alg {
-				add(alg+" called "+other, good.Token(tb, alg, ours(nil), map[string]any{"alg": other, "kid": other}), signature)
+				add(alg+" called "+other, good.Token(tb, alg, ours(nil), map[string]any{"alg": other, "kid": other}))
 			}
 		}
 	}
-	// Keys that come along.
+	// Keys that the token brings along.
 	for _, alg := range []string{RS256, ES256, EdDSA} {
 		jwk := evil.JWK(alg, nil)
 		for _, kid := range []any{nil, alg, "mine"} {
@@ -151,25 +169,34 @@ func forgedKeys(tb testing.TB) []Case {
 				"jwk": jwk, "jku": "http://127.0.0.1:1/keys", "x5u": "http://127.0.0.1:1/key.pem", "x5c": []string{b64([]byte("MIIB"))},
 			} {
 				token := evil.Token(tb, alg, ours(nil), map[string]any{name: value, "kid": kid})
-				add(fmt.Sprintf("%s by its own %s, kid %v", alg, name, kid), token, signature)
+				add(fmt.Sprintf("%s by its own %s, kid %v", alg, name, kid), token)
 			}
 		}
 	}
+	return cases
+}
+
+// forgedKeyIDs returns tokens whose key id attacks whatever looks up keys.
+func forgedKeyIDs(tb testing.TB) []Case {
+	tb.Helper()
+	good, evil := Good(), Evil()
+	var cases []Case
+	add := func(name, token string) { cases = append(cases, Case{name, token, signature}) }
 	for name, kid := range map[string]any{
 		"up": "../../../../etc/passwd", "down": "/dev/null", "SQL": "' UNION SELECT 'key' --", "shell": "$(id)|id;`id`", "long": strings.Repeat("k", 4000),
 		"URL": "http://127.0.0.1:1/", "NUL": "RS256\x00", "spaces": " RS256 ", "other letters": "rs256", "line": "a\nSet-Cookie: x=1",
 	} {
 		for _, alg := range []string{RS256, HS256} {
-			add(fmt.Sprintf("%s by another key, kid %s", alg, name), evil.Token(tb, alg, ours(nil), map[string]any{"kid": kid}), signature)
+			add(fmt.Sprintf("%s by another key, kid %s", alg, name), evil.Token(tb, alg, ours(nil), map[string]any{"kid": kid}))
 		}
-		// As if a file that is empty, or a query's answer, were the secret.
-		add("HS256 by nothing, kid "+name, (&Issuer{}).Token(tb, HS256, ours(nil), map[string]any{"kid": kid}), signature)
+		// The secret of a verifier that reads it from an empty file, or gets it from an empty query.
+		add("HS256 by nothing, kid "+name, (&Issuer{}).Token(tb, HS256, ours(nil), map[string]any{"kid": kid}))
 	}
-	add("kid of another key", good.Token(tb, RS256, ours(nil), map[string]any{"kid": ES256}), signature)
-	return append(cases, forgedSignatures(tb)...)
+	add("kid of another key", good.Token(tb, RS256, ours(nil), map[string]any{"kid": ES256}))
+	return cases
 }
 
-// forgedSignatures are good tokens whose signatures were changed.
+// forgedSignatures returns good tokens whose signatures were changed.
 func forgedSignatures(tb testing.TB) []Case {
 	tb.Helper()
 	good := Good()
@@ -213,7 +240,7 @@ func forgedSignatures(tb testing.TB) []Case {
 	return cases
 }
 
-// forgedForms are signed by Good, and are not what a JWT has to look like.
+// forgedForms returns tokens that are no JWT to the letter. Good has signed them.
 func forgedForms(tb testing.TB) []Case {
 	tb.Helper()
 	good := Good()
@@ -247,7 +274,7 @@ func forgedForms(tb testing.TB) []Case {
 	} {
 		add(name, text, form)
 	}
-	// The last character has bits that mean nothing; another there is the same bytes.
+	// Some bits of the last character mean nothing, so another character decodes to the same bytes.
 	last := strings.IndexByte(alphabet, token[len(token)-1])
 	add("bits to spare", token[:len(token)-1]+string(alphabet[last^1]), form)
 	add("huge", good.Token(tb, HS256, ours(change{"name": strings.Repeat("x", 8<<10)}), nil), "longer than 8192 bytes")
@@ -262,16 +289,27 @@ func forgedForms(tb testing.TB) []Case {
 	return cases
 }
 
-// forgedClaims are signed by Good, for others, for another time, or for nobody.
+// claimCase is a change of good claims, for which a token has to be refused.
+type claimCase struct {
+	name string
+	why  string
+	with change
+}
+
+// forgedClaims returns tokens for other services, for another time, or of nobody. Good has signed
+// them.
 func forgedClaims(tb testing.TB) []Case {
 	tb.Helper()
 	good := Good()
 	var cases []Case
-	for _, c := range []struct {
-		name string
-		why  string
-		with change
-	}{
+	for _, c := range slices.Concat(wrongAddressees(), wrongTypes(), wrongSubjects()) {
+		cases = append(cases, Case{c.name, good.Token(tb, ES256, ours(c.with), nil), c.why})
+	}
+	return cases
+}
+
+func wrongAddressees() []claimCase {
+	return []claimCase{
 		{"no exp", missing, change{"exp": nil}},
 		{"expired", "has expired", change{"exp": in(-40)}},
 		{"expired long ago", "has expired", change{"exp": 0}},
@@ -293,6 +331,11 @@ func forgedClaims(tb testing.TB) []Case {
 		{"audience a number", claimed, change{"aud": 7}},
 		{"audience within", claimed, change{"aud": []any{[]string{Aud}}}},
 		{"audience an object", claimed, change{"aud": map[string]any{Aud: true}}},
+	}
+}
+
+func wrongTypes() []claimCase {
+	return []claimCase{
 		{"exp text", claimed, change{"exp": "never"}},
 		{"exp number as text", claimed, change{"exp": fmt.Sprint(in(1000))}},
 		{"exp a list", claimed, change{"exp": []int64{in(1000)}}},
@@ -305,26 +348,37 @@ func forgedClaims(tb testing.TB) []Case {
 		{"nbf text", claimed, change{"nbf": "0"}},
 		{"nbf -1e300", times, change{"nbf": -1e300}},
 		{"iat an object", claimed, change{"iat": map[string]any{}}},
+	}
+}
+
+func wrongSubjects() []claimCase {
+	return []claimCase{
 		{"no sub", "no sub", change{"sub": nil}},
 		{"empty sub", "no sub", change{"sub": ""}},
-		{"sub of dots", "no user's id", change{"sub": ".."}},
-		{"blank sub", "no user's id", change{"sub": " \u00a0 "}},
+		{"sub of dots", "can't be a user's id", change{"sub": ".."}},
+		{"blank sub", "can't be a user's id", change{"sub": " \u00a0 "}},
 		{"sub a number", claimed, change{"sub": 1}},
 		{"sub a list", claimed, change{"sub": []string{"u1"}}},
 		{"sub an object", claimed, change{"sub": map[string]any{"$ne": ""}}},
 		{"sub true", claimed, change{"sub": true}},
-		{"sub with line break", "no user's id", change{"sub": "u1\nevent: authenticated"}},
-		{"sub with CR", "no user's id", change{"sub": "u1\r\nX: y"}},
-		{"sub with NUL", "no user's id", change{"sub": "u1\x00"}},
-		{"sub with line separator", "no user's id", change{"sub": "u1\u2028"}},
-		{"sub too long", "no user's id", change{"sub": strings.Repeat("é", 129)}},
+		{"sub with line break", "can't be a user's id", change{"sub": "u1\nevent: authenticated"}},
+		{"sub with CR", "can't be a user's id", change{"sub": "u1\r\nX: y"}},
+		{"sub with NUL", "can't be a user's id", change{"sub": "u1\x00"}},
+		{"sub with line separator", "can't be a user's id", change{"sub": "u1\u2028"}},
+		{"sub too long", "can't be a user's id", change{"sub": strings.Repeat("é", 129)}},
 		{"scopes", claimed, change{"scope": []string{"admin"}}},
 		{"scope an object", claimed, change{"scope": map[string]any{"admin": true}}},
 		{"name a list", claimed, change{"name": []string{"Ana"}}},
 		{"e-mail a number", claimed, change{"email": 7}},
-	} {
-		cases = append(cases, Case{c.name, good.Token(tb, ES256, ours(c.with), nil), c.why})
 	}
+}
+
+// forgedPayloads returns tokens whose claims are no JSON object, or have a name twice. Good has
+// signed them.
+func forgedPayloads(tb testing.TB) []Case {
+	tb.Helper()
+	good := Good()
+	var cases []Case
 	until := in(1000)
 	for name, payload := range map[string]string{
 		"sub twice":           `{"sub":"u1","sub":"root",%s}`,
@@ -359,7 +413,7 @@ func forgedClaims(tb testing.TB) []Case {
 
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
-// cut returns what is signed, and the signature.
+// cut returns the signed part of a token, and the signature.
 func cut(tb testing.TB, token string) (string, []byte) {
 	tb.Helper()
 	dot := strings.LastIndexByte(token, '.')
@@ -370,7 +424,7 @@ func cut(tb testing.TB, token string) (string, []byte) {
 	return token[:dot], sig
 }
 
-// littleEndian returns the sum of a little-endian number and n, in as many bytes.
+// littleEndian returns the sum of the little-endian number b and n, in as many bytes as b has.
 func littleEndian(b []byte, n *big.Int) []byte {
 	out := make([]byte, len(b))
 	for i, c := range b {

@@ -1,5 +1,4 @@
-// Package authtest makes tokens for tests: good ones, and forged ones of every
-// kind.
+// Package authtest makes tokens for tests: good ones, and forged ones of every kind.
 package authtest
 
 import (
@@ -22,7 +21,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// Names of the algorithms.
+// The names of the algorithms.
 const (
 	HS256 = "HS256"
 	RS256 = "RS256"
@@ -30,7 +29,7 @@ const (
 	EdDSA = "EdDSA"
 )
 
-// Algorithms are those that a token may be signed with.
+// Algorithms are all algorithms that a token may be signed with.
 var Algorithms = []string{HS256, RS256, ES256, EdDSA}
 
 // Issuer has a key of each algorithm.
@@ -41,8 +40,8 @@ type Issuer struct {
 	Ed     ed25519.PrivateKey
 }
 
-// Good is an issuer that services trust, and Evil one that they don't. Each is
-// made once in a process, since RSA keys take their time.
+// Good is an issuer that services trust, and Evil is one that they do not trust. Each is made once
+// in a process, because making an RSA key takes long.
 var (
 	Good = sync.OnceValue(newIssuer)
 	Evil = sync.OnceValue(newIssuer)
@@ -63,12 +62,12 @@ func newIssuer() *Issuer {
 	return i
 }
 
-// Public are the public keys, by algorithm.
+// Public returns the public keys, by algorithm.
 func (i *Issuer) Public() map[string]crypto.PublicKey {
 	return map[string]crypto.PublicKey{RS256: &i.RSA.PublicKey, ES256: &i.EC.PublicKey, EdDSA: i.Ed.Public()}
 }
 
-// Method returns how an algorithm signs, and the key for it.
+// Method returns the signing method of an algorithm, and the key for it.
 func (i *Issuer) Method(alg string) (jwt.SigningMethod, any) {
 	switch alg {
 	case HS256:
@@ -81,7 +80,8 @@ func (i *Issuer) Method(alg string) (jwt.SigningMethod, any) {
 	return jwt.SigningMethodEdDSA, i.Ed
 }
 
-// Claims are good for a while, for the user u1; a change to nil takes one out.
+// Claims returns claims of the user u1 that are good for an hour, with changes. A change to nil
+// removes a claim.
 func Claims(changes jwt.MapClaims) jwt.MapClaims {
 	c := jwt.MapClaims{"sub": "u1", "exp": time.Now().Add(time.Hour).Unix()}
 	maps.Copy(c, changes)
@@ -89,8 +89,8 @@ func Claims(changes jwt.MapClaims) jwt.MapClaims {
 	return c
 }
 
-// Token signs claims with the issuer's key of an algorithm, under that
-// algorithm's name as key id, and further members of the header.
+// Token signs claims with the issuer's key of an algorithm. The key id is the name of the
+// algorithm. header has more members of the header, or changes to them; nil removes one.
 func (i *Issuer) Token(tb testing.TB, alg string, claims jwt.MapClaims, header map[string]any) string {
 	tb.Helper()
 	method, key := i.Method(alg)
@@ -107,7 +107,7 @@ func (i *Issuer) Token(tb testing.TB, alg string, claims jwt.MapClaims, header m
 	return text
 }
 
-// Raw signs any header and payload as they are.
+// Raw signs a header and a payload, whatever they are.
 func (i *Issuer) Raw(tb testing.TB, alg, header, payload string) string {
 	tb.Helper()
 	method, key := i.Method(alg)
@@ -119,7 +119,7 @@ func (i *Issuer) Raw(tb testing.TB, alg, header, payload string) string {
 	return signed + "." + b64(signature)
 }
 
-// PEM are the public keys of algorithms as a file has them.
+// PEM returns the public keys of the algorithms as in a PEM file.
 func (i *Issuer) PEM(tb testing.TB, algorithms ...string) []byte {
 	tb.Helper()
 	var out []byte
@@ -133,8 +133,8 @@ func (i *Issuer) PEM(tb testing.TB, algorithms ...string) []byte {
 	return out
 }
 
-// JWK is the public key of an algorithm as a member of a JWKS, named by the
-// algorithm, with changes; a change to nil takes a member out.
+// JWK returns the public key of an algorithm as a member of a JWKS, with the algorithm's name as its
+// id, with changes. A change to nil removes a member.
 func (i *Issuer) JWK(alg string, changes map[string]any) map[string]any {
 	k := map[string]any{"kid": alg, "alg": alg, "use": "sig"}
 	switch alg {
@@ -157,7 +157,7 @@ func (i *Issuer) JWK(alg string, changes map[string]any) map[string]any {
 	return k
 }
 
-// Set is a JWKS of keys.
+// Set returns a JWKS of the keys.
 func Set(keys ...map[string]any) []byte {
 	b, err := json.Marshal(map[string]any{"keys": append([]map[string]any{}, keys...)})
 	if err != nil {

@@ -22,22 +22,22 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// lines is a log that a test waits for.
-type lines struct{ c chan string }
+// logLines is a log whose lines a test can wait for.
+type logLines struct{ c chan string }
 
-func newLog() lines { return lines{make(chan string, 1000)} }
+func newLog() logLines { return logLines{make(chan string, 1000)} }
 
-func (l lines) Enabled(context.Context, slog.Level) bool { return true }
-func (l lines) WithAttrs([]slog.Attr) slog.Handler       { return l }
-func (l lines) WithGroup(string) slog.Handler            { return l }
-func (l lines) Handle(_ context.Context, r slog.Record) error {
+func (l logLines) Enabled(context.Context, slog.Level) bool { return true }
+func (l logLines) WithAttrs([]slog.Attr) slog.Handler       { return l }
+func (l logLines) WithGroup(string) slog.Handler            { return l }
+func (l logLines) Handle(_ context.Context, r slog.Record) error {
 	text := r.Message
 	r.Attrs(func(a slog.Attr) bool { text += " " + a.String(); return true })
 	l.c <- text
 	return nil
 }
 
-func (l lines) next(t *testing.T) string {
+func (l logLines) next(t *testing.T) string {
 	t.Helper()
 	select {
 	case text := <-l.c:
@@ -48,7 +48,7 @@ func (l lines) next(t *testing.T) string {
 	}
 }
 
-// newRemote returns a verifier that is kept fresh for the time of the test.
+// newRemote returns a verifier whose Run runs until the end of the test.
 func newRemote(t *testing.T, opts auth.Options) *auth.Verifier {
 	t.Helper()
 	v, err := auth.NewVerifier(opts)
@@ -62,10 +62,10 @@ func newRemote(t *testing.T, opts auth.Options) *auth.Verifier {
 	return v
 }
 
-// server answers in place of one. Safe for concurrent use.
+// server is a transport that answers like a server of a JWKS. It is safe for concurrent use.
 type server struct {
 	mu     sync.Mutex
-	body   []byte        // guarded by mu; an error where it is nil
+	body   []byte        // guarded by mu; nil makes each request an error
 	header http.Header   // guarded by mu
 	delay  time.Duration // guarded by mu
 	asked  []time.Time   // guarded by mu
@@ -77,7 +77,7 @@ func (s *server) set(body []byte, cacheControl string, delay time.Duration) {
 	s.body, s.delay, s.header = body, delay, http.Header{"Cache-Control": {cacheControl}}
 }
 
-// times is when it was asked, in seconds after begin, since the last call.
+// times returns when the server was asked since the last call of times, in seconds after begin.
 func (s *server) times(begin time.Time) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -112,8 +112,7 @@ func setUp(t *testing.T, s *server) (*auth.Verifier, time.Time) {
 	return newRemote(t, auth.Options{JWKS: address, Transport: s, Log: slog.New(slog.DiscardHandler)}), time.Now()
 }
 
-// A service starts while its keys can't be fetched, says so, and takes them as soon
-// as they come.
+// A verifier whose keys can't be fetched says so, and uses them as soon as they have come.
 func TestVerifier_Run_start(t *testing.T) {
 	good := authtest.Good()
 	synctest.Test(t, func(t *testing.T) {
@@ -133,7 +132,7 @@ func TestVerifier_Run_start(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
-		// What no key could make good is refused all the same.
+		// A token that no key could verify is refused all the same.
 		if _, err := v.Verify(t.Context(), good.Token(t, "HS256", authtest.Claims(nil), nil)); !errors.Is(err, auth.ErrInvalidToken) {
 			t.Errorf("HS256: %v", err)
 		}
@@ -145,8 +144,7 @@ func TestVerifier_Run_start(t *testing.T) {
 	})
 }
 
-// A key that has left the set is refused from the next fetch on; a fetch that fails
-// takes none away.
+// A key that has left the set is refused from the next fetch on. A fetch that fails removes no key.
 func TestVerifier_Run_rotation(t *testing.T) {
 	good := authtest.Good()
 	synctest.Test(t, func(t *testing.T) {
@@ -171,33 +169,33 @@ func TestVerifier_Run_rotation(t *testing.T) {
 				t.Errorf("while it is down: %s: %v, %v", alg, err, v.Ready())
 			}
 		}
-		// A key that it may have by now can't be looked up: that says nothing against the token.
+		// The server may have that key by now, so the token is not said to be invalid.
 		if _, err := v.Verify(t.Context(), good.Token(t, "EdDSA", authtest.Claims(nil), nil)); !errors.Is(err, auth.ErrUnavailable) {
 			t.Errorf("while it is down: EdDSA: %v", err)
 		}
 		s.set(authtest.Set(good.JWK("ES256", nil)), "max-age=600", 0)
 		time.Sleep(time.Minute)
-		accepts("after one is taken back", "ES256")
+		accepts("after one is withdrawn", "ES256")
 		s.times(begin)
 		begin = time.Now()
 		time.Sleep(1700 * time.Second)
 		if got := strings.Count(s.times(begin), " "); got < 1 || got > 2 {
 			t.Errorf("fetched %d times in 1,700 s, want one in 600 s", got+1)
 		}
-		// The same id with another key is another key.
+		// Another key with the same id is another key.
 		s.set(authtest.Set(authtest.Evil().JWK("ES256", nil)), "max-age=600", 0)
 		time.Sleep(11 * time.Minute)
 		accepts("after one is replaced")
 		s.set(authtest.Set(), "max-age=600", 0)
 		time.Sleep(11 * time.Minute)
 		if _, err := v.Verify(t.Context(), authtest.Evil().Token(t, "ES256", authtest.Claims(nil), nil)); !errors.Is(err, auth.ErrInvalidToken) {
-			t.Errorf("after all are taken back: %v", err)
+			t.Errorf("after all are withdrawn: %v", err)
 		}
 	})
 }
 
-// A token with a key that is not known has the set fetched, and waits for it; but
-// not often, and who shows a key that is known does not wait.
+// A token with an unknown key causes a fetch and waits for it. A token with a known key does not
+// wait.
 func TestVerifier_Verify_unknownKey(t *testing.T) {
 	good := authtest.Good()
 	synctest.Test(t, func(t *testing.T) {
@@ -221,7 +219,7 @@ func TestVerifier_Verify_unknownKey(t *testing.T) {
 		if _, err := v.Verify(t.Context(), good.Token(t, "RS256", authtest.Claims(nil), nil)); err != nil || time.Since(before) > 0 {
 			t.Errorf("with a known key: %v after %v", err, time.Since(before))
 		}
-		// Nor does one whose signature is not the known key's.
+		// A forged token that names the known key does not wait either.
 		if _, err := v.Verify(t.Context(), authtest.Evil().Token(t, "RS256", authtest.Claims(nil), nil)); !errors.Is(err, auth.ErrInvalidToken) || time.Since(before) > 0 {
 			t.Errorf("forged, with a known key: %v after %v", err, time.Since(before))
 		}
@@ -229,19 +227,29 @@ func TestVerifier_Verify_unknownKey(t *testing.T) {
 		if got := s.times(begin); got != "60" {
 			t.Errorf("fetched at %s, want once", got)
 		}
+	})
+}
 
-		// Garbage has it fetched once in thirty seconds.
+// Forged tokens with unknown keys cause one fetch in thirty seconds, and none if their algorithm
+// needs no public key.
+func TestVerifier_Verify_unknownKeysOfForgers(t *testing.T) {
+	good := authtest.Good()
+	synctest.Test(t, func(t *testing.T) {
+		var s server
+		s.set(authtest.Set(good.JWK("RS256", nil), good.JWK("ES256", nil)), "", 3*time.Second)
+		v, begin := setUp(t, &s)
+		time.Sleep(time.Minute)
+		s.times(begin)
 		for i := range 100 {
-			kid := map[string]any{"kid": fmt.Sprint("garbage ", i)}
+			kid := map[string]any{"kid": fmt.Sprint("forged ", i)}
 			if _, err := v.Verify(t.Context(), authtest.Evil().Token(t, "ES256", authtest.Claims(nil), kid)); !errors.Is(err, auth.ErrInvalidToken) {
-				t.Errorf("garbage: %v", err)
+				t.Errorf("forged: %v", err)
 			}
 			time.Sleep(time.Second)
 		}
 		if got := s.times(begin); strings.Count(got, " ") > 3 {
 			t.Errorf("fetched at %s", got)
 		}
-		// A symmetric token, or one of no algorithm, never has it fetched.
 		time.Sleep(time.Minute)
 		s.times(begin)
 		for _, token := range []string{
@@ -259,7 +267,7 @@ func TestVerifier_Verify_unknownKey(t *testing.T) {
 	})
 }
 
-// Only so many wait, and only for so long.
+// At most 256 requests wait for a fetch, and no longer than 5 s.
 func TestVerifier_Verify_waiting(t *testing.T) {
 	good := authtest.Good()
 	synctest.Test(t, func(t *testing.T) {
@@ -296,7 +304,7 @@ func TestVerifier_Verify_waiting(t *testing.T) {
 		if waited.Load() != 256 || refused.Load() != 44 {
 			t.Errorf("%d waited and %d were refused", waited.Load(), refused.Load())
 		}
-		// The fetch itself is given up, and the next brings the key.
+		// The fetch itself times out, and the next one brings the key.
 		s.set(authtest.Set(good.JWK("ES256", nil)), "", 0)
 		time.Sleep(10 * time.Second)
 		if _, err := v.Verify(t.Context(), token); err != nil {

@@ -14,8 +14,8 @@ import (
 	"marcador/auth/authtest"
 )
 
-// A token that is remembered is good for no longer than another.
-func TestVerifier_Verify_seen(t *testing.T) {
+// A token in the cache is not good for longer than another token.
+func TestVerifier_Verify_cached(t *testing.T) {
 	good := authtest.Good()
 	synctest.Test(t, func(t *testing.T) {
 		var s server
@@ -37,14 +37,14 @@ func TestVerifier_Verify_seen(t *testing.T) {
 		verify("at first", long, true)
 		verify("at first, another key's", other, true)
 		verify("at first, short", short, true)
-		if got := v.Seen(); got != 3 {
-			t.Errorf("%d are remembered", got)
+		if got := v.Cached(); got != 3 {
+			t.Errorf("%d tokens are cached", got)
 		}
 		verify("at first, HS256", good.Token(t, "HS256", authtest.Claims(nil), nil), true)
-		if got := v.Seen(); got != 3 {
-			t.Errorf("%d are remembered after one in HS256", got)
+		if got := v.Cached(); got != 3 {
+			t.Errorf("%d tokens are cached after one in HS256", got)
 		}
-		// One that differs is another.
+		// A token that differs in any part is another token.
 		signed, _, _ := strings.Cut(long, ".")
 		verify("with another's claims", signed+"."+strings.Split(short, ".")[1]+"."+strings.Split(long, ".")[2], false)
 		verify("without its signature", long[:strings.LastIndexByte(long, '.')+1], false)
@@ -66,8 +66,8 @@ func TestVerifier_Verify_seen(t *testing.T) {
 	})
 }
 
-// Only so many are remembered, none that is long, and none that is bad.
-func TestVerifier_Verify_seenBound(t *testing.T) {
+// The cache is bounded. Long tokens and bad tokens do not get into it.
+func TestVerifier_Verify_cacheBound(t *testing.T) {
 	good := authtest.Good()
 	v, err := auth.NewVerifier(auth.Options{PublicPEM: good.PEM(t, "EdDSA")})
 	if err != nil {
@@ -79,12 +79,12 @@ func TestVerifier_Verify_seenBound(t *testing.T) {
 		_, _ = v.Verify(t.Context(), good.Token(t, "EdDSA", authtest.Claims(claims), nil)) // some are good
 	}
 	if _, err := v.Verify(t.Context(), authtest.Evil().Token(t, "EdDSA", authtest.Claims(nil), nil)); err == nil {
-		t.Error("a forged one is good")
+		t.Error("a forged token is accepted")
 	}
-	if got := v.Seen(); got != 0 {
-		t.Errorf("%d are remembered that should not be", got)
+	if got := v.Cached(); got != 0 {
+		t.Errorf("%d tokens are cached that should not be", got)
 	}
-	if got := auth.Remember(9000); got != 8192 {
-		t.Errorf("%d of 9,000 are remembered", got)
+	if got := auth.CacheTokens(9000); got != 8192 {
+		t.Errorf("%d of 9,000 tokens are cached", got)
 	}
 }
