@@ -299,7 +299,7 @@ func (a *api) events(ctx context.Context, in *eventsInput) (*huma.StreamResponse
 	}
 	return &huma.StreamResponse{Body: func(ctx huma.Context) {
 		r, w := humago.Unwrap(ctx)
-		connlimit.Keep(r.Context())
+		connlimit.Exempt(r.Context())
 		run, err := a.Streams.Start(w, r, stream)
 		if err != nil {
 			a.writeError(w, a.fail(r.Context(), err))

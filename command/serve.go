@@ -232,7 +232,7 @@ func (f boardFlags) streams(hub *sse.Hub, log *slog.Logger) *sse.Server {
 }
 
 func (f boardFlags) server(h http.Handler, streams *sse.Server, log *slog.Logger) *http.Server {
-	g := connlimit.New(connlimit.Options{Most: func() int { return connections(openFiles(), streams.Streams()) }})
+	g := connlimit.New(connlimit.Options{MaxOpen: func() int { return connections(openFiles(), streams.Streams()) }})
 	return &http.Server{
 		Handler: g.Handler(h),
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {

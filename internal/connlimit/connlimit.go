@@ -1,11 +1,33 @@
-// Package connlimit keeps a server's connections for those who use them: where more are
-// open than there is room for, those that are of the least use are closed.
+// Package connlimit bounds the open connections of an http.Server. When there are too many, it
+// closes the one that has gone without progress for the longest.
+//
+// So a client that opens connections without end shuts out nobody else: a client that sends its
+// request at once is served long before its connection is the oldest. A new connection is never
+// refused.
+//
+// A connection is in one of these stages. How long it has been there, times the weight of the
+// stage, decides which connection is closed.
+//
+//	                weight
+//	waiting         4       for a handshake, for the header of a request, or for the next request
+//	receiving       4       the body of a request
+//	answering       1       a request that has arrived, until its answer is read
+//	exempt          never   a stream, or another request that lasts: see Exempt
+//
+// HTTP/2 has several requests on one connection. The connection is then in the highest stage that
+// one of its requests is in.
+//
+//	limiter := connlimit.New(connlimit.Options{MaxOpen: func() int { return 10_000 }})
+//	server := http.Server{
+//		Handler:     limiter.Handler(mux),
+//		ConnContext: limiter.ConnContext,
+//		ConnState:   limiter.ConnState,
+//	}
 package connlimit
 
 import (
 	"container/list"
 	"context"
-	"crypto/tls"
 	"net"
 	"net/http"
 	"net/netip"
@@ -17,96 +39,93 @@ import (
 
 // Options says how a Limiter works.
 type Options struct {
-	// Most is asked, with each new connection, how many may be open beside those
-	// that are kept: at least 2.
-	Most func() int
+	// MaxOpen is called for each new connection. It returns how many may be open, apart from exempt
+	// ones. Less than 2 counts as 2. It must be set.
+	MaxOpen func() int
 
-	// PerClient is how many connections of one client's address may be open on which
-	// no request was begun yet; past it the oldest of them is closed. Of an IPv6
-	// address the first half counts, since a client has all of the other. Proxies
-	// are clients. Default 2,048.
+	// PerClient is how many connections of one client's address may be open without a single
+	// request. Past it the oldest of them is closed. Of an IPv6 address only the first half counts,
+	// because a client has all addresses with that half. A proxy is one client. The default is 2,048.
 	PerClient int
 
-	// Multiplexed is about how many requests over HTTP/2 may be under way at once, but for those that
-	// are kept: a client can begin thousands on a few connections. Past it each connection has an
-	// equal share of them, and what comes on one that has its share gets a 503 before any work is
-	// done for it. Default 1,024.
-	Multiplexed int
+	// HTTP2Requests is about how many requests over HTTP/2 may be under way at once, apart from
+	// exempt ones. One client can begin thousands of them on a few connections. Past it each
+	// connection with such requests has an equal share, and a request beyond the share gets a 503
+	// before any work is done for it. The default is 1,024.
+	HTTP2Requests int
 }
 
-// leastShare is how many requests each connection may have under way in any case.
-const leastShare = 8
+// minShare is how many HTTP/2 requests each connection may have under way in any case.
+const minShare = 8
 
-// stage is what a connection is used for.
+// stage is what a connection is used for. The package comment describes the stages.
 type stage int
 
 const (
-	waiting   stage = iota // for a handshake, the head of a request, or the next request
-	receiving              // the body of a request
-	answering              // a request that is there, or whose answer is not read yet
-	kept                   // what goes on for long; never closed
+	waiting stage = iota
+	receiving
+	answering
+	exempt
 	stages
 )
 
-// weights are how much a time in a stage counts against a connection. Answers are
-// the server's to hurry.
-var weights = [kept]float64{waiting: 4, receiving: 4, answering: 1}
+// weights are how much time in a stage counts against a connection. An answer depends on the
+// server as well, so it counts less.
+var weights = [exempt]float64{waiting: 4, receiving: 4, answering: 1}
 
-// Limiter is told of connections and requests by an http.Server whose ConnContext,
-// ConnState and Handler it has. Where one connection too many is open, the one is
-// closed that has got no further for the longest, by weight. So whoever opens
-// connections without number shuts out nobody else: who asks for something at once
-// is served before it is their turn. Safe for concurrent use. A connection costs some
-// 400 bytes, a request half a microsecond.
+// Limiter bounds the connections of one http.Server. The server must use its ConnContext, ConnState
+// and Handler. A connection costs about 400 bytes, a request half a microsecond. It is safe for
+// concurrent use.
 type Limiter struct {
 	opts Options
-	now  func() time.Duration // on a clock of its own
+	now  func() time.Duration // a clock that never goes back
 
 	mu     sync.Mutex
-	conns  map[net.Conn]*conn          // guarded by mu; bounded by Most and those that are kept
-	orders [kept]list.List             // guarded by mu: of each stage but the last, who is in it, longest first
-	open   int                         // guarded by mu: how many are in orders
-	fresh  map[netip.Prefix]*list.List // guarded by mu: those without a request, oldest first; none is empty
-	closed [kept]uint64                // guarded by mu
+	conns  map[net.Conn]*conn          // guarded by mu; MaxOpen bounds it, and what bounds exempt requests
+	orders [exempt]list.List           // guarded by mu: the connections in each stage, longest there first
+	open   int                         // guarded by mu: how many connections are in orders
+	unused map[netip.Prefix]*list.List // guarded by mu: by client, connections without a request, oldest first; no list is empty
+	closed [exempt]uint64              // guarded by mu: how many were closed, by stage
 
-	multiplexed int // guarded by mu: requests over HTTP/2 that are not kept
-	sharing     int // guarded by mu: connections that have one
+	http2      int // guarded by mu: requests over HTTP/2 that are not exempt
+	http2Conns int // guarded by mu: connections that have such a request
 }
 
-// conn is an open connection. Its fields are guarded by the guard's mu.
+// conn is an open connection. Its fields are guarded by the limiter's mu.
 type conn struct {
 	net.Conn
 
-	client   netip.Prefix
-	fresh    *list.Element // in the client's list; nil once there was a request
-	stage    stage
-	since    time.Duration // when it came to the stage
-	place    *list.Element // in the stage's order; nil where that has none
-	requests [stages]int   // under way, by stage: HTTP/2 has several at once
-	gone     bool
-
-	multiplexed int // of the requests, those over HTTP/2 that are not kept
+	client    netip.Prefix
+	unused    *list.Element // in the client's list; nil after the first request
+	stage     stage
+	since     time.Duration // when it came to the stage
+	elem      *list.Element // in the order of the stage; nil if exempt
+	requests  [stages]int   // under way, by stage
+	http2     int           // those of requests that are over HTTP/2 and not exempt
+	forgotten bool
 }
 
-// request is one that a handler has. Its stage is guarded by the guard's mu.
+// request is a request that a handler works on. Its fields are guarded by the limiter's mu.
 type request struct {
-	guard *Limiter
-	conn  *conn
-	stage stage
-
-	multiplexed bool // it counts as that
+	limiter *Limiter
+	conn    *conn
+	stage   stage
+	http2   bool // whether it counts in Limiter.http2
 }
 
-// New returns a guard of no connections. Most must be set.
+// New returns a limiter without connections.
 func New(opts Options) *Limiter {
 	if opts.PerClient == 0 {
 		opts.PerClient = 2048
 	}
-	if opts.Multiplexed == 0 {
-		opts.Multiplexed = 1024
+	if opts.HTTP2Requests == 0 {
+		opts.HTTP2Requests = 1024
 	}
 	began := time.Now()
-	return &Limiter{opts: opts, now: func() time.Duration { return time.Since(began) }, conns: map[net.Conn]*conn{}, fresh: map[netip.Prefix]*list.List{}}
+	return &Limiter{
+		opts: opts, now: func() time.Duration { return time.Since(began) },
+		conns: map[net.Conn]*conn{}, unused: map[netip.Prefix]*list.List{},
+	}
 }
 
 type (
@@ -115,61 +134,61 @@ type (
 )
 
 // ConnContext is for http.Server.ConnContext. It may close other connections.
-func (g *Limiter) ConnContext(ctx context.Context, nc net.Conn) context.Context {
+func (l *Limiter) ConnContext(ctx context.Context, nc net.Conn) context.Context {
 	c := &conn{Conn: nc, client: clientOf(nc.RemoteAddr())}
-	most := max(g.opts.Most(), 2)
-	g.mu.Lock()
-	var over []*conn
-	g.conns[nc] = c
-	g.place(c)
-	of := g.fresh[c.client]
-	if of == nil {
-		of = list.New()
-		g.fresh[c.client] = of
+	maxOpen := max(l.opts.MaxOpen(), 2)
+	l.mu.Lock()
+	var evicted []*conn
+	l.conns[nc] = c
+	l.reorder(c)
+	unused := l.unused[c.client]
+	if unused == nil {
+		unused = list.New()
+		l.unused[c.client] = unused
 	}
-	c.fresh = of.PushBack(c)
-	if of.Len() > g.opts.PerClient {
-		over = append(over, g.giveUp(connOf(of.Front())))
+	c.unused = unused.PushBack(c)
+	if unused.Len() > l.opts.PerClient {
+		evicted = append(evicted, l.evict(connOf(unused.Front())))
 	}
-	for g.open > most {
-		over = append(over, g.giveUp(g.leastUseful(c)))
+	for l.open > maxOpen {
+		evicted = append(evicted, l.evict(l.leastUseful(c)))
 	}
-	g.mu.Unlock()
-	for _, c := range over {
-		c.cut()
+	l.mu.Unlock()
+	for _, c := range evicted {
+		c.close()
 	}
 	return context.WithValue(ctx, connKey{}, c)
 }
 
 // ConnState is for http.Server.ConnState.
-func (g *Limiter) ConnState(nc net.Conn, state http.ConnState) {
+func (l *Limiter) ConnState(nc net.Conn, state http.ConnState) {
 	if state != http.StateClosed && state != http.StateHijacked {
 		return
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if c := g.conns[nc]; c != nil {
-		g.forget(c)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if c := l.conns[nc]; c != nil {
+		l.forget(c)
 	}
 }
 
-// Handler tells the guard of the requests that next is given.
-func (g *Limiter) Handler(next http.Handler) http.Handler {
+// Handler returns a handler that tells the limiter about requests and passes them to next.
+func (l *Limiter) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, ok := r.Context().Value(connKey{}).(*conn)
 		if !ok {
 			next.ServeHTTP(w, r)
 			return
 		}
-		req := &request{guard: g, conn: c, stage: answering}
+		req := &request{limiter: l, conn: c, stage: answering}
 		if r.Body != http.NoBody {
 			req.stage = receiving
 		}
-		if !g.begin(req, r.ProtoMajor > 1) {
+		if !l.begin(req, r.ProtoMajor > 1) {
 			refuse(w)
 			return
 		}
-		defer g.end(req)
+		defer l.end(req)
 		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, req))
 		if req.stage == receiving {
 			r.Body = &body{r.Body, req}
@@ -178,207 +197,46 @@ func (g *Limiter) Handler(next http.Handler) http.Handler {
 	})
 }
 
-// Keep has the connection of the request stay open, as far as the guard goes, until
-// that has been handled. Without a guard it does nothing.
-func Keep(ctx context.Context) {
+// Exempt says that the request may last, so that the limiter does not close its connection before
+// it has been handled. It does nothing if the server has no limiter.
+func Exempt(ctx context.Context) {
 	if req, ok := ctx.Value(requestKey{}).(*request); ok {
-		req.guard.move(req, kept)
+		req.limiter.move(req, exempt)
 	}
 }
 
-// Cut closes the connection of the request. Without a guard it does nothing.
+// Cut closes the connection of the request. It does nothing if the server has no limiter.
 func Cut(ctx context.Context) {
 	req, ok := ctx.Value(requestKey{}).(*request)
 	if !ok {
 		return
 	}
-	g := req.guard
-	g.mu.Lock()
-	gone := req.conn.gone
-	if !gone {
-		g.giveUp(req.conn)
+	l := req.limiter
+	l.mu.Lock()
+	forgotten := req.conn.forgotten
+	if !forgotten {
+		l.evict(req.conn)
 	}
-	g.mu.Unlock()
-	if !gone {
-		req.conn.cut()
+	l.mu.Unlock()
+	if !forgotten {
+		req.conn.close()
 	}
 }
 
-// Closed is how many connections were closed while they waited for a request,
-// while a body came, and while an answer was made or read.
-func (g *Limiter) Closed() (whileWaiting, whileReceiving, whileAnswering uint64) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.closed[waiting], g.closed[receiving], g.closed[answering]
+// Closed returns how many connections the limiter has closed, by the stage that they were in.
+func (l *Limiter) Closed() (whileWaiting, whileReceiving, whileAnswering uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.closed[waiting], l.closed[receiving], l.closed[answering]
 }
 
-// refuse answers with a head alone, which can be sent whether or not the client takes anything.
+// refuse answers without a body: a header can be sent even if the client reads nothing.
 func refuse(w http.ResponseWriter) {
 	w.Header().Set("Retry-After", "1")
 	w.WriteHeader(http.StatusServiceUnavailable)
 }
 
-// begin reports whether the request may go on.
-func (g *Limiter) begin(r *request, multiplexed bool) bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.settle(r.conn)
-	if multiplexed {
-		if most := g.opts.Multiplexed; g.multiplexed >= most && r.conn.multiplexed >= max(most/max(g.sharing, 1), leastShare) {
-			return false
-		}
-		g.count(r, true)
-	}
-	r.conn.requests[r.stage]++
-	g.place(r.conn)
-	return true
-}
-
-// count counts the request as one over HTTP/2, or does not any more. It is called with mu held.
-func (g *Limiter) count(r *request, on bool) {
-	if r.multiplexed == on {
-		return
-	}
-	r.multiplexed = on
-	by := -1
-	if on {
-		by = 1
-	}
-	had := r.conn.multiplexed > 0
-	g.multiplexed += by
-	r.conn.multiplexed += by
-	if has := r.conn.multiplexed > 0; has != had {
-		g.sharing += by
-	}
-}
-
-func (g *Limiter) move(r *request, to stage) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	r.conn.requests[r.stage]--
-	r.stage = to
-	r.conn.requests[to]++
-	if to == kept {
-		g.count(r, false)
-	}
-	g.place(r.conn)
-}
-
-// received is that the body of the request is there.
-func (g *Limiter) received(r *request) {
-	g.mu.Lock()
-	keeps := r.stage == kept
-	g.mu.Unlock()
-	if !keeps {
-		g.move(r, answering)
-	}
-}
-
-func (g *Limiter) end(r *request) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	r.conn.requests[r.stage]--
-	g.count(r, false)
-	g.place(r.conn)
-}
-
-// settle takes the connection out of those on which no request was begun. It is
-// called with mu held.
-func (g *Limiter) settle(c *conn) {
-	if c.fresh == nil {
-		return
-	}
-	of := g.fresh[c.client]
-	of.Remove(c.fresh)
-	c.fresh = nil
-	if of.Len() == 0 {
-		delete(g.fresh, c.client)
-	}
-}
-
-// place puts the connection where its requests belong: into the highest stage that
-// one of them is in. It is called with mu held.
-func (g *Limiter) place(c *conn) {
-	to := kept
-	for to > waiting && c.requests[to] == 0 {
-		to--
-	}
-	if c.gone || to == c.stage && c.place != nil {
-		return
-	}
-	g.displace(c)
-	c.stage, c.since = to, g.now()
-	if to < kept {
-		c.place = g.orders[to].PushBack(c)
-		g.open++
-	}
-}
-
-// displace takes the connection out of its stage's order. It is called with mu held.
-func (g *Limiter) displace(c *conn) {
-	if c.place != nil {
-		g.orders[c.stage].Remove(c.place)
-		c.place = nil
-		g.open--
-	}
-}
-
-// leastUseful is the connection to close next, but not that one. It is called with
-// mu held, and there is another.
-func (g *Limiter) leastUseful(but *conn) (found *conn) {
-	now, most := g.now(), -1.0
-	for s := range g.orders {
-		e := g.orders[s].Front()
-		if e != nil && e.Value == any(but) {
-			e = e.Next()
-		}
-		if e == nil {
-			continue
-		}
-		c := connOf(e)
-		if weight := float64(now-c.since) * weights[s]; weight > most {
-			found, most = c, weight
-		}
-	}
-	return found
-}
-
-func connOf(e *list.Element) *conn {
-	c, _ := e.Value.(*conn) // lists have no others
-	return c
-}
-
-// giveUp counts and forgets the connection, which is then to be cut. It is called
-// with mu held.
-func (g *Limiter) giveUp(c *conn) *conn {
-	g.closed[c.stage]++
-	g.forget(c)
-	return c
-}
-
-// forget is called with mu held.
-func (g *Limiter) forget(c *conn) {
-	g.settle(c)
-	g.displace(c)
-	c.gone = true
-	delete(g.conns, c.Conn)
-}
-
-// cut closes the connection, without the farewell of TLS, for which it would wait.
-// The server's own goroutine then finds it closed. What is still on its way to a
-// client arrives only where all of it was written.
-func (c *conn) cut() {
-	inner := c.Conn
-	if secured, ok := inner.(*tls.Conn); ok {
-		inner = secured.NetConn()
-	}
-	if tcp, ok := inner.(*net.TCPConn); ok && c.stage != waiting {
-		_ = tcp.SetLinger(0) // else it is closed a little later
-	}
-	_ = inner.Close() // it is of no use any more
-}
-
-// clientOf is the part of an address that is one client's.
+// clientOf returns the part of an address that is one client's.
 func clientOf(addr net.Addr) netip.Prefix {
 	tcp, ok := addr.(*net.TCPAddr)
 	if !ok {

@@ -23,72 +23,75 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const patient = 20 * time.Second
 
-// site is a server with a guard, on a real listener.
+// site is a server with a limiter, on a real listener.
 type site struct {
 	testing.TB
 
-	guard *connlimit.Limiter
-	addr  string
-	pool  *tls.Config
-	hold  chan struct{} // what is asked of /slow is answered when it is closed
-	began chan string   // is sent the paths of requests
+	limiter *connlimit.Limiter
+	addr    string
+	client  *tls.Config   // trusts the server's certificate
+	finish  chan struct{} // is closed to have the handlers of /slow, /stream and /stored finish
+	began   chan string   // gets the path of each request
 }
 
 func newSite(tb testing.TB, opts connlimit.Options, secured bool) *site {
 	tb.Helper()
-	s := &site{TB: tb, guard: connlimit.New(opts), hold: make(chan struct{}), began: make(chan string, 10_000)}
-	server := httptest.NewUnstartedServer(s.guard.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// It has begun when the guard knows all that the client has done.
-		switch r.URL.Path {
-		case "/stream":
-			connlimit.Keep(r.Context())
-			fallthrough
-		case "/slow":
-			w.WriteHeader(http.StatusOK)
-			_ = http.NewResponseController(w).Flush()
-			s.began <- r.URL.Path
-			<-s.hold
-			_, _ = io.WriteString(w, "held")
-		case "/stored":
-			const sent = 5
-			_, err := io.CopyN(io.Discard, r.Body, sent)
-			if r.ContentLength == sent {
-				_, err = io.Copy(io.Discard, r.Body) // to its end
-			}
-			s.began <- r.URL.Path
-			if err == nil {
-				_, err = io.Copy(io.Discard, r.Body)
-			}
-			if err != nil {
-				return
-			}
-			<-s.hold
-		default:
-			s.began <- r.URL.Path
-		}
-		_, _ = io.WriteString(w, "done")
-	})))
-	server.Config.ConnContext = s.guard.ConnContext
+	s := &site{TB: tb, limiter: connlimit.New(opts), finish: make(chan struct{}), began: make(chan string, 10_000)}
+	server := httptest.NewUnstartedServer(s.limiter.Handler(http.HandlerFunc(s.serve)))
+	server.Config.ConnContext = s.limiter.ConnContext
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
-	server.Config.ConnState = s.guard.ConnState
+	server.Config.ConnState = s.limiter.ConnState
 	if secured {
 		server.EnableHTTP2 = true
 		server.StartTLS()
-		s.pool = server.Client().Transport.(*http.Transport).TLSClientConfig //nolint:errcheck // it is one
+		s.client = server.Client().Transport.(*http.Transport).TLSClientConfig //nolint:errcheck // it is one
 	} else {
 		server.Start()
 	}
 	s.addr = server.Listener.Addr().String()
 	tb.Cleanup(func() {
 		select {
-		case <-s.hold:
+		case <-s.finish:
 		default:
-			close(s.hold)
+			close(s.finish)
 		}
 		server.CloseClientConnections()
 		server.Close()
 	})
 	return s
+}
+
+// serve handles a request. It reports on began once the limiter knows everything that the client
+// has done.
+func (s *site) serve(w http.ResponseWriter, r *http.Request) {
+	switch r.URL.Path {
+	case "/stream":
+		connlimit.Exempt(r.Context())
+		fallthrough
+	case "/slow":
+		w.WriteHeader(http.StatusOK)
+		_ = http.NewResponseController(w).Flush()
+		s.began <- r.URL.Path
+		<-s.finish
+		_, _ = io.WriteString(w, "late")
+	case "/stored":
+		const sent = 5
+		_, err := io.CopyN(io.Discard, r.Body, sent)
+		if r.ContentLength == sent {
+			_, err = io.Copy(io.Discard, r.Body) // to its end
+		}
+		s.began <- r.URL.Path
+		if err == nil {
+			_, err = io.Copy(io.Discard, r.Body)
+		}
+		if err != nil {
+			return
+		}
+		<-s.finish
+	default:
+		s.began <- r.URL.Path
+	}
+	_, _ = io.WriteString(w, "done")
 }
 
 // dial connects, from one of this machine's addresses, and sends the text.
@@ -104,12 +107,12 @@ func (s *site) dial(from, text string) net.Conn {
 		s.Fatal(err)
 	}
 	if _, err := io.WriteString(conn, text); err != nil {
-		s.Log(err) // it is closed already
+		s.Log(err) // the limiter has closed it already
 	}
 	return conn
 }
 
-// wantDone fails unless the answer is that of a request.
+// wantDone fails the test unless the request is answered.
 func (s *site) wantDone(conn net.Conn) {
 	s.Helper()
 	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
@@ -117,12 +120,12 @@ func (s *site) wantDone(conn net.Conn) {
 		s.Fatal(err)
 	}
 	body, err := io.ReadAll(res.Body)
-	if err != nil || !strings.Contains("done held helddone", string(body)) {
+	if err != nil || !strings.Contains("done late latedone", string(body)) {
 		s.Errorf("%q, %v", body, err)
 	}
 }
 
-// wantClosed fails unless the connection is closed.
+// wantClosed fails the test unless the connection is closed.
 func (s *site) wantClosed(conn net.Conn) {
 	s.Helper()
 	if n, err := io.Copy(io.Discard, conn); isTimeout(err) {
@@ -137,9 +140,9 @@ func isTimeout(err error) bool {
 
 const ask = "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
-// Whoever opens connections and says nothing, or a half of something, shuts out
-// nobody, and each of the newest is still served.
-func TestLimiter_silent(t *testing.T) {
+// A client that opens many connections, and sends nothing or half a request on them, does not keep
+// a later one from being served.
+func TestLimiter_silentConnectionsShutOutNobody(t *testing.T) {
 	for name, text := range map[string]string{
 		"silent":    "",
 		"half head": "GET / HTTP/1.1\r\nHost: x\r\nX-",
@@ -148,14 +151,14 @@ func TestLimiter_silent(t *testing.T) {
 		"unread":    "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newSite(t, connlimit.Options{Most: func() int { return 20 }}, false)
+			s := newSite(t, connlimit.Options{MaxOpen: func() int { return 20 }}, false)
 			for range 4 {
 				for range 30 {
 					s.dial("127.0.0.1", text)
 				}
 				s.wantDone(s.dial("127.0.0.1", ask))
 			}
-			a, b, c := s.guard.Closed()
+			a, b, c := s.limiter.Closed()
 			if n := a + b + c; n < 84 || n > 124 {
 				t.Errorf("%d connections were closed, want 104 or so", n)
 			}
@@ -163,13 +166,13 @@ func TestLimiter_silent(t *testing.T) {
 	}
 }
 
-// Who has got no further for the longest goes first, who is answered last; streams
-// stay.
-func TestLimiter_order(t *testing.T) {
+// Connections without progress are closed first: a body that does not arrive, a silent connection,
+// then an answer that takes long. Streams are never closed.
+func TestLimiter_closesByStageAndTime(t *testing.T) {
 	var most, now atomic.Int64
 	most.Store(100)
-	s := newSite(t, connlimit.Options{Most: func() int { return int(most.Load()) }}, false)
-	s.guard.SetNow(func() time.Duration { return time.Duration(now.Load()) * time.Second })
+	s := newSite(t, connlimit.Options{MaxOpen: func() int { return int(most.Load()) }}, false)
+	s.limiter.SetNow(func() time.Duration { return time.Duration(now.Load()) * time.Second })
 	began := func(path string) {
 		t.Helper()
 		if got := <-s.began; got != path {
@@ -188,17 +191,17 @@ func TestLimiter_order(t *testing.T) {
 	silent := s.dial("127.0.0.1", "")
 	want := func(waiting, receiving, answering uint64) {
 		t.Helper()
-		if a, b, c := s.guard.Closed(); a != waiting || b != receiving || c != answering {
-			t.Errorf("closed are %d that waited, %d that sent, %d that were answered, want %d %d %d", a, b, c, waiting, receiving, answering)
+		if a, b, c := s.limiter.Closed(); a != waiting || b != receiving || c != answering {
+			t.Errorf("closed %d waiting, %d receiving, %d answering, want %d %d %d", a, b, c, waiting, receiving, answering)
 		}
 	}
-	next := func(n int) { // one more comes when there is room for n
+	next := func(n int) { // another request comes while n connections may be open
 		t.Helper()
 		most.Store(int64(n))
 		s.wantDone(s.dial("127.0.0.1", ask))
 		began("/")
-		for s.guard.Open() > n-1 { // until it has gone
-			time.Sleep(time.Millisecond) // the server's own goroutine notices
+		for s.limiter.Open() > n-1 { // until its connection is closed
+			time.Sleep(time.Millisecond) // a goroutine of net/http notices that
 		}
 	}
 	next(5)
@@ -213,17 +216,16 @@ func TestLimiter_order(t *testing.T) {
 	next(2)
 	s.wantClosed(slow)
 	want(1, 1, 1)
-	close(s.hold)
+	close(s.finish)
 	s.wantDone(whole)
 	s.wantDone(stream)
 }
 
-// A client's address has only so many connections that ask for nothing; others
-// don't notice.
-func TestLimiter_perClient(t *testing.T) {
-	s := newSite(t, connlimit.Options{Most: func() int { return 1000 }, PerClient: 5}, false)
+// One address may have only so many connections without a request. Other clients do not notice.
+func TestLimiter_boundsUnusedConnectionsOfAClient(t *testing.T) {
+	s := newSite(t, connlimit.Options{MaxOpen: func() int { return 1000 }, PerClient: 5}, false)
 	patient := s.dial("127.0.0.2", "")
-	first := s.dial("127.0.0.1", "GET / HTTP/1.1\r\nHost: x\r\n\r\n") // idle, then
+	first := s.dial("127.0.0.1", "GET / HTTP/1.1\r\nHost: x\r\n\r\n") // afterwards it is idle
 	if got := <-s.began; got != "/" {
 		t.Fatal(got)
 	}
@@ -244,18 +246,18 @@ func TestLimiter_perClient(t *testing.T) {
 		t.Error(err)
 	}
 	s.wantDone(first)
-	if a, b, c := s.guard.Closed(); a != 45 || b+c != 0 {
+	if a, b, c := s.limiter.Closed(); a != 45 || b+c != 0 {
 		t.Errorf("%d, %d and %d were closed", a, b, c)
 	}
 }
 
-// Over TLS and HTTP/2 a connection is of use as long as one of its requests is.
-func TestLimiter_http2(t *testing.T) {
+// A connection over HTTP/2 stays open as long as one of its requests is exempt.
+func TestLimiter_http2ConnectionWithAStreamStaysOpen(t *testing.T) {
 	var most atomic.Int64
 	most.Store(100)
-	s := newSite(t, connlimit.Options{Most: func() int { return int(most.Load()) }}, true)
+	s := newSite(t, connlimit.Options{MaxOpen: func() int { return int(most.Load()) }}, true)
 	client := func() *http.Client {
-		transport := &http.Transport{TLSClientConfig: s.pool.Clone(), ForceAttemptHTTP2: true}
+		transport := &http.Transport{TLSClientConfig: s.client.Clone(), ForceAttemptHTTP2: true}
 		t.Cleanup(transport.CloseIdleConnections)
 		return &http.Client{Transport: transport, Timeout: patient}
 	}
@@ -283,23 +285,23 @@ func TestLimiter_http2(t *testing.T) {
 	}
 	follower, other := client(), client()
 	stream := get(follower, "/stream")
-	done(get(follower, "/")) // it ends, the stream does not
+	done(get(follower, "/")) // this request ends, the stream does not
 	done(get(other, "/"))
 	for range 50 {
 		s.dial("127.0.0.1", "")
 	}
 	most.Store(2)
 	done(get(client(), "/"))
-	if a, b, c := s.guard.Closed(); a != 50 || b+c != 0 {
+	if a, b, c := s.limiter.Closed(); a != 50 || b+c != 0 {
 		t.Errorf("%d, %d and %d were closed, want the silent ones and one that was idle", a, b, c)
 	}
-	close(s.hold)
+	close(s.finish)
 	done(stream)
 }
 
-// Connections that have gone leave nothing behind.
-func TestLimiter_gone(t *testing.T) {
-	s := newSite(t, connlimit.Options{Most: func() int { return 30 }, PerClient: 25}, false)
+// The limiter remembers nothing about connections that are closed.
+func TestLimiter_forgetsClosedConnections(t *testing.T) {
+	s := newSite(t, connlimit.Options{MaxOpen: func() int { return 30 }, PerClient: 25}, false)
 	for i := range 200 {
 		conn := s.dial("127.0.0.1", map[bool]string{true: ask, false: ""}[i%2 == 0])
 		if i%2 == 0 {
@@ -308,23 +310,23 @@ func TestLimiter_gone(t *testing.T) {
 		_ = conn.Close()
 	}
 	for deadline := time.Now().Add(patient); ; {
-		left := s.guard.Len()
+		left := s.limiter.Len()
 		if left == 0 {
 			break
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("%d connections are still known", left)
+			t.Fatalf("the limiter still remembers %d", left)
 		}
-		time.Sleep(time.Millisecond) // real connections close
+		time.Sleep(time.Millisecond) // until net/http has closed the connections
 	}
 }
 
 func BenchmarkLimiter(b *testing.B) {
-	g := connlimit.New(connlimit.Options{Most: func() int { return 100 }})
-	h := g.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	l := connlimit.New(connlimit.Options{MaxOpen: func() int { return 100 }})
+	h := l.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	client, server := net.Pipe()
 	defer client.Close()
-	ctx := g.ConnContext(b.Context(), server)
+	ctx := l.ConnContext(b.Context(), server)
 	r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil)
 	for b.Loop() {
 		h.ServeHTTP(nil, r)

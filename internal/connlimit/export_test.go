@@ -2,27 +2,27 @@ package connlimit
 
 import "time"
 
-// SetNow gives the guard another clock.
-func (g *Limiter) SetNow(now func() time.Duration) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.now = now
+// SetNow gives the limiter another clock.
+func (l *Limiter) SetNow(now func() time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.now = now
 }
 
-// Len is how many connections are known, in all that knows them.
-func (g *Limiter) Len() int {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	n := len(g.conns) + g.open + len(g.fresh)
-	for s := range g.orders {
-		n += g.orders[s].Len()
+// Len returns the size of everything in which the limiter remembers connections.
+func (l *Limiter) Len() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := len(l.conns) + l.open + len(l.unused)
+	for s := range l.orders {
+		n += l.orders[s].Len()
 	}
 	return n
 }
 
-// Open is how many connections may be closed.
-func (g *Limiter) Open() int {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.open
+// Open returns how many connections are open and not exempt.
+func (l *Limiter) Open() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.open
 }
