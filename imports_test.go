@@ -11,7 +11,7 @@ import (
 func TestImports(t *testing.T) {
 	may := map[string][]string{
 		"marcador":                        {"command"},
-		"marcador/api":                    {"auth", "internal/connlimit", "internal/forwarded", "internal/msgpack", "internal/profile", "internal/validate", "live", "sse", "static"},
+		"marcador/api":                    {"auth", "internal/connlimit", "internal/forwarded", "internal/membudget", "internal/msgpack", "internal/profile", "internal/validate", "live", "sse", "static"},
 		"marcador/auth":                   {"internal/validate"},
 		"marcador/auth/authtest":          nil,
 		"marcador/bench":                  {"auth"},
@@ -23,6 +23,7 @@ func TestImports(t *testing.T) {
 		"marcador/internal/atomicfile":    nil,
 		"marcador/internal/connlimit":     {"internal/forwarded"},
 		"marcador/internal/forwarded":     nil,
+		"marcador/internal/membudget":     nil,
 		"marcador/internal/msgpack":       nil,
 		"marcador/internal/profile":       nil,
 		"marcador/internal/schematest":    nil,

@@ -1,5 +1,3 @@
-// Package api is the HTTP surface: routes, the shapes of requests and answers,
-// problems, sessions and the OpenAPI document.
 package api
 
 import (
@@ -16,24 +14,25 @@ import (
 
 	"marcador/auth"
 	"marcador/internal/forwarded"
+	"marcador/internal/membudget"
 	"marcador/live"
 	"marcador/sse"
 	"marcador/static"
 )
 
-// Options says how the API works.
+// Options says how the API works. Live, Streams, Verifier and Log must be set.
 type Options struct {
 	Live     *live.Service
 	Streams  *sse.Server
 	Verifier *auth.Verifier
-	Log      *slog.Logger // told of errors that callers are not shown
+	Log      *slog.Logger // gets the errors whose details callers must not see
 
-	Version         string            // the program's, for the OpenAPI document
+	Version         string            // of the program, for the OpenAPI document
 	Public          bool              // anyone may read and follow the global board
 	AllowQueryToken bool              // streams may carry their token in access_token
-	Proxies         forwarded.Proxies // whose word on where a request comes from counts
-	Origins         []string          // of other sites' pages that may call the API, as browsers write them
-	Demo            http.Handler      // serves /demo/, where there is one
+	Proxies         forwarded.Proxies // the proxies whose headers are believed
+	Origins         []string          // other sites whose pages may call the API, as in an Origin header
+	Demo            http.Handler      // serves /demo/; nil for none
 	Limits          Limits
 }
 
@@ -43,32 +42,31 @@ type api struct {
 	mux         *http.ServeMux
 	huma        huma.API
 	crossOrigin *http.CrossOriginProtection
-	cors        *cors.Cors // nil for none
+	cors        *cors.Cors // nil if no other site may call the API
 	ready       readiness
-	pace        *pace
-	room        *room
-	calm        *calm
+	rate        *rateLimit
 
-	bodies, memberBodies *room // see Limits.Bodies
+	answers              *membudget.Budget // see Limits.Answers
+	bodies, memberBodies *membudget.Budget // see Limits.Bodies
 }
 
-// New returns the whole of HTTP: the API, its documents and the page. Live,
-// Streams, Verifier and Log must be set.
+// New returns the handler of everything that is served over HTTP.
 func New(opts Options) http.Handler { return http.HandlerFunc(newAPI(opts).serve) }
 
 func newAPI(opts Options) *api {
 	opts.Limits = opts.Limits.withDefaults()
-	a := &api{Options: opts, mux: http.NewServeMux(), crossOrigin: http.NewCrossOriginProtection(), pace: newPace(opts.Limits.WriteRate), calm: newCalm(), cors: newCORS(opts.Origins)}
-	a.room = newRoom(opts.Limits.Answers, 2*runtime.GOMAXPROCS(0), max(min(runtime.GOMAXPROCS(0)/2, 2), 1), a.calm)
-	// A body costs more than its bytes where it has many values, for which half as much may be taken.
-	a.bodies = newRoom(opts.Limits.Bodies*2/3, 0, 0, a.calm)
-	a.memberBodies = newRoom(opts.Limits.Bodies/4, 0, 0, a.calm)
-	check := &checker{}
+	a := &api{
+		Options: opts, mux: http.NewServeMux(), crossOrigin: http.NewCrossOriginProtection(),
+		rate: newRateLimit(opts.Limits.WriteRate), cors: newCORS(opts.Origins),
+	}
+	a.newBudgets()
+	check := &bodyChecker{}
 	a.huma = humago.New(a.mux, config(opts.Version, check))
-	a.huma.UseMiddleware(negotiate, a.authorize, a.keepPace, a.hurry)
+	a.huma.UseMiddleware(negotiate, a.authorize, a.limitWrites, a.limitRequest)
 	a.usersRoutes()
 	a.pointsRoutes()
-	a.boardRoutes()
+	a.pageRoute()
+	a.boardLimitRoutes()
 	a.archiveRoutes()
 	a.trendRoutes()
 	a.friendRoutes()
@@ -91,24 +89,36 @@ func newAPI(opts Options) *api {
 	return a
 }
 
-// serve looks at what the mux would word poorly, bounds how long sending and
-// reading may take, and answers for what panics. A stream sets bounds of its own.
+// newBudgets makes the budgets of memory for answers and for bodies.
+func (a *api) newBudgets() {
+	tuner, cores := membudget.NewGCTuner(), runtime.GOMAXPROCS(0)
+	a.answers = membudget.New(membudget.Options{
+		Bytes: a.Limits.Answers, PageSlots: 2 * cores, QuerySlots: max(min(cores/2, 2), 1), Tuner: tuner,
+	})
+	// The JSON values in a body cost more than its bytes. Reservations for them may go half as much
+	// again beyond the budget, so two thirds of the limit are reserved for the bytes.
+	a.bodies = membudget.New(membudget.Options{Bytes: a.Limits.Bodies * 2 / 3, Tuner: tuner})
+	a.memberBodies = membudget.New(membudget.Options{Bytes: a.Limits.Bodies / 4, Tuner: tuner})
+}
+
+// serve handles every request. The package comment lists its steps. A stream sets deadlines of its
+// own.
 func (a *api) serve(w http.ResponseWriter, r *http.Request) {
 	defer func() {
 		reason := recover()
 		if reason == http.ErrAbortHandler { //nolint:errorlint // net/http compares it so
-			panic(reason) // a stream that was taken over
+			panic(reason) // sse has taken over the connection
 		}
 		if reason != nil {
 			a.Log.ErrorContext(r.Context(), "panic", "reason", reason, "path", r.URL.Path, "stack", string(debug.Stack()))
-			a.write(w, problemOf(http.StatusInternalServerError, "internal", "something went wrong here; it was logged"))
+			a.write(w, internalError())
 		}
 	}()
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
-	req := &request{hold: a.enter(w, r, cancel)}
-	defer req.hold.leave()
-	answer := &answerWriter{ResponseWriter: w, hold: req.hold, piece: pieceOfConn}
+	req := &request{memory: a.reserve(w, r, cancel)}
+	defer req.memory.Release()
+	answer := &answerWriter{ResponseWriter: w, memory: req.memory, piece: pieceOfConn}
 	req.answer = answer
 	if r.ProtoMajor > 1 {
 		answer.piece = pieceOfStream
@@ -124,7 +134,7 @@ func (a *api) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if kind := r.Header.Get("Content-Type"); kind != "" {
-		r.Header.Set("Content-Type", readAs(r.Method, strings.ToLower(kind))) // huma minds case
+		r.Header.Set("Content-Type", readAs(r.Method, strings.ToLower(kind))) // huma compares it in lower case
 	}
 	if emptySegment(r.URL.EscapedPath()) {
 		a.write(w, invalid("path", "the path has an empty part where an id should be; give the id"))
@@ -133,21 +143,21 @@ func (a *api) serve(w http.ResponseWriter, r *http.Request) {
 	if cleaned(w, r) {
 		return
 	}
-	ctx = context.WithValue(context.WithValue(ctx, requestKey{}, req), dataKey{}, a.Live)
+	ctx = context.WithValue(context.WithValue(ctx, requestKey{}, req), serviceKey{}, a.Live)
 	a.mux.ServeHTTP(w, r.WithContext(ctx))
 	if req.run != nil {
-		req.hold.leave() // it is a stream, which has a bound of its own
-		req.run()        // here, where little is on the stack
+		req.memory.Release() // sse limits streams by itself
+		req.run()            // not deeper in the call stack: a small stack is enough here
 	}
 }
 
 type requestKey struct{}
 
-// request is one that is being answered.
+// request is what the steps of one request share.
 type request struct {
-	hold   *hold
+	memory *membudget.Reservation
 	answer *answerWriter
-	run    func() // what is to be done of it when all that came before has returned; nil for nothing
+	run    func() // runs the stream once the handler has returned; nil if this is no stream
 }
 
 // requestOf returns the request that is being answered.
@@ -156,21 +166,20 @@ func requestOf(ctx context.Context) *request {
 	return r
 }
 
-// emptySegment reports whether a path of the API has nothing between two
-// slashes, or ends in one.
+// emptySegment reports whether a path of the API has nothing between two slashes, or ends in one.
 func emptySegment(path string) bool {
 	return strings.HasPrefix(path, "/v1/") && (strings.Contains(path, "//") || strings.HasSuffix(path, "/"))
 }
 
-func config(version string, check *checker) huma.Config {
+func config(version string, check *bodyChecker) huma.Config {
 	c := huma.DefaultConfig("Marcador", version)
 	c.Info.Description = "A leaderboard that pushes itself. Errors are application/problem+json with a stable `code`."
 	for _, tag := range []string{"Points", "Users", "Boards", "Session", "Health"} {
 		c.Tags = append(c.Tags, &huma.Tag{Name: tag})
 	}
-	c.Servers = []*huma.Server{{URL: ".", Description: "The service that this document is read from"}}
+	c.Servers = []*huma.Server{{URL: ".", Description: "The service that serves this document"}}
 	c.CreateHooks = nil // no $schema in answers
-	c.DocsPath = ""     // ours asks no other host
+	c.DocsPath = ""     // docs.go has a page that loads nothing from other hosts
 	c.SchemasPath = ""
 	c.Formats = formats(check)
 	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
@@ -180,7 +189,7 @@ func config(version string, check *checker) huma.Config {
 	return c
 }
 
-// operation describes a route. Who may call it is checked by authorize.
+// operation describes an operation. The function authorize enforces may.
 func (a *api) operation(method, path, id, tag, summary string, may access) huma.Operation {
 	op := huma.Operation{
 		Method: method, Path: path, OperationID: id, Tags: []string{tag}, Summary: summary,
@@ -189,7 +198,7 @@ func (a *api) operation(method, path, id, tag, summary string, may access) huma.
 		Security: []map[string][]string{{"bearer": {}}, {"cookie": {}}},
 
 		BodyReadTimeout:  a.Limits.Receive,
-		SkipValidateBody: true, // the checker does it
+		SkipValidateBody: true, // bodyChecker validates it
 	}
 	if may.scope == "" {
 		op.MaxBodyBytes = memberBody
@@ -201,14 +210,14 @@ func (a *api) operation(method, path, id, tag, summary string, may access) huma.
 	}
 	if method != http.MethodGet {
 		op.Errors = append(op.Errors, http.StatusUnprocessableEntity, http.StatusServiceUnavailable)
-		if !may.unpaced {
+		if !may.noRateLimit {
 			op.Errors = append(op.Errors, http.StatusTooManyRequests)
 		}
 	}
 	return op
 }
 
-// notFound answers for paths of the API that are nothing, or not with this method.
+// notFound answers for paths of the API that do not exist, or not with this method.
 func (a *api) notFound(w http.ResponseWriter, r *http.Request) {
 	p := problemOf(http.StatusNotFound, "not_found", "there is nothing at this path; see /docs")
 	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {

@@ -10,17 +10,18 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"marcador/auth"
+	"marcador/internal/membudget"
 	"marcador/live"
 )
 
 type archiveInput struct {
 	BoardPath
 
-	Period string    `query:"period" enum:"daily,weekly,monthly" default:"daily" doc:"Which periods"`
-	Start  string    `query:"start" maxLength:"40" doc:"A date, or a time as start and end are given: the final page of the period in which it lies, instead of the list" example:"2026-11-16"`
-	Before time.Time `query:"before" doc:"Of the list, the periods that began before then"`
-	Limit  int       `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"How many periods, or entries"`
-	Offset int       `query:"offset" minimum:"0" maximum:"1000000000" default:"0" doc:"How many places to leave out at the top"`
+	Period string    `query:"period" enum:"daily,weekly,monthly" default:"daily" doc:"Kind of periods"`
+	Start  string    `query:"start" maxLength:"40" doc:"A date, or a time as in start and end: the answer is then the final page of the period that contains it, instead of the list" example:"2026-11-16"`
+	Before time.Time `query:"before" doc:"List only the periods that began before this time"`
+	Limit  int       `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"Number of periods, or of entries"`
+	Offset int       `query:"offset" minimum:"0" maximum:"1000000000" default:"0" doc:"Number of places to skip at the top"`
 }
 
 // closedPeriods are periods that are over, newest first.
@@ -32,7 +33,7 @@ type closedPeriods struct {
 type closedPeriod struct {
 	Period string `json:"period" enum:"daily,weekly,monthly"`
 	Start  string `json:"start" format:"date-time"`
-	End    string `json:"end" format:"date-time" doc:"When the next one began"`
+	End    string `json:"end" format:"date-time" doc:"When the next period began"`
 }
 
 // finalPage is a page of a board as it was when a period closed.
@@ -41,8 +42,8 @@ type finalPage struct {
 	Board string `json:"board"`
 	closedPeriod
 	Entries      []live.Entry `json:"entries" nullable:"false"`
-	TotalEntries int          `json:"totalEntries" doc:"How many places there were, including those of people erased or hidden since, which entries leave out"`
-	Me           *live.Entry  `json:"me" doc:"The caller's own entry; null for who was not on the board"`
+	TotalEntries int          `json:"totalEntries" doc:"Number of places at the close. It includes people who were erased or hidden since, whom entries leaves out"`
+	Me           *live.Entry  `json:"me" doc:"The caller's own entry; null if the caller was not on the board"`
 	Ranks        string       `json:"ranks" enum:"ordinal,competition,dense" doc:"How equal scores were numbered"`
 }
 
@@ -52,8 +53,8 @@ func closedOf(p live.ClosedPeriod) closedPeriod {
 
 func (a *api) archiveRoutes() {
 	op := a.operation(http.MethodGet, "/v1/leaderboards/{board}/archive", "getArchive", "Boards", "Closed periods, and their final pages", access{public: true})
-	op.Description = "The closed periods of a group are for those who were members when they closed, those of friends for their owner; the scope `admin` reads all. " +
-		"Without start it is the list of closed periods, with start the final page of one. Places are final: hiding or erasing somebody later leaves a gap."
+	op.Description = "A closed period of a group may be read by the people who were members when it closed, one of a board of friends by its owner. The scope `admin` reads all. " +
+		"Without start the answer is a list of closed periods, with start the final page of one. Places are final: when somebody is hidden or erased later, their place stays empty."
 	op.RejectUnknownQueryParameters = true
 	schemas := a.huma.OpenAPI().Components.Schemas
 	op.Responses = map[string]*huma.Response{"200": {
@@ -73,7 +74,7 @@ func (a *api) archive(ctx context.Context, in *archiveInput) (*encodedOutput, er
 	}
 	period, _ := live.ParsePeriod(in.Period) // huma has checked it
 	size := a.Live.SizeOf(in.Board, in.Limit+1)
-	made, err := a.begin(ctx, past, size+live.SizeOfFinals, size) // as places and entries, and encoded
+	made, err := a.acquire(ctx, membudget.QuerySlot, size+live.SizeOfFinals, size) // places and entries, then the encoded page
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +87,7 @@ func (a *api) archive(ctx context.Context, in *archiveInput) (*encodedOutput, er
 	return out, err
 }
 
-// closed answers with the list of closed periods, or the final page of one.
+// closed returns the list of closed periods, or the final page of one.
 func (a *api) closed(ctx context.Context, in *archiveInput, period live.Period, asMember bool) (*encodedOutput, error) {
 	if in.Start == "" {
 		return a.closedPeriods(ctx, in, period, asMember)
@@ -113,8 +114,8 @@ func (a *api) closed(ctx context.Context, in *archiveInput, period live.Period, 
 	})
 }
 
-// admitThen is admit for the past: a group's closed period is for the members that it had
-// at its end, which is not known here. It reports whether that has to be looked at.
+// admitThen is admit for closed periods. Those of a group are for the people who were members at
+// the close, which only live can look up. It reports whether live has to do so.
 func (a *api) admitThen(ctx context.Context, board string) (asMember bool, err error) {
 	if kind, _ := live.KindOf(board); kind == live.Friends {
 		_, err = a.admit(ctx, board)
@@ -123,18 +124,18 @@ func (a *api) admitThen(ctx context.Context, board string) (asMember bool, err e
 	return a.restricted(ctx, board)
 }
 
-// failThen is fail for the past.
+// failThen is fail for closed periods.
 func (a *api) failThen(ctx context.Context, err error) error {
 	if !errors.Is(err, live.ErrNotMember) {
 		return a.fail(ctx, err)
 	}
-	return notMemberAs("board: the period is for those who were members when it closed; use a token of one, or with the scope admin")
+	return notMemberAs("board: the period is for the people who were members when it closed; use a token of one of them, or one with the scope admin")
 }
 
 func (a *api) closedPeriods(ctx context.Context, in *archiveInput, period live.Period, asMember bool) (*encodedOutput, error) {
 	before := in.Before
 	if before.IsZero() {
-		before = time.UnixMilli(1 << 52) // later than any
+		before = time.UnixMilli(1 << 52) // later than any period
 	}
 	var closed []live.ClosedPeriod
 	var err error

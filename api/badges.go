@@ -18,7 +18,7 @@ type badges struct {
 }
 
 type badge struct {
-	MinXP int64  `json:"minXp" minimum:"0" maximum:"9007199254740991" doc:"Total from which it is earned"`
+	MinXP int64  `json:"minXp" minimum:"0" maximum:"9007199254740991" doc:"Total XP from which the badge is earned"`
 	Name  string `json:"name" maxLength:"100"`
 }
 
@@ -39,7 +39,7 @@ func (in *badgesInput) Resolve(huma.Context) []error {
 		case i == 0 && b.MinXP != 0:
 			f.add("minXp", "must be 0 for the first, so that everybody has a badge")
 		case i > 0 && b.MinXP <= in.Body.Badges[i-1].MinXP:
-			f.add("minXp", "must be higher than that of the badge before; give the lowest first")
+			f.add("minXp", "must be higher than in the badge before; give the lowest badge first")
 		}
 	}
 	return f.list
@@ -50,10 +50,10 @@ type badgesOutput struct {
 }
 
 func (a *api) badgeRoutes() {
-	get := a.operation(http.MethodGet, "/v1/badges", "getBadges", "Boards", "The badges that totals earn", access{public: true})
+	get := a.operation(http.MethodGet, "/v1/badges", "getBadges", "Boards", "The badges, and the XP that earns them", access{public: true})
 	huma.Register(a.huma, get, func(context.Context, *struct{}) (*badgesOutput, error) { return a.badges(), nil })
 
-	put := a.operation(http.MethodPut, "/v1/badges", "putBadges", "Boards", "Replace the badges, at once on all boards", access{scope: auth.ScopeAdmin})
+	put := a.operation(http.MethodPut, "/v1/badges", "putBadges", "Boards", "Replace the badges, on all boards at once", access{scope: auth.ScopeAdmin})
 	huma.Register(a.huma, put, func(ctx context.Context, in *badgesInput) (*badgesOutput, error) {
 		list := make([]live.Badge, len(in.Body.Badges))
 		for i, b := range in.Body.Badges {

@@ -16,9 +16,11 @@ const (
 	otherSite = "https://elsewhere.example"
 )
 
+// ofSites lets two other sites call the API.
 func ofSites(o *api.Options) { o.Origins = []string{site, "http://localhost:5173"} }
 
-// wantShared checks that a browser lets a page of that origin read the answer, or not.
+// wantShared fails the test unless a browser lets a page of that origin read the answer, or does not
+// let it if shared is false.
 func (a answer) wantShared(tb testing.TB, what, origin string, shared bool) {
 	tb.Helper()
 	want := ""
@@ -41,7 +43,7 @@ func (a answer) wantShared(tb testing.TB, what, origin string, shared bool) {
 	}
 }
 
-// Pages of the sites that are named read every answer, whatever it says; others none.
+// Pages of the named sites can read every answer, also a refusal. Pages of other sites can read none.
 func TestOrigins(t *testing.T) {
 	var streams *sse.Server
 	f := newFixture(t, func(o *api.Options) {
@@ -91,17 +93,17 @@ func TestOrigins(t *testing.T) {
 	}
 	f.do(f.admin, http.MethodGet, "/readyz", "", "Origin", site).wantShared(t, "shutting down", site, true)
 	f.do(f.admin, http.MethodGet, "/v1/events", "", "Origin", site).wantShared(t, "stream, shutting down", site, true)
-	// The cookie is this site's own: from elsewhere a write with it is refused, and that can be read.
+	// Pages of another site can't write with the cookie, and can read that they can't.
 	cookie := f.do("", http.MethodPost, "/v1/users/u1/xp", `{"xp":1}`, "Cookie", "marcador_token="+f.admin, "Origin", site)
 	cookie.wantProblem(t, http.StatusForbidden, "cross_origin", "")
 	cookie.wantShared(t, "cookie", site, true)
-	// What is not the API's is as ever.
+	// Other paths than the API's do not have the headers.
 	if got := f.do("", http.MethodGet, "/", "", "Origin", site).header.Get("Access-Control-Allow-Origin"); got != "" {
 		t.Errorf("the page has Access-Control-Allow-Origin %q", got)
 	}
 }
 
-// A stream's head says it too, whoever writes it.
+// The header of a stream has them too, whether sse or net/http writes it.
 func TestOrigins_streams(t *testing.T) {
 	for name, standard := range map[string]bool{"raw": false, "standard": true} {
 		t.Run(name, func(t *testing.T) {
@@ -121,7 +123,8 @@ func TestOrigins_streams(t *testing.T) {
 	}
 }
 
-// A browser asks before each call that is not a plain one, and is told what it may do.
+// A browser that asks before a call (a preflight) is told what a page of the named sites may do, and
+// nothing about pages of other sites.
 func TestOrigins_preflight(t *testing.T) {
 	f := newFixture(t, ofSites)
 	ask := func(path, origin, method, headers string) answer {
@@ -160,7 +163,7 @@ func TestOrigins_preflight(t *testing.T) {
 			t.Errorf("preflight with %s = %v", header, a.header)
 		}
 	}
-	// Without the flag nobody else's page is told anything.
+	// Without the flag no other site may call.
 	plain := newFixture(t, nil)
 	plain.do("", http.MethodOptions, "/v1/events", "", "Origin", site, "Access-Control-Request-Method", http.MethodGet).
 		wantProblem(t, http.StatusMethodNotAllowed, "method_not_allowed", "")

@@ -16,8 +16,8 @@ import (
 //go:embed docs.html
 var docsHTML string
 
-// docs is the OpenAPI document as a page that asks no other host and runs no
-// script. The usual viewers ask other hosts or weigh 11 MB.
+// docs serves the OpenAPI document as a page that loads nothing from other hosts and runs no
+// script. The usual viewers load from other hosts, or are 11 MB large.
 func (a *api) docs() http.Handler {
 	page := template.Must(template.New("docs").Funcs(template.FuncMap{
 		"type":     typeName,
@@ -40,7 +40,7 @@ func (a *api) docs() http.Handler {
 	})
 }
 
-// group is the operations of one tag.
+// group has the operations of one tag.
 type group struct {
 	Tag        string
 	Operations []*huma.Operation
@@ -64,7 +64,7 @@ func groups(doc *huma.OpenAPI) []group {
 	return list
 }
 
-// prose sets what stands between backticks as code.
+// prose returns a text as HTML, with the parts between backticks as code.
 func prose(s string) template.HTML {
 	var b strings.Builder
 	for i, part := range strings.Split(s, "`") {
@@ -77,7 +77,7 @@ func prose(s string) template.HTML {
 	return template.HTML(b.String()) //nolint:gosec // escaped above
 }
 
-// bodySchema returns the schema of the first media type, nil for none.
+// bodySchema returns the schema of the first media type, or nil if there is none.
 func bodySchema(content map[string]*huma.MediaType) *huma.Schema {
 	for _, name := range slices.Sorted(maps.Keys(content)) {
 		return content[name].Schema
@@ -85,7 +85,7 @@ func bodySchema(content map[string]*huma.MediaType) *huma.Schema {
 	return nil
 }
 
-// typeName words a schema: a shape that is described elsewhere becomes a link.
+// typeName describes a schema in words. If the schema has a name, the result is a link to it.
 func typeName(s *huma.Schema) template.HTML {
 	if s == nil {
 		return ""

@@ -3,14 +3,13 @@ package api_test
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"marcador/api"
 	"marcador/auth"
@@ -18,39 +17,7 @@ import (
 	"marcador/sse"
 )
 
-// open begins a stream and returns its first event's data and the header. The
-// stream ends with the test, or when end is called.
-func (f *fixture) open(token, query string, headers ...string) (hello map[string]any, header http.Header, end func()) {
-	f.t.Helper()
-	ctx, cancel := context.WithCancel(f.t.Context())
-	f.t.Cleanup(cancel)
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, f.url+"/v1/events?"+query, nil)
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	req.Header.Set("Authorization", "Bearer "+token)
-	for i := 0; i < len(headers); i += 2 {
-		req.Header.Set(headers[i], headers[i+1])
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	if res.StatusCode != http.StatusOK {
-		f.t.Fatalf("GET /v1/events?%s = %d", query, res.StatusCode)
-	}
-	for lines := bufio.NewScanner(res.Body); lines.Scan(); {
-		if data, ok := bytes.CutPrefix(lines.Bytes(), []byte("data: ")); ok {
-			if err := json.Unmarshal(data, &hello); err != nil {
-				f.t.Fatalf("%v: %s", err, data)
-			}
-			break
-		}
-	}
-	return hello, res.Header, func() { cancel(); _ = res.Body.Close() }
-}
-
-// Past the bounds a client is told when to come back, and that a token helps.
+// A stream beyond the limits is refused. The answer says when to come back, and that a token helps.
 func TestEvents_limits(t *testing.T) {
 	f := newFixture(t, func(o *api.Options) {
 		o.Public = true
@@ -80,7 +47,7 @@ func TestEvents_limits(t *testing.T) {
 		open = append(open, s)
 	}
 	refused(u1, "", http.StatusServiceUnavailable, "too_many_streams", 5, 15)
-	different := map[string]bool{} // all who are refused at once don't return at once
+	different := map[string]bool{} // clients that are refused together must not come back together
 	for range 50 {
 		different[f.do(u1, http.MethodGet, "/v1/events", "").header.Get("Retry-After")] = true
 	}
@@ -92,8 +59,8 @@ func TestEvents_limits(t *testing.T) {
 	f.follow(u1, "").until("authenticated")
 }
 
-// One address is one client, of IPv6 its first half, and what a client says of its own
-// address counts for nothing.
+// Streams without a token are limited by address, in IPv6 by its first half. What a client says about
+// its own address is ignored.
 func TestEvents_limitsOfAddress(t *testing.T) {
 	fill := func(proxies ...string) *fixture {
 		return newFixture(t, func(o *api.Options) {
@@ -116,35 +83,7 @@ func TestEvents_limitsOfAddress(t *testing.T) {
 	f.do("", http.MethodGet, "/v1/events", "", "X-Forwarded-For", "203.0.113.3").wantProblem(t, 429, "too_many_streams_of_address", "")
 }
 
-func TestEvents_freshToken(t *testing.T) {
-	f := newFixture(t, nil)
-	hello, _, _ := f.open(f.token("u1", ""), "")
-	path := fmt.Sprintf("/v1/events/%s/token", hello["socketId"])
-	fresh, err := f.verifier.Sign(auth.Caller{UserID: "u1"}, 2*time.Hour)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range []struct{ token, body string }{
-		{fresh, ""}, // the request's own
-		{f.token("u1", ""), `{"token":"` + fresh + `"}`}, // one that comes with it
-	} {
-		a := f.do(c.token, http.MethodPost, path, c.body)
-		var extended struct{ SocketID, ExpiresAt string }
-		if err := json.Unmarshal(a.body, &extended); a.status != 200 || err != nil || extended.SocketID != hello["socketId"] {
-			t.Errorf("with body %q: %d %s", c.body, a.status, a.body)
-		}
-		if at, err := time.Parse(time.RFC3339, extended.ExpiresAt); err != nil || time.Until(at) < 90*time.Minute {
-			t.Errorf("with body %q it goes on until %s", c.body, extended.ExpiresAt)
-		}
-	}
-	f.do("", http.MethodPost, path, "").wantProblem(t, 401, "token_missing", "")
-	f.do(f.token("u1", ""), http.MethodPost, path, `{"token":"forged"}`).wantProblem(t, 401, "token_invalid", "")
-	f.do(f.token("u1", ""), http.MethodPost, path, `{"token":"`+f.token("u2", "")+`"}`).wantProblem(t, 403, "other_user", "token")
-	f.do(f.token("u2", ""), http.MethodPost, path, "").wantProblem(t, 404, "unknown_stream", "socketId")
-	f.do(fresh, http.MethodPost, "/v1/events/nothing/token", "").wantProblem(t, 404, "unknown_stream", "socketId")
-	f.do(fresh, http.MethodPost, path, `{"token":`).wantProblem(t, 400, "invalid_json", "")
-}
-
+// A stream resumes from a good id, in each place that a client may send it in, and from no other.
 func TestEvents_parameters(t *testing.T) {
 	f := newFixture(t, nil)
 	f.put("u1")
@@ -165,7 +104,7 @@ func TestEvents_parameters(t *testing.T) {
 			t.Errorf("after ?%s and Last-Event-ID %q: %v", query, header, hello)
 		}
 	}
-	// event-source-polyfill's name for it goes before what the address had at first.
+	// lastEventId, which event-source-polyfill appends, wins over last_event_id.
 	for _, query := range []string{"lastEventId=" + id, "last_event_id=nonsense&lastEventId=" + id} {
 		if hello, _, _ := f.open(u1, query); hello["recovered"] != true {
 			t.Errorf("after ?%s: %v", query, hello)
@@ -179,15 +118,7 @@ func TestEvents_parameters(t *testing.T) {
 	}
 }
 
-// lastID is the id with which a stream of the token begins.
-func (f *fixture) lastID(token string) string {
-	f.t.Helper()
-	s := f.follow(token, "")
-	s.until("leaderboard:updated")
-	s.end()
-	return s.id
-}
-
+// A stream is compressed if the client accepts gzip.
 func TestEvents_gzip(t *testing.T) {
 	f := newFixture(t, nil)
 	u1 := f.token("u1", "")
@@ -205,8 +136,7 @@ func TestEvents_gzip(t *testing.T) {
 	}
 }
 
-// FuzzEvents: whatever a client says of what it wants and has seen, it is answered
-// with a stream or a problem.
+// FuzzEvents checks that every request for a stream gets a stream or a problem, and no 500.
 func FuzzEvents(f *testing.F) {
 	for _, c := range [][3]string{{"", "", ""}, {"mode=diff&format=msgpack", "e-1", "gzip"}, {"board=global&board=school:1", "-", "gzip;q=1,*;q=0"}, {"%zz&;=", "\xff", ",;=;q"}} {
 		f.Add(c[0], c[1], c[2])
@@ -222,7 +152,7 @@ func FuzzEvents(f *testing.F) {
 		req.Header = http.Header{"Authorization": {"Bearer " + token}, "Last-Event-Id": {id}, "Accept-Encoding": {accept}}
 		res, err := http.DefaultClient.Do(req)
 		if err != nil {
-			return // the client does not send such a thing
+			return // Go's client refuses to send it
 		}
 		if err := res.Body.Close(); err != nil {
 			t.Error(err)
@@ -231,4 +161,62 @@ func FuzzEvents(f *testing.F) {
 			t.Errorf("?%s, %q, %q: %d", query, id, accept, res.StatusCode)
 		}
 	})
+}
+
+// Names and ids that contain line breaks or look like events stay within the data of an event.
+func TestEvents_hostileTextStaysInData(t *testing.T) {
+	f := newFixture(t, nil)
+	const evil = "x\r\nevent: evil\ndata: {}\n\nid: 9\u2028"
+	f.must(nil, http.MethodPut, "/v1/users/u1", `{"username":"event: evil","groups":{"school":["data: {}"]},"avatar":"data:image/png,\\n\\nevent: evil"}`)
+	token, err := f.verifier.Sign(auth.Caller{UserID: "u1", Email: evil, Name: evil}, 1<<40)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, mode := range []string{"snapshot", "diff"} {
+		conn := f.dial()
+		text := "GET /v1/events?mode=" + mode + "&board=global&board=school:data:%20%7B%7D&last_event_id=" + "x%0A%0Aevent:%20evil HTTP/1.1\r\nHost: x\r\n" +
+			"Last-Event-ID: x event: evil\r\nAuthorization: Bearer " + token + "\r\n\r\n"
+		if _, err := io.WriteString(conn, text); err != nil {
+			t.Fatal(err)
+		}
+		r := bufio.NewReader(conn)
+		res, err := http.ReadResponse(r, nil)
+		if err != nil || res.StatusCode != http.StatusOK {
+			t.Fatalf("%v %v", res, err)
+		}
+		stream := bufio.NewReader(res.Body)
+		events := func(n int) {
+			t.Helper()
+			for names := 0; n > 0; {
+				line, err := stream.ReadBytes('\n')
+				if err != nil {
+					t.Fatal(err)
+				}
+				field, value, _ := bytes.Cut(bytes.TrimSuffix(line, []byte("\n")), []byte(": "))
+				switch string(field) {
+				case "event":
+					names++
+					if bytes.Contains(value, []byte("evil")) {
+						t.Errorf("an event has the name %q", value)
+					}
+				case "data":
+					if !json.Valid(value) {
+						t.Errorf("data = %q", value)
+					}
+				case "id", "retry":
+				case "":
+					if names != 1 {
+						t.Errorf("an event has %d names", names)
+					}
+					names, n = 0, n-1
+				default:
+					t.Errorf("line %q", line)
+				}
+			}
+		}
+		events(3) // authenticated, and two boards
+		f.must(nil, http.MethodPost, "/v1/users/u1/xp", `{"xp":1,"reason":"event: evil"}`)
+		events(1)
+		_ = conn.Close()
+	}
 }

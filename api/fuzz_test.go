@@ -25,7 +25,8 @@ import (
 	"marcador/sse"
 )
 
-// handled is the whole of HTTP without a listener, which is a hundred times faster.
+// handled returns a function that has the API handle a request without a listener, which is a
+// hundred times faster.
 func handled(f *testing.F) func(method, path, body string) *httptest.ResponseRecorder {
 	f.Helper()
 	log := slog.New(slog.DiscardHandler)
@@ -51,7 +52,7 @@ func handled(f *testing.F) func(method, path, body string) *httptest.ResponseRec
 	return func(method, path, body string) *httptest.ResponseRecorder {
 		u, err := url.ParseRequestURI(path)
 		if err != nil {
-			return nil // net/http refuses it
+			return nil // net/http would refuse it
 		}
 		r := (&http.Request{
 			Method: method, URL: u, Host: "x", Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, RequestURI: path,
@@ -66,11 +67,11 @@ func handled(f *testing.F) func(method, path, body string) *httptest.ResponseRec
 	}
 }
 
-// wantSound fails unless the answer is of what was asked for, or a problem with what
-// was sent: a panic, or an error that callers can't help, is a 500.
+// wantSound fails the test unless the answer is a success, a redirect or a problem that callers can
+// do something about. A panic would be a 500.
 func wantSound(t *testing.T, what string, w *httptest.ResponseRecorder) {
 	t.Helper()
-	if w.Code >= 300 && w.Code < 400 { // to the same path without what is superfluous in it
+	if w.Code >= 300 && w.Code < 400 { // to the cleaned path
 		return
 	}
 	if w.Code >= 500 || w.Code < 200 {
@@ -84,8 +85,7 @@ func wantSound(t *testing.T, what string, w *httptest.ResponseRecorder) {
 	}
 }
 
-// Whatever the body of a write is, it is refused, or it means to any other reader
-// what it meant here.
+// FuzzBody checks that every body is refused, or means the same to any other JSON reader.
 func FuzzBody(f *testing.F) {
 	calls := [][2]string{
 		{http.MethodPost, "/v1/users/u1/xp"}, {http.MethodPost, "/v1/xp"}, {http.MethodPut, "/v1/users/u1"}, {http.MethodPost, "/v1/users"},
@@ -116,11 +116,11 @@ func FuzzBody(f *testing.F) {
 		if w.Code < 300 && body != "" {
 			canonical := jsontext.Value(bytes.Clone([]byte(body)))
 			if err := canonical.Canonicalize(); err != nil {
-				t.Fatalf("%q was taken, and is not I-JSON: %v", body, err)
+				t.Fatalf("%q was accepted, and is not I-JSON: %v", body, err)
 			}
 			var lenient, strict any
 			if json.Unmarshal([]byte(body), &lenient) != nil || json.Unmarshal(canonical, &strict) != nil || !reflect.DeepEqual(lenient, strict) {
-				t.Fatalf("%q was taken, and means %v or %v", body, lenient, strict)
+				t.Fatalf("%q was accepted, and means %v or %v", body, lenient, strict)
 			}
 		}
 		if w := do(http.MethodGet, "/v1/leaderboards/global", ""); w.Code != http.StatusOK || !json.Valid(w.Body.Bytes()) {
@@ -129,7 +129,7 @@ func FuzzBody(f *testing.F) {
 	})
 }
 
-// Whatever is asked for is answered, or refused as it should be.
+// FuzzQuery checks that every address is answered, or refused with a problem.
 func FuzzQuery(f *testing.F) {
 	paths := []string{"/v1/leaderboards/global", "/v1/leaderboards/global/archive", "/v1/users/u1/history", "/v1/events", "/v1/leaderboards/", "/v1/users/"}
 	for i := range paths {
@@ -145,11 +145,11 @@ func FuzzQuery(f *testing.F) {
 	do(http.MethodPut, "/v1/users/u1", `{"username":"x"}`)
 	f.Fuzz(func(t *testing.T, path uint8, query string) {
 		if slices.ContainsFunc([]byte(query), func(b byte) bool { return b <= ' ' || b >= 0x7f || b == '#' }) {
-			return // net/http refuses it, or never sees it
+			return // net/http would refuse it, or never see it
 		}
 		target, method := paths[int(path)%len(paths)]+query, http.MethodGet
 		if strings.HasPrefix(target, "/v1/events") {
-			method = http.MethodHead // a stream would go on
+			method = http.MethodHead // a GET would not end
 		}
 		w := do(method, target, "")
 		if w == nil || method == http.MethodHead && w.Code < 500 {

@@ -5,9 +5,9 @@ import (
 	"net/http"
 )
 
-// safe are the headers of every answer: what it is is what its type says, no page may
-// be made of it, and other sites' pages may not embed it. Handlers of pages say
-// what theirs need. The values are shared and never changed.
+// safe are the headers of every answer. Browsers must not guess its type, must not show it as a
+// page that loads anything, and must not embed it in pages of other sites. Handlers of pages replace
+// some of them. The values are shared and must not be changed.
 var safe = http.Header{
 	"Content-Security-Policy":      {"default-src 'none'; frame-ancestors 'none'"},
 	"Cross-Origin-Resource-Policy": {"same-origin"},
@@ -15,7 +15,7 @@ var safe = http.Header{
 	"X-Content-Type-Options":       {"nosniff"},
 }
 
-// ofDocs are those of the page /docs.
+// ofDocs are the headers of the page /docs.
 var ofDocs = http.Header{
 	"Cache-Control": {"no-cache"},
 	"Content-Security-Policy": {"default-src 'none'; style-src 'self'; img-src 'self'; " +
@@ -26,13 +26,13 @@ var ofDocs = http.Header{
 	"X-Frame-Options":            {"DENY"},
 }
 
-// onceSecure has browsers come back by HTTPS alone.
-var onceSecure = []string{"max-age=31536000"}
+// httpsOnly tells browsers to use HTTPS alone from now on.
+var httpsOnly = []string{"max-age=31536000"}
 
 func setSafe(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	maps.Copy(h, safe)
 	if r.TLS != nil {
-		h["Strict-Transport-Security"] = onceSecure
+		h["Strict-Transport-Security"] = httpsOnly
 	}
 }

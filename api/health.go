@@ -9,27 +9,27 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// lookFor is how long the database may take to be written when that is asked.
-const lookFor = 10 * time.Second
+// checkTime is how long the readiness check may take to write to the database.
+const checkTime = 10 * time.Second
 
-// readiness remembers for a moment whether the database can be written, so that
-// asking often does not write often. Safe for concurrent use.
+// readiness remembers for a second whether the database can be written, so that frequent requests
+// do not cause frequent writes. It is safe for concurrent use.
 type readiness struct {
-	mu    sync.Mutex
-	asked time.Time // guarded by mu
-	err   error     // guarded by mu
+	mu      sync.Mutex
+	checked time.Time // guarded by mu
+	err     error     // guarded by mu
 }
 
-// ask returns what check said within the last second, or asks it, however
-// impatient who asks may be: the answer is for others too.
-func (r *readiness) ask(ctx context.Context, check func(context.Context) error) error {
+// get returns the result of check, which may be up to a second old. The check goes on when ctx
+// ends, because its result is for other requests too.
+func (r *readiness) get(ctx context.Context, check func(context.Context) error) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if time.Since(r.asked) > time.Second {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookFor)
+	if time.Since(r.checked) > time.Second {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkTime)
 		defer cancel()
 		r.err = check(ctx)
-		r.asked = time.Now()
+		r.checked = time.Now()
 	}
 	return r.err
 }
@@ -51,16 +51,16 @@ func (a *api) healthRoutes() {
 	alive.Security, alive.Errors = nil, nil
 	huma.Register(a.huma, alive, func(context.Context, *struct{}) (*healthOutput, error) { return ok(), nil })
 
-	ready := a.operation(http.MethodGet, "/readyz", "getReady", "Health", "Whether it can serve: boards loaded, database writable, keys for tokens there, not shutting down", open)
+	ready := a.operation(http.MethodGet, "/readyz", "getReady", "Health", "Whether the service can serve: boards are loaded, the database is writable, the keys that verify tokens are there, and it is not shutting down", open)
 	ready.Security, ready.Errors = nil, []int{http.StatusServiceUnavailable}
 	huma.Register(a.huma, ready, func(ctx context.Context, _ *struct{}) (*healthOutput, error) {
 		if a.Streams.Draining() {
 			return nil, unavailable("shutting_down", "the service is shutting down")
 		}
 		if a.Verifier.Ready() != nil {
-			return nil, huma.ErrorWithHeaders(noKeys(), http.Header{"Retry-After": {keysAgain}})
+			return nil, huma.ErrorWithHeaders(noKeys(), http.Header{"Retry-After": {keysRetryAfter}})
 		}
-		if err := a.ready.ask(ctx, a.Live.Ready); err != nil {
+		if err := a.ready.get(ctx, a.Live.Ready); err != nil {
 			return nil, a.fail(ctx, err)
 		}
 		return ok(), nil

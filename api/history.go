@@ -7,14 +7,15 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"marcador/internal/membudget"
 	"marcador/live"
 )
 
 type historyInput struct {
 	UserPath
 
-	Before int64 `query:"before" minimum:"0" doc:"Only what has a lower seq, to go on from the last one"`
-	Limit  int   `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"How many"`
+	Before int64 `query:"before" minimum:"0" doc:"List only entries with a lower seq; to read on, give the last one of the list before"`
+	Limit  int   `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"Number of entries"`
 }
 
 // history is the ledger of a user's points, newest first.
@@ -25,9 +26,9 @@ type history struct {
 
 type historyEntry struct {
 	Seq          int64  `json:"seq" doc:"Sequence number of the update"`
-	XP           int64  `json:"xp" doc:"Points added; negative were taken away"`
+	XP           int64  `json:"xp" doc:"Points that were added; negative if they were taken away"`
 	MLCoins      int64  `json:"mlCoins"`
-	XPAfter      int64  `json:"xpAfter" doc:"The total that came of it"`
+	XPAfter      int64  `json:"xpAfter" doc:"The total after the update"`
 	MLCoinsAfter int64  `json:"mlCoinsAfter"`
 	Reason       string `json:"reason"`
 	At           string `json:"at" format:"date-time"`
@@ -40,7 +41,8 @@ func (a *api) historyRoutes() {
 	huma.Register(a.huma, op, a.history)
 }
 
-// sizeOfRow is about how many bytes a row of the ledger takes, read, and again encoded.
+// sizeOfRow is about how many bytes a row of the ledger takes when it is read, and again when it
+// is encoded.
 const sizeOfRow = 600
 
 func (a *api) history(ctx context.Context, in *historyInput) (*encodedOutput, error) {
@@ -48,7 +50,7 @@ func (a *api) history(ctx context.Context, in *historyInput) (*encodedOutput, er
 	if before == 0 {
 		before = math.MaxInt64
 	}
-	made, err := a.begin(ctx, present, in.Limit*sizeOfRow, in.Limit*sizeOfRow)
+	made, err := a.acquire(ctx, membudget.PageSlot, in.Limit*sizeOfRow, in.Limit*sizeOfRow)
 	if err != nil {
 		return nil, err
 	}

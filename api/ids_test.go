@@ -11,8 +11,8 @@ import (
 	"marcador/store"
 )
 
-// The same id comes in with white space around it, and composed or not: in paths, bodies,
-// queries, boards and tokens. It is one person everywhere.
+// An id is the same with white space around it, and with composed or separate accents: in paths,
+// bodies, queries, boards and tokens.
 func TestIDs_everywhere(t *testing.T) {
 	f := newFixture(t, nil)
 	const id, spelled = "Jos\u00e9", " Jose\u0301\u00a0"
@@ -65,7 +65,7 @@ func TestIDs_everywhere(t *testing.T) {
 	f.do(f.admin, http.MethodGet, "/v1/users/"+url.PathEscape(id), "").wantProblem(t, 404, "user_not_found", "id")
 }
 
-// Ids that can't be seen are refused wherever they come in.
+// Ids with invisible characters are refused everywhere.
 func TestIDs_refused(t *testing.T) {
 	f := newFixture(t, nil)
 	f.put("u1")
@@ -95,9 +95,9 @@ func TestIDs_refused(t *testing.T) {
 	f.do(f.token(bad, "admin"), http.MethodGet, "/v1/badges", "").wantProblem(t, 401, "token_invalid", "")
 }
 
-// People and groups of an older database whose ids would be others today can be read,
-// changed and erased under the ids that they have, and are not taken for others.
-func TestIDs_ofBefore(t *testing.T) {
+// Users and groups of an older database may have ids that would be changed or refused today. They
+// can be read, changed and erased under these ids, and are not confused with others.
+func TestIDs_ofOlderDatabases(t *testing.T) {
 	f := newFixture(t, nil)
 	f.must(nil, http.MethodPut, "/v1/users/A1", `{"username":"Ana"}`)
 	if _, err := f.live.PutProfiles(t.Context(), []store.Profile{
@@ -121,18 +121,18 @@ func TestIDs_ofBefore(t *testing.T) {
 	}
 	var page struct{ TotalEntries int }
 	if f.must(&page, http.MethodGet, "/v1/leaderboards/"+url.PathEscape("school:42 "), ""); page.TotalEntries != 1 {
-		t.Errorf("the group of before has %d members, want 1", page.TotalEntries)
+		t.Errorf("the group with the old id has %d members, want 1", page.TotalEntries)
 	}
 	f.givesBack("A1\u00a0", "b\u200bc")
 	var u struct{ XP int64 }
 	if f.must(&u, http.MethodGet, "/v1/users/%20A1", ""); u.XP != 0 {
-		t.Errorf("another has their points: %d", u.XP)
+		t.Errorf("another user has their points: %d", u.XP)
 	}
 	f.must(nil, http.MethodDelete, "/v1/users/A1%C2%A0", "")
-	f.must(nil, http.MethodGet, "/v1/users/A1%C2%A0", "") // is A1 now
+	f.must(nil, http.MethodGet, "/v1/users/A1%C2%A0", "") // now the same as A1
 }
 
-// givesBack fails where a profile that is put, or patched, as it is read becomes another.
+// givesBack fails the test if a profile changes when it is put, or patched, exactly as it was read.
 func (f *fixture) givesBack(ids ...string) {
 	f.t.Helper()
 	for _, id := range ids {

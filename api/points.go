@@ -16,11 +16,11 @@ import (
 // result is what an update did.
 type result struct {
 	UserID       string `json:"userId"`
-	XP           int64  `json:"xp" doc:"The total that came of it"`
-	MLCoins      int64  `json:"mlCoins" doc:"The coins that came of it"`
+	XP           int64  `json:"xp" doc:"The total after the update"`
+	MLCoins      int64  `json:"mlCoins" doc:"The coins after the update"`
 	PointsGained int64  `json:"pointsGained" doc:"Points that were added"`
-	OldRank      *int   `json:"oldRank" doc:"Place on the global board before; null where there was none"`
-	NewRank      *int   `json:"newRank" doc:"Place after"`
+	OldRank      *int   `json:"oldRank" doc:"Rank on the global board before the update; null if the user had none"`
+	NewRank      *int   `json:"newRank" doc:"Rank on the global board after the update"`
 	RankBadge    string `json:"rankBadge"`
 	Version      int64  `json:"version" doc:"Sequence number of the update"`
 }
@@ -32,6 +32,7 @@ func resultOf(r live.Result) result {
 	}
 }
 
+// rankOrNull returns the rank, or nil for 0, which means no rank.
 func rankOrNull(r int) *int {
 	if r == 0 {
 		return nil
@@ -39,18 +40,43 @@ func rankOrNull(r int) *int {
 	return &r
 }
 
-// Idempotency is the header that makes a write repeatable.
-type Idempotency struct {
-	Key string `header:"Idempotency-Key" doc:"Any string of up to 255 characters: the same key again, of the same caller (the user that the token names), is answered as the first time and changes nothing"`
+// Points is how many points to give.
+type Points struct {
+	XP      *int64 `json:"xp,omitempty" minimum:"-9007199254740991" maximum:"9007199254740991" doc:"Points to add, negative to take away; not 0"`
+	MLCoins int64  `json:"mlCoins,omitempty" minimum:"-9007199254740991" maximum:"9007199254740991" doc:"Coins to add, negative to take away"`
+	Reason  string `json:"reason,omitempty" maxLength:"500" doc:"What the points are for; stored in the ledger" example:"exercise:123"`
 }
 
-// check finds a header that is there and says nothing, or more than one thing: the caller
-// means a key, and would be counted twice.
+// check finds what is wrong with the points.
+func (p *Points) check(f *faults) {
+	switch {
+	case p.XP == nil && p.MLCoins == 0:
+		f.add("xp", "is missing; give the points to add or to take away")
+	case p.XP != nil && *p.XP == 0:
+		f.add("xp", "is 0; give the points to add or to take away, or leave xp out to change mlCoins alone")
+	}
+	f.add("reason", validate.Text(p.Reason, validate.MaxReason))
+}
+
+func (p *Points) xp() int64 {
+	if p.XP == nil {
+		return 0
+	}
+	return *p.XP
+}
+
+// Idempotency is the header that makes a write repeatable.
+type Idempotency struct {
+	Key string `header:"Idempotency-Key" doc:"Any string of up to 255 characters. If the same caller (the user that the token names) sends the same key again, the answer is the first one, and nothing changes"`
+}
+
+// check finds what is wrong with the header. An empty one is refused, and so are two: the caller
+// wants the write to be repeatable, and a write without a key would count twice.
 func (in *Idempotency) check(ctx huma.Context, f *faults) {
 	r, _ := humago.Unwrap(ctx)
 	switch all := r.Header.Values("Idempotency-Key"); {
 	case len(all) > 1:
-		f.add("Idempotency-Key", "there is more than one; give one key")
+		f.add("Idempotency-Key", "is there more than once; give one key")
 	case len(all) == 1 && in.Key == "":
 		f.add("Idempotency-Key", "is empty; give a key, or leave the header out")
 	default:
@@ -78,7 +104,7 @@ type postXPOutput struct {
 	Body result
 }
 
-// update is points with whose they are.
+// update is points for one user.
 type update struct {
 	UserID string `json:"userId" maxLength:"128"`
 	Points
@@ -105,15 +131,15 @@ func (in *postBatchInput) Resolve(ctx huma.Context) []error {
 		f.id(ctx, "userId", &u.UserID)
 		f.add("key", validate.Text(u.Key, validate.MaxKey))
 		if u.Key != "" && in.Key != "" {
-			f.add("key", "can't stand beside the Idempotency-Key header, which covers the whole batch; give one or the other")
+			f.add("key", "can't be given together with the header Idempotency-Key, which covers the whole batch; give one of them")
 		}
 		u.check(&f)
 	}
 	return f.list
 }
 
-// writes returns what the batch asks for: one write where a header covers all,
-// else one for each update.
+// writes returns the writes that the batch asks for: a single one if a header covers the whole
+// batch, otherwise one for each update.
 func (in *postBatchInput) writes(caller string) []live.Write {
 	var writes []live.Write
 	for i, u := range in.Body.Updates {
@@ -127,7 +153,7 @@ func (in *postBatchInput) writes(caller string) []live.Write {
 	return writes
 }
 
-// results are what each update did, in the order of the request.
+// results has what each update did, in the order of the request.
 type results struct {
 	Results []result `json:"results" nullable:"false"`
 }
@@ -158,11 +184,11 @@ func (a *api) pointsRoutes() {
 		return &postXPOutput{done[0]}, nil
 	})
 
-	many := a.operation(http.MethodPost, "/v1/xp", "postBatch", "Points", "Give points to many, all or none", write)
+	many := a.operation(http.MethodPost, "/v1/xp", "postBatch", "Points", "Give points to several users, all or none", write)
 	many.Errors = append(many.Errors, http.StatusNotFound)
 	huma.Register(a.huma, many, func(ctx context.Context, in *postBatchInput) (*postBatchOutput, error) {
 		caller := callerOf(ctx).UserID
-		a.pace.also(caller, len(in.Body.Updates)-1)
+		a.rate.add(caller, len(in.Body.Updates)-1)
 		done, err := a.addPoints(ctx, in.writes(caller), func(i int, field string) string {
 			if field == "key" && in.Key != "" {
 				return "Idempotency-Key"
@@ -176,8 +202,7 @@ func (a *api) pointsRoutes() {
 	})
 }
 
-// addPoints gives the points. field names the input that a refusal is about, by
-// the update's place and its own name.
+// addPoints gives the points. For field see failAt.
 func (a *api) addPoints(ctx context.Context, writes []live.Write, field func(int, string) string) ([]result, error) {
 	done, err := a.Live.AddPoints(ctx, writes)
 	if err != nil {

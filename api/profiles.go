@@ -14,22 +14,22 @@ import (
 	"marcador/live"
 )
 
-// Profile is what is known of a person beside their points.
+// Profile is what is known about a person, apart from their points.
 type Profile struct {
 	Username string              `json:"username" maxLength:"100" doc:"Name that others see"`
-	Avatar   string              `json:"avatar,omitempty" maxLength:"2048" doc:"Picture: an https: or data:image/ address"`
+	Avatar   string              `json:"avatar,omitempty" maxLength:"2048" doc:"Address of a picture: https: or data:image/"`
 	Email    string              `json:"email,omitempty" maxLength:"320"`
 	Groups   map[string][]string `json:"groups,omitempty" doc:"Ids of the groups that the person is in, by kind"`
 
 	Pseudonym string `json:"pseudonym,omitempty" maxLength:"100" doc:"What others see instead of name and avatar"`
-	Hidden    bool   `json:"hidden,omitempty" doc:"Nobody else sees the person on a board; the ranks of others close up"`
+	Hidden    bool   `json:"hidden,omitempty" doc:"Whether nobody else sees the person on a board. The ranks of others close up"`
 }
 
-// replacement is a profile that takes the place of another. The other fields are in the
-// answer of GET, and are taken so that it can be sent back.
+// replacement is a whole profile that replaces another one. It accepts the other fields of the
+// answer of GET, so that the answer can be sent back.
 type replacement struct {
 	Profile
-	UserID    string          `json:"userId,omitempty" doc:"May be given, and has to be the id in the path"`
+	UserID    string          `json:"userId,omitempty" doc:"Optional; must be the id in the path"`
 	XP        json.RawMessage `json:"xp,omitempty" doc:"Ignored"`
 	MLCoins   json.RawMessage `json:"mlCoins,omitempty" doc:"Ignored"`
 	RankBadge json.RawMessage `json:"rankBadge,omitempty" doc:"Ignored"`
@@ -49,11 +49,11 @@ func (in *putUserInput) Resolve(ctx huma.Context) []error {
 	if in.Body.UserID != "" {
 		f.id(ctx, "userId", &in.Body.UserID)
 		if in.Body.UserID != in.ID {
-			f.add("userId", "is another user than the path names; leave it out, or correct the path")
+			f.add("userId", "is not the user in the path; leave it out, or correct the path")
 		}
 	}
 	p := in.Body.patch()
-	validate.CheckProfile(&p, boardThere(ctx.Context()), f.add)
+	validate.CheckProfile(&p, boardExists(ctx.Context()), f.add)
 	in.Body.Username, in.Body.Pseudonym = p.Username.Value, p.Pseudonym.Value
 	return f.list
 }
@@ -83,19 +83,19 @@ func (Optional[T]) Schema(r huma.Registry) *huma.Schema {
 	return &s
 }
 
-// ProfilePatch is changes to a profile, as a JSON merge patch (RFC 7396).
+// ProfilePatch has changes to a profile, as a JSON merge patch (RFC 7396).
 type ProfilePatch struct {
 	Username  Optional[string] `json:"username,omitzero" maxLength:"100" nullable:"false" doc:"Name that others see"`
-	Avatar    Optional[string] `json:"avatar,omitzero" maxLength:"2048" doc:"Picture: an https: or data:image/ address; null removes it"`
+	Avatar    Optional[string] `json:"avatar,omitzero" maxLength:"2048" doc:"Address of a picture: https: or data:image/; null removes it"`
 	Email     Optional[string] `json:"email,omitzero" maxLength:"320" doc:"null removes it"`
 	Pseudonym Optional[string] `json:"pseudonym,omitzero" maxLength:"100" doc:"What others see instead of name and avatar; null removes it"`
-	Hidden    Optional[bool]   `json:"hidden,omitzero" doc:"Nobody else sees the person on a board; the ranks of others close up. null is false"`
+	Hidden    Optional[bool]   `json:"hidden,omitzero" doc:"Whether nobody else sees the person on a board. The ranks of others close up. null means false"`
 
-	Groups Optional[map[string][]string] `json:"groups,omitzero" doc:"Ids of the groups that the person is in, by kind. A kind that is absent stays, null removes a kind, or all"`
+	Groups Optional[map[string][]string] `json:"groups,omitzero" doc:"Ids of the groups that the person is in, by kind. A kind that is absent stays as it is; null removes a kind, or all of them"`
 }
 
-// patchRules says in the OpenAPI document what a merge patch does.
-const patchRules = " A field that is absent stays as it is; `groups` merge by kind; `null` removes a kind of group or an optional field."
+// patchRules describes in the OpenAPI document what a merge patch does.
+const patchRules = " A field that is absent stays as it is. `groups` are merged by kind. `null` removes a kind of group or an optional field."
 
 // patch returns the changes.
 func (p *ProfilePatch) patch() profile.Patch {
@@ -105,11 +105,10 @@ func (p *ProfilePatch) patch() profile.Patch {
 	}
 }
 
-// check brings the changes into the form that they are kept in, and collects what is wrong
-// with them.
+// check brings the changes into their canonical form, and finds what is wrong with them.
 func (p *ProfilePatch) check(ctx huma.Context, f *faults) {
 	changes := p.patch()
-	validate.CheckProfile(&changes, boardThere(ctx.Context()), f.add)
+	validate.CheckProfile(&changes, boardExists(ctx.Context()), f.add)
 	p.Username.Field, p.Pseudonym.Field = changes.Username, changes.Pseudonym
 }
 
@@ -128,13 +127,13 @@ func (in *patchUserInput) Resolve(ctx huma.Context) []error {
 	return f.list
 }
 
-// mergePatch is the type of the body of PATCH. Plain JSON is taken too.
+// mergePatch is the content type of the body of PATCH. Plain JSON is accepted too.
 const mergePatch = "application/merge-patch+json"
 
-// readAs returns the type that a body of this type is read as. huma reads each type that
-// ends in +json, but a patch of another kind means something else, and a merge patch that
-// replaced a profile would clear what it leaves out. So PATCH alone takes a merge patch, and
-// no others are taken.
+// readAs returns the content type that huma is told instead of this one. huma reads every type that
+// ends in +json. But another kind of patch means something else, and a merge patch sent with PUT
+// would clear the fields that it leaves out. So PATCH alone accepts a merge patch, and no other
+// type that ends in +json is accepted.
 func readAs(method, contentType string) string {
 	kind, _, _ := strings.Cut(contentType, ";")
 	kind = strings.TrimSpace(kind)
@@ -144,15 +143,15 @@ func readAs(method, contentType string) string {
 	return contentType
 }
 
-// offerMergePatch says in the OpenAPI document that the operation takes a merge patch.
+// offerMergePatch says in the OpenAPI document that the operation accepts a merge patch.
 func offerMergePatch(op *huma.Operation) {
 	content := op.RequestBody.Content
 	content[mergePatch] = content[jsonType]
 }
 
-// newUser is changes to a profile with its user.
+// newUser has changes to the profile of a user, who may be new.
 type newUser struct {
-	ID string `json:"id" maxLength:"128" doc:"The caller's own id for the person"`
+	ID string `json:"id" maxLength:"128" doc:"The id that the caller's own system has for the person"`
 	ProfilePatch
 }
 

@@ -9,7 +9,7 @@ import (
 
 const fullAna = `{"username":"Ana Pech","avatar":"https://x/a.png","email":"ana@x.mx","groups":{"classroom":["7a"],"school":["42"]},"pseudonym":"Jaguar","hidden":true}`
 
-// known returns what GET says of ana, without places.
+// known returns the profile of ana, without points and ranks.
 func (f *fixture) known() string {
 	f.t.Helper()
 	var got map[string]any
@@ -24,7 +24,7 @@ func (f *fixture) known() string {
 	return string(b)
 }
 
-// canonical returns the JSON with its fields in order.
+// canonical returns JSON with its fields sorted.
 func canonical(t *testing.T, in string) string {
 	t.Helper()
 	var v any
@@ -38,7 +38,7 @@ func canonical(t *testing.T, in string) string {
 	return string(b)
 }
 
-// A nightly roster without the fields that the school does not know keeps them.
+// A nightly import of the school's roster does not remove fields that the school does not know.
 func TestPostUsers_absentStays(t *testing.T) {
 	f := newFixture(t, nil)
 	f.must(nil, http.MethodPut, "/v1/users/ana", fullAna)
@@ -54,7 +54,7 @@ func TestPostUsers_absentStays(t *testing.T) {
 	a := f.do(f.admin, http.MethodPost, "/v1/users", `{"users":[{"id":"ana"},{"id":"leo"},{"id":"eva","hidden":true}]}`)
 	a.wantProblem(t, 422, "invalid_input", "users[1].username")
 	if !strings.Contains(string(a.body), "users[2].username") {
-		t.Errorf("only the first is named: %s", a.body)
+		t.Errorf("only the first fault is named: %s", a.body)
 	}
 	a = f.do(f.admin, http.MethodPost, "/v1/users", `{"users":[{"id":"ana","email":"new@x.mx"}]}`)
 	if !strings.Contains(string(a.body), `"email":"new@x.mx"`) || strings.Contains(string(a.body), "ranks") {
@@ -62,6 +62,7 @@ func TestPostUsers_absentStays(t *testing.T) {
 	}
 }
 
+// A merge patch changes what it names, and null removes it.
 func TestPatchUser(t *testing.T) {
 	for patch, want := range map[string]string{
 		`{}`:                         fullAna,
@@ -91,6 +92,7 @@ func TestPatchUser(t *testing.T) {
 	}
 }
 
+// A wrong patch, or a patch of another kind, is refused and changes nothing.
 func TestPatchUser_refuses(t *testing.T) {
 	f := newFixture(t, nil)
 	f.must(nil, http.MethodPut, "/v1/users/ana", fullAna)
@@ -110,7 +112,7 @@ func TestPatchUser_refuses(t *testing.T) {
 	}
 }
 
-// GET's answer can be PUT back to the letter, and changes nothing.
+// The answer of GET can be PUT back exactly as it is, and changes nothing.
 func TestPutUser_whatGetReturned(t *testing.T) {
 	f := newFixture(t, nil)
 	f.must(nil, http.MethodPut, "/v1/users/ana", fullAna)
@@ -128,7 +130,7 @@ func TestPutUser_whatGetReturned(t *testing.T) {
 	}
 }
 
-// A batch names every fault, also those that only the data shows.
+// A refused batch names every fault, also the faults that only the database shows.
 func TestBatch_namesEachFault(t *testing.T) {
 	f := newFixture(t, nil)
 	f.put("u1")

@@ -16,16 +16,16 @@ import (
 	"marcador/live"
 )
 
-// session is who a browser is logged in as.
+// session says who a browser is signed in as.
 type session struct {
 	UserID    string `json:"userId"`
-	ExpiresAt string `json:"expiresAt" format:"date-time" doc:"When the token that was shown expires, and with it the cookie"`
+	ExpiresAt string `json:"expiresAt" format:"date-time" doc:"When the token expires, and with it the cookie"`
 }
 
-// sessionSeed keeps sessions' names from being made elsewhere.
+// sessionSeed makes the ids of sessions unpredictable.
 var sessionSeed = maphash.MakeSeed()
 
-// sessionOf names the session whose cookie has the token: 0 for none.
+// sessionOf returns the id of the session whose cookie has the token, or 0 for an empty token.
 func sessionOf(token string) uint64 {
 	if token == "" {
 		return 0
@@ -33,10 +33,10 @@ func sessionOf(token string) uint64 {
 	return maphash.String(sessionSeed, token) | 1
 }
 
-// browser is what the session's routes look at beside the token.
+// browser is what the operations on sessions need to know about a request.
 type browser struct {
 	request *http.Request
-	before  string // the token in the cookie, if there is one
+	cookie  string // the token in the cookie, or empty
 	origin  string // of the page that calls, or empty
 }
 
@@ -44,7 +44,7 @@ type browser struct {
 func (b *browser) Resolve(ctx huma.Context) []error {
 	b.request, _ = humago.Unwrap(ctx)
 	if c, err := b.request.Cookie(auth.Cookie); err == nil {
-		b.before = c.Value
+		b.cookie = c.Value
 	}
 	b.origin = b.request.Header.Get("Origin")
 	return nil
@@ -58,16 +58,16 @@ type sessionInput struct {
 
 // Resolve implements huma.Resolver.
 func (in *sessionInput) Resolve(ctx huma.Context) []error {
-	_ = in.browser.Resolve(ctx) // it finds nothing wrong
+	_ = in.browser.Resolve(ctx) // it finds no faults
 	token, from, err := auth.TokenOf(in.request, false)
 	if err != nil || from != auth.FromHeader {
 		return []error{problemOf(http.StatusUnauthorized, "token_missing",
-			"a session begins with a token in the Authorization header")}
+			"a session begins with a token in the Authorization header; send one")}
 	}
 	if n := len(auth.Cookie) + len(token); n > auth.MaxCookie {
 		return []error{invalid("Authorization", fmt.Sprintf(
-			"the token has %d bytes, and browsers keep cookies of up to %d with their name, so it can't be one; "+
-				"have the sign-in leave claims out of it, or send it in the Authorization header of each call",
+			"the token has %d bytes, but browsers drop cookies of more than %d bytes, name included; "+
+				"have the sign-in leave claims out of the token, or send it in the Authorization header of each call",
 			len(token), auth.MaxCookie))}
 	}
 	in.token = token
@@ -84,27 +84,27 @@ type sessionEnd struct {
 }
 
 func (a *api) sessionRoutes() {
-	begin := a.operation(http.MethodPost, "/v1/session", "postSession", "Session", "Keep the token in a cookie, for browsers", access{unpaced: true})
-	begin.Description = "Sets the cookie `" + auth.Cookie + "` (HttpOnly, SameSite=Lax, and Secure over HTTPS) to the token of the Authorization header, for as long as it is good. " +
-		"A token of more than 4,082 bytes can't be a cookie. Behind a proxy that names another host, `" + auth.OriginCookie + "` remembers which page began the session."
+	begin := a.operation(http.MethodPost, "/v1/session", "postSession", "Session", "Store the token in a cookie, for browsers", access{noRateLimit: true})
+	begin.Description = "Sets the cookie `" + auth.Cookie + "` (HttpOnly, SameSite=Lax, and Secure over HTTPS) to the token of the Authorization header, until the token expires. " +
+		"A token of more than 4,082 bytes does not fit into a cookie. Behind a proxy that changes the host, the cookie `" + auth.OriginCookie + "` remembers the origin of the page that began the session."
 	huma.Register(a.huma, begin, a.beginSession)
 
-	end := a.operation(http.MethodDelete, "/v1/session", "deleteSession", "Session", "Forget the cookie", access{open: true, unpaced: true})
-	end.Description = "Ends the streams that were opened with the cookie, too: with the event `error` of the code `token_expired`."
+	end := a.operation(http.MethodDelete, "/v1/session", "deleteSession", "Session", "Forget the cookie", access{open: true, noRateLimit: true})
+	end.Description = "Also ends the streams that were opened with the cookie, by the event `error` with the code `token_expired`."
 	end.DefaultStatus = http.StatusNoContent
 	huma.Register(a.huma, end, a.endSession)
 }
 
 func (a *api) beginSession(ctx context.Context, in *sessionInput) (*sessionOutput, error) {
 	caller := callerOf(ctx)
-	if before := a.userOf(ctx, in.before); before == caller.UserID {
-		a.Streams.MoveSession(before, sessionOf(in.before), sessionOf(in.token))
+	if before := a.userOf(ctx, in.cookie); before == caller.UserID {
+		a.Streams.MoveSession(before, sessionOf(in.cookie), sessionOf(in.token))
 	} else {
-		a.Streams.EndSession(before, sessionOf(in.before))
+		a.Streams.EndSession(before, sessionOf(in.cookie))
 	}
 	of := a.Proxies.Of(in.request)
 	page, err := url.Parse(in.origin)
-	secure := of.Secure || err == nil && page.Scheme == "https" // a browser says so itself
+	secure := of.Secure || err == nil && page.Scheme == "https" // the browser sets Origin, no proxy does
 	out := &sessionOutput{
 		SetCookie: []*http.Cookie{auth.SessionCookie(in.token, caller.Expires, secure)},
 		Body:      session{caller.UserID, caller.Expires.UTC().Format(live.TimeFormat)},
@@ -116,7 +116,7 @@ func (a *api) beginSession(ctx context.Context, in *sessionInput) (*sessionOutpu
 }
 
 func (a *api) endSession(ctx context.Context, in *browser) (*sessionEnd, error) {
-	a.Streams.EndSession(a.userOf(ctx, in.before), sessionOf(in.before))
+	a.Streams.EndSession(a.userOf(ctx, in.cookie), sessionOf(in.cookie))
 	secure := a.Proxies.Of(in.request).Secure || strings.HasPrefix(in.origin, "https://")
 	out := &sessionEnd{[]*http.Cookie{auth.SessionCookie("", time.Time{}, secure)}}
 	if len(in.request.CookiesNamed(auth.OriginCookie)) > 0 {
@@ -125,7 +125,8 @@ func (a *api) endSession(ctx context.Context, in *browser) (*sessionEnd, error) 
 	return out, nil
 }
 
-// userOf returns whose a good token is, or an empty id: then no stream is open with it.
+// userOf returns the user of a valid token. It returns "" for any other token: no stream is open
+// with one.
 func (a *api) userOf(ctx context.Context, token string) string {
 	if token == "" {
 		return ""

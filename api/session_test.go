@@ -1,6 +1,8 @@
 package api_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -12,7 +14,54 @@ import (
 	"marcador/sse"
 )
 
-// cookies are a browser's, by name.
+// A session's cookie stands for its token, but not in requests of other sites.
+func TestSession_cookie(t *testing.T) {
+	f := newFixture(t, nil)
+	f.put("u1")
+	begin := f.do(f.token("u1", "xp:write"), http.MethodPost, "/v1/session", "")
+	if begin.status != 200 || !bytes.Contains(begin.body, []byte(`"userId":"u1"`)) {
+		t.Fatalf("POST /v1/session = %d %s", begin.status, begin.body)
+	}
+	set := begin.header.Get("Set-Cookie")
+	for _, want := range []string{"marcador_token=", "HttpOnly", "SameSite=Lax", "Path=/", "Expires="} {
+		if !strings.Contains(set, want) {
+			t.Errorf("Set-Cookie = %s, want %s", set, want)
+		}
+	}
+	if strings.Contains(set, "Secure") {
+		t.Errorf("Set-Cookie = %s over plain HTTP", set)
+	}
+	if a := f.do(f.token("u1", ""), http.MethodPost, "/v1/session", "", "X-Forwarded-Proto", "https"); !strings.Contains(a.header.Get("Set-Cookie"), "Secure") {
+		t.Errorf("Set-Cookie = %s behind a proxy with TLS", a.header.Get("Set-Cookie"))
+	}
+	cookie, _, _ := strings.Cut(set, ";")
+	var page struct{ Me *struct{ UserID string } }
+	a := f.do("", http.MethodGet, "/v1/leaderboards/global", "", "Cookie", cookie)
+	if err := json.Unmarshal(a.body, &page); err != nil || page.Me == nil || page.Me.UserID != "u1" {
+		t.Errorf("page by cookie = %d %s", a.status, a.body)
+	}
+	// A write by cookie must come from the same site. A write by header may come from anywhere.
+	for site, want := range map[string]int{"same-origin": 200, "none": 200, "cross-site": 403, "same-site": 403} {
+		if a := f.do("", http.MethodPost, "/v1/users/u1/xp", `{"xp":1}`, "Cookie", cookie, "Sec-Fetch-Site", site); a.status != want {
+			t.Errorf("write by cookie, %s: %d %s, want %d", site, a.status, a.body, want)
+		}
+	}
+	f.do("", http.MethodPost, "/v1/users/u1/xp", `{"xp":1}`, "Cookie", cookie, "Origin", "https://elsewhere.example").
+		wantProblem(t, 403, "cross_origin", "")
+	if a := f.do(f.admin, http.MethodPost, "/v1/users/u1/xp", `{"xp":1}`, "Sec-Fetch-Site", "cross-site"); a.status != 200 {
+		t.Errorf("write by header, cross-site: %d %s", a.status, a.body)
+	}
+	// A session does not begin with a cookie, or with a bad token.
+	f.do("", http.MethodPost, "/v1/session", "", "Cookie", cookie).wantProblem(t, 401, "token_missing", "")
+	f.do("forged", http.MethodPost, "/v1/session", "").wantProblem(t, 401, "token_invalid", "")
+	f.do("", http.MethodDelete, "/v1/session", "", "Cookie", cookie, "Sec-Fetch-Site", "cross-site").wantProblem(t, 403, "cross_origin", "")
+	end := f.do("", http.MethodDelete, "/v1/session", "", "Cookie", cookie)
+	if end.status != http.StatusNoContent || !strings.Contains(end.header.Get("Set-Cookie"), "Max-Age=0") {
+		t.Errorf("DELETE /v1/session = %d %v", end.status, end.header)
+	}
+}
+
+// cookies are the cookies of a browser, by name.
 type cookies map[string]string
 
 // begin begins a session and returns its cookies and whether they are Secure.
@@ -44,8 +93,8 @@ func (c cookies) String() string {
 	return strings.Join(pairs, "; ")
 }
 
-// The cookie is Secure where the browser's side of the connection is, as far as anybody says
-// so whose word counts.
+// The cookie is Secure if the browser's connection is encrypted, as a trusted proxy or the browser
+// itself says.
 func TestSession_secure(t *testing.T) {
 	for name, c := range map[string]struct {
 		trusted string
@@ -69,6 +118,7 @@ func TestSession_secure(t *testing.T) {
 	}
 }
 
+// trusting returns a fixture that trusts the proxies in the list.
 func trusting(tb testing.TB, list string) *fixture {
 	tb.Helper()
 	return newFixture(tb, func(o *api.Options) {
@@ -79,8 +129,8 @@ func trusting(tb testing.TB, list string) *fixture {
 	})
 }
 
-// Behind a proxy that puts its own host in place of the site's, the site's pages write with
-// the cookie, and nobody else's do.
+// Behind a proxy that replaces the site's host by its own, pages of the site can write with the
+// cookie, and pages of other sites can't.
 func TestSession_hostIsRewritten(t *testing.T) {
 	const site, neighbour, evil = "https://board.school.mx", "https://other.school.mx", "https://evil.example"
 	f := newFixture(t, nil)
@@ -124,14 +174,14 @@ func TestSession_hostIsRewritten(t *testing.T) {
 	if ended := (&http.Response{Header: a.header}).Cookies(); a.status != http.StatusNoContent || len(ended) != 2 || ended[0].MaxAge >= 0 || ended[1].MaxAge >= 0 {
 		t.Errorf("DELETE /v1/session = %d %v", a.status, ended)
 	}
-	// Words of an address that is not trusted count for nothing.
+	// Headers of a proxy that is not trusted are ignored.
 	f = trusting(t, "10.0.0.7")
 	f.put("u1")
 	f.do("", http.MethodPost, "/v1/users/u1/xp", `{"xp":1}`, "Cookie", auth.Cookie+"="+f.admin, "Origin", evil, "X-Forwarded-Host", "evil.example", "Forwarded", "host=evil.example").
 		wantProblem(t, http.StatusForbidden, "cross_origin", "")
 }
 
-// A token that no browser would keep is refused with the reason and the remedy.
+// A token that does not fit into a cookie is refused, with the reason and what to do.
 func TestSession_tokenTooLong(t *testing.T) {
 	f := newFixture(t, nil)
 	long := func(n int) string {
@@ -157,7 +207,7 @@ func TestSession_tokenTooLong(t *testing.T) {
 	}
 }
 
-// Signing out ends the streams that the browser has opened, and no others of the user.
+// Signing out ends the streams that this browser has opened, and no others of the user.
 func TestSession_endsStreams(t *testing.T) {
 	onBothTransports(t, sse.Options{}, func(t *testing.T, f *fixture) {
 		f.put("u1")
@@ -169,7 +219,7 @@ func TestSession_endsStreams(t *testing.T) {
 		for _, s := range []*follower{one, two, another, byHeader} {
 			s.until("leaderboard:updated")
 		}
-		// The session goes on with a fresh token: its streams are still its own.
+		// The session goes on with a fresh token, and its streams still belong to it.
 		jar, _ = f.begin(fresh, "Cookie", jar.String())
 		a := f.do("", http.MethodDelete, "/v1/session", "", "Cookie", jar.String())
 		if a.status != http.StatusNoContent {

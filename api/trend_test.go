@@ -11,12 +11,13 @@ import (
 	"marcador/api"
 )
 
+// The trend has the past ranks of the best users and of the caller, in JSON and in MessagePack.
 func TestTrend(t *testing.T) {
 	f := newFixture(t, nil)
 	f.put("u1", "u2")
 	f.must(nil, http.MethodPost, "/v1/users/u2/xp", `{"xp":5000}`)
 	f.must(nil, http.MethodPost, "/v1/users/u1/xp", `{"xp":7}`)
-	type line struct {
+	type series struct {
 		UserID, Username, RankBadge string
 		Ranks                       []*int
 		Scores                      []int64
@@ -24,8 +25,8 @@ func TestTrend(t *testing.T) {
 	var got struct {
 		Type, Board, Period string
 		Times               []time.Time
-		Entries             []line
-		Me                  *line
+		Entries             []series
+		Me                  *series
 		Version             int64
 	}
 	a := f.do(f.token("u1", ""), http.MethodGet, "/v1/leaderboards/global/trend?points=3&limit=1", "")
@@ -33,10 +34,10 @@ func TestTrend(t *testing.T) {
 		t.Fatalf("%d %s: %v", a.status, a.body, err)
 	}
 	one, two := 1, 2
-	if want := []line{{"u2", "name of u2", "Nacom", []*int{nil, nil, &one}, []int64{0, 0, 5000}}}; !reflect.DeepEqual(got.Entries, want) {
+	if want := []series{{"u2", "name of u2", "Nacom", []*int{nil, nil, &one}, []int64{0, 0, 5000}}}; !reflect.DeepEqual(got.Entries, want) {
 		t.Errorf("entries of %s, want %+v", a.body, want)
 	}
-	if want := (&line{"u1", "name of u1", "Ajaw", []*int{nil, nil, &two}, []int64{0, 0, 7}}); !reflect.DeepEqual(got.Me, want) {
+	if want := (&series{"u1", "name of u1", "Ajaw", []*int{nil, nil, &two}, []int64{0, 0, 7}}); !reflect.DeepEqual(got.Me, want) {
 		t.Errorf("me of %s, want %+v", a.body, want)
 	}
 	if got.Type != "global" || got.Board != "global" || got.Period != "all-time" || got.Version != 4 || len(got.Times) != 3 {

@@ -8,10 +8,11 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"marcador/auth"
+	"marcador/internal/membudget"
 	"marcador/live"
 )
 
-// person is what is known of a user, without their places.
+// person is what is known about a user, without their ranks.
 type person struct {
 	UserID    string              `json:"userId"`
 	Username  string              `json:"username"`
@@ -25,7 +26,7 @@ type person struct {
 	RankBadge string              `json:"rankBadge"`
 }
 
-// user is a person with their places.
+// user is a person with their ranks.
 type user struct {
 	person
 	Ranks map[string]map[string]int `json:"ranks" doc:"Rank by board and period"`
@@ -43,7 +44,7 @@ type userOutput struct {
 	Body   user
 }
 
-// people are users as they are now, in the order of the request.
+// people has users as they are now, in the order of the request.
 type people struct {
 	Users []person `json:"users" nullable:"false"`
 }
@@ -53,7 +54,7 @@ func (a *api) usersRoutes() {
 	self := access{self: true}
 
 	put := a.operation(http.MethodPut, "/v1/users/{id}", "putUser", "Users", "Create a profile, or replace it whole", write)
-	put.Description += " What is absent is empty then. The answer of GET can be sent back: totals and ranks in it are ignored."
+	put.Description += " A field that is absent becomes empty. The answer of GET can be sent back: its totals and ranks are ignored."
 	huma.Register(a.huma, put, func(ctx context.Context, in *putUserInput) (*userOutput, error) {
 		created, err := a.Live.PutProfiles(ctx, []live.Profile{in.Body.of(in.ID)})
 		if err != nil {
@@ -67,7 +68,7 @@ func (a *api) usersRoutes() {
 	})
 
 	patch := a.operation(http.MethodPatch, "/v1/users/{id}", "patchUser", "Users", "Change a profile", write)
-	patch.Description += patchRules + " There has to be such a user: PUT and `POST /v1/users` create one."
+	patch.Description += patchRules + " The user must exist: PUT and `POST /v1/users` create one."
 	huma.Register(a.huma, patch, func(ctx context.Context, in *patchUserInput) (*userOutput, error) {
 		if err := a.Live.PatchProfile(ctx, in.Body.of(in.ID)); err != nil {
 			return nil, a.fail(ctx, err)
@@ -95,7 +96,7 @@ func (a *api) usersRoutes() {
 
 // postUsers creates or changes profiles.
 func (a *api) postUsers(ctx context.Context, in *postUsersInput) (*encodedOutput, error) {
-	a.pace.also(callerOf(ctx).UserID, len(in.Body.Users)-1)
+	a.rate.add(callerOf(ctx).UserID, len(in.Body.Users)-1)
 	if f := a.nameless(in.Body.Users); len(f.list) > 0 {
 		return nil, huma.Error422UnprocessableEntity("", f.list...)
 	}
@@ -107,7 +108,7 @@ func (a *api) postUsers(ctx context.Context, in *postUsersInput) (*encodedOutput
 	}
 	at := func(i int, field string) string { return "users[" + strconv.Itoa(i) + "]." + field }
 	size := a.Live.SizeOf(live.Global, len(ids))
-	made, err := a.begin(ctx, unturned, size, size) // before anything is changed
+	made, err := a.acquire(ctx, membudget.NoSlot, size, size) // before anything is changed
 	if err != nil {
 		return nil, err
 	}
@@ -131,13 +132,13 @@ func (a *api) postUsers(ctx context.Context, in *postUsersInput) (*encodedOutput
 	return out, err
 }
 
-// nameless finds all new users without a name. The store, which has the last word, names
-// the first alone.
+// nameless finds all new users without a name. Without it live would refuse the batch too, but
+// would only name the first of them.
 func (a *api) nameless(users []newUser) (f faults) {
 	for i := range users {
 		if u := &users[i]; !u.Username.Given && !a.Live.Has(u.ID) {
 			f.prefix = "body.users[" + strconv.Itoa(i) + "]."
-			f.add("username", "is missing; give it, since there is no such user yet")
+			f.add("username", "is missing; give it, since the user does not exist yet")
 		}
 	}
 	return f
