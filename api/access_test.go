@@ -72,7 +72,8 @@ func TestAccess_needsGoodToken(t *testing.T) {
 		if got := a.header.Get("WWW-Authenticate"); got != `Bearer realm="marcador"` {
 			t.Errorf("%s: WWW-Authenticate = %s", path, got)
 		}
-		// A caller with a bad token is not served as an anonymous one, even if that would be allowed.
+		// A caller with a bad token is not served as an anonymous one, even if that would be
+		// allowed.
 		for _, f := range []*fixture{closed, public} {
 			a := f.do(expired, http.MethodGet, path, "")
 			a.wantProblem(t, 401, "token_invalid", "")

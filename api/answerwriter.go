@@ -13,18 +13,18 @@ import (
 )
 
 const (
-	// large is the size in bytes from which a write counts as memory. The kernel takes a smaller one
-	// at once. Over HTTP/2, perRequest covers it.
+	// large is the size in bytes from which a write counts as memory. The kernel takes a smaller
+	// one at once. Over HTTP/2, perRequest covers it.
 	large = 16 << 10
 
-	// perRequest is what a request over HTTP/2 uses beside its header and its answer. For each stream
-	// net/http keeps a goroutine, a buffer and its own state, and the client decides how long: even
-	// the shortest answer has to wait until the client takes it.
+	// perRequest is what a request over HTTP/2 uses beside its header and its answer. For each
+	// stream net/http keeps a goroutine, a buffer and its own state, and the client decides how
+	// long: even the shortest answer has to wait until the client takes it.
 	perRequest = 16 << 10
 
 	// pieceOfStream and pieceOfConn are how much of an answer is written at a time, over HTTP/2 and
-	// HTTP/1, so that it can be seen which clients read. An HTTP/2 connection keeps a buffer as large
-	// as the largest piece that it was given.
+	// HTTP/1, so that it can be seen which clients read. An HTTP/2 connection keeps a buffer as
+	// large as the largest piece that it was given.
 	pieceOfStream = 16 << 10
 	pieceOfConn   = 64 << 10
 )
@@ -51,8 +51,8 @@ func (a *api) reserve(w http.ResponseWriter, r *http.Request, cancel func()) *me
 }
 
 // acquire waits for a slot, and for memory to make an answer of up to size bytes from up to data
-// bytes. There are fewer slots for long reads of the database than it has readers, so other requests
-// always find a free reader. See membudget.Reservation.Acquire.
+// bytes. There are fewer slots for long reads of the database than it has readers, so other
+// requests always find a free reader. See membudget.Reservation.Acquire.
 func (a *api) acquire(ctx context.Context, kind membudget.Kind, data, size int) (made func(size int), err error) {
 	req := requestOf(ctx)
 	counted, err := req.memory.Acquire(ctx, kind, data, size)

@@ -31,7 +31,7 @@ type Options struct {
 	Public          bool              // anyone may read and follow the global board
 	AllowQueryToken bool              // streams may carry their token in access_token
 	Proxies         forwarded.Proxies // the proxies whose headers are believed
-	Origins         []string          // other sites whose pages may call the API, as in an Origin header
+	Origins         []string          // sites whose pages may call the API, as in an Origin header
 	Demo            http.Handler      // serves /demo/; nil for none
 	Limits          Limits
 }
@@ -134,7 +134,7 @@ func (a *api) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if kind := r.Header.Get("Content-Type"); kind != "" {
-		r.Header.Set("Content-Type", readAs(r.Method, strings.ToLower(kind))) // huma compares it in lower case
+		r.Header.Set("Content-Type", readAs(r.Method, strings.ToLower(kind))) // as huma has it
 	}
 	if emptySegment(r.URL.EscapedPath()) {
 		a.write(w, invalid("path", "the path has an empty part where an id should be; give the id"))

@@ -74,7 +74,8 @@ func (a *api) archive(ctx context.Context, in *archiveInput) (*encodedOutput, er
 	}
 	period, _ := live.ParsePeriod(in.Period) // huma has checked it
 	size := a.Live.SizeOf(in.Board, in.Limit+1)
-	made, err := a.acquire(ctx, membudget.QuerySlot, size+live.SizeOfFinals, size) // places and entries, then the encoded page
+	// The places and entries that are read, then the encoded page.
+	made, err := a.acquire(ctx, membudget.QuerySlot, size+live.SizeOfFinals, size)
 	if err != nil {
 		return nil, err
 	}

@@ -28,7 +28,7 @@ func TestArchive_moved(t *testing.T) {
 		{"ana", "school:8a", "1970-01-01T00:00:02Z", http.StatusOK},
 		{"leo", "school:7a", "1970-01-01T00:00:02Z", http.StatusOK},
 		{"eva", "school:7a", "1970-01-01T00:00:01Z", http.StatusForbidden},
-		{"eva", "school:7a", "1970-01-01T00:01:00Z", http.StatusForbidden}, // there is no closed period at that time
+		{"eva", "school:7a", "1970-01-01T00:01:00Z", http.StatusForbidden}, // no period is closed then
 		{"ana", "school:7a", "1970-01-01T00:01:00Z", http.StatusNotFound},
 	} {
 		a := f.do(f.token(c.who, ""), http.MethodGet, "/v1/leaderboards/"+c.board+"/archive?start="+c.start, "")

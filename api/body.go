@@ -78,8 +78,8 @@ func (b *body) Read(p []byte) (int, error) {
 	b.read += int64(n)
 	b.memory.Progress(n * costOfByte)
 	more := 0
-	for _, c := range p[:n] {
-		if (c == ',' || c == '{' || c == '[') && b.values < maxValues { // a body with more is refused
+	for _, c := range p[:n] { // a body with more than maxValues is refused
+		if (c == ',' || c == '{' || c == '[') && b.values < maxValues {
 			b.values++
 			more += b.ofValue
 		}
@@ -93,8 +93,9 @@ func (b *body) Read(p []byte) (int, error) {
 		return n, nil
 	case errors.Is(err, io.EOF):
 		b.memory.Settle(b.read*costOfByte + int64(b.values*b.ofValue))
-		// From now on only net/http reads, to notice when the client leaves. That needs no deadline.
-		_ = http.NewResponseController(b.w).SetReadDeadline(time.Time{}) // setDeadlines could set it
+		// From now on only net/http reads, to notice when the client leaves. That needs no
+		// deadline. setDeadlines could set it, so this can't fail.
+		_ = http.NewResponseController(b.w).SetReadDeadline(time.Time{})
 		return n, io.EOF
 	case is && timeout.Timeout():
 		return n, problemOf(http.StatusRequestTimeout, "request_timeout", "the body did not arrive in time; send it at once")
@@ -117,8 +118,8 @@ func (b *body) acquire() bool {
 // busy returns the problem that there is no memory for the body.
 func (b *body) busy() error {
 	b.w.Header().Set("Retry-After", "1")
-	if b.http1 {
-		b.w.Header().Set("Connection", "close") // else the answer would wait for the rest of the body
+	if b.http1 { // otherwise net/http would read the rest of the body before it answers
+		b.w.Header().Set("Connection", "close")
 	}
 	return problemOf(http.StatusServiceUnavailable, "busy", "more is being sent than the service can take at once; try again")
 }

@@ -32,8 +32,8 @@ func TestLimits_memberBody(t *testing.T) {
 	f.do(member, http.MethodPost, "/v1/events/ABC/token", `{"zz":1}`).wantProblem(t, 422, "invalid_input", "zz")
 }
 
-// half sends a part of a request. It returns the answer, and fails the test unless the connection is
-// closed after it.
+// half sends a part of a request. It returns the answer, and fails the test unless the connection
+// is closed after it.
 func (f *fixture) half(part string) answer {
 	f.t.Helper()
 	conn := f.dial()
@@ -164,7 +164,8 @@ func (s *stalled) finish(tb testing.TB) {
 // The bodies of all requests together use memory up to a bound. A body that finds no memory is
 // refused, and the memory is free again once the others have been answered.
 func TestLimits_bodies(t *testing.T) {
-	f := newFixture(t, func(o *api.Options) { o.Limits.Bodies = 500 << 10 }) // a body takes three times its length, and more for its values
+	// A body takes three times its length, and more for its values.
+	f := newFixture(t, func(o *api.Options) { o.Limits.Bodies = 500 << 10 })
 	f.put("u1")
 	large, small := longBatch(150), longBatch(40)
 	if len(large) < 60<<10 || len(small) > 30<<10 {

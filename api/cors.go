@@ -43,6 +43,6 @@ func (a *api) preflighted(w http.ResponseWriter, r *http.Request) bool {
 	if a.cors == nil || !shared(r.URL.Path) {
 		return false
 	}
-	a.cors.HandlerFunc(w, r)
-	return r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != "" // cors has answered it
+	a.cors.HandlerFunc(w, r) // answers a preflight
+	return r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != ""
 }

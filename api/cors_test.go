@@ -19,8 +19,8 @@ const (
 // ofSites lets two other sites call the API.
 func ofSites(o *api.Options) { o.Origins = []string{site, "http://localhost:5173"} }
 
-// wantShared fails the test unless a browser lets a page of that origin read the answer, or does not
-// let it if shared is false.
+// wantShared fails the test unless a browser lets a page of that origin read the answer, or does
+// not let it if shared is false.
 func (a answer) wantShared(tb testing.TB, what, origin string, shared bool) {
 	tb.Helper()
 	want := ""
@@ -43,7 +43,8 @@ func (a answer) wantShared(tb testing.TB, what, origin string, shared bool) {
 	}
 }
 
-// Pages of the named sites can read every answer, also a refusal. Pages of other sites can read none.
+// Pages of the named sites can read every answer, also a refusal. Pages of other sites can read
+// none.
 func TestOrigins(t *testing.T) {
 	var streams *sse.Server
 	f := newFixture(t, func(o *api.Options) {
@@ -123,8 +124,8 @@ func TestOrigins_streams(t *testing.T) {
 	}
 }
 
-// A browser that asks before a call (a preflight) is told what a page of the named sites may do, and
-// nothing about pages of other sites.
+// A browser that asks before a call (a preflight) is told what a page of the named sites may do,
+// and nothing about pages of other sites.
 func TestOrigins_preflight(t *testing.T) {
 	f := newFixture(t, ofSites)
 	ask := func(path, origin, method, headers string) answer {

@@ -35,13 +35,13 @@ func TestMessagePack(t *testing.T) {
 		"page of none":  {http.MethodGet, "/v1/leaderboards/global?offset=100", ""},
 		"user":          {http.MethodGet, "/v1/users/u2", ""},
 		"profile":       {http.MethodPut, "/v1/users/u3", `{"username":"Zoë \"Z\" <3","groups":{"school":["42"]}}`},
-		"write":         {http.MethodPost, "/v1/users/u1/xp", `{"xp":70000}`}, // it is repeated with the same key
+		"write":         {http.MethodPost, "/v1/users/u1/xp", `{"xp":70000}`},
 		"several":       {http.MethodPost, "/v1/xp", `{"updates":[{"userId":"u2","xp":-7},{"userId":"u3","xp":1}]}`},
 		"session":       {http.MethodPost, "/v1/session", ""},
 		"health, alive": {http.MethodGet, "/healthz", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var keyed []string
+			var keyed []string // the second write repeats the first one
 			if c.method == http.MethodPost && c.body != "" {
 				keyed = []string{"Idempotency-Key", name}
 			}

@@ -59,8 +59,8 @@ func TestEvents_limits(t *testing.T) {
 	f.follow(u1, "").until("authenticated")
 }
 
-// Streams without a token are limited by address, in IPv6 by its first half. What a client says about
-// its own address is ignored.
+// Streams without a token are limited by address, in IPv6 by its first half. What a client says
+// about its own address is ignored.
 func TestEvents_limitsOfAddress(t *testing.T) {
 	fill := func(proxies ...string) *fixture {
 		return newFixture(t, func(o *api.Options) {

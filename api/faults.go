@@ -75,7 +75,8 @@ func (l *faultList) take(err error, status int) int {
 	if strings.HasPrefix(detail.Message, huma.ErrUnknownContentType.Error()) {
 		status = http.StatusUnsupportedMediaType
 	}
-	l.add(fault{fieldName(detail.Location), detail.Message}) // without the value, which may be the whole body
+	// The value is left out: it may be the whole body.
+	l.add(fault{fieldName(detail.Location), detail.Message})
 	return status
 }
 

@@ -157,8 +157,8 @@ func (f *fixture) must(v any, method, path, body string, headers ...string) {
 	}
 }
 
-// wantProblem fails the test unless the answer is a problem with that status and code. If a field is
-// given, the problem must be about it, and name it in its detail.
+// wantProblem fails the test unless the answer is a problem with that status and code. If a field
+// is given, the problem must be about it, and name it in its detail.
 func (a answer) wantProblem(tb testing.TB, status int, code, field string) {
 	tb.Helper()
 	var p struct {

@@ -49,7 +49,8 @@ func (f *fixture) follow(token, query string, headers ...string) *follower {
 	for i := 0; i < len(headers); i += 2 {
 		req.Header.Set(headers[i], headers[i+1])
 	}
-	req.Close = true // else its connection could be used for the next POST, which Go would not send twice
+	// Otherwise the connection could be used for the next POST, which Go would not send twice.
+	req.Close = true
 	res, err := http.DefaultTransport.RoundTrip(req)
 	if err != nil {
 		f.t.Fatal(err)

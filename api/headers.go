@@ -6,8 +6,8 @@ import (
 )
 
 // safe are the headers of every answer. Browsers must not guess its type, must not show it as a
-// page that loads anything, and must not embed it in pages of other sites. Handlers of pages replace
-// some of them. The values are shared and must not be changed.
+// page that loads anything, and must not embed it in pages of other sites. Handlers of pages
+// replace some of them. The values are shared and must not be changed.
 var safe = http.Header{
 	"Content-Security-Policy":      {"default-src 'none'; frame-ancestors 'none'"},
 	"Cross-Origin-Resource-Policy": {"same-origin"},

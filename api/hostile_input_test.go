@@ -163,11 +163,11 @@ var smuggled = map[string]struct {
 	"huge header":             {"GET /healthz HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("x", 60<<10) + "\r\n\r\n<hidden>", 431},
 	"many headers":            {"GET /healthz HTTP/1.1\r\nHost: x\r\n" + strings.Repeat("X-Y: z\r\n", 10_000) + "\r\n<hidden>", 431},
 	"huge address":            {"GET /healthz?" + strings.Repeat("x", 60<<10) + " HTTP/1.1\r\nHost: x\r\n\r\n<hidden>", 431},
-	"chunk of another length": {"<head>Transfer-Encoding: chunked\r\n\r\n5\r\n<hidden>", 404}, // and closed
+	"chunk of another length": {"<head>Transfer-Encoding: chunked\r\n\r\n5\r\n<hidden>", 404},
 }
 
-// A request that two parsers may read differently is refused, and the write that is hidden behind it
-// is not done.
+// A request that two parsers may read differently is refused, and the write that is hidden behind
+// it is not done.
 func TestHostileInput_requestSmuggling(t *testing.T) {
 	f := newFixture(t, func(o *api.Options) { o.Limits.Receive = 1 << 40 })
 	f.put("u1")
@@ -183,8 +183,8 @@ func TestHostileInput_requestSmuggling(t *testing.T) {
 			}
 		})
 	}
-	// If there are both a transfer coding and a length, the coding counts (RFC 9112, section 6.3): the
-	// write is part of the body.
+	// If there are both a transfer coding and a length, the coding counts (RFC 9112, section 6.3):
+	// the write is part of the body.
 	text := head + "Connection: close\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n" +
 		fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(hidden), hidden)
 	if status, rest := f.raw(text); status != 404 || strings.Contains(rest, `"pointsGained"`) {

@@ -97,8 +97,8 @@ func (a *api) limitRequest(ctx huma.Context, next func(huma.Context)) {
 			return
 		}
 		if most := ctx.Operation().MaxBodyBytes; most > 0 && r.ContentLength > most {
-			if r.ProtoMajor == 1 {
-				w.Header().Set("Connection", "close") // else the answer would wait for the rest of the body
+			if r.ProtoMajor == 1 { // otherwise net/http would read the rest of the body before it answers
+				w.Header().Set("Connection", "close")
 			}
 			_ = huma.WriteErr(a.huma, ctx, http.StatusRequestEntityTooLarge, fmt.Sprintf(tooLarge, most)) // huma reports it
 			return

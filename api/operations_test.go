@@ -45,7 +45,7 @@ var rules = map[string]rule{
 	"DELETE /v1/leaderboards/{board}/limit": {may: "users admin", status: 200},
 
 	"GET /v1/events":                   {may: members, status: 200, public: true},
-	"POST /v1/events/{socketId}/token": {may: someone, status: 404, noRateLimit: true}, // there is no such stream
+	"POST /v1/events/{socketId}/token": {may: someone, status: 404, noRateLimit: true},
 
 	"POST /v1/users":                        {may: "users admin", status: 200, body: `{"users":[{"id":"u1","username":"x"}]}`},
 	"GET /v1/users/{id}":                    {may: "self users admin", status: 200},

@@ -11,8 +11,8 @@ import (
 	"marcador/live"
 )
 
-// A page has the entries that its parameters ask for. A limit hides the others, but for the caller's
-// own.
+// A page has the entries that its parameters ask for. A limit hides the others, but for the
+// caller's own.
 func TestPage(t *testing.T) {
 	f := newFixture(t, nil)
 	f.school("42", "ana", "leo", "eva", "max")
@@ -83,8 +83,8 @@ func TestPage_groupIDs(t *testing.T) {
 	}
 }
 
-// A caller without points in the period has a null rank and a null score, in JSON and in MessagePack,
-// as the OpenAPI document says.
+// A caller without points in the period has a null rank and a null score, in JSON and in
+// MessagePack, as the OpenAPI document says.
 func TestPage_meWithoutPoints(t *testing.T) {
 	f := newFixture(t, nil)
 	f.put("ana", "leo")

@@ -104,7 +104,7 @@ func (a *api) beginSession(ctx context.Context, in *sessionInput) (*sessionOutpu
 	}
 	of := a.Proxies.Of(in.request)
 	page, err := url.Parse(in.origin)
-	secure := of.Secure || err == nil && page.Scheme == "https" // the browser sets Origin, no proxy does
+	secure := of.Secure || err == nil && page.Scheme == "https" // the browser itself sets Origin
 	out := &sessionOutput{
 		SetCookie: []*http.Cookie{auth.SessionCookie(in.token, caller.Expires, secure)},
 		Body:      session{caller.UserID, caller.Expires.UTC().Format(live.TimeFormat)},

@@ -113,8 +113,8 @@ func TestEvents_replaced(t *testing.T) {
 	})
 }
 
-// A stream that comes back is told which of its boards it may no longer follow, and goes on with the
-// others. It is refused if none is left. A new stream is refused even if others are left.
+// A stream that comes back is told which of its boards it may no longer follow, and goes on with
+// the others. It is refused if none is left. A new stream is refused even if others are left.
 func TestEvents_comesBackWithoutABoard(t *testing.T) {
 	onBothTransports(t, sse.Options{}, func(t *testing.T, f *fixture) {
 		f.school("42", "ana", "leo")

@@ -32,7 +32,7 @@ var ErrNoKeys = errors.New("there is no key to verify tokens with")
 type Options struct {
 	Secret    []byte // an HS256 key of MinSecret bytes or more
 	PublicPEM []byte // RS256, ES256 and EdDSA keys: PEM blocks of public keys or certificates
-	JWKS      string // the address of a set of such keys, which Run keeps fresh; https, or this machine
+	JWKS      string // the address of a set of such keys, which Run keeps fresh; see CheckJWKS
 	Issuer    string // the iss that a token must have; "" for any
 	Audience  string // the aud that a token must have; "" for any
 

@@ -60,7 +60,8 @@ func TestVerifier_Verify_acceptsWhatSignMade(t *testing.T) {
 	}
 }
 
-// tokenCase is a token. Unless want is empty, it has to be refused with an error that contains want.
+// tokenCase is a token. Unless want is empty, it has to be refused with an error that contains
+// want.
 type tokenCase struct{ token, want string }
 
 // goodClaims are what the verifier of TestVerifier_Verify_refuses demands.

@@ -28,9 +28,9 @@
 //
 // Keys come from up to three sources, all at once if need be:
 //
-//	Options.Secret     a secret of 32 bytes or more; the only key that can also sign (Verifier.Sign)
+//	Options.Secret     a secret of 32 bytes or more, which can also sign (Verifier.Sign)
 //	Options.PublicPEM  up to 8 public keys or certificates, in PEM blocks
-//	Options.JWKS       the address of a JSON Web Key Set, which Verifier.Run fetches and keeps fresh
+//	Options.JWKS       the address of a JSON Web Key Set, which Verifier.Run keeps fresh
 //
 // A key set is fetched again when its Cache-Control says that it is no longer fresh, after five
 // minutes at the earliest and a day at the latest. If that fails, the keys stay as they are, so a

@@ -144,12 +144,12 @@ func TestVerifier_Run_fetch(t *testing.T) {
 	good := authtest.Good()
 	set := authtest.Set(good.JWK("ES256", nil))
 	write := func(b []byte) http.HandlerFunc {
-		return func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(b) } // the client may be gone
+		return func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(b) }
 	}
 	plain := httptest.NewServer(write(set))
 	defer plain.Close()
 	secure := httptest.NewUnstartedServer(write(set))
-	secure.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) // of clients that do not trust it
+	secure.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	secure.StartTLS()
 	defer secure.Close()
 	to := func(url string) http.HandlerFunc { return http.RedirectHandler(url, http.StatusFound).ServeHTTP }
@@ -209,8 +209,8 @@ func make1MiB(used int, with byte) []byte {
 	return b
 }
 
-// FuzzParseSet checks that no answer makes the parser panic or take long, and that a refused set has
-// no keys.
+// FuzzParseSet checks that no answer makes the parser panic or take long, and that a refused set
+// has no keys.
 func FuzzParseSet(f *testing.F) {
 	good := authtest.Good()
 	f.Add(authtest.Set(good.JWK("RS256", nil), good.JWK("ES256", nil), good.JWK("EdDSA", nil), good.JWK("HS256", nil)))

@@ -21,8 +21,8 @@ const (
 	// PEM file, because those have no ids by which a token could choose one.
 	maxTried = 8
 
-	// RSA keys of fewer bits can be broken (RFC 7518, section 3.3). With more bits, verifying is slow
-	// enough to be an attack.
+	// RSA keys of fewer bits can be broken (RFC 7518, section 3.3). With more bits, verifying is
+	// slow enough to be an attack.
 	minRSA = 2048
 	maxRSA = 8192
 )

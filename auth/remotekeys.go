@@ -32,8 +32,8 @@ const (
 	waitTime   = 5 * time.Second
 	maxWaiting = 256
 
-	// After a failed fetch the next one follows after firstRetry. The time doubles with each failure,
-	// up to lastRetry.
+	// After a failed fetch the next one follows after firstRetry. The time doubles with each
+	// failure, up to lastRetry.
 	firstRetry = time.Second
 	lastRetry  = time.Minute
 )

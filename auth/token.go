@@ -156,7 +156,8 @@ func (c claims) caller(known func(id string) bool) (Caller, error) {
 	if c.Subject == "" {
 		return Caller{}, refused("it has no sub claim")
 	}
-	// No login service puts a line break into a sub, not even at an end, where IDIn would remove it.
+	// No login service puts a line break into a sub, not even at an end, where IDIn would remove
+	// it.
 	id, fault := c.Subject, validate.Text(c.Subject, validate.MaxID)
 	if fault == "" {
 		id, fault = validate.IDIn(c.Subject, known)

@@ -189,7 +189,8 @@ func forgedKeyIDs(tb testing.TB) []Case {
 		for _, alg := range []string{RS256, HS256} {
 			add(fmt.Sprintf("%s by another key, kid %s", alg, name), evil.Token(tb, alg, ours(nil), map[string]any{"kid": kid}))
 		}
-		// The secret of a verifier that reads it from an empty file, or gets it from an empty query.
+		// The secret of a verifier that reads it from an empty file, or gets it from an empty
+		// query.
 		add("HS256 by nothing, kid "+name, (&Issuer{}).Token(tb, HS256, ours(nil), map[string]any{"kid": kid}))
 	}
 	add("kid of another key", good.Token(tb, RS256, ours(nil), map[string]any{"kid": ES256}))

@@ -133,8 +133,8 @@ func (i *Issuer) PEM(tb testing.TB, algorithms ...string) []byte {
 	return out
 }
 
-// JWK returns the public key of an algorithm as a member of a JWKS, with the algorithm's name as its
-// id, with changes. A change to nil removes a member.
+// JWK returns the public key of an algorithm as a member of a JWKS, with the algorithm's name as
+// its id, with changes. A change to nil removes a member.
 func (i *Issuer) JWK(alg string, changes map[string]any) map[string]any {
 	k := map[string]any{"kid": alg, "alg": alg, "use": "sig"}
 	switch alg {

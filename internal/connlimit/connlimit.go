@@ -45,7 +45,8 @@ type Options struct {
 
 	// PerClient is how many connections of one client's address may be open without a single
 	// request. Past it the oldest of them is closed. Of an IPv6 address only the first half counts,
-	// because a client has all addresses with that half. A proxy is one client. The default is 2,048.
+	// because a client has all addresses with that half. A proxy is one client. The default is
+	// 2,048.
 	PerClient int
 
 	// HTTP2Requests is about how many requests over HTTP/2 may be under way at once, apart from
@@ -80,15 +81,20 @@ type Limiter struct {
 	opts Options
 	now  func() time.Duration // a clock that never goes back
 
-	mu     sync.Mutex
-	conns  map[net.Conn]*conn          // guarded by mu; MaxOpen bounds it, and what bounds exempt requests
-	orders [exempt]list.List           // guarded by mu: the connections in each stage, longest there first
-	open   int                         // guarded by mu: how many connections are in orders
-	unused map[netip.Prefix]*list.List // guarded by mu: by client, connections without a request, oldest first; no list is empty
-	closed [exempt]uint64              // guarded by mu: how many were closed, by stage
+	mu sync.Mutex // guards everything below
 
-	http2      int // guarded by mu: requests over HTTP/2 that are not exempt
-	http2Conns int // guarded by mu: connections that have such a request
+	// MaxOpen bounds the connections, apart from exempt ones, whose requests are bounded elsewhere.
+	conns map[net.Conn]*conn
+
+	orders [exempt]list.List // the connections in each stage, the longest there first
+	open   int               // how many connections are in orders
+	closed [exempt]uint64    // how many were closed, by stage
+
+	// The connections of each client that had no request yet, oldest first. No list is empty.
+	unused map[netip.Prefix]*list.List
+
+	http2      int // requests over HTTP/2 that are not exempt
+	http2Conns int // connections that have such a request
 }
 
 // conn is an open connection. Its fields are guarded by the limiter's mu.

@@ -108,8 +108,8 @@ func (p Proxies) Of(r *http.Request) Request {
 	var nearest hop // of the trusted proxy that is nearest to the client
 	switch {
 	case ok && len(standard) > 0 && len(usual) > 0:
-		// A proxy sets one of the headers and may pass on the other as the client has sent it. If they
-		// differ, it is not known which one is true.
+		// A proxy sets one of the headers and may pass on the other as the client has sent it. If
+		// they differ, it is not known which one is true.
 		a, b := p.walk(of.Addr, standard), p.walk(of.Addr, usual)
 		if a.addr != b.addr {
 			return of

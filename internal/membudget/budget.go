@@ -92,21 +92,22 @@ type Budget struct {
 	bytes int64
 	tuner *GCTuner
 
-	mu       sync.Mutex
-	slots    [kinds]slots        // guarded by mu
-	used     int64               // guarded by mu: bytes of all reservations
-	pending  int64               // guarded by mu: the part of used for which nothing was made yet
-	leaving  int64               // guarded by mu: the part of used that was cut off and not released yet
-	accounts map[string]*account // guarded by mu: those with a reservation
-	waiters  int                 // guarded by mu: of all accounts
-	arrivals int64               // guarded by mu: how many waiters there ever were
-	recheck  *time.Timer         // guarded by mu: runs when an answer may have gone unread for too long; nil for none
+	mu sync.Mutex // guards everything below
+
+	slots    [kinds]slots
+	used     int64               // bytes of all reservations
+	pending  int64               // the part of used for which nothing was made yet
+	leaving  int64               // the part of used that was cut off and not released yet
+	accounts map[string]*account // those with a reservation
+	waiters  int                 // of all accounts
+	arrivals int64               // how many waiters there ever were
+	recheck  *time.Timer         // runs when an answer may have gone unread for too long; or nil
 }
 
 // slots are the slots of one kind.
 type slots struct {
 	max, inUse int
-	queue      list.List // *account, those with a waiter for this kind; the next one to serve is in front
+	queue      list.List // *account, those with a waiter of this kind, the next one to serve first
 }
 
 // account is whose requests they are: a user, or the address of an unknown caller. Its fields are

@@ -74,7 +74,8 @@ func (b *Budget) untilStale(now time.Time, unread time.Duration) time.Duration {
 	first := now
 	for _, a := range b.accounts {
 		if e := a.unread.Front(); e != nil {
-			if r, _ := e.Value.(*Reservation); r.progressed.Before(first) { // the list holds nothing else
+			r, _ := e.Value.(*Reservation) // the list holds nothing else
+			if r.progressed.Before(first) {
 				first = r.progressed
 			}
 		}

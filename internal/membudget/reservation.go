@@ -37,7 +37,7 @@ type Reservation struct {
 type state int
 
 const (
-	isPending state = iota // it waits for its body, for a slot or for the disk: nothing was made yet
+	isPending state = iota // nothing was made yet: it waits for its body, a slot or the disk
 	isMaking               // its answer is being made
 	isUnread               // its answer is being read
 	isCut                  // it was cut off

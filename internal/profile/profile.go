@@ -63,7 +63,7 @@ type Patch struct {
 	Pseudonym Field[string] `json:"pseudonym,omitzero"`
 	Hidden    Field[bool]   `json:"hidden,omitzero"`
 
-	// Groups has the ids of groups by kind. A kind that is absent stays as it is, a kind without ids
-	// is removed, and nil removes all kinds.
+	// Groups has the ids of groups by kind. A kind that is absent stays as it is, a kind without
+	// ids is removed, and nil removes all kinds.
 	Groups Field[map[string][]string] `json:"groups,omitzero"`
 }

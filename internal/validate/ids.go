@@ -9,8 +9,8 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Any stands for all ids of a kind in the name of a board's limit, such as friends:*. It is no id of
-// a user or a group, except in an older database.
+// Any stands for all ids of a kind in the name of a board's limit, such as friends:*. It is no id
+// of a user or a group, except in an older database.
 const Any = "*"
 
 // ID returns the canonical form of an id of a user or a group, and what is wrong with it, or "". It
