@@ -18,7 +18,7 @@ func TestAnswerWriter_countsCopies(t *testing.T) {
 		want   int64
 	}{{false, size}, {true, 2 * size}} {
 		memory := b.Reserve("a", 0, func() {}, func() {})
-		if err := api.WriteAnswer(t.Context(), b, memory, httptest.NewRecorder(), size, c.packed); err != nil {
+		if err := api.WriteAnswer(t.Context(), memory, httptest.NewRecorder(), size, c.packed); err != nil {
 			t.Fatal(err)
 		}
 		if bytes, _ := b.Used(); bytes != c.want {

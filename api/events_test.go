@@ -83,7 +83,7 @@ func TestEvents_limitsOfAddress(t *testing.T) {
 	f.do("", http.MethodGet, "/v1/events", "", "X-Forwarded-For", "203.0.113.3").wantProblem(t, 429, "too_many_streams_of_address", "")
 }
 
-// A stream resumes from a good id, in each place that a client may send it in, and from no other.
+// A stream resumes from a good id, in the header and in each parameter, and from no other.
 func TestEvents_parameters(t *testing.T) {
 	f := newFixture(t, nil)
 	f.put("u1")

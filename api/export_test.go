@@ -30,13 +30,12 @@ const MaxCallers = maxCallers
 
 // WriteAnswer makes and writes an answer of that size as a handler does. A packed one is made as
 // JSON and written as MessagePack.
-func WriteAnswer(ctx context.Context, b *membudget.Budget, memory *membudget.Reservation, w http.ResponseWriter, size int, packed bool) error {
+func WriteAnswer(ctx context.Context, memory *membudget.Reservation, w http.ResponseWriter, size int, packed bool) error {
 	if packed {
 		memory.CountCopies(2)
 	}
 	req := &request{memory: memory, answer: &answerWriter{ResponseWriter: w, memory: memory, piece: pieceOfConn}}
-	a := &api{answers: b}
-	made, err := a.acquire(context.WithValue(ctx, requestKey{}, req), membudget.PageSlot, 0, size)
+	made, err := (&api{}).acquire(context.WithValue(ctx, requestKey{}, req), membudget.PageSlot, 0, size)
 	if err != nil {
 		return err
 	}

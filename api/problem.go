@@ -80,7 +80,7 @@ func init() {
 	}
 }
 
-// writeError writes an error of fail in places where huma does not.
+// writeError writes an error of fail where huma does not do it.
 func (a *api) writeError(w http.ResponseWriter, err error) {
 	if with, ok := errors.AsType[huma.HeadersError](err); ok {
 		maps.Copy(w.Header(), with.GetHeaders())
@@ -90,7 +90,7 @@ func (a *api) writeError(w http.ResponseWriter, err error) {
 	}
 }
 
-// write writes a problem in places where huma does not.
+// write writes a problem where huma does not do it.
 func (a *api) write(w http.ResponseWriter, p *problem) {
 	w.Header().Set("Content-Type", p.ContentType(""))
 	w.WriteHeader(p.Status)

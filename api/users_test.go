@@ -7,7 +7,7 @@ import (
 	"marcador/live"
 )
 
-// Others see a pseudonym in place of name and avatar, and do not see a hidden user.
+// Others see a pseudonym instead of name and avatar, and do not see a hidden user.
 func TestUsers_pseudonymAndHidden(t *testing.T) {
 	f := newFixture(t, nil)
 	f.put("ana", "leo")

@@ -106,8 +106,8 @@ func TestFreshFor(t *testing.T) {
 		"too long":     {"max-age=2000000000", "", 86400},
 		"no number":    {"max-age=x", "", 300},
 		"too large":    {"max-age=99999999999999999999", "", 300},
-		"not kept":     {"no-store", "", 300},
-		"not kept too": {"max-age=1800, no-cache", "", 300},
+		"not stored":   {"no-store", "", 300},
+		"not stored 2": {"max-age=1800, no-cache", "", 300},
 	} {
 		h := http.Header{}
 		h.Set("Cache-Control", c.control)

@@ -117,5 +117,5 @@ func publicOf(block *pem.Block) (any, error) {
 		}
 		return c.PublicKey, nil
 	}
-	return nil, errors.New("it is of another type")
+	return nil, errors.New("it has another type")
 }

@@ -21,7 +21,7 @@ import (
 	"strings"
 )
 
-// Words that Parse accepts in place of addresses: those of this machine, and none at all.
+// Words that Parse accepts instead of addresses: the addresses of this machine, and no address.
 const (
 	Loopback = "loopback"
 	None     = "none"
