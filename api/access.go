@@ -46,8 +46,8 @@ func sessionIn(ctx context.Context) uint64 {
 	return id
 }
 
-// authorize lets a caller through who may call the operation. It refuses others with a challenge
-// that says what they lack, as in RFC 6750, section 3.
+// authorize passes on a request if its caller may call the operation. Otherwise it refuses the
+// request with a challenge that says what the caller lacks, as in RFC 6750, section 3.
 func (a *api) authorize(ctx huma.Context, next func(huma.Context)) {
 	may, _ := ctx.Operation().Metadata[accessKey].(access)
 	r, _ := humago.Unwrap(ctx)
@@ -107,7 +107,7 @@ func noToken() *problem {
 	return problemOf(http.StatusUnauthorized, "token_missing", "this needs a token; send Authorization: Bearer <token>")
 }
 
-// keysRetryAfter is after how many seconds the keys that verify tokens may have been fetched.
+// keysRetryAfter is how many seconds a client should wait until the keys may have been fetched.
 const keysRetryAfter = "5"
 
 // noKeys is the problem that a token can't be verified now. It does not say that the token is bad,
@@ -146,8 +146,8 @@ func (a *api) sameOrigin(r *http.Request) *problem {
 		"a write with the session cookie must come from this site's own pages; use an Authorization header elsewhere")
 }
 
-// permit returns the problem with a caller who may not call the operation, and the challenge. id is
-// the user in the path.
+// permit returns a problem and a challenge if the caller may not call the operation. id is the user
+// in the path.
 func permit(caller auth.Caller, may access, id string) (p *problem, challenge string) {
 	need := may.scope
 	if may.self && caller.UserID != id {

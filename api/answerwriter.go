@@ -23,14 +23,14 @@ const (
 	perRequest = 16 << 10
 
 	// pieceOfStream and pieceOfConn are how much of an answer is written at a time, over HTTP/2 and
-	// HTTP/1, so that it can be seen which clients read. An HTTP/2 connection keeps a buffer as
-	// large as the largest piece that it was given.
+	// over HTTP/1. Each piece that was written shows that the client still reads. An HTTP/2
+	// connection keeps a buffer as large as the largest piece that it was given.
 	pieceOfStream = 16 << 10
 	pieceOfConn   = 64 << 10
 )
 
-// reserve returns the memory reservation of a request. It is on the account of the client's address
-// until it is known who calls. cancel ends what the request waits for.
+// reserve returns the memory reservation of a request. It counts towards the client's address until
+// authorize knows the caller. cancel ends what the request waits for.
 func (a *api) reserve(w http.ResponseWriter, r *http.Request, cancel func()) *membudget.Reservation {
 	rc, ctx := http.NewResponseController(w), r.Context()
 	size := 0

@@ -95,8 +95,8 @@ func (a *api) newBudgets() {
 	a.answers = membudget.New(membudget.Options{
 		Bytes: a.Limits.Answers, PageSlots: 2 * cores, QuerySlots: max(min(cores/2, 2), 1), Tuner: tuner,
 	})
-	// The JSON values in a body cost more than its bytes. Reservations for them may go half as much
-	// again beyond the budget, so two thirds of the limit are reserved for the bytes.
+	// The bytes of a body are reserved within the budget. The values in it are only known while it
+	// is read, and may go beyond the budget by half (Reservation.Grow), up to the limit.
 	a.bodies = membudget.New(membudget.Options{Bytes: a.Limits.Bodies * 2 / 3, Tuner: tuner})
 	a.memberBodies = membudget.New(membudget.Options{Bytes: a.Limits.Bodies / 4, Tuner: tuner})
 }
@@ -147,7 +147,7 @@ func (a *api) serve(w http.ResponseWriter, r *http.Request) {
 	a.mux.ServeHTTP(w, r.WithContext(ctx))
 	if req.run != nil {
 		req.memory.Release() // sse limits streams by itself
-		req.run()            // not deeper in the call stack: a small stack is enough here
+		req.run()            // all calls above have returned, so it needs only a small stack
 	}
 }
 

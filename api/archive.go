@@ -53,7 +53,7 @@ func closedOf(p live.ClosedPeriod) closedPeriod {
 
 func (a *api) archiveRoutes() {
 	op := a.operation(http.MethodGet, "/v1/leaderboards/{board}/archive", "getArchive", "Boards", "Closed periods, and their final pages", access{public: true})
-	op.Description = "A closed period of a group may be read by the people who were members when it closed, one of a board of friends by its owner. The scope `admin` reads all. " +
+	op.Description = "The closed periods of a group are for the people who were members when they closed, those of a board of friends for its owner. The scope `admin` reads all. " +
 		"Without start the answer is a list of closed periods, with start the final page of one. Places are final: when somebody is hidden or erased later, their place stays empty."
 	op.RejectUnknownQueryParameters = true
 	schemas := a.huma.OpenAPI().Components.Schemas

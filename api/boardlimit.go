@@ -18,13 +18,13 @@ type limitInput struct {
 
 // limit is how much of a board is shown.
 type limit struct {
-	Top int `json:"top" minimum:"1" maximum:"1000000000" doc:"Number of entries that are shown, the best ones, apart from the caller's own"`
+	Top int `json:"top" minimum:"1" maximum:"1000000000" doc:"How many of the best entries are shown. Callers also see their own"`
 }
 
 type limitOutput struct {
 	Body struct {
 		Board string `json:"board"`
-		Top   *int   `json:"top" doc:"Number of entries that are shown; null for all"`
+		Top   *int   `json:"top" doc:"How many of the best entries are shown; null for all"`
 	}
 }
 

@@ -58,8 +58,8 @@ type boardPeriod struct {
 	period live.Period
 }
 
-// follows returns what the stream is to follow, sorted and each pair once, or the problem with
-// that.
+// follows returns what the stream is to follow, sorted and each pair once, or what is wrong with
+// the parameters.
 func (in *eventsInput) follows() ([]boardPeriod, *problem) {
 	boards, periods := in.Boards, in.Periods
 	if len(boards) == 0 {

@@ -29,9 +29,9 @@ type Limits struct {
 	Deliver time.Duration
 
 	// Bodies is how many bytes the bodies of callers with a scope may use together, with the values
-	// that are decoded from them. A request that finds no room waits for half of Receive, then the
-	// answer is a 503. Accounts are served in rotation. The bodies of other callers may use a
-	// quarter as much. The default is 64 MiB.
+	// that are decoded from them. A request that finds no memory waits, for up to half of Receive;
+	// then the answer is a 503. Callers are served in rotation. The bodies of callers without a
+	// scope may use a quarter as much. The default is 64 MiB.
 	Bodies int64
 
 	// Answers is how many bytes answers may use together, from before they are made until they are
@@ -40,8 +40,8 @@ type Limits struct {
 	Answers int64
 
 	// WriteRate is how many updates a second one caller may write. Past it the answer is a 429.
-	// A batch counts as many updates as it has, any other write counts as one. The default is 0,
-	// which means no limit.
+	// Each update of a batch counts, and any other write counts as one. The default is 0, which
+	// means no limit.
 	WriteRate int
 }
 

@@ -11,15 +11,15 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// maxCallers bounds the callers whose rates are known. Past it the caller is forgotten who has not
-// written for the longest, and may then write a second's worth of updates at once.
+// maxCallers bounds the callers whose rates are known. Past it, the caller who has not written for
+// the longest is forgotten, and may then write a second's worth of updates at once.
 const maxCallers = 10_000
 
 // rateLimit bounds how many updates a second each caller may write. Each caller has a token bucket
 // that holds a second's worth. A write may begin while there is at least one token in the bucket,
 // and takes as many as it has updates. So a batch larger than the bucket leaves a debt, and the
-// next write has to wait until time has paid it. A nil rateLimit bounds nothing. It is safe for
-// concurrent use.
+// next write has to wait until the bucket has refilled that far. A nil rateLimit bounds nothing. It
+// is safe for concurrent use.
 type rateLimit struct {
 	perSecond int
 	buckets   *lru.Cache[string, *rate.Limiter] // by caller

@@ -13,8 +13,8 @@ import (
 	"marcador/api"
 )
 
-// A caller may write a second's worth of updates at once. After that they wait, a batch as long as
-// its updates take. Other callers do not wait for them.
+// A caller may write a second's worth of updates at once. After that they have to wait, and after a
+// batch as long as all its updates take. Other callers do not wait for them.
 func TestRateLimit_waits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := api.NewRateLimit(10)

@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// maxCached bounds the tokens in the cache. Past it the token is dropped that has not been
-	// shown for the longest. With maxCallerBytes, the cache uses 12 MB at most.
+	// maxCached bounds the tokens in the cache. Past it, the token that has not been shown for the
+	// longest is dropped. With maxCallerBytes, the cache uses 12 MB at most.
 	maxCached = 8192
 
 	// maxCallerBytes bounds the texts of a caller in the cache, in bytes. A token with longer ones
