@@ -13,8 +13,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -88,22 +86,11 @@ func Example() {
 	// true
 }
 
-// Tokens of a login service are verified with the public key that it has published in a file.
-func ExampleOptions_publicPEM() {
-	file := filepath.Join(os.TempDir(), "marcador-example-public.pem")
+// Tokens of a login service are verified with its public key, which usually comes from a file. The
+// service also demands that a token is for this audience.
+func ExampleNewVerifier_publicPEM() {
 	login := newLogin()
-	if err := os.WriteFile(file, login.publicPEM(), 0o600); err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer func() { _ = os.Remove(file) }()
-
-	public, err := os.ReadFile(file)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	verifier, err := auth.NewVerifier(auth.Options{PublicPEM: public, Audience: "marcador"})
+	verifier, err := auth.NewVerifier(auth.Options{PublicPEM: login.publicPEM(), Audience: "marcador"})
 	if err != nil {
 		fmt.Println(err)
 		return
