@@ -18,7 +18,7 @@ func TestImports(t *testing.T) {
 		"marcador/command":                {"api", "auth", "command/demo", "command/transfer", "command/verify", "command/watch", "internal/atomicfile", "internal/connlimit", "internal/forwarded", "internal/validate", "live", "rank", "sse", "store"},
 		"marcador/command/demo":           {"auth", "live"},
 		"marcador/command/transfer":       {"internal/atomicfile", "internal/profile", "internal/validate", "store"},
-		"marcador/command/verify":         {"internal/validate", "store"},
+		"marcador/command/verify":         {"internal/validate"},
 		"marcador/command/watch":          nil,
 		"marcador/internal/atomicfile":    nil,
 		"marcador/internal/connlimit":     {"internal/forwarded"},

@@ -12,36 +12,35 @@ import (
 	"marcador/auth"
 	"marcador/command/verify"
 	"marcador/internal/validate"
-	"marcador/store"
 )
 
-// verifyTTL is how long a token is good that is signed for one request.
+// verifyTTL is how long a token that is signed for one request is valid.
 const verifyTTL = 5 * time.Minute
 
-// ErrDifference is the error of the verify command when it has found a difference and named it.
-var ErrDifference = errors.New("the database is not what its ledger says")
+// ErrDifference is the error of the verify command after it has printed a difference.
+var ErrDifference = errors.New("the database does not agree with its ledger")
 
-// verifyCommand compares what is kept of points with the ledger of them.
+// verifyCommand compares a database, and the boards of its service, with the database's ledger.
 type verifyCommand struct {
 	DB             string `default:"marcador.db" name:"db" help:"SQLite file. A service may be running on it."`
-	Timezone       string `default:"UTC" help:"As the service has it."`
-	ChangeBaseline string `default:"daily" enum:"daily,weekly,monthly" help:"As the service has it: ${enum}."`
-	Ranks          string `default:"ordinal" enum:"ordinal,competition,dense" help:"As the service has it: ${enum}."`
-	URL            string `name:"url" help:"Address of the service that runs on the file; its boards are compared too. It must recompute on write."`
-	Boards         int    `default:"100" help:"How many groups' boards are compared, the largest first."`
+	Timezone       string `default:"UTC" help:"As for the service."`
+	ChangeBaseline string `default:"daily" enum:"daily,weekly,monthly" help:"As for the service: ${enum}."`
+	Ranks          string `default:"ordinal" enum:"ordinal,competition,dense" help:"As for the service: ${enum}."`
+	URL            string `name:"url" help:"Address of the service that runs on the file, to compare its boards as well. It must recompute on write."`
+	Boards         int    `default:"100" help:"Most boards of groups to compare, the largest first."`
 
 	tokenFlags
 }
 
 // Run implements the command.
 func (c *verifyCommand) Run(ctx context.Context, out output) (err error) {
-	opts := verify.Options{Numbering: c.Ranks, Checked: func(what string, count int64) {
-		fmt.Fprintf(out.stdout, "%d %s\n", count, what)
-	}}
+	opts := verify.Options{
+		Baseline: verify.Period(c.ChangeBaseline), Numbering: c.Ranks,
+		Checked: func(what string, count int64) { fmt.Fprintf(out.stdout, "%d %s\n", count, what) },
+	}
 	if opts.Location, err = time.LoadLocation(c.Timezone); err != nil {
 		return fmt.Errorf("--timezone %q is not known; give an IANA name such as America/Merida or UTC", c.Timezone)
 	}
-	opts.Baseline, _ = store.ParsePeriod(c.ChangeBaseline) // one of the enum
 	service, err := c.service()
 	if err != nil {
 		return err
@@ -62,22 +61,29 @@ func (c *verifyCommand) Run(ctx context.Context, out output) (err error) {
 		fmt.Fprintf(out.stdout, "difference: %s\n", found)
 		return ErrDifference
 	}
-	if err := note(ctx, db, out.stdout); err != nil {
+	if err := printRemarks(ctx, db, out.stdout); err != nil {
 		return fmt.Errorf("verify %q: %w", c.DB, err)
 	}
 	fmt.Fprintln(out.stdout, "no difference")
 	return nil
 }
 
-// maxNotes bounds the twins that are listed.
-const maxNotes = 100
+// maxTwins bounds the twins that are listed.
+const maxTwins = 100
 
-// note lists what is no difference, and may still be a surprise.
-func note(ctx context.Context, db *verify.DB, w io.Writer) error {
+// printRemarks prints what is no difference and may still surprise whoever runs the service.
+func printRemarks(ctx context.Context, db *verify.DB, w io.Writer) error {
+	odd, first, err := db.OddClosings(ctx)
+	if err != nil {
+		return err
+	}
+	if odd > 0 {
+		fmt.Fprintf(w, "note: %d closed periods do not begin and end by the clocks of this time zone, the first of them %s: right only if the service ran in another zone then\n", odd, first)
+	}
 	twins, err := db.Twins(ctx)
 	for i, t := range twins {
-		if i == maxNotes {
-			fmt.Fprintf(w, "note: and %d more\n", len(twins)-maxNotes)
+		if i == maxTwins {
+			fmt.Fprintf(w, "note: and %d more\n", len(twins)-maxTwins)
 			break
 		}
 		fmt.Fprintf(w, "note: %s\n", t)
@@ -89,14 +95,14 @@ func note(ctx context.Context, db *verify.DB, w io.Writer) error {
 	for _, kind := range kinds {
 		board := kind
 		if kind == "user" {
-			board = store.Friends
+			board = "friends"
 		}
 		fmt.Fprintf(w, "note: the id of a %s is %s, which stands for all: a limit on %s:%[2]s counts for each board of the kind\n", kind, validate.Any, board)
 	}
 	return err
 }
 
-// service returns the one whose boards are to be compared, or nil for none.
+// service returns the service that --url names, or nil.
 func (c *verifyCommand) service() (*verify.Service, error) {
 	if c.URL == "" {
 		return nil, nil
@@ -116,8 +122,8 @@ func (c *verifyCommand) service() (*verify.Service, error) {
 	}, nil
 }
 
-// compare compares the global board and those of groups in each period, and says of
-// how many, and which moved too fast.
+// compare compares the global board and boards of groups in each period. It prints how many it
+// has compared, and the boards that changed too fast to be compared.
 func (c *verifyCommand) compare(ctx context.Context, db *verify.DB, service *verify.Service, w io.Writer) (verify.Difference, error) {
 	defer service.Client.CloseIdleConnections()
 	groups, err := db.Boards(ctx, c.Boards)
@@ -125,12 +131,12 @@ func (c *verifyCommand) compare(ctx context.Context, db *verify.DB, service *ver
 		return "", err
 	}
 	boards := append([]string{"global"}, groups...)
-	for period := store.Daily; period <= store.AllTime; period++ {
+	for _, period := range []verify.Period{verify.Daily, verify.Weekly, verify.Monthly, verify.AllTime} {
 		compared, entries := 0, 0
 		for _, board := range boards {
 			found, n, err := db.Compare(ctx, service, board, period)
 			if errors.Is(err, verify.ErrMoving) {
-				fmt.Fprintf(w, "not compared: the %s board %q, which moves too fast\n", period, board)
+				fmt.Fprintf(w, "not compared: the %s board %q, which changes too fast\n", period, board)
 				continue
 			}
 			if found != "" || err != nil {

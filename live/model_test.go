@@ -214,7 +214,7 @@ func (m *model) restart(t *rapid.T) {
 func (m *model) consult() {
 	var err error
 	m.oracle, err = verify.Open(m.fixture.t.Context(), m.path, verify.Options{
-		Location: m.opts.Location, Baseline: m.opts.Baseline, Numbering: m.opts.Ranks.String(), Friends: m.opts.Friends.String(),
+		Location: m.opts.Location, Baseline: verify.Period(m.opts.Baseline.String()), Numbering: m.opts.Ranks.String(), Friends: m.opts.Friends.String(),
 	})
 	if err != nil {
 		m.t.Fatal(err)
@@ -248,7 +248,7 @@ func (m *model) compare(t *rapid.T) {
 func (m *model) compareBoard(board string, period live.Period) {
 	ctx, t := m.fixture.t.Context(), m.t
 	t.Helper()
-	want, err := m.oracle.Board(ctx, board, period, m.clock())
+	want, err := m.oracle.Board(ctx, board, verify.Period(period.String()), m.clock())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,7 +272,7 @@ func (m *model) compareBoard(board string, period live.Period) {
 	if end := period.Next(m.clock().In(m.opts.Location)); (p.ResetsAt == nil) != end.IsZero() || p.ResetsAt != nil && !p.ResetsAt.Equal(end) {
 		t.Fatalf("%s %s: resetsAt = %v, want %v", board, period, p.ResetsAt, end)
 	}
-	hidden, err := m.oracle.Hidden(ctx, board, period, m.clock())
+	hidden, err := m.oracle.Hidden(ctx, board, verify.Period(period.String()), m.clock())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -316,8 +316,8 @@ func (m *model) compareCallers(board string, period live.Period, want, hidden []
 func (m *model) members(board string) map[string]bool {
 	m.t.Helper()
 	members := map[string]bool{}
-	for _, read := range []func(context.Context, string, live.Period, time.Time) ([]verify.Row, error){m.oracle.Board, m.oracle.Hidden} {
-		rows, err := read(m.fixture.t.Context(), board, live.AllTime, m.clock())
+	for _, read := range []func(context.Context, string, verify.Period, time.Time) ([]verify.Row, error){m.oracle.Board, m.oracle.Hidden} {
+		rows, err := read(m.fixture.t.Context(), board, verify.AllTime, m.clock())
 		if err != nil {
 			m.t.Fatal(err)
 		}

@@ -8,74 +8,77 @@ import (
 	"math"
 	"strings"
 	"time"
-
-	"marcador/store"
 )
 
-// Row is what a board has to show of a user.
+// Row is what a board has to show for one user.
 type Row struct {
 	UserID  string
 	Rank    int
-	Prior   int   // the rank in the baseline; 0 where the user was not there
-	Score   int64 // the points that count in the period
-	XP      int64 // the total
-	MLCoins int64 // likewise
+	Prior   int   // the rank in the baseline; 0 if the user was not on the board then
+	Score   int64 // points gained in the period
+	XP      int64 // points in all
+	MLCoins int64 // coins in all
 	Badge   string
 }
 
-// Board returns what the ledger says of a board in a period, in order: those that
-// others see. The period is the present one, which is where now or the database's
-// last change lies, whichever is later. Empty for a board that nobody is in. The
-// time it takes grows with the board and its users' rows in the ledger.
-func (d *DB) Board(ctx context.Context, board string, period store.Period, now time.Time) ([]Row, error) {
+// Board returns the rows that a board has to show in the present period, best first, without
+// hidden users. The present period is the one that now lies in, or the database's last change if
+// that is later. A board without members has no rows. O(the members' rows in the ledger).
+func (d *DB) Board(ctx context.Context, board string, period Period, now time.Time) ([]Row, error) {
 	return d.rows(ctx, board, period, now, false)
 }
 
-// Hidden is Board for those that others do not see. Their ranks are what they would
-// be among the others; there is no baseline for them. The time it takes grows with
-// their number times that of the others.
-func (d *DB) Hidden(ctx context.Context, board string, period store.Period, now time.Time) ([]Row, error) {
+// Hidden is Board for the hidden users alone. Each has the rank that they would have if they
+// alone were shown, and no rank in the baseline. O(hidden members × other members).
+func (d *DB) Hidden(ctx context.Context, board string, period Period, now time.Time) ([]Row, error) {
 	return d.rows(ctx, board, period, now, true)
 }
 
-func (d *DB) rows(ctx context.Context, board string, period store.Period, now time.Time, hidden bool) (rows []Row, err error) {
-	err = d.at(ctx, func(m *moment) error {
-		rows, err = m.board(ctx, board, period, now, hidden)
+func (d *DB) rows(ctx context.Context, board string, period Period, now time.Time, hidden bool) (rows []Row, err error) {
+	err = d.at(ctx, func(v *view) error {
+		rows, err = v.board(ctx, board, period, now, hidden)
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("work out %s board %q: %w", period, board, err)
+		return nil, fmt.Errorf("compute %s board %q: %w", period, board, err)
 	}
 	return rows, nil
 }
 
-// spans are the times between which points count, in Unix milliseconds: for the
-// board from start, for its baseline from before to since.
+// spans say which points count, in Unix milliseconds. The board has the points gained since start;
+// its baseline has the points gained from before, included, to since, excluded.
 type spans struct {
 	allTime              bool
 	start, before, since int64
 }
 
-func (m *moment) spans(ctx context.Context, period store.Period, now time.Time) (spans, error) {
+func (v *view) spans(ctx context.Context, period Period, now time.Time) (spans, error) {
 	var at int64
-	if err := m.tx.QueryRowContext(ctx, `SELECT at FROM state`).Scan(&at); err != nil {
+	if err := v.tx.QueryRowContext(ctx, `SELECT at FROM state`).Scan(&at); err != nil {
 		return spans{}, fmt.Errorf("read state: %w", err)
 	}
-	now = time.UnixMilli(max(at, now.UnixMilli())).In(m.opts.Location)
-	if period == store.AllTime {
-		return spans{true, math.MinInt64, math.MinInt64, m.opts.Baseline.Start(now).UnixMilli()}, nil
+	at = max(at, now.UnixMilli())
+	baseline := period
+	if period == AllTime {
+		baseline = v.opts.Baseline
 	}
-	start := period.Start(now).UnixMilli()
-	return spans{false, start, period.Before(now).UnixMilli(), start}, nil
+	before, start, _, ok := newCalendar(v.opts.Location, at, at).around(baseline, at)
+	if !ok {
+		return spans{}, fmt.Errorf("no calendar reaches as far as %s", v.clock(at))
+	}
+	if period == AllTime {
+		return spans{true, math.MinInt64, math.MinInt64, start}, nil
+	}
+	return spans{false, start, before, start}, nil
 }
 
-func (m *moment) board(ctx context.Context, board string, period store.Period, now time.Time, hidden bool) (list []Row, err error) {
-	s, err := m.spans(ctx, period, now)
+func (v *view) board(ctx context.Context, board string, period Period, now time.Time, hidden bool) (list []Row, err error) {
+	s, err := v.spans(ctx, period, now)
 	if err != nil {
 		return nil, err
 	}
 	kind, group, grouped := strings.Cut(board, ":")
-	rows, err := m.tx.QueryContext(ctx, `
+	rows, err := v.tx.QueryContext(ctx, `
 		WITH members AS (
 			SELECT user, min(since) AS since
 			FROM (
@@ -109,7 +112,7 @@ func (m *moment) board(ctx context.Context, board string, period store.Period, n
 			)
 			GROUP BY user
 		),
-		standings AS MATERIALIZED (
+		points AS MATERIALIZED (
 			SELECT u.number AS user, u.id, u.hidden,
 			       coalesce(sum(l.xp), 0) AS xp,
 			       coalesce(sum(l.ml_coins), 0) AS ml_coins,
@@ -124,7 +127,7 @@ func (m *moment) board(ctx context.Context, board string, period store.Period, n
 			GROUP BY m.user
 		),
 		present AS MATERIALIZED (
-			SELECT user, id, hidden, score, reached, xp, ml_coins FROM standings
+			SELECT user, id, hidden, score, reached, xp, ml_coins FROM points
 			WHERE :all_time OR gains > 0
 		),
 		baseline AS MATERIALIZED (
@@ -133,7 +136,7 @@ func (m *moment) board(ctx context.Context, board string, period store.Period, n
 			           WHEN 'competition' THEN rank() OVER (ORDER BY prior_score DESC)
 			           ELSE row_number() OVER (ORDER BY prior_score DESC, prior_reached, id)
 			       END AS rank
-			FROM standings
+			FROM points
 			WHERE hidden = 0 AND was_there AND (:all_time OR prior_gains > 0)
 		)
 		SELECT p.id,
@@ -156,7 +159,7 @@ func (m *moment) board(ctx context.Context, board string, period store.Period, n
 		ORDER BY p.score DESC, p.reached, p.id`,
 		sql.Named("grouped", grouped), sql.Named("kind", kind), sql.Named("group", group),
 		sql.Named("all_time", s.allTime), sql.Named("start", s.start), sql.Named("before", s.before),
-		sql.Named("since", s.since), sql.Named("numbering", m.opts.Numbering), sql.Named("hidden", hidden), sql.Named("friends", m.opts.Friends))
+		sql.Named("since", s.since), sql.Named("numbering", v.opts.Numbering), sql.Named("hidden", hidden), sql.Named("friends", v.opts.Friends))
 	if err != nil {
 		return nil, err
 	}

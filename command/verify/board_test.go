@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"marcador/command/verify"
-	"marcador/store"
 )
 
 // school is a world in which all happens that makes a difference to boards, as of
@@ -69,36 +68,36 @@ func lines(s ...string) string {
 // All time: cid 120 (seq 10+), bea 115, ana 110, gus 5, then dan and fay with 0, of
 // whom fay never had any; eva, hidden, has 117.
 func TestDB_Board(t *testing.T) {
-	global := store.AllTime
+	global := verify.AllTime
 	cases := []struct {
 		name, board string
-		period      store.Period
+		period      verify.Period
 		opts        verify.Options
 		want        []string
 	}{
 		{"all time since yesterday", "global", global, verify.Options{},
 			[]string{"1<1 cid 120", "2<3 bea 115", "3<2 ana 110", "4<0 gus 5", "5<4 fay 0", "6<5 dan 0"}},
-		{"all time since last week", "global", global, verify.Options{Baseline: store.Weekly},
+		{"all time since last week", "global", global, verify.Options{Baseline: verify.Weekly},
 			[]string{"1<3 cid 120", "2<2 bea 115", "3<1 ana 110", "4<0 gus 5", "5<5 fay 0", "6<4 dan 0"}},
-		{"all time since last month, competition", "global", global, verify.Options{Baseline: store.Monthly, Numbering: "competition"},
+		{"all time since last month, competition", "global", global, verify.Options{Baseline: verify.Monthly, Numbering: "competition"},
 			[]string{"1<3 cid 120", "2<1 bea 115", "3<1 ana 110", "4<0 gus 5", "5<4 fay 0", "5<4 dan 0"}},
-		{"dense", "global", global, verify.Options{Baseline: store.Monthly, Numbering: "dense"},
+		{"dense", "global", global, verify.Options{Baseline: verify.Monthly, Numbering: "dense"},
 			[]string{"1<2 cid 120", "2<1 bea 115", "3<1 ana 110", "4<0 gus 5", "5<3 fay 0", "5<3 dan 0"}},
-		{"today", "global", store.Daily, verify.Options{},
+		{"today", "global", verify.Daily, verify.Options{},
 			[]string{"1<1 bea 5", "2<2 cid 5", "3<0 gus 5", "4<3 dan 0"}},
-		{"today, competition", "global", store.Daily, verify.Options{Numbering: "competition"},
+		{"today, competition", "global", verify.Daily, verify.Options{Numbering: "competition"},
 			[]string{"1<1 bea 5", "1<2 cid 5", "1<0 gus 5", "4<3 dan 0"}},
-		{"today, dense", "global", store.Daily, verify.Options{Numbering: "dense"},
+		{"today, dense", "global", verify.Daily, verify.Options{Numbering: "dense"},
 			[]string{"1<1 bea 5", "1<2 cid 5", "1<0 gus 5", "2<3 dan 0"}},
-		{"this week", "global", store.Weekly, verify.Options{},
+		{"this week", "global", verify.Weekly, verify.Options{},
 			[]string{"1<0 cid 70", "2<0 bea 15", "3<0 gus 5", "4<0 dan -40"}},
-		{"this month", "global", store.Monthly, verify.Options{},
+		{"this month", "global", verify.Monthly, verify.Options{},
 			[]string{"1<2 cid 70", "2<1 bea 15", "3<0 ana 10", "4<0 gus 5", "5<0 dan 0"}},
-		{"a group, whose id has a colon, with one who came this week", "school:4:2", global, verify.Options{Baseline: store.Weekly},
+		{"a group, whose id has a colon, with one who came this week", "school:4:2", global, verify.Options{Baseline: verify.Weekly},
 			[]string{"1<0 cid 120", "2<2 bea 115", "3<1 ana 110"}},
-		{"and today", "school:4:2", store.Daily, verify.Options{},
+		{"and today", "school:4:2", verify.Daily, verify.Options{},
 			[]string{"1<1 bea 5", "2<2 cid 5"}},
-		{"and this week", "school:4:2", store.Weekly, verify.Options{},
+		{"and this week", "school:4:2", verify.Weekly, verify.Options{},
 			[]string{"1<0 cid 70", "2<0 bea 15"}},
 		{"a group that all have left", "school:7", global, verify.Options{}, nil},
 		{"friends, one since yesterday, one since the first moment of today", "friends:dan", global, verify.Options{},
@@ -131,18 +130,18 @@ func TestDB_Hidden(t *testing.T) {
 	w.exec(`UPDATE users SET hidden = 1 WHERE id = 'hal'`)
 	for _, c := range []struct {
 		board     string
-		period    store.Period
+		period    verify.Period
 		numbering string
 		want      []string
 	}{
-		{"global", store.AllTime, "ordinal", []string{"2<0 eva 117", "6<0 hal 0"}},
-		{"global", store.AllTime, "competition", []string{"2<0 eva 117", "5<0 hal 0"}},
-		{"global", store.AllTime, "dense", []string{"2<0 eva 117", "5<0 hal 0"}},
-		{"global", store.Daily, "competition", []string{"1<0 eva 7"}},
-		{"global", store.Weekly, "dense", []string{"3<0 eva 7"}},
-		{"school:4:2", store.Weekly, "ordinal", []string{"3<0 eva 7"}},
-		{"friends:eva", store.AllTime, "ordinal", []string{"1<0 eva 117"}},
-		{"school:7", store.AllTime, "ordinal", nil},
+		{"global", verify.AllTime, "ordinal", []string{"2<0 eva 117", "6<0 hal 0"}},
+		{"global", verify.AllTime, "competition", []string{"2<0 eva 117", "5<0 hal 0"}},
+		{"global", verify.AllTime, "dense", []string{"2<0 eva 117", "5<0 hal 0"}},
+		{"global", verify.Daily, "competition", []string{"1<0 eva 7"}},
+		{"global", verify.Weekly, "dense", []string{"3<0 eva 7"}},
+		{"school:4:2", verify.Weekly, "ordinal", []string{"3<0 eva 7"}},
+		{"friends:eva", verify.AllTime, "ordinal", []string{"1<0 eva 117"}},
+		{"school:7", verify.AllTime, "ordinal", nil},
 	} {
 		rows, err := w.open(verify.Options{Numbering: c.numbering}).Hidden(t.Context(), c.board, c.period, w.time("2026-03-11 12:00"))
 		if err != nil {
@@ -163,7 +162,7 @@ func TestDB_Board_shownAgain(t *testing.T) {
 		"global":     {"1<1 cid 120", "2<0 eva 117", "3<3 bea 115", "4<2 ana 110", "5<0 gus 5", "6<4 fay 0", "7<5 dan 0"},
 		"school:4:2": {"1<1 cid 120", "2<0 eva 117", "3<3 bea 115", "4<2 ana 110"},
 	} {
-		rows, err := d.Board(t.Context(), board, store.AllTime, w.time("2026-03-11 12:00"))
+		rows, err := d.Board(t.Context(), board, verify.AllTime, w.time("2026-03-11 12:00"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -183,7 +182,7 @@ func TestDB_Board_clock(t *testing.T) {
 		"2026-03-11 23:59": today,
 		"2026-03-12 00:00": "", // nobody yet
 	} {
-		rows, err := d.Board(t.Context(), "global", store.Daily, w.time(now))
+		rows, err := d.Board(t.Context(), "global", verify.Daily, w.time(now))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -192,7 +191,7 @@ func TestDB_Board_clock(t *testing.T) {
 		}
 	}
 	w.give("2026-03-12 06:00", "fay", 1, 0)
-	rows, err := d.Board(t.Context(), "global", store.Daily, w.time("2026-03-11 12:00"))
+	rows, err := d.Board(t.Context(), "global", verify.Daily, w.time("2026-03-11 12:00"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -218,7 +217,7 @@ func TestDB_Board_summerTime(t *testing.T) {
 			w.give(c.after+" 00:00", "bea", 8, 0)
 			w.give(c.after+" 00:01", "ana", 16, 0)
 			d := w.open(verify.Options{})
-			rows, err := d.Board(t.Context(), "global", store.Daily, w.time(c.after+" 12:00"))
+			rows, err := d.Board(t.Context(), "global", verify.Daily, w.time(c.after+" 12:00"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -235,14 +234,14 @@ func TestDB_Board_badge(t *testing.T) {
 	w.give("2026-01-01 00:00", "ana", 5000, 3)
 	w.give("2026-01-01 00:00", "bea", 4999, 0)
 	w.give("2026-01-02 00:00", "cid", 500000, 0)
-	rows, err := w.open(verify.Options{}).Board(t.Context(), "global", store.Daily, w.time("2026-01-02 00:00"))
+	rows, err := w.open(verify.Options{}).Board(t.Context(), "global", verify.Daily, w.time("2026-01-02 00:00"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if want := []verify.Row{{"cid", 1, 0, 500000, 500000, 0, "K'uk'ulkan"}}; !slices.Equal(rows, want) {
 		t.Errorf("got %v, want %v", rows, want)
 	}
-	rows, err = w.open(verify.Options{}).Board(t.Context(), "global", store.AllTime, w.time("2026-01-02 00:00"))
+	rows, err = w.open(verify.Options{}).Board(t.Context(), "global", verify.AllTime, w.time("2026-01-02 00:00"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -269,7 +268,7 @@ func TestOpen(t *testing.T) {
 		{dir, verify.Options{}, "is a folder"},
 		{other, verify.Options{}, "not a database of marcador"},
 		{w.path, verify.Options{Numbering: "roman"}, `"roman"`},
-		{w.path, verify.Options{Baseline: store.AllTime}, "all-time"},
+		{w.path, verify.Options{Baseline: verify.AllTime}, "all-time"},
 	} {
 		d, err := verify.Open(t.Context(), c.path, c.opts)
 		if err == nil {

@@ -9,22 +9,22 @@ import (
 	"time"
 )
 
-// closing is a closed period, all of whose places are written.
+// closing is a closed period whose places have all been written.
 type closing struct {
 	number       int64
 	period       string
 	start, ends  int64
 	ranks        string
 	entries      int64
-	first, after int64 // the seq of the period's first row in the ledger, and of the first after it
+	first, after int64 // the seq from which, and the one before which, the period's ledger rows lie
 }
 
-func (m *moment) name(c *closing) string {
+func (v *view) name(c *closing) string {
 	return fmt.Sprintf("closing %d (%s, from %s)", c.number, c.period,
-		time.UnixMilli(c.start).In(m.opts.Location).Format(time.RFC3339))
+		time.UnixMilli(c.start).In(v.opts.Location).Format(time.RFC3339))
 }
 
-// args are what the queries about a closing need.
+// args are the parameters of the queries about a closing.
 func (c *closing) args() []any {
 	return []any{
 		sql.Named("closing", c.number), sql.Named("first", c.first), sql.Named("after", c.after),
@@ -32,22 +32,22 @@ func (c *closing) args() []any {
 	}
 }
 
-// closings compares the places of each closed period with what the ledger says of
-// it. Who is erased since is missing from both.
-func (m *moment) closings(ctx context.Context) (Difference, error) {
-	list, err := m.completeClosings(ctx)
+// closings compares the places of each closed period with the ledger. Users who were erased
+// since are missing from both.
+func (v *view) closings(ctx context.Context) (Difference, error) {
+	list, err := v.completeClosings(ctx)
 	if err != nil {
 		return "", err
 	}
 	for _, c := range list {
-		if c.first, err = m.seqAt(ctx, c.start); err != nil {
+		if c.first, err = v.seqAt(ctx, c.start); err != nil {
 			return "", err
 		}
-		if c.after, err = m.seqAt(ctx, c.ends); err != nil {
+		if c.after, err = v.seqAt(ctx, c.ends); err != nil {
 			return "", err
 		}
 		for _, find := range []func(context.Context, *closing) (Difference, error){
-			m.mirror, m.gaps, m.placesWithoutPoints, m.scores, m.order,
+			v.mirror, v.gaps, v.placesWithoutPoints, v.scores, v.order,
 		} {
 			if found, err := find(ctx, c); found != "" || err != nil {
 				return found, err
@@ -57,8 +57,8 @@ func (m *moment) closings(ctx context.Context) (Difference, error) {
 	return "", nil
 }
 
-func (m *moment) completeClosings(ctx context.Context) (list []*closing, err error) {
-	rows, err := m.tx.QueryContext(ctx, `
+func (v *view) completeClosings(ctx context.Context) (list []*closing, err error) {
+	rows, err := v.tx.QueryContext(ctx, `
 		SELECT number, period, start, ends, ranks, entries FROM closings WHERE complete = 1 ORDER BY number`)
 	if err != nil {
 		return nil, err
@@ -74,28 +74,27 @@ func (m *moment) completeClosings(ctx context.Context) (list []*closing, err err
 	return list, rows.Err()
 }
 
-// seqAt returns a seq that the ledger's rows before that time are below, and no
-// others. Times must not go back in it.
-func (m *moment) seqAt(ctx context.Context, at int64) (int64, error) {
+// seqAt returns a seq such that the ledger's rows below it, and no others, are earlier than a
+// time. It relies on disorder having found nothing: times never decrease from row to row.
+func (v *view) seqAt(ctx context.Context, at int64) (int64, error) {
 	var last int64
-	err := m.tx.QueryRowContext(ctx, `SELECT coalesce(max(seq), 0) FROM ledger`).Scan(&last)
+	err := v.tx.QueryRowContext(ctx, `SELECT coalesce(max(seq), 0) FROM ledger`).Scan(&last)
 	seq := sort.Search(int(last)+1, func(seq int) bool {
 		if err != nil {
 			return true
 		}
 		var next int64
 		var found bool
-		found, err = m.first(ctx, `SELECT at FROM ledger WHERE seq >= ? ORDER BY seq LIMIT 1`, []any{seq}, &next)
+		found, err = v.first(ctx, `SELECT at FROM ledger WHERE seq >= ? ORDER BY seq LIMIT 1`, []any{seq}, &next)
 		return !found || next >= at
 	})
 	return int64(seq), err
 }
 
-// mirror checks that finals and places say the same, and that positions count
-// from 1.
-func (m *moment) mirror(ctx context.Context, c *closing) (Difference, error) {
+// mirror checks that finals and places have the same positions, and that these start from 1.
+func (v *view) mirror(ctx context.Context, c *closing) (Difference, error) {
 	var position, user, other int64
-	found, err := m.first(ctx, `
+	found, err := v.first(ctx, `
 		SELECT f.position, f.user, coalesce(p.position, 0)
 		FROM finals f LEFT JOIN places p ON p.closing = f.closing AND p.user = f.user
 		WHERE f.closing = :closing AND (p.position IS NOT f.position OR f.position < 1)
@@ -104,9 +103,9 @@ func (m *moment) mirror(ctx context.Context, c *closing) (Difference, error) {
 		return "", err
 	}
 	if found {
-		return Difference(fmt.Sprintf("finals of %s has user number %d at position %d; places says %d", m.name(c), user, position, other)), nil
+		return Difference(fmt.Sprintf("finals of %s has user number %d at position %d; places says %d", v.name(c), user, position, other)), nil
 	}
-	found, err = m.first(ctx, `
+	found, err = v.first(ctx, `
 		SELECT p.position, p.user
 		FROM places p LEFT JOIN finals f ON f.closing = p.closing AND f.position = p.position
 		WHERE p.closing = :closing AND f.user IS NOT p.user
@@ -114,16 +113,16 @@ func (m *moment) mirror(ctx context.Context, c *closing) (Difference, error) {
 	if !found {
 		return "", err
 	}
-	return Difference(fmt.Sprintf("places of %s has user number %d at position %d; finals does not", m.name(c), user, position)), nil
+	return Difference(fmt.Sprintf("places of %s has user number %d at position %d; finals does not", v.name(c), user, position)), nil
 }
 
-// gaps looks for a gap that is none: where somebody has the place, or there was no place,
-// or of another rank than that position has.
-func (m *moment) gaps(ctx context.Context, c *closing) (Difference, error) {
+// gaps looks for a gap that can't be one: somebody has the place, the board had no such place, or
+// the gap's rank is impossible at its position.
+func (v *view) gaps(ctx context.Context, c *closing) (Difference, error) {
 	var kind, group string
 	var position, rank int64
 	var taken bool
-	found, err := m.first(ctx, `
+	found, err := v.first(ctx, `
 		SELECT g.kind, g.group_id, g.position, g.rank, f.user IS NOT NULL
 		FROM gaps g LEFT JOIN finals f ON f.closing = g.closing AND f.position = g.position
 		WHERE g.closing = :closing AND (
@@ -134,18 +133,17 @@ func (m *moment) gaps(ctx context.Context, c *closing) (Difference, error) {
 	case !found:
 		return "", err
 	case taken:
-		return Difference(fmt.Sprintf("gaps of %s says that position %d on %s:%s is an erased user's; finals has somebody there", m.name(c), position, kind, group)), nil
+		return Difference(fmt.Sprintf("gaps of %s says that position %d on %s:%s belongs to an erased user; finals has somebody there", v.name(c), position, kind, group)), nil
 	}
 	return Difference(fmt.Sprintf("gaps of %s has position %d with rank %d on %s:%s; there are %d places, numbered %s",
-		m.name(c), position, rank, kind, group, c.entries, c.ranks)), nil
+		v.name(c), position, rank, kind, group, c.entries, c.ranks)), nil
 }
 
-// placesWithoutPoints looks for a place of somebody whose points did not change in
-// the period.
-func (m *moment) placesWithoutPoints(ctx context.Context, c *closing) (Difference, error) {
+// placesWithoutPoints looks for a place of a user whose points did not change in the period.
+func (v *view) placesWithoutPoints(ctx context.Context, c *closing) (Difference, error) {
 	var position int64
 	var id string
-	found, err := m.first(ctx, `
+	found, err := v.first(ctx, `
 		SELECT f.position, coalesce(u.id, '')
 		FROM finals f LEFT JOIN users u ON u.number = f.user
 		WHERE f.closing = :closing AND NOT EXISTS (
@@ -155,17 +153,17 @@ func (m *moment) placesWithoutPoints(ctx context.Context, c *closing) (Differenc
 	if !found {
 		return "", err
 	}
-	return Difference(fmt.Sprintf("finals of %s has user %q at position %d; the ledger has no points of theirs in it", m.name(c), id, position)), nil
+	return Difference(fmt.Sprintf("finals of %s has user %q at position %d; the ledger has no points of the user in it", v.name(c), id, position)), nil
 }
 
-// scores looks for somebody whose points changed in the period and who has no place,
-// or one with other numbers.
-func (m *moment) scores(ctx context.Context, c *closing) (Difference, error) {
+// scores looks for a user whose points changed in the period, and who has no place in it or a
+// place with different points or coins.
+func (v *view) scores(ctx context.Context, c *closing) (Difference, error) {
 	var id string
 	var placed bool
 	columns := [...]string{"score", "xp", "ml_coins"}
 	var is, says [len(columns)]int64
-	found, err := m.first(ctx, `
+	found, err := v.first(ctx, `
 		WITH gains AS MATERIALIZED (
 			SELECT user, sum(xp) AS score, max(seq) AS last
 			FROM ledger NOT INDEXED
@@ -186,23 +184,23 @@ func (m *moment) scores(ctx context.Context, c *closing) (Difference, error) {
 	case !found:
 		return "", err
 	case !placed:
-		return Difference(fmt.Sprintf("finals of %s has no place for user %q; the ledger has points of theirs in it, together %d", m.name(c), id, says[0])), nil
+		return Difference(fmt.Sprintf("finals of %s has no place for user %q; the ledger has points of the user in it, together %d", v.name(c), id, says[0])), nil
 	}
 	for i, name := range columns {
 		if is[i] != says[i] {
-			return Difference(fmt.Sprintf("finals.%s of %s, of user %q, is %d; the ledger says %d", name, m.name(c), id, is[i], says[i])), nil
+			return Difference(fmt.Sprintf("finals.%s of %s, of user %q, is %d; the ledger says %d", name, v.name(c), id, is[i], says[i])), nil
 		}
 	}
 	return "", nil
 }
 
-// order looks for a place that comes before a better one, or whose rank is not the
-// one that the closing's numbering gives. Where somebody is missing, ranks follow
-// from the places alone only where they are ordinal.
-func (m *moment) order(ctx context.Context, c *closing) (Difference, error) {
+// order looks for a place that comes before a better one, or whose rank does not follow from the
+// closing's numbering. After an erasure the scores of the erased users are unknown, so then only
+// ordinal ranks, which equal the positions, can be checked.
+func (v *view) order(ctx context.Context, c *closing) (Difference, error) {
 	var id string
 	var position, ahead, rank, says int64
-	found, err := m.first(ctx, `
+	found, err := v.first(ctx, `
 		WITH gains AS MATERIALIZED (
 			SELECT user, sum(xp) AS score, max(seq) FILTER (WHERE xp <> 0) AS reached
 			FROM ledger NOT INDEXED
@@ -242,16 +240,16 @@ func (m *moment) order(ctx context.Context, c *closing) (Difference, error) {
 	case !found:
 		return "", err
 	case position <= ahead:
-		return Difference(fmt.Sprintf("finals.position of %s, of user %q, is %d; the ledger puts who is at position %d before them", m.name(c), id, position, ahead)), nil
+		return Difference(fmt.Sprintf("finals.position of %s, of user %q, is %d; the ledger puts the user at position %d first", v.name(c), id, position, ahead)), nil
 	}
-	return Difference(fmt.Sprintf("finals.rank of %s, of user %q at position %d, is %d; the ledger says %d, numbered %s", m.name(c), id, position, rank, says, c.ranks)), nil
+	return Difference(fmt.Sprintf("finals.rank of %s, of user %q at position %d, is %d; the ledger says %d, numbered %s", v.name(c), id, position, rank, says, c.ranks)), nil
 }
 
-// strayPlaces looks for places in a closing that is not there.
-func (m *moment) strayPlaces(ctx context.Context) (Difference, error) {
+// strayPlaces looks for places in a closing that does not exist.
+func (v *view) strayPlaces(ctx context.Context) (Difference, error) {
 	var table string
 	var number int64
-	found, err := m.first(ctx, `
+	found, err := v.first(ctx, `
 		SELECT t, closing FROM (
 			SELECT 'finals' AS t, closing FROM finals
 			UNION ALL
@@ -264,5 +262,35 @@ func (m *moment) strayPlaces(ctx context.Context) (Difference, error) {
 	if !found {
 		return "", err
 	}
-	return Difference(fmt.Sprintf("%s has places in closing %d, which closings has no row of", table, number)), nil
+	return Difference(fmt.Sprintf("%s has places in closing %d, but closings has no such row", table, number)), nil
+}
+
+// OddClosings returns how many closed periods do not begin and end with a day, week or month of
+// the time zone, and the name of the first. They are no difference: a service that ran in another
+// time zone has closed them by that zone's clocks, and the database does not record which.
+func (d *DB) OddClosings(ctx context.Context) (count int, first string, err error) {
+	err = d.at(ctx, func(v *view) error {
+		list, err := v.completeClosings(ctx)
+		if err != nil || len(list) == 0 {
+			return err
+		}
+		from, to := list[0].start, list[0].ends
+		for _, c := range list {
+			from, to = min(from, c.start), max(to, c.ends)
+		}
+		calendar := newCalendar(v.opts.Location, from, to)
+		for _, c := range list {
+			if _, start, next, ok := calendar.around(Period(c.period), c.start); ok && start == c.start && next == c.ends {
+				continue
+			}
+			if count++; count == 1 {
+				first = v.name(c)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, "", fmt.Errorf("compare closed periods with the calendar: %w", err)
+	}
+	return count, first, nil
 }

@@ -7,10 +7,10 @@ import (
 	"fmt"
 )
 
-// damage looks for what SQLite finds wrong with the file.
-func (m *moment) damage(ctx context.Context) (Difference, error) {
+// damage asks SQLite whether the file is sound.
+func (v *view) damage(ctx context.Context) (Difference, error) {
 	var says string
-	if _, err := m.first(ctx, `PRAGMA integrity_check(1)`, nil, &says); err != nil {
+	if _, err := v.first(ctx, `PRAGMA integrity_check(1)`, nil, &says); err != nil {
 		return "", err
 	}
 	if says == "ok" {
@@ -19,11 +19,11 @@ func (m *moment) damage(ctx context.Context) (Difference, error) {
 	return Difference("the file is damaged: SQLite's integrity check says: " + says), nil
 }
 
-// dangling looks for rows that refer to rows that are not there.
-func (m *moment) dangling(ctx context.Context) (Difference, error) {
+// dangling looks for a row that refers to a row which does not exist.
+func (v *view) dangling(ctx context.Context) (Difference, error) {
 	var table, parent string
 	var row sql.NullInt64
-	found, err := m.first(ctx, `SELECT "table", rowid, parent FROM pragma_foreign_key_check LIMIT 1`, nil, &table, &row, &parent)
+	found, err := v.first(ctx, `SELECT "table", rowid, parent FROM pragma_foreign_key_check LIMIT 1`, nil, &table, &row, &parent)
 	if !found {
 		return "", err
 	}
@@ -31,27 +31,28 @@ func (m *moment) dangling(ctx context.Context) (Difference, error) {
 	if row.Valid {
 		which = fmt.Sprintf("row %d", row.Int64)
 	}
-	return Difference(fmt.Sprintf("%s of %s refers to a row of %s that is not there", which, table, parent)), nil
+	return Difference(fmt.Sprintf("%s of %s refers to a row of %s that does not exist", which, table, parent)), nil
 }
 
-// disorder looks for a row of the ledger that is older than the one before.
-func (m *moment) disorder(ctx context.Context) (Difference, error) {
+// disorder looks for a row of the ledger that is older than the row before it.
+func (v *view) disorder(ctx context.Context) (Difference, error) {
 	var seq, at, before int64
-	found, err := m.first(ctx, `
+	found, err := v.first(ctx, `
 		SELECT seq, at, before
 		FROM (SELECT seq, at, lag(at) OVER (ORDER BY seq) AS before FROM ledger)
 		WHERE at < before LIMIT 1`, nil, &seq, &at, &before)
 	if !found {
 		return "", err
 	}
-	return Difference(fmt.Sprintf("ledger.at of row %d is %s; the row before it is of %s, which is later", seq, m.clock(at), m.clock(before))), nil
+	return Difference(fmt.Sprintf("ledger.at of row %d is %s; the row before it has %s, which is later", seq, v.clock(at), v.clock(before))), nil
 }
 
-// brokenChain looks for a row of the ledger that does not add to the user's last.
-func (m *moment) brokenChain(ctx context.Context) (Difference, error) {
+// brokenChain looks for a row whose totals are not the totals of the user's previous row plus its
+// own points and coins.
+func (v *view) brokenChain(ctx context.Context) (Difference, error) {
 	var id, column string
 	var seq, before, add, is int64
-	found, err := m.first(ctx, `
+	found, err := v.first(ctx, `
 		SELECT u.id, l.seq, iif(xp_wrong, 'xp_after', 'ml_coins_after'),
 		       iif(xp_wrong, xp_before, ml_coins_before),
 		       iif(xp_wrong, xp, ml_coins),
@@ -76,10 +77,10 @@ func (m *moment) brokenChain(ctx context.Context) (Difference, error) {
 		column, seq, id, is, add, before+add)), nil
 }
 
-// state compares the one row of state with what was numbered.
-func (m *moment) state(ctx context.Context) (Difference, error) {
+// state checks that the sequence and its time are not behind the ledger and its keys.
+func (v *view) state(ctx context.Context) (Difference, error) {
 	var seq, at, answered, last, lastAt int64
-	err := m.tx.QueryRowContext(ctx, `
+	err := v.tx.QueryRowContext(ctx, `
 		SELECT s.seq, s.at, s.answered,
 		       max(coalesce((SELECT max(seq) FROM ledger), 0), coalesce((SELECT seq + count - 1 FROM keys ORDER BY seq DESC LIMIT 1), 0)),
 		       coalesce((SELECT at FROM ledger ORDER BY seq DESC LIMIT 1), 0)
@@ -92,20 +93,19 @@ func (m *moment) state(ctx context.Context) (Difference, error) {
 	case seq < last:
 		return Difference(fmt.Sprintf("state.seq is %d; the ledger and its keys go up to %d", seq, last)), nil
 	case at < lastAt:
-		return Difference(fmt.Sprintf("state.at is %s; the ledger's last row is of %s", m.clock(at), m.clock(lastAt))), nil
+		return Difference(fmt.Sprintf("state.at is %s; the ledger's last row has %s", v.clock(at), v.clock(lastAt))), nil
 	case answered > seq:
 		return Difference(fmt.Sprintf("state.answered is %d; no number above %d was given", answered, seq)), nil
 	}
 	return "", nil
 }
 
-// keys checks that keys name rows of the ledger of their own, and that there are
-// answers for those and for no others. Where a batch or an imported file had somebody in
-// it who is erased, rows of it are missing, and that is right.
-func (m *moment) keys(ctx context.Context) (Difference, error) {
+// keys checks that each key has ledger rows of its own, and that those rows, and no others, have
+// answers. A batch or an imported file may lack rows: those of users who were erased since.
+func (v *view) keys(ctx context.Context) (Difference, error) {
 	var key string
 	var seq, other int64
-	found, err := m.first(ctx, `
+	found, err := v.first(ctx, `
 		SELECT k.key, k.seq FROM keys k
 		WHERE k.count < 1 OR k.count = 1 AND substr(k.key, 1, 1) <> char(31) AND NOT EXISTS (SELECT 1 FROM ledger l WHERE l.seq = k.seq)
 		ORDER BY k.seq LIMIT 1`, nil, &key, &seq)
@@ -115,22 +115,22 @@ func (m *moment) keys(ctx context.Context) (Difference, error) {
 	if found {
 		return Difference(fmt.Sprintf("keys.seq of key %q is %d; the ledger has no such row", key, seq)), nil
 	}
-	found, err = m.first(ctx, `
+	found, err = v.first(ctx, `
 		SELECT key, seq, next FROM (SELECT key, seq, count, lead(seq) OVER (ORDER BY seq) AS next FROM keys)
 		WHERE seq + count > next LIMIT 1`, nil, &key, &seq, &other)
 	if err != nil {
 		return "", err
 	}
 	if found {
-		return Difference(fmt.Sprintf("keys.count of key %q, of row %d on, is too large; another key's rows begin at %d", key, seq, other)), nil
+		return Difference(fmt.Sprintf("keys.count of key %q, whose rows begin at %d, is too large; another key's rows begin at %d", key, seq, other)), nil
 	}
-	return m.answers(ctx)
+	return v.answers(ctx)
 }
 
-func (m *moment) answers(ctx context.Context) (Difference, error) {
+func (v *view) answers(ctx context.Context) (Difference, error) {
 	var key string
 	var seq int64
-	found, err := m.first(ctx, `
+	found, err := v.first(ctx, `
 		SELECT a.seq FROM answers a
 		WHERE NOT EXISTS (SELECT 1 FROM ledger l WHERE l.seq = a.seq)
 		   OR coalesce((SELECT k.seq + k.count FROM keys k WHERE k.seq <= a.seq ORDER BY k.seq DESC LIMIT 1), 0) <= a.seq
@@ -141,9 +141,9 @@ func (m *moment) answers(ctx context.Context) (Difference, error) {
 	if found {
 		return Difference(fmt.Sprintf("answers has a row %d; the ledger has no row of a keyed write with that seq", seq)), nil
 	}
-	// Of each key its own rows, which the order of the join and the + see to: any other plan
-	// goes through the ledger for each key.
-	found, err = m.first(ctx, `
+	// CROSS JOIN and + make SQLite read only each key's own rows. Any other plan would read the
+	// whole ledger once for each key.
+	found, err = v.first(ctx, `
 		SELECT k.key, l.seq
 		FROM keys k CROSS JOIN ledger l ON l.seq >= k.seq AND l.seq < k.seq + k.count
 		WHERE substr(k.key, 1, 1) <> char(31) -- nobody repeats what was imported
@@ -152,5 +152,5 @@ func (m *moment) answers(ctx context.Context) (Difference, error) {
 	if !found {
 		return "", err
 	}
-	return Difference(fmt.Sprintf("answers has no row %d; state.answered says that key %q is answered so far", seq, key)), nil
+	return Difference(fmt.Sprintf("answers has no row %d; by state.answered the rows of key %q have answers", seq, key)), nil
 }

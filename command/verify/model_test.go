@@ -223,11 +223,12 @@ func TestDB_Board_model(t *testing.T) {
 		for _, numbering := range []string{"ordinal", "competition", "dense"} {
 			baseline := store.Period(r.IntN(store.Ending))
 			rule := []string{"mutual", "group", "open"}[r.IntN(3)]
-			d := w.open(verify.Options{Numbering: numbering, Baseline: baseline, Friends: rule})
+			d := w.open(verify.Options{Numbering: numbering, Baseline: verify.Period(baseline.String()), Friends: rule})
 			for _, board := range boards {
 				for period := store.Daily; period <= store.AllTime; period++ {
-					rows, err := d.Board(t.Context(), board, period, now)
-					unseen, err2 := d.Hidden(t.Context(), board, period, now)
+					name := verify.Period(period.String())
+					rows, err := d.Board(t.Context(), board, name, now)
+					unseen, err2 := d.Hidden(t.Context(), board, name, now)
 					if err != nil || err2 != nil {
 						t.Fatal(err, err2)
 					}

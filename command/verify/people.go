@@ -5,11 +5,11 @@ import (
 	"fmt"
 )
 
-// memberships checks that a membership ends after it began, and before the user's
-// next of the same group begins.
-func (m *moment) memberships(ctx context.Context) (Difference, error) {
+// memberships checks that each membership ends after it began, and before the same user's next
+// membership in that group begins.
+func (v *view) memberships(ctx context.Context) (Difference, error) {
 	var id, kind, group, wrong string
-	found, err := m.first(ctx, `
+	found, err := v.first(ctx, `
 		SELECT u.id, m.kind, m.group_id,
 		       iif(m.until < m.since, 'ends before it began', 'lasts beyond the beginning of the next')
 		FROM (
@@ -25,10 +25,10 @@ func (m *moment) memberships(ctx context.Context) (Difference, error) {
 	return Difference(fmt.Sprintf("memberships has one of user %q in %s %q that %s", id, kind, group, wrong)), nil
 }
 
-// friends checks that nobody has asked for a friendship with themselves.
-func (m *moment) friends(ctx context.Context) (Difference, error) {
+// friends checks that no user has asked to be friends with themselves.
+func (v *view) friends(ctx context.Context) (Difference, error) {
 	var id string
-	found, err := m.first(ctx, `SELECT u.id FROM friends f JOIN users u ON u.number = f.user WHERE f.user = f.friend LIMIT 1`, nil, &id)
+	found, err := v.first(ctx, `SELECT u.id FROM friends f JOIN users u ON u.number = f.user WHERE f.user = f.friend LIMIT 1`, nil, &id)
 	if !found {
 		return "", err
 	}

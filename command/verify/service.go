@@ -11,31 +11,28 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"marcador/store"
 )
 
 const (
-	pageSize  = 1000     // what a service gives at the most
-	maxAnswer = 16 << 20 // bytes of a page that are read
+	pageSize  = 1000     // the most entries that a service puts on a page
+	maxAnswer = 16 << 20 // the most bytes of a page that are read
 
-	attempts = 10                     // at a board that moves
-	pause    = 200 * time.Millisecond // between them
-	agreed   = 2                      // attempts in a row that have to find a difference, see Compare
+	attempts = 10                     // how often a board that changes is compared
+	pause    = 200 * time.Millisecond // between two attempts
+	agreed   = 2                      // how many attempts in a row must find a difference; see Compare
 )
 
 // ErrMoving is returned for a board that changes too fast to be compared.
-var ErrMoving = errors.New("it moved each time that it was looked at")
+var ErrMoving = errors.New("it changed during every comparison")
 
 // Service is a running service.
 type Service struct {
 	URL    string                 // without a path
-	Token  func() (string, error) // a token that may read every board
+	Token  func() (string, error) // returns a token that may read every board
 	Client *http.Client           // default http.DefaultClient
 }
 
-// Boards returns the boards of groups that somebody is in, the largest first, at most
-// so many.
+// Boards returns the boards of groups that have members, the largest first, at most so many.
 func (d *DB) Boards(ctx context.Context, most int) (boards []string, err error) {
 	rows, err := d.db.QueryContext(ctx, `
 		SELECT kind || ':' || group_id FROM memberships WHERE until IS NULL
@@ -54,16 +51,15 @@ func (d *DB) Boards(ctx context.Context, most int) (boards []string, err error) 
 	return boards, rows.Err()
 }
 
-// Compare compares a board of a service that runs on this database with what the
-// ledger says, page by page, and returns the first difference and how many entries
-// it has compared. The service's pages must move whenever something is written; they
-// may move meanwhile, for which it looks again. Of a board that never keeps still
-// long enough it returns ErrMoving.
+// Compare compares a board of a service that runs on this database with the ledger, page by page.
+// It returns the first difference and how many entries it has compared. The service must publish
+// each write (recompute on write). If the board changes during the comparison, Compare starts
+// again after a pause; if it changes every time, the error is ErrMoving.
 //
-// A service ranks a change right after it is committed, and a period begins for it
-// and for who looks not at the same moment. So a difference counts only when it is
-// still there at the next look.
-func (d *DB) Compare(ctx context.Context, s *Service, board string, period store.Period) (found Difference, entries int, err error) {
+// A difference counts only if the next comparison finds one as well. A service ranks a change a
+// moment after it was committed, and its clock may begin a period a moment earlier or later than
+// this process.
+func (d *DB) Compare(ctx context.Context, s *Service, board string, period Period) (found Difference, entries int, err error) {
 	seen := 0
 	for range attempts {
 		var still bool
@@ -89,19 +85,19 @@ func (d *DB) Compare(ctx context.Context, s *Service, board string, period store
 	return "", 0, fmt.Errorf("compare %s board %q: %w", period, board, ErrMoving)
 }
 
-// look compares a board once, and reports whether it stood still meanwhile.
-func (d *DB) look(ctx context.Context, s *Service, board string, period store.Period) (still bool, found Difference, entries int, err error) {
+// look compares a board once. still is false if the board changed meanwhile.
+func (d *DB) look(ctx context.Context, s *Service, board string, period Period) (still bool, found Difference, entries int, err error) {
 	before, err := s.pages(ctx, board, period)
 	if err != nil {
 		return false, "", 0, err
 	}
 	var seq int64
 	var rows []Row
-	err = d.at(ctx, func(m *moment) (err error) {
-		if err = m.tx.QueryRowContext(ctx, `SELECT seq FROM state`).Scan(&seq); err != nil {
+	err = d.at(ctx, func(v *view) (err error) {
+		if err = v.tx.QueryRowContext(ctx, `SELECT seq FROM state`).Scan(&seq); err != nil {
 			return err
 		}
-		rows, err = m.board(ctx, board, period, d.opts.Now(), false)
+		rows, err = v.board(ctx, board, period, d.opts.Now(), false)
 		return err
 	})
 	if err != nil {
@@ -118,7 +114,7 @@ func (d *DB) look(ctx context.Context, s *Service, board string, period store.Pe
 	return true, differ(what, after, rows), len(rows), nil
 }
 
-// page is of a page what is compared.
+// page has the fields of a service's page that are compared.
 type page struct {
 	Version      int64
 	TotalEntries int
@@ -136,7 +132,7 @@ type entry struct {
 	ChangeType string
 }
 
-// sameVersions reports whether the pages are of one and the same state of a board.
+// sameVersions reports whether two readings of a board's pages show the same state of it.
 func sameVersions(before, after []page) bool {
 	if len(before) != len(after) {
 		return false
@@ -149,7 +145,7 @@ func sameVersions(before, after []page) bool {
 	return true
 }
 
-// differ compares pages with rows.
+// differ returns the first difference between pages and rows.
 func differ(what string, pages []page, rows []Row) Difference {
 	n := 0
 	for _, p := range pages {
@@ -172,7 +168,7 @@ func differ(what string, pages []page, rows []Row) Difference {
 	return ""
 }
 
-// entry is the row as a page has it.
+// entry returns the row in the form that it has on a page.
 func (r Row) entry() entry {
 	e := entry{r.Rank, r.UserID, r.Badge, r.Score, r.XP, r.MLCoins, max(r.Prior-r.Rank, r.Rank-r.Prior), "same"}
 	switch {
@@ -191,8 +187,8 @@ func (e entry) String() string {
 		e.UserID, e.Rank, e.Score, e.XP, e.MLCoins, e.RankBadge, e.Change, e.ChangeType)
 }
 
-// pages reads all pages of a board, one at least.
-func (s *Service) pages(ctx context.Context, board string, period store.Period) (pages []page, err error) {
+// pages reads all pages of a board, at least one.
+func (s *Service) pages(ctx context.Context, board string, period Period) (pages []page, err error) {
 	for n, full := 0, true; full; {
 		p, err := s.page(ctx, board, period, n)
 		if err != nil {
@@ -205,8 +201,8 @@ func (s *Service) pages(ctx context.Context, board string, period store.Period) 
 	return pages, nil
 }
 
-func (s *Service) page(ctx context.Context, board string, period store.Period, offset int) (p page, err error) {
-	query := url.Values{"period": {period.String()}, "limit": {strconv.Itoa(pageSize)}, "offset": {strconv.Itoa(offset)}}
+func (s *Service) page(ctx context.Context, board string, period Period, offset int) (p page, err error) {
+	query := url.Values{"period": {string(period)}, "limit": {strconv.Itoa(pageSize)}, "offset": {strconv.Itoa(offset)}}
 	path := "/v1/leaderboards/" + url.PathEscape(board)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(s.URL, "/")+path+"?"+query.Encode(), http.NoBody)
 	if err != nil {

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"marcador/command/verify"
-	"marcador/store"
 )
 
 // page and entry are what a service answers with.
@@ -87,34 +86,34 @@ func TestDB_Compare(t *testing.T) {
 	d := w.open(verify.Options{Now: now})
 	for _, c := range []struct {
 		name, board string
-		period      store.Period
+		period      verify.Period
 		change      func(n int, p *page)
 		want        string
 	}{
-		{"right", "school:4:2", store.Daily, func(int, *page) {}, ""},
-		{"right, all new", "school:4:2", store.Weekly, func(int, *page) {}, ""},
-		{"right, up and down", "global", store.Monthly, func(int, *page) {}, ""},
-		{"right, a name to escape", "a/b:c d?", store.AllTime, func(int, *page) {}, ""},
-		{"rank", "school:4:2", store.Daily, func(_ int, p *page) { p.Entries[0].Rank = 2 }, `at place 1 user "bea" with rank 2`},
-		{"user", "school:4:2", store.Daily, func(_ int, p *page) { p.Entries[0].UserID = "bee" }, `user "bee"`},
-		{"score", "school:4:2", store.Daily, func(_ int, p *page) { p.Entries[0].Score = 6 }, `score 6`},
-		{"xp", "school:4:2", store.Daily, func(_ int, p *page) { p.Entries[0].XP = 6 }, `xp 6`},
-		{"coins", "school:4:2", store.Daily, func(_ int, p *page) { p.Entries[0].MLCoins = 6 }, `mlCoins 6`},
-		{"badge", "school:4:2", store.Daily, func(_ int, p *page) { p.Entries[0].RankBadge = "Nacom" }, `"Nacom"`},
-		{"change", "school:4:2", store.Daily, func(_ int, p *page) { p.Entries[0].Change = 1 }, `change 1 same`},
-		{"change's way", "school:4:2", store.Daily, func(_ int, p *page) { p.Entries[0].ChangeType = "new" }, `change 0 new`},
-		{"order", "school:4:2", store.Daily, func(_ int, p *page) { slices.Reverse(p.Entries) }, `at place 1 user "cid"`},
-		{"total", "school:4:2", store.Daily, func(_ int, p *page) { p.TotalEntries = 3 }, `totalEntries of daily board "school:4:2" at seq 17 is 3; the ledger says 2`},
-		{"one too few", "school:4:2", store.Daily, func(_ int, p *page) { p.Entries = p.Entries[:1] }, `ends after place 1`},
-		{"one too many", "school:4:2", store.Daily, func(_ int, p *page) {
+		{"right", "school:4:2", verify.Daily, func(int, *page) {}, ""},
+		{"right, all new", "school:4:2", verify.Weekly, func(int, *page) {}, ""},
+		{"right, up and down", "global", verify.Monthly, func(int, *page) {}, ""},
+		{"right, a name to escape", "a/b:c d?", verify.AllTime, func(int, *page) {}, ""},
+		{"rank", "school:4:2", verify.Daily, func(_ int, p *page) { p.Entries[0].Rank = 2 }, `at place 1 user "bea" with rank 2`},
+		{"user", "school:4:2", verify.Daily, func(_ int, p *page) { p.Entries[0].UserID = "bee" }, `user "bee"`},
+		{"score", "school:4:2", verify.Daily, func(_ int, p *page) { p.Entries[0].Score = 6 }, `score 6`},
+		{"xp", "school:4:2", verify.Daily, func(_ int, p *page) { p.Entries[0].XP = 6 }, `xp 6`},
+		{"coins", "school:4:2", verify.Daily, func(_ int, p *page) { p.Entries[0].MLCoins = 6 }, `mlCoins 6`},
+		{"badge", "school:4:2", verify.Daily, func(_ int, p *page) { p.Entries[0].RankBadge = "Nacom" }, `"Nacom"`},
+		{"change", "school:4:2", verify.Daily, func(_ int, p *page) { p.Entries[0].Change = 1 }, `change 1 same`},
+		{"change's way", "school:4:2", verify.Daily, func(_ int, p *page) { p.Entries[0].ChangeType = "new" }, `change 0 new`},
+		{"order", "school:4:2", verify.Daily, func(_ int, p *page) { slices.Reverse(p.Entries) }, `at place 1 user "cid"`},
+		{"total", "school:4:2", verify.Daily, func(_ int, p *page) { p.TotalEntries = 3 }, `totalEntries of daily board "school:4:2" at seq 17 is 3; the ledger says 2`},
+		{"one too few", "school:4:2", verify.Daily, func(_ int, p *page) { p.Entries = p.Entries[:1] }, `ends after place 1`},
+		{"one too many", "school:4:2", verify.Daily, func(_ int, p *page) {
 			p.Entries = append(p.Entries, p.Entries[0])
 		}, `place 3; the ledger has 2 places`},
-		{"not ranked yet", "school:4:2", store.Daily, func(n int, p *page) {
+		{"not ranked yet", "school:4:2", verify.Daily, func(n int, p *page) {
 			if n <= 2 {
 				p.Entries[0].Score = 0
 			}
 		}, ""},
-		{"moves for a while", "school:4:2", store.Daily, func(n int, p *page) {
+		{"moves for a while", "school:4:2", verify.Daily, func(n int, p *page) {
 			if p.Version = min(n, 4); n < 4 {
 				p.Entries[0].Score = n
 			}
@@ -137,7 +136,7 @@ func TestDB_Compare_refused(t *testing.T) {
 	d := school(t, "UTC").open(verify.Options{})
 	s := serve(t, func(int, *page) {})
 	s.Token = func() (string, error) { return "bad", nil }
-	if found, _, err := d.Compare(t.Context(), s, "global", store.Monthly); err == nil || !strings.Contains(err.Error(), "403") {
+	if found, _, err := d.Compare(t.Context(), s, "global", verify.Monthly); err == nil || !strings.Contains(err.Error(), "403") {
 		t.Errorf("Compare() = %q, %v; want a 403", found, err)
 	}
 }
@@ -147,7 +146,7 @@ func TestDB_Compare_moving(t *testing.T) {
 	w := school(t, "UTC")
 	d := w.open(verify.Options{Now: func() time.Time { return w.time("2026-03-11 12:00") }})
 	s := serve(t, func(n int, p *page) { p.Version = n; p.Entries[0].Score = n })
-	found, _, err := d.Compare(t.Context(), s, "school:4:2", store.Daily)
+	found, _, err := d.Compare(t.Context(), s, "school:4:2", verify.Daily)
 	if found != "" || !errors.Is(err, verify.ErrMoving) {
 		t.Errorf("Compare() = %q, %v; want ErrMoving", found, err)
 	}
@@ -176,7 +175,7 @@ func TestDB_Compare_pages(t *testing.T) {
 	}))
 	t.Cleanup(server.Close)
 	s.URL, s.Client = server.URL, server.Client()
-	found, entries, err := w.open(verify.Options{}).Compare(t.Context(), s, "global", store.AllTime)
+	found, entries, err := w.open(verify.Options{}).Compare(t.Context(), s, "global", verify.AllTime)
 	if found != "" || err != nil || entries != 2000 {
 		t.Errorf("Compare() = %q, %d, %v; want no difference in 2000", found, entries, err)
 	}

@@ -2,40 +2,41 @@ package verify
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"time"
 )
 
-// Totals checks the database in itself, as it was at one moment: the file, the
-// ledger, and everything that follows from it. It returns the first difference. On a
-// million users with five million rows in the ledger it takes some minutes.
+// Totals checks everything in the database that follows from the ledger, and the ledger and the
+// file themselves, as they were at one moment. It returns the first difference. A million users
+// with five million rows in the ledger take some minutes.
 func (d *DB) Totals(ctx context.Context) (found Difference, err error) {
-	err = d.at(ctx, func(m *moment) error {
-		found, err = m.totals(ctx)
+	err = d.at(ctx, func(v *view) error {
+		found, err = v.totals(ctx)
 		return err
 	})
 	return found, err
 }
 
-func (m *moment) totals(ctx context.Context) (Difference, error) {
+func (v *view) totals(ctx context.Context) (Difference, error) {
 	for _, c := range []struct {
 		what  string
-		count string // a query for how many there are
+		count string // a query for the number of rows or pages that are checked
 		find  func(context.Context) (Difference, error)
 	}{
-		{"pages of the file", `SELECT page_count FROM pragma_page_count`, m.damage},
-		{"tables, references between them", `SELECT count(*) FROM sqlite_schema WHERE type = 'table'`, m.dangling},
-		{"rows of the ledger, in order", `SELECT count(*) FROM ledger`, m.disorder},
-		{"rows of the ledger, each total from the one before", `SELECT count(*) FROM ledger`, m.brokenChain},
-		{"state, the last number given", `SELECT count(*) FROM state`, m.state},
-		{"idempotency keys, their rows and answers", `SELECT count(*) FROM keys`, m.keys},
-		{"users, each with totals", `SELECT count(*) FROM users`, m.lackingTotals},
-		{"totals, sums of the ledger", `SELECT count(*) FROM totals`, m.sums},
-		{"totals, starts of the periods", `SELECT count(*) FROM totals`, m.starts},
-		{"memberships", `SELECT count(*) FROM memberships`, m.memberships},
-		{"friendships", `SELECT count(*) FROM friends`, m.friends},
-		{"closed periods", `SELECT count(*) FROM closings WHERE complete = 1`, m.closings},
-		{"places in closed periods", `SELECT count(*) FROM finals`, m.strayPlaces},
+		{"pages of the file", `SELECT page_count FROM pragma_page_count`, v.damage},
+		{"tables, references between them", `SELECT count(*) FROM sqlite_schema WHERE type = 'table'`, v.dangling},
+		{"rows of the ledger, in order", `SELECT count(*) FROM ledger`, v.disorder},
+		{"rows of the ledger, each total from the one before", `SELECT count(*) FROM ledger`, v.brokenChain},
+		{"state, the last number given", `SELECT count(*) FROM state`, v.state},
+		{"idempotency keys, their rows and answers", `SELECT count(*) FROM keys`, v.keys},
+		{"users, each with totals", `SELECT count(*) FROM users`, v.lackingTotals},
+		{"totals, sums of the ledger", `SELECT count(*) FROM totals`, v.sums},
+		{"totals, starts of the periods", `SELECT count(*) FROM totals`, v.starts},
+		{"memberships", `SELECT count(*) FROM memberships`, v.memberships},
+		{"friendships", `SELECT count(*) FROM friends`, v.friends},
+		{"closed periods", `SELECT count(*) FROM closings WHERE complete = 1`, v.closings},
+		{"places in closed periods", `SELECT count(*) FROM finals`, v.strayPlaces},
 	} {
 		found, err := c.find(ctx)
 		if err != nil {
@@ -44,21 +45,21 @@ func (m *moment) totals(ctx context.Context) (Difference, error) {
 		if found != "" {
 			return found, nil
 		}
-		if m.opts.Checked == nil {
+		if v.opts.Checked == nil {
 			continue
 		}
 		var count int64
-		if err := m.tx.QueryRowContext(ctx, c.count).Scan(&count); err != nil {
+		if err := v.tx.QueryRowContext(ctx, c.count).Scan(&count); err != nil {
 			return "", fmt.Errorf("count %s: %w", c.what, err)
 		}
-		m.opts.Checked(c.what, count)
+		v.opts.Checked(c.what, count)
 	}
 	return "", nil
 }
 
-func (m *moment) lackingTotals(ctx context.Context) (Difference, error) {
+func (v *view) lackingTotals(ctx context.Context) (Difference, error) {
 	var id string
-	found, err := m.first(ctx, `
+	found, err := v.first(ctx, `
 		SELECT u.id FROM users u LEFT JOIN totals t ON t.user = u.number WHERE t.user IS NULL LIMIT 1`, nil, &id)
 	if !found {
 		return "", err
@@ -66,9 +67,9 @@ func (m *moment) lackingTotals(ctx context.Context) (Difference, error) {
 	return Difference(fmt.Sprintf("totals has no row for user %q", id)), nil
 }
 
-// sums compares what the totals have with what the ledger's rows add up to, between
-// the starts that the totals name.
-func (m *moment) sums(ctx context.Context) (Difference, error) {
+// sums compares the points in totals with the sums of the ledger's rows. It takes the starts of
+// periods from totals; starts checks those.
+func (v *view) sums(ctx context.Context) (Difference, error) {
 	columns := [...]string{
 		"xp", "ml_coins", "reached", "day_xp", "day_reached", "prior_day_xp",
 		"week_xp", "week_reached", "prior_week_xp", "month_xp", "month_reached", "prior_month_xp",
@@ -82,7 +83,7 @@ func (m *moment) sums(ctx context.Context) (Difference, error) {
 	for i := range columns {
 		dest = append(dest, &says[i])
 	}
-	found, err := m.first(ctx, `
+	found, err := v.first(ctx, `
 		SELECT u.id, t.xp, t.ml_coins, t.reached,
 		       t.day_xp, t.day_reached, t.prior_day_xp,
 		       t.week_xp, t.week_reached, t.prior_week_xp,
@@ -128,15 +129,25 @@ func (m *moment) sums(ctx context.Context) (Difference, error) {
 	return "", nil
 }
 
-// starts checks that the periods that the totals name are ones in which the user
-// gained points, the last two of them. Which moment a period begins at is the zone's
-// to say, and the zone may have been another then: so a period is only known to be
-// no longer than one can be.
-func (m *moment) starts(ctx context.Context) (Difference, error) {
-	var id, column string
+// starts checks that each start of a period in totals begins a day, a week or a month by the
+// calendar, and the right one: the period in which the user last gained points, or, for prior_
+// columns, the period in which the user gained the last points before that.
+func (v *view) starts(ctx context.Context) (Difference, error) {
+	calendar, err := v.ledgerCalendar(ctx)
+	if err != nil {
+		return "", err
+	}
+	table, err := calendar.table()
+	if err != nil {
+		return "", err
+	}
+	var id, column, period string
 	var is, last int64
-	found, err := m.first(ctx, `
-		WITH gains AS (
+	found, err := v.first(ctx, `
+		WITH calendar AS MATERIALIZED (
+			SELECT value ->> 0 AS period, value ->> 1 AS start, value ->> 2 AS next FROM json_each(:calendar)
+		),
+		gains AS (
 			SELECT t.user,
 			       coalesce(max(l.at), 0) AS last,
 			       coalesce(max(l.at) FILTER (WHERE l.at < t.day), 0) AS before_day,
@@ -145,36 +156,49 @@ func (m *moment) starts(ctx context.Context) (Difference, error) {
 			FROM totals t LEFT JOIN ledger l ON l.user = t.user AND l.xp <> 0
 			GROUP BY t.user
 		)
-		SELECT u.id, w.name, w.start, w.last
+		SELECT u.id, p.name, p.period, p.start, p.last
 		FROM (
-			SELECT user, 'day' AS name, day AS start, last, 26 * 3600000 AS length
-			FROM gains JOIN totals USING (user)
+			SELECT user, 'day' AS name, 'daily' AS period, day AS start, last FROM gains JOIN totals USING (user)
 			UNION ALL
-			SELECT user, 'prior_day', prior_day, before_day, 26 * 3600000 FROM gains JOIN totals USING (user)
+			SELECT user, 'prior_day', 'daily', prior_day, before_day FROM gains JOIN totals USING (user)
 			UNION ALL
-			SELECT user, 'week', week, last, 170 * 3600000 FROM gains JOIN totals USING (user)
+			SELECT user, 'week', 'weekly', week, last FROM gains JOIN totals USING (user)
 			UNION ALL
-			SELECT user, 'prior_week', prior_week, before_week, 170 * 3600000 FROM gains JOIN totals USING (user)
+			SELECT user, 'prior_week', 'weekly', prior_week, before_week FROM gains JOIN totals USING (user)
 			UNION ALL
-			SELECT user, 'month', month, last, 746 * 3600000 FROM gains JOIN totals USING (user)
+			SELECT user, 'month', 'monthly', month, last FROM gains JOIN totals USING (user)
 			UNION ALL
-			SELECT user, 'prior_month', prior_month, before_month, 746 * 3600000 FROM gains JOIN totals USING (user)
-		) w JOIN users u ON u.number = w.user
-		WHERE (w.start = 0) <> (w.last = 0) OR w.start <> 0 AND NOT (w.start <= w.last AND w.last < w.start + w.length)
-		LIMIT 1`, nil, &id, &column, &is, &last)
+			SELECT user, 'prior_month', 'monthly', prior_month, before_month FROM gains JOIN totals USING (user)
+		) p JOIN users u ON u.number = p.user LEFT JOIN calendar c ON c.period = p.period AND c.start = p.start
+		WHERE (p.start = 0) <> (p.last = 0)
+		   OR p.start <> 0 AND NOT coalesce(p.start <= p.last AND p.last < c.next, FALSE)
+		LIMIT 1`, []any{sql.Named("calendar", table)}, &id, &column, &period, &is, &last)
+	_, begins, _, _ := calendar.around(Period(period), last)
 	switch {
 	case !found:
 		return "", err
 	case last == 0:
-		return Difference(fmt.Sprintf("totals.%s of user %q is %s; the ledger has no points of theirs to be in it", column, id, m.clock(is))), nil
+		return Difference(fmt.Sprintf("totals.%s of user %q is %s; the ledger has no points of the user that could be in it", column, id, v.clock(is))), nil
 	case is == 0:
-		return Difference(fmt.Sprintf("totals.%s of user %q is 0; the ledger has points of theirs at %s", column, id, m.clock(last))), nil
+		return Difference(fmt.Sprintf("totals.%s of user %q is 0; the ledger has points of the user at %s", column, id, v.clock(last))), nil
 	}
-	return Difference(fmt.Sprintf("totals.%s of user %q is %s; the ledger's last points of theirs that have to be in it are of %s",
-		column, id, m.clock(is), m.clock(last))), nil
+	return Difference(fmt.Sprintf("totals.%s of user %q is %s; it is for the points of %s, and the %s period of those begins at %s in %s",
+		column, id, v.clock(is), v.clock(last), period, v.clock(begins), v.opts.Location)), nil
 }
 
-// clock words a time, by the clock of the place that days begin in.
-func (m *moment) clock(ms int64) string {
-	return fmt.Sprintf("%d (%s)", ms, time.UnixMilli(ms).In(m.opts.Location).Format(time.RFC3339))
+// ledgerCalendar returns the calendar of the times in the ledger.
+func (v *view) ledgerCalendar(ctx context.Context) (*calendar, error) {
+	var first, last int64
+	err := v.tx.QueryRowContext(ctx, `
+		SELECT coalesce((SELECT at FROM ledger ORDER BY seq LIMIT 1), 0),
+		       coalesce((SELECT at FROM ledger ORDER BY seq DESC LIMIT 1), 0)`).Scan(&first, &last)
+	if err != nil {
+		return nil, err
+	}
+	return newCalendar(v.opts.Location, first, last), nil
+}
+
+// clock writes a time in Unix milliseconds, and as the clocks of the time zone show it.
+func (v *view) clock(ms int64) string {
+	return fmt.Sprintf("%d (%s)", ms, time.UnixMilli(ms).In(v.opts.Location).Format(time.RFC3339))
 }

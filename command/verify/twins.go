@@ -12,26 +12,26 @@ import (
 	"marcador/internal/validate"
 )
 
-// Twins are ids of a kind, as a database of an older version may have them, that look the
-// same and are not. Points given to one of them do not reach the others.
+// Twins are different ids that look the same. Only older versions let such ids into a database.
+// Points given to one of them do not reach the others.
 type Twins struct {
-	Kind string // user, or a kind of group
+	Kind string // "user", or a kind of group
 	IDs  []string
 }
 
 func (t Twins) String() string {
 	quoted := make([]string, len(t.IDs))
 	for i, id := range t.IDs {
-		quoted[i] = fmt.Sprintf("%+q", id) // in ASCII, or they would look the same here too
+		quoted[i] = fmt.Sprintf("%+q", id) // in ASCII, since they would look the same here too
 	}
 	return fmt.Sprintf("%s ids that look the same and are not: %s", t.Kind, strings.Join(quoted, ", "))
 }
 
-// Twins returns the twins among users, and among present groups, in order. They are no
-// difference: nothing is merged by itself.
+// Twins returns the twins among users and among groups that have members, in order. They are no
+// difference: the ledger knows which id was meant.
 func (d *DB) Twins(ctx context.Context) (twins []Twins, err error) {
-	err = d.at(ctx, func(m *moment) error {
-		// An id of other characters than these looks like one without them, or with others.
+	err = d.at(ctx, func(v *view) error {
+		// Of two ids that look the same, one at least has a character outside of ! to ~.
 		const other = `GLOB '*[^!-~]*'`
 		for _, q := range [][2]string{{
 			`SELECT 'user', id FROM users WHERE id ` + other,
@@ -40,7 +40,7 @@ func (d *DB) Twins(ctx context.Context) (twins []Twins, err error) {
 			`SELECT DISTINCT kind, group_id FROM memberships WHERE until IS NULL AND group_id ` + other,
 			`SELECT count(*) FROM (SELECT 1 FROM memberships WHERE kind = ?1 AND group_id = ?2 AND until IS NULL LIMIT 1)`,
 		}} {
-			found, err := m.twins(ctx, q[0], q[1])
+			found, err := v.twins(ctx, q[0], q[1])
 			if err != nil {
 				return fmt.Errorf("look for twins: %w", err)
 			}
@@ -51,12 +51,12 @@ func (d *DB) Twins(ctx context.Context) (twins []Twins, err error) {
 	return twins, err
 }
 
-// twins looks among the ids that candidates selects. count counts those of a kind that are
-// to the letter so.
-func (m *moment) twins(ctx context.Context, candidates, count string) (twins []Twins, err error) {
+// twins looks for twins among the kinds and ids that the query candidates selects. The query count
+// returns how many of a kind have exactly one id.
+func (v *view) twins(ctx context.Context, candidates, count string) (twins []Twins, err error) {
 	type look struct{ kind, id string }
 	alike := map[look][]string{}
-	rows, err := m.tx.QueryContext(ctx, candidates)
+	rows, err := v.tx.QueryContext(ctx, candidates)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +66,7 @@ func (m *moment) twins(ctx context.Context, candidates, count string) (twins []T
 		if err := rows.Scan(&kind, &id); err != nil {
 			return nil, err
 		}
-		if seen := validate.Looks(id); seen != id { // most ids with accents are as they are kept
+		if seen := validate.Looks(id); seen != id { // most ids with accents already have this form
 			alike[look{kind, seen}] = append(alike[look{kind, seen}], id)
 		}
 	}
@@ -76,7 +76,7 @@ func (m *moment) twins(ctx context.Context, candidates, count string) (twins []T
 	order := func(a, b look) int { return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.id, b.id)) }
 	for _, l := range slices.SortedFunc(maps.Keys(alike), order) {
 		var there int
-		if err := m.tx.QueryRowContext(ctx, count, l.kind, l.id).Scan(&there); err != nil {
+		if err := v.tx.QueryRowContext(ctx, count, l.kind, l.id).Scan(&there); err != nil {
 			return nil, err
 		}
 		ids := slices.Sorted(slices.Values(alike[l]))
@@ -90,11 +90,11 @@ func (m *moment) twins(ctx context.Context, candidates, count string) (twins []T
 	return twins, nil
 }
 
-// Any returns the kinds, user first, of which an id is validate.Any, as it may be in a database of
-// an older version. A limit on all boards of the kind is then one on that board as well.
+// Any returns the kinds, "user" first, that have validate.Any as an id. Only older versions let it
+// into a database. A limit on all boards of such a kind is also the limit of that one board.
 func (d *DB) Any(ctx context.Context) (kinds []string, err error) {
-	err = d.at(ctx, func(m *moment) (err error) {
-		rows, err := m.tx.QueryContext(ctx, `
+	err = d.at(ctx, func(v *view) (err error) {
+		rows, err := v.tx.QueryContext(ctx, `
 			SELECT 'user' FROM users WHERE id = ?1
 			UNION ALL SELECT kind FROM (SELECT DISTINCT kind FROM memberships WHERE until IS NULL AND group_id = ?1 ORDER BY kind)`, validate.Any)
 		if err != nil {

@@ -1,6 +1,19 @@
-// Package verify works out from the ledger alone what a database's totals and
-// boards have to be, and says where they are something else. It shares no code
-// with what keeps them: everything is SQL over the ledger's rows.
+// Package verify checks a database of Marcador against its own ledger.
+//
+// The ledger has every change of points that was ever made. Totals, the boards of the present
+// periods and the final places of closed periods follow from it. This package computes them a
+// second time, from the ledger alone, and reports the first value in the database, or on a page
+// of a running service, that differs.
+//
+// It shares no code with the packages that maintain those values: sums and ranks are SQL over the
+// ledger's rows, and days, weeks and months come from a calendar of its own. So a fault in store,
+// rank or live does not hide itself here.
+//
+//	db, err := verify.Open(ctx, "marcador.db", verify.Options{Location: zone})
+//	…
+//	difference, err := db.Totals(ctx) // "" if everything agrees
+//
+// Reading never changes the database, and a service may be running on it.
 package verify
 
 import (
@@ -14,13 +27,11 @@ import (
 	"time"
 
 	_ "modernc.org/sqlite" // the driver
-
-	"marcador/store"
 )
 
 const (
 	applicationID = 0x4d617263 // PRAGMA application_id of Marcador's databases
-	schemaVersion = 3          // PRAGMA user_version that these checks are of
+	schemaVersion = 3          // PRAGMA user_version that these checks are written for
 	connections   = 4
 )
 
@@ -31,48 +42,46 @@ const (
 	dense       = "dense"
 )
 
-// Options says how the service is run that the database belongs to. The zero value
-// of a field is its default.
+// Options repeats the settings of the service that the database belongs to. The zero value of a
+// field is its default.
 type Options struct {
-	// Location is where days begin. Default UTC.
+	// Location is the time zone in which days begin. Default UTC.
 	Location *time.Location
 
-	// Baseline is the period at whose start stood what changes on the all-time
-	// board are measured from: Daily, the default, Weekly or Monthly.
-	Baseline store.Period
+	// Baseline says since when a change of rank on the all-time board is counted: since the
+	// present day began (Daily, the default), the present week or the present month.
+	Baseline Period
 
 	// Numbering is how equal scores are numbered: ordinal, the default, 1 2 3 4;
 	// competition 1 2 2 4; dense 1 2 2 3.
 	Numbering string
 
-	// Friends is when a friendship counts: mutual, the default, once both have asked for
-	// it; group, once one has, among members of one group that has no limit; open, once
-	// one has.
+	// Friends says when two users are friends: mutual, the default, once both have asked for
+	// it; open, once one of them has; group, once one of them has, if both are members of a
+	// group whose board has no limit.
 	Friends string
 
 	// Now is the clock that Compare reads. Default time.Now.
 	Now func() time.Time
 
-	// Checked, where it is set, is called by Totals after each check that found no
-	// difference, with what was checked and how many there are of it.
+	// Checked is called by Totals after each check that found no difference, with a name for
+	// what was checked and the number of rows or pages. Default: nothing is called.
 	Checked func(what string, count int64)
 }
 
-// Difference says in words where something is not what the ledger says. It is
-// empty where there is no difference.
+// Difference is a sentence that names one value that differs from what the ledger says. It is
+// empty if there is no difference.
 type Difference string
 
-// DB is a database that is looked at, which a service may be running on. Safe for
-// concurrent use.
+// DB is a database that is open for reading. Safe for concurrent use.
 type DB struct {
 	db   *sql.DB
 	opts Options
 }
 
-// Open opens the database at path for reading. The file must be there, and of the
-// present version of the schema. Nothing in it is ever changed; but as with any
-// program that closes an SQLite database last, what a crash has left in its -wal
-// file may be moved into it.
+// Open opens the database at path for reading. The file must exist and have the present version
+// of the schema. No row is ever changed. But if a crash has left changes in the -wal file and no
+// other program has the database open, SQLite moves them into the file when it is closed.
 func Open(ctx context.Context, path string, opts Options) (_ *DB, err error) {
 	if opts.Location == nil {
 		opts.Location = time.UTC
@@ -89,10 +98,13 @@ func Open(ctx context.Context, path string, opts Options) (_ *DB, err error) {
 	if n := opts.Numbering; n != ordinal && n != competition && n != dense {
 		return nil, fmt.Errorf("ranks can't be numbered %q; give %s, %s or %s", n, ordinal, competition, dense)
 	}
-	if int(opts.Baseline) >= store.Ending {
+	if opts.Baseline == "" {
+		opts.Baseline = Daily
+	}
+	if !opts.Baseline.ends() {
 		return nil, fmt.Errorf("the baseline can't be %s; give daily, weekly or monthly", opts.Baseline)
 	}
-	// SQLite would word these poorly.
+	// SQLite's own messages for these do not say what to do.
 	switch info, err := os.Stat(path); {
 	case errors.Is(err, os.ErrNotExist):
 		return nil, fmt.Errorf("there is no database %q; give the path of one", path)
@@ -124,8 +136,8 @@ func connect(path string) (*sql.DB, error) {
 		OmitHost: true,
 		Path:     filepath.ToSlash(abs),
 		RawQuery: url.Values{
-			// Not ro, with which a file in WAL mode can be read only while others
-			// have it open; rw makes no new one.
+			// With ro a file in WAL mode can be read only while another program has it
+			// open. Unlike rwc, rw does not make a missing file.
 			"mode":    {"rw"},
 			"_pragma": {"busy_timeout(5000)", "query_only(ON)", "cache_size(-131072)"}, // KiB
 		}.Encode(),
@@ -139,7 +151,7 @@ func connect(path string) (*sql.DB, error) {
 	return db, nil
 }
 
-// recognise returns an error where the database is not one that can be verified.
+// recognise returns an error if the database can't be verified by this package.
 func recognise(ctx context.Context, db *sql.DB, path string, location *time.Location) error {
 	var application, version int
 	err := db.QueryRowContext(ctx, `
@@ -160,31 +172,31 @@ func recognise(ctx context.Context, db *sql.DB, path string, location *time.Loca
 		return fmt.Errorf("read the time zone of %q: %w", path, err)
 	}
 	if zone != "" && zone != location.String() {
-		return fmt.Errorf("the service that %q belongs to runs in the time zone %s, not in %s; give that", path, zone, location)
+		return fmt.Errorf("the service that %q belongs to runs in the time zone %s, not in %s; give %[2]s", path, zone, location)
 	}
 	return nil
 }
 
-// moment is the database as it was at one moment.
-type moment struct {
+// view is the database as it was at one moment: a transaction that only reads.
+type view struct {
 	tx   *sql.Tx
 	opts Options
 }
 
-// at calls fn with the present moment. What a service writes meanwhile is not seen,
-// and stays in its -wal file until fn returns.
-func (d *DB) at(ctx context.Context, fn func(*moment) error) (err error) {
+// at calls fn with a view of the present moment. The view does not show what a service writes
+// meanwhile, and those writes stay in the -wal file until fn returns.
+func (d *DB) at(ctx context.Context, fn func(*view) error) (err error) {
 	tx, err := d.db.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("read database: %w", err)
 	}
 	defer func() { err = errors.Join(err, tx.Rollback()) }() // there is nothing to commit
-	return fn(&moment{tx, d.opts})
+	return fn(&view{tx, d.opts})
 }
 
-// first scans the first row of a query's result and reports whether there is one.
-func (m *moment) first(ctx context.Context, query string, args []any, dest ...any) (bool, error) {
-	err := m.tx.QueryRowContext(ctx, query, args...).Scan(dest...)
+// first scans the first row of a query's result. It returns false if there is no row.
+func (v *view) first(ctx context.Context, query string, args []any, dest ...any) (bool, error) {
+	err := v.tx.QueryRowContext(ctx, query, args...).Scan(dest...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}
