@@ -82,7 +82,7 @@ func exportTo(ctx context.Context, s *store.Snapshot, path, format string, say f
 	if err = errors.Join(err, f.Close()); err != nil {
 		return c, err
 	}
-	return c, part.Name(path)
+	return c, part.Create(path)
 }
 
 // importCommand brings a file into a database.

@@ -130,7 +130,7 @@ func (a *archive) catchUp(ctx context.Context, p Period) error {
 // points. If there is none before the running period, it returns the start of the running one.
 // empty is how many periods in a row before next have no points; counting stops at maxEmpty+1.
 func (a *archive) nextWithPoints(ctx context.Context, p Period, start, running time.Time) (next time.Time, empty int, err error) {
-	before, after, err := a.s.store.Around(ctx, start)
+	before, after, err := a.s.store.PointsAround(ctx, start)
 	if err != nil {
 		return next, 0, err
 	}

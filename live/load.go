@@ -159,19 +159,19 @@ func (l *loadedPart) add(p *store.Person, run *runningPeriods) {
 	}
 	l.now[AllTime] = append(l.now[AllTime], rank.Item{Score: p.XP, Seq: p.Reached, User: p.User})
 	if !p.Active {
-		p.Windows = [store.Ending]store.Window{}
+		p.Periods = [store.Ending]store.PeriodTotals{}
 	}
-	if it, ok := run.atBaseline(AllTime, &p.Standing); ok {
+	if it, ok := run.atBaseline(AllTime, &p.Totals); ok {
 		l.baseline[AllTime] = append(l.baseline[AllTime], it)
 	}
 	if !p.Active {
 		return
 	}
 	for period := range Period(store.Ending) {
-		if it, ok := run.current(period, &p.Standing); ok {
+		if it, ok := run.current(period, &p.Totals); ok {
 			l.now[period] = append(l.now[period], it)
 		}
-		if it, ok := run.atBaseline(period, &p.Standing); ok {
+		if it, ok := run.atBaseline(period, &p.Totals); ok {
 			l.baseline[period] = append(l.baseline[period], it)
 		}
 	}

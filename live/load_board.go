@@ -175,7 +175,7 @@ type roster struct {
 func (s *Service) readRoster(ctx context.Context, name string, running runningPeriods, version int64) (*roster, error) {
 	ros := &roster{}
 	var visible []uint32
-	err := s.store.Members(ctx, name, func(st *store.Standing) error {
+	err := s.store.Members(ctx, name, func(st *store.Totals) error {
 		ros.members = append(ros.members, st.User)
 		if !st.Hidden {
 			visible = append(visible, st.User)

@@ -33,8 +33,8 @@ type pastStandings struct {
 
 // pastStanding has users' totals at one moment.
 type pastStanding struct {
-	seq   int64                 // the last row of the ledger before the moment
-	users map[uint32]store.Past // guarded by pastStandings.mu; zero for a user without points then
+	seq   int64                         // the last row of the ledger before the moment
+	users map[uint32]store.PastStanding // guarded by pastStandings.mu; zero for a user without points then
 }
 
 func newPastStandings(s *store.Store) *pastStandings {
@@ -48,9 +48,9 @@ func newPastStandings(s *store.Store) *pastStandings {
 // at returns the totals that the users had right before a time, and the seq of the last row of
 // the ledger before it. Users who had no points then are missing. No row with an earlier time may
 // be committed any more.
-func (ps *pastStandings) at(ctx context.Context, t time.Time, users []uint32) (then map[uint32]store.Past, seq int64, err error) {
+func (ps *pastStandings) at(ctx context.Context, t time.Time, users []uint32) (then map[uint32]store.PastStanding, seq int64, err error) {
 	key := t.UnixMilli()
-	then = make(map[uint32]store.Past, len(users))
+	then = make(map[uint32]store.PastStanding, len(users))
 	var missing []uint32
 	ps.mu.Lock()
 	standing, ok := ps.byTime.Get(key)
@@ -66,15 +66,15 @@ func (ps *pastStandings) at(ctx context.Context, t time.Time, users []uint32) (t
 	}
 	ps.mu.Unlock()
 	if !ok {
-		standing, missing = &pastStanding{users: map[uint32]store.Past{}}, users
-		if standing.seq, err = ps.store.SeqBefore(ctx, t); err != nil {
+		standing, missing = &pastStanding{users: map[uint32]store.PastStanding{}}, users
+		if standing.seq, err = ps.store.LastSeqBefore(ctx, t); err != nil {
 			return nil, 0, err
 		}
 	}
 	if len(missing) == 0 {
 		return then, standing.seq, nil
 	}
-	err = ps.store.StoodAt(ctx, missing, standing.seq, func(p store.Past) { then[p.User] = p })
+	err = ps.store.PastStandings(ctx, missing, standing.seq, func(p store.PastStanding) { then[p.User] = p })
 	if err != nil {
 		return nil, 0, err
 	}

@@ -36,7 +36,7 @@ func (run *runningPeriods) end(p store.Period) *time.Time {
 
 // current returns the user's item in the running period, which must not be all-time. ok is
 // false if the user has no score in it.
-func (run *runningPeriods) current(p store.Period, st *store.Standing) (it rank.Item, ok bool) {
+func (run *runningPeriods) current(p store.Period, st *store.Totals) (it rank.Item, ok bool) {
 	xp, reached, ok := st.In(p, run.starts[p].UnixMilli())
 	return rank.Item{Score: xp, Seq: reached, User: st.User}, ok
 }
@@ -45,7 +45,7 @@ func (run *runningPeriods) current(p store.Period, st *store.Standing) (it rank.
 // are counted. For a period that ends, the baseline is the end of the period before. For
 // all-time, it is the start of the running period of the kind Options.Baseline. ok is false if
 // the user was not visible on the board at that time.
-func (run *runningPeriods) atBaseline(p store.Period, st *store.Standing) (it rank.Item, ok bool) {
+func (run *runningPeriods) atBaseline(p store.Period, st *store.Totals) (it rank.Item, ok bool) {
 	from := p
 	if p == store.AllTime {
 		from = run.baseline

@@ -31,13 +31,13 @@ type rankHistory struct {
 
 	// then has the totals at the version, of the users whose points have changed since. It has at
 	// most maxHistoryRows users when it is first read, and grows with later changes.
-	then map[uint32]store.Past // guarded by mu
+	then map[uint32]store.PastStanding // guarded by mu
 
 	// items has the scores in the period that the users of then had. The score of a user who was
 	// not on the board is absent.
 	items map[uint32]rank.Item // guarded by mu
 
-	fresh []store.Past // guarded by mu: what then has and items does not have yet
+	fresh []store.PastStanding // guarded by mu: what then has and items does not have yet
 }
 
 // absent is the score of a user who was not on the board. It is behind all others.
@@ -90,7 +90,7 @@ func (h *rankHistory) placeAt(ctx context.Context, user string, version int64) (
 // reset forgets the cached version and begins another. mu must be held.
 func (h *rankHistory) reset(version int64) {
 	h.version, h.upTo, h.fresh = version, version, nil
-	h.then, h.items = map[uint32]store.Past{}, map[uint32]rank.Item{}
+	h.then, h.items = map[uint32]store.PastStanding{}, map[uint32]rank.Item{}
 }
 
 // update brings items up to then. If another period has begun, it works out all items again. mu
@@ -108,7 +108,7 @@ func (h *rankHistory) update() {
 }
 
 // item returns the score in the period that a user had. mu and s.mu must be held.
-func (h *rankHistory) item(then store.Past) rank.Item {
+func (h *rankHistory) item(then store.PastStanding) rank.Item {
 	it := rank.Item{Score: then.XP, Seq: then.Reached, User: then.User}
 	switch all := &h.r.s.global.rankings; {
 	case h.r.period == AllTime:
@@ -126,7 +126,7 @@ func (h *rankHistory) read(ctx context.Context, s *store.Store, upTo int64) erro
 	if upTo <= h.upTo {
 		return nil
 	}
-	changed, err := s.Before(ctx, h.version, h.upTo, upTo)
+	changed, err := s.PastStandingsOfChanged(ctx, h.version, h.upTo, upTo)
 	if err != nil {
 		return err
 	}

@@ -170,7 +170,7 @@ func (t *trend) named() (numbers []uint32) {
 
 // columns returns the column of each moment, oldest first.
 func (t *trend) columns(ctx context.Context) (list []column, err error) {
-	var from map[uint32]store.Past
+	var from map[uint32]store.PastStanding
 	var fromSeq int64
 	if t.r.period != AllTime && len(t.users) > 0 {
 		if from, fromSeq, err = t.past.at(ctx, t.start, t.users); err != nil {

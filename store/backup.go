@@ -20,7 +20,7 @@ func Backup(ctx context.Context, path, to string) (Contents, error) {
 	if err != nil {
 		return c, err
 	}
-	return c, errors.Join(part.Name(to), part.Discard())
+	return c, errors.Join(part.Create(to), part.Discard())
 }
 
 // copyOf returns a copy of the database at path, with the changes, checked after them, in a

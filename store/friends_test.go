@@ -19,7 +19,7 @@ func friendsOf(tb testing.TB, s *store.Store, id string) string {
 		tb.Fatal(err)
 	}
 	var list []string
-	err = s.Members(tb.Context(), "friends:"+id, func(st *store.Standing) error {
+	err = s.Members(tb.Context(), "friends:"+id, func(st *store.Totals) error {
 		if st.User != u.Number {
 			list = append(list, fmt.Sprint(st.User))
 		}

@@ -9,17 +9,17 @@ import (
 	"time"
 )
 
-// importMark begins the keys of what was imported from files whose rows have none. It is a
+// importPrefix begins the keys of what was imported from files whose rows have none. It is a
 // control character, which no caller's key can have.
-const importMark = "\x1f"
+const importPrefix = "\x1f"
 
 // ImportKey is the idempotency key of rows of a file that have none of their own. from and
 // to stand for all rows before them, and for those and them; both have the same length.
-func ImportKey(from, to string) string { return importMark + from + ":" + to }
+func ImportKey(from, to string) string { return importPrefix + from + ":" + to }
 
 // IsImportKey reports whether the key is one of ImportKey. Nobody repeats such a write but an
 // import, to which it makes no difference what ranks there were: no answer is kept.
-func IsImportKey(key string) bool { return strings.HasPrefix(key, importMark) }
+func IsImportKey(key string) bool { return strings.HasPrefix(key, importPrefix) }
 
 // Unknown returns the index of each id that no user has.
 func (s *Store) Unknown(ctx context.Context, ids []string) (indexes []int, err error) {
@@ -37,29 +37,29 @@ func (s *Store) Unknown(ctx context.Context, ids []string) (indexes []int, err e
 	return indexes, err
 }
 
-// Part is a write that was made under a key of ImportKey. Rows of persons erased since
+// ImportedWrite is a write that was made under a key of ImportKey. Rows of persons erased since
 // count.
-type Part struct {
+type ImportedWrite struct {
 	Rows int   // how many it had
 	Last int64 // the seq of the last of them
 }
 
 // Imported returns the writes that were made under a key of ImportKey with that from, by to.
-func (s *Store) Imported(ctx context.Context, from string) (parts map[string]Part, err error) {
+func (s *Store) Imported(ctx context.Context, from string) (parts map[string]ImportedWrite, err error) {
 	found, err := s.read.QueryContext(ctx, `SELECT key, count, seq + count - 1 FROM keys WHERE caller = '' AND key > ?1 AND key < ?2`,
-		ImportKey(from, ""), importMark+from+";") // the character behind the colon
+		ImportKey(from, ""), importPrefix+from+";") // the character behind the colon
 	if err != nil {
 		return nil, fmt.Errorf("read keys of imports: %w", err)
 	}
 	defer func() { err = errors.Join(err, found.Close()) }()
-	parts = map[string]Part{}
+	parts = map[string]ImportedWrite{}
 	for found.Next() {
 		var key string
-		var p Part
+		var p ImportedWrite
 		if err := found.Scan(&key, &p.Rows, &p.Last); err != nil {
 			return nil, fmt.Errorf("read keys of imports: %w", err)
 		}
-		parts[key[len(importMark)+len(from)+1:]] = p
+		parts[key[len(importPrefix)+len(from)+1:]] = p
 	}
 	return parts, found.Err()
 }

@@ -117,8 +117,8 @@ func (t *tx) storedKey(ctx context.Context, caller, key string) (k keyed, ok boo
 	return k, true, rows.Err()
 }
 
-// Recent is a ledger row of the last transaction before a crash.
-type Recent struct {
+// UnansweredRow is a ledger row of the last transaction before a crash.
+type UnansweredRow struct {
 	*Points
 
 	ReachedBefore int64 // what Reached was before it
@@ -127,7 +127,7 @@ type Recent struct {
 
 // Unanswered returns the rows that were committed so shortly before a crash that
 // the ranks they were answered with were not stored, oldest first.
-func (s *Store) Unanswered(ctx context.Context) (recent []Recent, err error) {
+func (s *Store) Unanswered(ctx context.Context) (recent []UnansweredRow, err error) {
 	rows, err := s.read.QueryContext(ctx, `
 		SELECT l.seq, l.user, l.xp, l.xp_after,
 		       coalesce((SELECT max(seq) FROM ledger WHERE user = l.user AND seq < l.seq AND xp <> 0), 0),
@@ -141,7 +141,7 @@ func (s *Store) Unanswered(ctx context.Context) (recent []Recent, err error) {
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
-		r := Recent{Points: new(Points)}
+		r := UnansweredRow{Points: new(Points)}
 		if err := rows.Scan(&r.Seq, &r.User, &r.XP, &r.XPAfter, &r.ReachedBefore, &r.Keyed); err != nil {
 			return nil, fmt.Errorf("read unanswered rows: %w", err)
 		}

@@ -15,11 +15,11 @@ import (
 
 // Person is a user with their totals.
 type Person struct {
-	Standing
+	Totals
 
 	ID      string
 	MLCoins int64
-	Active  bool // whether Windows are known: those who have gained points lately
+	Active  bool // whether Periods are known: those who have gained points lately
 }
 
 // Parts is how many readers share a table between them when all of it is read.
@@ -52,16 +52,16 @@ func (s *Store) People(ctx context.Context, last int64, since time.Time, yield f
 		}, `
 			SELECT u.number, u.id, iif(u.hidden, -1, u.seen_since), t.xp, t.ml_coins, t.reached,
 			       -- One column, since each costs as much as reading it.
-			       iif(t.month >= ?, format('%d %d %d %d %d %d %d %d %d %d %d %d %d %d %d', `+windows+`), NULL)
+			       iif(t.month >= ?, format('%d %d %d %d %d %d %d %d %d %d %d %d %d %d %d', `+periodColumns+`), NULL)
 			FROM users u JOIN totals t ON t.user = u.number
 			WHERE u.number > ? AND u.number <= ?`, since.UnixMilli(), from, to)
 	})
 }
 
 // unpack reads the columns of windows from where they stand in one text.
-func (st *Standing) unpack(packed string) {
-	for i := range st.Windows {
-		w := &st.Windows[i]
+func (st *Totals) unpack(packed string) {
+	for i := range st.Periods {
+		w := &st.Periods[i]
 		for _, to := range []*int64{&w.Start, &w.XP, &w.Reached, &w.PriorStart, &w.PriorXP} {
 			var word string
 			word, packed, _ = strings.Cut(packed, " ")
@@ -83,19 +83,19 @@ func inParts(ctx context.Context, last int64, read func(ctx context.Context, par
 	return err
 }
 
-// Standing is a user's totals with the points of the periods.
-type Standing struct {
+// Totals is a user's totals with the points of the periods.
+type Totals struct {
 	User        uint32
 	Hidden      bool
 	Since       int64 // when the user was first seen on the board; Unix milliseconds
 	XP, Reached int64
-	Windows     [Ending]Window
+	Periods     [Ending]PeriodTotals
 }
 
 // In returns what the user had gained in the period that began then, and the seq with
 // which that was reached; ok is false where it was nothing, or is not known any more.
-func (st *Standing) In(p Period, start int64) (xp, reached int64, ok bool) {
-	switch w := &st.Windows[p]; start {
+func (st *Totals) In(p Period, start int64) (xp, reached int64, ok bool) {
+	switch w := &st.Periods[p]; start {
 	case w.Start:
 		return w.XP, st.Reached, w.Start != 0
 	case w.PriorStart:
@@ -106,8 +106,8 @@ func (st *Standing) In(p Period, start int64) (xp, reached int64, ok bool) {
 
 // At returns the user's total when the period began that is given by its start, and
 // has not ended.
-func (st *Standing) At(p Period, start int64) (xp, reached int64) {
-	if w := &st.Windows[p]; w.Start == start {
+func (st *Totals) At(p Period, start int64) (xp, reached int64) {
+	if w := &st.Periods[p]; w.Start == start {
 		return st.XP - w.XP, w.Reached
 	}
 	return st.XP, st.Reached
@@ -115,17 +115,17 @@ func (st *Standing) At(p Period, start int64) (xp, reached int64) {
 
 // Members calls yield with every member of a board: of the group that its name has
 // behind its kind, or, of the kind friends, of the user and the friends that count.
-func (s *Store) Members(ctx context.Context, board string, yield func(st *Standing) error) error {
+func (s *Store) Members(ctx context.Context, board string, yield func(st *Totals) error) error {
 	kind, id, _ := strings.Cut(board, ":")
 	if kind == Friends {
-		return s.standings(ctx, `
-			SELECT u.number, u.hidden, max(u.seen_since, m.since), t.xp, t.reached, `+windows+`
+		return s.totalsOf(ctx, `
+			SELECT u.number, u.hidden, max(u.seen_since, m.since), t.xp, t.reached, `+periodColumns+`
 			FROM (SELECT user, since FROM `+s.friendsOf+`
 			      UNION ALL SELECT number, 0 FROM users WHERE id = ?1) m
 			JOIN users u ON u.number = m.user JOIN totals t ON t.user = m.user`, yield, id)
 	}
-	return s.standings(ctx, `
-		SELECT u.number, u.hidden, max(u.seen_since, m.since), t.xp, t.reached, `+windows+`
+	return s.totalsOf(ctx, `
+		SELECT u.number, u.hidden, max(u.seen_since, m.since), t.xp, t.reached, `+periodColumns+`
 		FROM memberships m JOIN users u ON u.number = m.user JOIN totals t ON t.user = m.user
 		WHERE m.kind = ? AND m.group_id = ? AND m.until IS NULL`, yield, kind, id)
 }
@@ -133,19 +133,19 @@ func (s *Store) Members(ctx context.Context, board string, yield func(st *Standi
 // Friends is the kind of the boards of friends.
 const Friends = "friends"
 
-const windows = `
+const periodColumns = `
 	t.day, t.day_xp, t.day_reached, t.prior_day, t.prior_day_xp,
 	t.week, t.week_xp, t.week_reached, t.prior_week, t.prior_week_xp,
 	t.month, t.month_xp, t.month_reached, t.prior_month, t.prior_month_xp`
 
-func (s *Store) standings(ctx context.Context, query string, yield func(*Standing) error, args ...any) error {
-	var st Standing
+func (s *Store) totalsOf(ctx context.Context, query string, yield func(*Totals) error, args ...any) error {
+	var st Totals
 	return s.each(ctx, func(row []driver.Value) error {
 		st.User, st.Hidden, st.Since = uint32(number(row[0])), number(row[1]) != 0, number(row[2])
 		st.XP, st.Reached = number(row[3]), number(row[4])
-		for i := range st.Windows {
+		for i := range st.Periods {
 			w := row[5+5*i:]
-			st.Windows[i] = Window{number(w[0]), number(w[1]), number(w[2]), number(w[3]), number(w[4])}
+			st.Periods[i] = PeriodTotals{number(w[0]), number(w[1]), number(w[2]), number(w[3]), number(w[4])}
 		}
 		return yield(&st)
 	}, query, args...)
@@ -214,8 +214,8 @@ func (s *Store) IsMember(ctx context.Context, board, userID string) (is bool, er
 	return is, nil
 }
 
-// Past is where a user stood once.
-type Past struct {
+// PastStanding is where a user stood once.
+type PastStanding struct {
 	User        uint32
 	XP, Reached int64
 	At          int64 // when it was reached; Unix milliseconds
@@ -224,7 +224,7 @@ type Past struct {
 // Before returns, of the users whose points changed with a seq above after and up
 // to upTo, where they stood at the seq version, in no order. Who is erased since
 // is missing.
-func (s *Store) Before(ctx context.Context, version, after, upTo int64) (list []Past, err error) {
+func (s *Store) PastStandingsOfChanged(ctx context.Context, version, after, upTo int64) (list []PastStanding, err error) {
 	rows, err := s.read.QueryContext(ctx, `
 		SELECT u.user, coalesce(l.xp_after, 0), coalesce(l.seq, 0), coalesce(l.at, 0)
 		FROM (SELECT DISTINCT user FROM ledger WHERE seq > ?2 AND seq <= ?3 AND xp <> 0) u
@@ -235,7 +235,7 @@ func (s *Store) Before(ctx context.Context, version, after, upTo int64) (list []
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
-		var p Past
+		var p PastStanding
 		if err := rows.Scan(&p.User, &p.XP, &p.Reached, &p.At); err != nil {
 			return nil, fmt.Errorf("read past scores: %w", err)
 		}

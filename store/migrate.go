@@ -89,7 +89,7 @@ func keepBefore(ctx context.Context, path string, version int) (Contents, error)
 		return c, err
 	}
 	for n := 2; ; n++ {
-		if err = part.Name(name); !errors.Is(err, fs.ErrExist) {
+		if err = part.Create(name); !errors.Is(err, fs.ErrExist) {
 			break
 		}
 		if equal, readErr := sameContent(name, part.Path()); readErr != nil || equal {
@@ -132,7 +132,7 @@ func (w *writer) keepZone(ctx context.Context) error {
 	}
 	_, err := w.conn.ExecContext(ctx, `BEGIN IMMEDIATE`)
 	if err == nil {
-		err = w.rebuildWindows(ctx)
+		err = w.rebuildPeriods(ctx)
 	}
 	if err == nil {
 		_, err = w.conn.ExecContext(ctx, `UPDATE state SET zone = ?`, zone)

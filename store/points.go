@@ -82,7 +82,7 @@ func (s *Store) AddPoints(ctx context.Context, writes []Write) ([]*Points, error
 }
 
 func (t *tx) addPoints(ctx context.Context, writes []Write) ([]*Points, error) {
-	a := addition{tx: t, users: map[string]*totals{}, keyed: map[keyName]keyed{}}
+	a := addition{tx: t, users: map[string]*totalsRow{}, keyed: map[keyName]keyed{}}
 	// First everything that can be refused, so that nothing has to be undone.
 	for _, w := range writes {
 		if err := a.plan(ctx, w); err != nil {
@@ -117,7 +117,7 @@ type addition struct {
 	reasons []string  // of todo
 	times   []int64   // of todo
 	past    past
-	users   map[string]*totals
+	users   map[string]*totalsRow
 	keyed   map[keyName]keyed
 	refused refusals
 }
@@ -206,15 +206,15 @@ func newTotal(total, add int64, index int, field string) (int64, error) {
 
 // writePoints adds the ledger's row and brings the totals up to it. of.xp and
 // of.mlCoins may be those of a later row of the same batch already.
-func (t *tx) writePoints(ctx context.Context, p *Points, reason string, at int64, of *totals) error {
+func (t *tx) writePoints(ctx context.Context, p *Points, reason string, at int64, of *totalsRow) error {
 	p.Seq = t.add(Change{Points: p})
 	_, err := t.stmt.addRow.ExecContext(ctx, p.Seq, p.User, p.XP, p.MLCoins, p.XPAfter, p.MLCoinsAfter, reason, at)
 	if err != nil {
 		return fmt.Errorf("add ledger row: %w", err)
 	}
 	starts := t.starts(at)
-	for i := range of.windows {
-		w := &of.windows[i]
+	for i := range of.periods {
+		w := &of.periods[i]
 		if p.XP != 0 {
 			w.add(starts[i], p.XP, of.reached)
 		}
@@ -224,7 +224,7 @@ func (t *tx) writePoints(ctx context.Context, p *Points, reason string, at int64
 		of.reached = p.Seq
 	}
 	p.Reached = of.reached
-	day, week, month := &of.windows[Daily], &of.windows[Weekly], &of.windows[Monthly]
+	day, week, month := &of.periods[Daily], &of.periods[Weekly], &of.periods[Monthly]
 	_, err = t.stmt.saveTotals.ExecContext(ctx, p.XPAfter, p.MLCoinsAfter, of.reached,
 		day.Start, day.XP, day.Reached, day.PriorStart, day.PriorXP,
 		week.Start, week.XP, week.Reached, week.PriorStart, week.PriorXP,
@@ -249,16 +249,16 @@ func (t *tx) starts(at int64) [Ending]int64 {
 }
 
 // totals is a row of the table of that name, with whose it is.
-type totals struct {
+type totalsRow struct {
 	user        uint32
 	xp, mlCoins int64
 	reached     int64
-	windows     [Ending]Window
+	periods     [Ending]PeriodTotals
 }
 
-// Window is the points of the period in which a user last gained any, and of the
+// PeriodTotals is the points of the period in which a user last gained any, and of the
 // one before in which there were some. Times are Unix milliseconds.
-type Window struct {
+type PeriodTotals struct {
 	Start      int64
 	XP         int64 // since
 	Reached    int64 // the seq at which the total was reached that there was at the start
@@ -266,16 +266,16 @@ type Window struct {
 	PriorXP    int64 // in it
 }
 
-func (w *Window) add(start, xp, reached int64) {
+func (w *PeriodTotals) add(start, xp, reached int64) {
 	if start > w.Start {
-		*w = Window{Start: start, Reached: reached, PriorStart: w.Start, PriorXP: w.XP}
+		*w = PeriodTotals{Start: start, Reached: reached, PriorStart: w.Start, PriorXP: w.XP}
 	}
 	w.XP += xp
 }
 
 // totals returns those of a user, for the caller to change, or nil where there is no such
 // user.
-func (t *tx) totals(ctx context.Context, userID string) (*totals, error) {
+func (t *tx) totals(ctx context.Context, userID string) (*totalsRow, error) {
 	if of, ok := t.written[userID]; ok {
 		mine := *of
 		return &mine, nil
@@ -293,9 +293,9 @@ func (t *tx) forget(userID string) {
 	t.known.Remove(userID)
 }
 
-func (t *tx) readTotals(ctx context.Context, userID string) (*totals, error) {
-	var of totals
-	day, week, month := &of.windows[Daily], &of.windows[Weekly], &of.windows[Monthly]
+func (t *tx) readTotals(ctx context.Context, userID string) (*totalsRow, error) {
+	var of totalsRow
+	day, week, month := &of.periods[Daily], &of.periods[Weekly], &of.periods[Monthly]
 	err := t.stmt.totals.QueryRowContext(ctx, userID).Scan(&of.user, &of.xp, &of.mlCoins, &of.reached,
 		&day.Start, &day.XP, &day.Reached, &day.PriorStart, &day.PriorXP,
 		&week.Start, &week.XP, &week.Reached, &week.PriorStart, &week.PriorXP,

@@ -207,7 +207,7 @@ func (h *holder) keep(path, name string) (err error) {
 	if err := takeAfter(part.Path(), path); err != nil {
 		return err
 	}
-	return part.Name(name)
+	return part.Create(name)
 }
 
 func (h *holder) release() (err error) {
@@ -249,7 +249,7 @@ func exchange(part *atomicfile.Part, path string, held *holder) (kept string, er
 		}
 	}
 	if none {
-		if err := part.Name(path); errors.Is(err, fs.ErrExist) {
+		if err := part.Create(path); errors.Is(err, fs.ErrExist) {
 			return "", madeMeanwhile(path)
 		} else if err != nil {
 			return "", err

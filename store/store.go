@@ -202,7 +202,7 @@ func (s *Store) openDatabases(ctx context.Context, path string) (w *writer, err 
 		err = w.keepZone(ctx)
 	}
 	if err == nil {
-		err = w.writable(ctx, path)
+		err = w.checkWritable(ctx, path)
 	}
 	if err == nil && !s.lock.of(path) {
 		err = fmt.Errorf("%w: it was replaced while it was being opened; start again", ErrGone)

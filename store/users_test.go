@@ -183,7 +183,7 @@ func TestStore_People_active(t *testing.T) {
 	err = s.People(t.Context(), 1000, store.Monthly.Before(c.Now().In(merida)), func(_ int, p *store.Person) error {
 		mu.Lock()
 		defer mu.Unlock()
-		st := &p.Standing
+		st := &p.Totals
 		if !p.Active {
 			return nil
 		}
@@ -268,7 +268,7 @@ func TestStore_Members(t *testing.T) {
 	members := func(board, want string) {
 		t.Helper()
 		var got []string
-		if err := s.Members(t.Context(), board, func(st *store.Standing) error {
+		if err := s.Members(t.Context(), board, func(st *store.Totals) error {
 			got = append(got, fmt.Sprintf("%d:%d", st.User, (st.Since-began.UnixMilli())/60_000))
 			return nil
 		}); err != nil {

@@ -53,7 +53,7 @@ type writer struct {
 	// given points last, maxKnown at the most. Reading them takes a quarter of an update.
 	// They are never changed, only replaced, and all are forgotten where the database may
 	// have others.
-	known *simplelru.LRU[string, *totals]
+	known *simplelru.LRU[string, *totalsRow]
 
 	strangers strangers
 }
@@ -69,10 +69,10 @@ type tx struct {
 	periods  [Ending]int64 // see starts, as of tomorrow
 	tomorrow int64
 	changes  []Change
-	keyed    map[keyName]keyed  // this transaction's
-	written  map[string]*totals // as this transaction leaves them; as known
-	version  int64              // what PRAGMA data_version is
-	seen     Stamp              // see Store.Seen
+	keyed    map[keyName]keyed     // this transaction's
+	written  map[string]*totalsRow // as this transaction leaves them; as known
+	version  int64                 // what PRAGMA data_version is
+	seen     Stamp                 // see Store.Seen
 }
 
 func newWriter(ctx context.Context, s *Store) (*writer, error) {
@@ -81,7 +81,7 @@ func newWriter(ctx context.Context, s *Store) (*writer, error) {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
 	w := &writer{s: s, conn: conn}
-	w.known, _ = simplelru.NewLRU[string, *totals](maxKnown, nil) // which minds numbers below 1
+	w.known, _ = simplelru.NewLRU[string, *totalsRow](maxKnown, nil) // which minds numbers below 1
 	w.strangers = newStrangers()
 	err = w.stmt.prepare(ctx, conn)
 	var seen, seenAt int64
@@ -103,9 +103,9 @@ func newWriter(ctx context.Context, s *Store) (*writer, error) {
 	return w, nil
 }
 
-// writable notes the files that are open, and returns why they can't be written, if
+// checkWritable notes the files that are open, and returns why they can't be written, if
 // they can't.
-func (w *writer) writable(ctx context.Context, path string) (err error) {
+func (w *writer) checkWritable(ctx context.Context, path string) (err error) {
 	if _, err = w.conn.ExecContext(ctx, `UPDATE state SET id = 1`); err == nil {
 		w.files, err = filesOf(path)
 	}
@@ -232,7 +232,7 @@ func (w *writer) transact(ctx context.Context, batch []*request, outcomes []erro
 		}
 	}()
 	// Time in the ledger never goes back, whatever the machine's clock does.
-	t = &tx{writer: w, seq: w.seq, at: max(w.s.opts.Now().UnixMilli(), w.at), version: w.version, keyed: map[keyName]keyed{}, written: map[string]*totals{}}
+	t = &tx{writer: w, seq: w.seq, at: max(w.s.opts.Now().UnixMilli(), w.at), version: w.version, keyed: map[keyName]keyed{}, written: map[string]*totalsRow{}}
 	if err := t.noticeForeign(ctx); err != nil {
 		return nil, err
 	}

@@ -66,7 +66,7 @@ func (p *Part) Path() string { return p.path }
 // Name writes the file through to the disk and gives it the name, in the same folder.
 // It never replaces anything: where there is a file already the error wraps fs.ErrExist,
 // and that is left as it is. An error names the path.
-func (p *Part) Name(path string) error {
+func (p *Part) Create(path string) error {
 	err := syncFile(p.path)
 	if err == nil {
 		err = link(p.path, path)

@@ -35,13 +35,13 @@ func only(t *testing.T, path, content string) {
 	}
 }
 
-func TestPart_Name(t *testing.T) {
+func TestPart_Create(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a")
 	p := begin(t, path, "first")
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the name is taken before the file is whole: %v", err)
 	}
-	if err := p.Name(path); err != nil {
+	if err := p.Create(path); err != nil {
 		t.Fatal(err)
 	}
 	if err := p.Discard(); err != nil { // as a deferred call does
@@ -50,7 +50,7 @@ func TestPart_Name(t *testing.T) {
 	only(t, path, "first")
 
 	second := begin(t, path, "second")
-	if err := second.Name(path); !errors.Is(err, fs.ErrExist) {
+	if err := second.Create(path); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("a file was to be replaced: %v", err)
 	}
 	if err := second.Discard(); err != nil {
@@ -75,7 +75,7 @@ func TestErrors(t *testing.T) {
 	if err := atomicfile.Vacant(path); err != nil {
 		t.Error(err)
 	}
-	if err := begin(t, path, "first").Name(path); err != nil {
+	if err := begin(t, path, "first").Create(path); err != nil {
 		t.Fatal(err)
 	}
 	second := begin(t, path, "second")
@@ -83,7 +83,7 @@ func TestErrors(t *testing.T) {
 	_, folder := atomicfile.Begin(filepath.Join(path+"no", "a"))
 	for want, c := range map[string]struct{ err, kind error }{
 		fmt.Sprintf("there is a file %q already; it was left as it is, give another path", path):                           {atomicfile.Vacant(path), fs.ErrExist},
-		fmt.Sprintf("there is a file %q already; it was left as it is, give another path", second.Path()):                  {second.Name(second.Path()), fs.ErrExist},
+		fmt.Sprintf("there is a file %q already; it was left as it is, give another path", second.Path()):                  {second.Create(second.Path()), fs.ErrExist},
 		fmt.Sprintf("the folder of %q does not exist; make it first, or give another path", filepath.Join(path+"no", "a")): {folder, fs.ErrNotExist},
 		"the path of the new file is empty; give one":                                                                      {empty, nil},
 	} {

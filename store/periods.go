@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// rebuildWindows works out the periods in totals from the ledger. O(ledger).
-func (w *writer) rebuildWindows(ctx context.Context) error {
+// rebuildPeriods works out the periods in totals from the ledger. O(ledger).
+func (w *writer) rebuildPeriods(ctx context.Context) error {
 	stmt, err := w.conn.PrepareContext(ctx, `
 		UPDATE totals SET day = ?, day_xp = ?, day_reached = ?, prior_day = ?, prior_day_xp = ?,
 		       week = ?, week_xp = ?, week_reached = ?, prior_week = ?, prior_week_xp = ?,
@@ -19,18 +19,18 @@ func (w *writer) rebuildWindows(ctx context.Context) error {
 		return fmt.Errorf("save periods: %w", err)
 	}
 	defer func() { _ = stmt.Close() }() // after the last use
-	of := totals{}
+	of := totalsRow{}
 	err = w.s.each(ctx, func(row []driver.Value) error {
 		user, xp, seq, at := uint32(number(row[0])), number(row[1]), number(row[2]), number(row[3])
 		if user != of.user {
-			if err := of.saveWindows(ctx, stmt); err != nil {
+			if err := of.savePeriods(ctx, stmt); err != nil {
 				return err
 			}
-			of = totals{user: user}
+			of = totalsRow{user: user}
 		}
 		now := time.UnixMilli(at).In(w.s.opts.Location)
-		for i := range of.windows {
-			of.windows[i].add(Period(i).Start(now).UnixMilli(), xp, of.reached)
+		for i := range of.periods {
+			of.periods[i].add(Period(i).Start(now).UnixMilli(), xp, of.reached)
 		}
 		of.reached = seq
 		return nil
@@ -38,15 +38,15 @@ func (w *writer) rebuildWindows(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return of.saveWindows(ctx, stmt)
+	return of.savePeriods(ctx, stmt)
 }
 
-// saveWindows saves the periods of a user, if there is one.
-func (of *totals) saveWindows(ctx context.Context, stmt *sql.Stmt) error {
+// savePeriods saves the periods of a user, if there is one.
+func (of *totalsRow) savePeriods(ctx context.Context, stmt *sql.Stmt) error {
 	if of.user == 0 {
 		return nil // numbers begin with 1
 	}
-	day, week, month := &of.windows[Daily], &of.windows[Weekly], &of.windows[Monthly]
+	day, week, month := &of.periods[Daily], &of.periods[Weekly], &of.periods[Monthly]
 	_, err := stmt.ExecContext(ctx,
 		day.Start, day.XP, day.Reached, day.PriorStart, day.PriorXP,
 		week.Start, week.XP, week.Reached, week.PriorStart, week.PriorXP,

@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// SeqBefore returns a seq up to which the ledger's rows are of before the moment, and
+// LastSeqBefore returns a seq up to which the ledger's rows are of before the moment, and
 // above which they are not; 0 where there is no earlier row. It relies on time in the
 // ledger never going back. O(log(seq)) looks into the ledger.
-func (s *Store) SeqBefore(ctx context.Context, moment time.Time) (int64, error) {
+func (s *Store) LastSeqBefore(ctx context.Context, moment time.Time) (int64, error) {
 	low, high := int64(0), s.Seq() // rows up to low are before, those above high are not
 	for low < high {
 		mid := low + (high-low)/2
@@ -37,8 +37,8 @@ func (s *Store) SeqBefore(ctx context.Context, moment time.Time) (int64, error) 
 // Around returns the times of the last row of the ledger before the moment, and of the first
 // one from it on, that gave or took points; the zero value for none. It relies on time in
 // the ledger never going back.
-func (s *Store) Around(ctx context.Context, moment time.Time) (before, after time.Time, err error) {
-	seq, err := s.SeqBefore(ctx, moment)
+func (s *Store) PointsAround(ctx context.Context, moment time.Time) (before, after time.Time, err error) {
+	seq, err := s.LastSeqBefore(ctx, moment)
 	if err != nil {
 		return before, after, err
 	}
@@ -62,16 +62,16 @@ func (s *Store) Around(ctx context.Context, moment time.Time) (before, after tim
 	return before, after, nil
 }
 
-// StoodAt calls yield with where the users stood at a seq, in no order; who had no
+// PastStandings calls yield with where the users stood at a seq, in no order; who had no
 // points yet, or is gone, is missing. A look into an index for each, and one into the
 // ledger for each row of coins alone that has come since their last points.
-func (s *Store) StoodAt(ctx context.Context, users []uint32, seq int64, yield func(Past)) error {
+func (s *Store) PastStandings(ctx context.Context, users []uint32, seq int64, yield func(PastStanding)) error {
 	list, err := json.Marshal(users)
 	if err != nil {
 		return fmt.Errorf("read past points: %w", err)
 	}
 	return s.each(ctx, func(row []driver.Value) error {
-		yield(Past{User: uint32(number(row[0])), XP: number(row[1]), Reached: number(row[2]), At: number(row[3])})
+		yield(PastStanding{User: uint32(number(row[0])), XP: number(row[1]), Reached: number(row[2]), At: number(row[3])})
 		return nil
 	}, `
 		SELECT l.user, l.xp_after, l.seq, l.at FROM json_each(?) u CROSS JOIN ledger l ON l.seq = (
