@@ -1,19 +1,19 @@
--- The whole database, as a new one is made.
+-- All tables of a new database.
 --
--- Times are Unix milliseconds in UTC. A seq is a number of the one sequence
--- that every committed change takes its number from: it is what pages and
--- events call their version. User numbers are dense and small, for the arrays
--- in memory; they mean nothing outside and may be given again after an erasure.
+-- Times are Unix milliseconds in UTC. A seq is a number from one sequence that every committed
+-- change, of whatever kind, takes a number from. Pages and events call it their version. User
+-- numbers are small and dense, so that arrays in memory can be indexed by them. They mean nothing
+-- outside of this database, and after an erasure a number may be given to another user.
 
 CREATE TABLE state (
-  id       INTEGER PRIMARY KEY CHECK (id = 1), -- there is one row
-  epoch    TEXT    NOT NULL,                   -- names this database in event ids
-  seq      INTEGER NOT NULL,                   -- the last number given
-  at       INTEGER NOT NULL,                   -- when it was given; never goes back
-  answered INTEGER NOT NULL,                   -- up to this seq, answers is complete
+  id       INTEGER PRIMARY KEY CHECK (id = 1), -- the table has one row
+  epoch    TEXT    NOT NULL,                   -- name of this database in event ids
+  seq      INTEGER NOT NULL,                   -- the last seq that was given
+  at       INTEGER NOT NULL,                   -- when it was given; never decreases
+  answered INTEGER NOT NULL,                   -- table answers is complete up to this seq
   zone     TEXT    NOT NULL,                   -- the time zone of the periods in totals
-  seen     INTEGER NOT NULL,                   -- the last seq of a change, other than of points, that others can see
-  seen_at  INTEGER NOT NULL                    -- when it was given
+  seen     INTEGER NOT NULL,                   -- seq of the last change that others can see, points aside
+  seen_at  INTEGER NOT NULL                    -- when that seq was given
 ) STRICT;
 
 CREATE TABLE users (
@@ -21,27 +21,28 @@ CREATE TABLE users (
   id         TEXT    NOT NULL UNIQUE, -- the caller's own id for the person
   username   TEXT    NOT NULL,
   avatar     TEXT    NOT NULL,        -- https: or data:image/ address, or empty
-  email      TEXT    NOT NULL,        -- or empty
+  email      TEXT    NOT NULL,        -- e-mail address, or empty
   created_at INTEGER NOT NULL,
   pseudonym  TEXT    NOT NULL DEFAULT '', -- shown instead of name and avatar, or empty
-  hidden     INTEGER NOT NULL DEFAULT 0,  -- 1: nobody else sees the person on a board
-  seen_since INTEGER NOT NULL DEFAULT 0   -- since when others do: created, or shown again
+  hidden     INTEGER NOT NULL DEFAULT 0,  -- 1: only the person sees themselves on boards
+  seen_since INTEGER NOT NULL DEFAULT 0   -- since when others see the person: created, or shown again
 ) STRICT;
 
--- Who is in which group, and who was: a closed period's board is of those who were
--- in the group when it closed.
+-- Who is in which group, and who was. A closed period's board of a group has the users who were
+-- members when the period closed.
 CREATE TABLE memberships (
   user     INTEGER NOT NULL REFERENCES users (number) ON DELETE CASCADE,
-  kind     TEXT    NOT NULL, -- school, classroom, any other
+  kind     TEXT    NOT NULL, -- school, classroom, or any other kind
   group_id TEXT    NOT NULL,
   since    INTEGER NOT NULL,
-  until    INTEGER,          -- null while it lasts
+  until    INTEGER,          -- null while the membership lasts
   PRIMARY KEY (user, kind, group_id, since)
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX memberships_by_group ON memberships (kind, group_id, until);
 
--- Friendships, each in both directions.
+-- Wishes for friendships: "user" has asked to be friends with "friend". FriendsRule in store/ says
+-- which wishes make two users friends.
 CREATE TABLE friends (
   user   INTEGER NOT NULL REFERENCES users (number) ON DELETE CASCADE,
   friend INTEGER NOT NULL REFERENCES users (number) ON DELETE CASCADE,
@@ -51,19 +52,19 @@ CREATE TABLE friends (
 
 CREATE INDEX friends_by_friend ON friends (friend);
 
--- How many of a board's best are shown; a board that is not here shows all.
+-- How many of a board's best users are shown. A board without a row shows all.
 CREATE TABLE limits (
   board TEXT    PRIMARY KEY,
   top   INTEGER NOT NULL CHECK (top > 0)
 ) STRICT, WITHOUT ROWID;
 
--- Every change of points, oldest first. Rows are only ever added, save that
--- erasing a person takes theirs along.
+-- Every change of points, oldest first. Rows are only ever added; erasing a user removes the
+-- user's rows.
 CREATE TABLE ledger (
   seq            INTEGER PRIMARY KEY,
   user           INTEGER NOT NULL REFERENCES users (number) ON DELETE CASCADE,
-  xp             INTEGER NOT NULL, -- points added; negative takes away
-  ml_coins       INTEGER NOT NULL, -- coins added, likewise
+  xp             INTEGER NOT NULL, -- points added; negative: taken away
+  ml_coins       INTEGER NOT NULL, -- coins added; negative: taken away
   xp_after       INTEGER NOT NULL CHECK (xp_after >= 0),
   ml_coins_after INTEGER NOT NULL CHECK (ml_coins_after >= 0),
   reason         TEXT    NOT NULL,
@@ -77,40 +78,40 @@ BEGIN
   SELECT RAISE(ABORT, 'the ledger is append-only');
 END;
 
--- The idempotency keys of writes, so that a repetition is recognised. A batch's
--- key stays when somebody in it is erased, lest the others be counted twice, and so
--- does any of an imported file. A caller that was erased is replaced by a text that is no id.
+-- The idempotency keys of writes, so that a repeated write is recognised. When a user is erased,
+-- the keys of batches and of imported files stay, since a repetition would count the other users
+-- twice. If the caller is erased, a text that can't be an id replaces the caller.
 CREATE TABLE keys (
-  seq    INTEGER PRIMARY KEY,     -- the write's first in the ledger
-  count  INTEGER NOT NULL,        -- how many rows it has there, in a row
-  caller TEXT    NOT NULL,        -- the user that the write's token named; empty matches any
+  seq    INTEGER PRIMARY KEY,     -- the write's first row in the ledger
+  count  INTEGER NOT NULL,        -- how many consecutive rows it has there
+  caller TEXT    NOT NULL,        -- the user that the write's token named; empty matches every caller
   key    TEXT    NOT NULL,
-  digest BLOB    NOT NULL,        -- SHA-256 of what was asked for
+  digest BLOB    NOT NULL,        -- SHA-256 of the updates that were asked for
   UNIQUE (caller, key)
 ) STRICT;
 
--- The ranks that keyed writes were answered with, so that a repetition is
--- answered with the same. They are known only after the write's own commit, so
--- they come with the next one; 0 stands for "not ranked".
+-- The ranks that writes with a key were answered with, so that a repetition gets the same answer.
+-- Ranks are known only after the write's own commit, so the next transaction stores them. 0 means
+-- that the user had no rank.
 CREATE TABLE answers (
   seq      INTEGER PRIMARY KEY REFERENCES ledger (seq) ON DELETE CASCADE,
   old_rank INTEGER NOT NULL,
   new_rank INTEGER NOT NULL
 ) STRICT;
 
--- What the ledger adds up to. The three periods are the ones in which the user
--- last gained points: where a start lies before the present period's, the points
--- in it count as 0. "Prior" is the one before that in which the user gained any.
--- "Reached" is the seq with which a score became what it is, and decides between
--- equal scores; 0 before the first point.
+-- The sums of the ledger for each user. day, week and month are the starts of the last day, week
+-- and month in which the user gained points. They may be past: then the user has no points in the
+-- present period. prior_day and so on are the last ones before those in which the user gained
+-- points, 0 for none. reached is the seq of the last row that changed the user's points, 0 for
+-- none. Of two equal scores, the one with the lower seq comes first.
 CREATE TABLE totals (
   user           INTEGER PRIMARY KEY REFERENCES users (number) ON DELETE CASCADE,
   xp             INTEGER NOT NULL CHECK (xp >= 0),
   ml_coins       INTEGER NOT NULL CHECK (ml_coins >= 0),
   reached        INTEGER NOT NULL,
-  day            INTEGER NOT NULL, -- start of the period
-  day_xp         INTEGER NOT NULL, -- points since
-  day_reached    INTEGER NOT NULL, -- what reached was at its start
+  day            INTEGER NOT NULL, -- start of the day
+  day_xp         INTEGER NOT NULL, -- points gained since then
+  day_reached    INTEGER NOT NULL, -- the value of reached at the start of the day
   prior_day      INTEGER NOT NULL DEFAULT 0,
   prior_day_xp   INTEGER NOT NULL DEFAULT 0,
   week           INTEGER NOT NULL,
@@ -125,35 +126,37 @@ CREATE TABLE totals (
   prior_month_xp INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
--- Periods that are over, newest number last.
+-- Periods that are over. Later closings have higher numbers.
 CREATE TABLE closings (
   number   INTEGER PRIMARY KEY,
   period   TEXT    NOT NULL, -- daily, weekly, monthly
   start    INTEGER NOT NULL,
-  ends     INTEGER NOT NULL, -- the next one's start
+  ends     INTEGER NOT NULL, -- when the next period starts
   ranks    TEXT    NOT NULL, -- how equal scores are numbered: ordinal, competition, dense
-  entries  INTEGER NOT NULL, -- how many places there are
+  entries  INTEGER NOT NULL, -- number of places, without hidden users
   complete INTEGER NOT NULL, -- 0 while the places are still being written
   UNIQUE (period, start)
 ) STRICT;
 
--- The places of a closed period, of everybody together: those of a group are its
--- members' in the same order. Who was hidden comes after the last place. There is no
--- reference to users, for which each erasure would search them all: see Store.Erase.
+-- The places of a closed period on the global board. The places of a group's board are those of
+-- its members, in the same order. Users who were hidden come behind the last place, which is
+-- closings.entries. Column user has no REFERENCES, because then each erasure would search the
+-- whole table; Store.Erase removes the rows itself.
 CREATE TABLE finals (
   closing  INTEGER NOT NULL,
   position INTEGER NOT NULL, -- from 1
   user     INTEGER NOT NULL,
-  rank     INTEGER NOT NULL, -- in the closing's numbering
-  prior    INTEGER NOT NULL, -- the rank in the period before; 0: was not there
-  score    INTEGER NOT NULL, -- points in the period
-  xp       INTEGER NOT NULL, -- the totals at its end
+  rank     INTEGER NOT NULL, -- by the closing's numbering
+  prior    INTEGER NOT NULL, -- the rank in the period before; 0: not on that board
+  score    INTEGER NOT NULL, -- points gained in the period
+  xp       INTEGER NOT NULL, -- total points at its end
   ml_coins INTEGER NOT NULL,
   PRIMARY KEY (closing, position)
 ) STRICT, WITHOUT ROWID;
 
--- Where in finals a user is. A table and no index, so that it can be written in its
--- own order: at random, each thousand users would touch a thousand pages.
+-- The position of each user in finals. It is a table of its own, and not an index of finals, so
+-- that it can be written in the order of users. An index would be written in random order, and a
+-- thousand users would touch a thousand pages.
 CREATE TABLE places (
   closing  INTEGER NOT NULL,
   user     INTEGER NOT NULL,
@@ -161,19 +164,19 @@ CREATE TABLE places (
   PRIMARY KEY (closing, user)
 ) STRICT, WITHOUT ROWID;
 
--- The places of a closed period whose user was erased since, on the boards of groups and
--- friends that the user was on: with them the numbers of the others stay. They do not say
--- who it was. In finals, where everybody is, an erased place is just missing.
+-- Places of users who were erased after the period closed, on the boards of groups and friends that
+-- they were on. Because of these rows the others keep their places and ranks. They do not say who
+-- had the place. In finals the place of an erased user is missing instead.
 CREATE TABLE gaps (
   closing  INTEGER NOT NULL,
-  kind     TEXT    NOT NULL, -- of the board, friends among them
-  group_id TEXT    NOT NULL, -- of friends, the id of the user whose friends they are
+  kind     TEXT    NOT NULL, -- kind of the board: of a group, or friends
+  group_id TEXT    NOT NULL, -- the id of the group; for friends, of the user whose board it is
   position INTEGER NOT NULL, -- as in finals
-  rank     INTEGER NOT NULL, -- likewise
+  rank     INTEGER NOT NULL, -- as in finals
   PRIMARY KEY (closing, kind, group_id, position)
 ) STRICT, WITHOUT ROWID;
 
--- The rank that a total earns: the last row whose min_xp it reaches.
+-- Badges: a user has the badge with the highest min_xp that the user's points reach.
 CREATE TABLE badges (
   min_xp INTEGER PRIMARY KEY,
   name   TEXT    NOT NULL

@@ -1,18 +1,18 @@
--- From schema 1 to 2: groups, friends, privacy, periods that close.
+-- From schema 1 to 2: memberships with a time, friends, privacy, closed periods.
 
 ALTER TABLE state RENAME TO old_state;
 CREATE TABLE state (
-  id       INTEGER PRIMARY KEY CHECK (id = 1), -- there is one row
-  epoch    TEXT    NOT NULL,                   -- names this database in event ids
-  seq      INTEGER NOT NULL,                   -- the last number given
-  at       INTEGER NOT NULL,                   -- when it was given; never goes back
-  answered INTEGER NOT NULL,                   -- up to this seq, answers is complete
+  id       INTEGER PRIMARY KEY CHECK (id = 1), -- the table has one row
+  epoch    TEXT    NOT NULL,                   -- name of this database in event ids
+  seq      INTEGER NOT NULL,                   -- the last seq that was given
+  at       INTEGER NOT NULL,                   -- when it was given; never decreases
+  answered INTEGER NOT NULL,                   -- table answers is complete up to this seq
   zone     TEXT    NOT NULL                    -- the time zone of the periods in totals
 ) STRICT;
-INSERT INTO state SELECT id, epoch, seq, at, answered, '' FROM old_state; -- the empty zone has the periods worked out
+INSERT INTO state SELECT id, epoch, seq, at, answered, '' FROM old_state; -- with no zone, the periods in totals are computed when the database is opened
 DROP TABLE old_state;
 
--- To rename it would have other tables refer to the old one.
+-- Copied, not renamed: the other tables' references would follow a renamed table.
 CREATE TABLE old_users AS SELECT * FROM users;
 DROP TABLE users;
 CREATE TABLE users (
@@ -20,11 +20,11 @@ CREATE TABLE users (
   id         TEXT    NOT NULL UNIQUE, -- the caller's own id for the person
   username   TEXT    NOT NULL,
   avatar     TEXT    NOT NULL,        -- https: or data:image/ address, or empty
-  email      TEXT    NOT NULL,        -- or empty
+  email      TEXT    NOT NULL,        -- e-mail address, or empty
   created_at INTEGER NOT NULL,
   pseudonym  TEXT    NOT NULL DEFAULT '', -- shown instead of name and avatar, or empty
-  hidden     INTEGER NOT NULL DEFAULT 0,  -- 1: nobody else sees the person on a board
-  seen_since INTEGER NOT NULL DEFAULT 0   -- since when others do: created, or shown again
+  hidden     INTEGER NOT NULL DEFAULT 0,  -- 1: only the person sees themselves on boards
+  seen_since INTEGER NOT NULL DEFAULT 0   -- since when others see the person: created, or shown again
 ) STRICT;
 INSERT INTO users (number, id, username, avatar, email, created_at, seen_since)
 SELECT number, id, username, avatar, email, created_at, created_at FROM old_users;
@@ -33,10 +33,10 @@ DROP INDEX memberships_by_group;
 ALTER TABLE memberships RENAME TO old_memberships;
 CREATE TABLE memberships (
   user     INTEGER NOT NULL REFERENCES users (number) ON DELETE CASCADE,
-  kind     TEXT    NOT NULL, -- school, classroom, any other
+  kind     TEXT    NOT NULL, -- school, classroom, or any other kind
   group_id TEXT    NOT NULL,
   since    INTEGER NOT NULL,
-  until    INTEGER,          -- null while it lasts
+  until    INTEGER,          -- null while the membership lasts
   PRIMARY KEY (user, kind, group_id, since)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX memberships_by_group ON memberships (kind, group_id, until);
@@ -49,9 +49,9 @@ CREATE TABLE totals (
   xp             INTEGER NOT NULL CHECK (xp >= 0),
   ml_coins       INTEGER NOT NULL CHECK (ml_coins >= 0),
   reached        INTEGER NOT NULL,
-  day            INTEGER NOT NULL, -- start of the period
-  day_xp         INTEGER NOT NULL, -- points since
-  day_reached    INTEGER NOT NULL, -- what reached was at its start
+  day            INTEGER NOT NULL, -- start of the day
+  day_xp         INTEGER NOT NULL, -- points gained since then
+  day_reached    INTEGER NOT NULL, -- the value of reached at the start of the day
   prior_day      INTEGER NOT NULL DEFAULT 0,
   prior_day_xp   INTEGER NOT NULL DEFAULT 0,
   week           INTEGER NOT NULL,
@@ -90,9 +90,9 @@ CREATE TABLE closings (
   number   INTEGER PRIMARY KEY,
   period   TEXT    NOT NULL, -- daily, weekly, monthly
   start    INTEGER NOT NULL,
-  ends     INTEGER NOT NULL, -- the next one's start
+  ends     INTEGER NOT NULL, -- when the next period starts
   ranks    TEXT    NOT NULL, -- how equal scores are numbered: ordinal, competition, dense
-  entries  INTEGER NOT NULL, -- how many places there are
+  entries  INTEGER NOT NULL, -- number of places, without hidden users
   complete INTEGER NOT NULL, -- 0 while the places are still being written
   UNIQUE (period, start)
 ) STRICT;
@@ -101,10 +101,10 @@ CREATE TABLE finals (
   closing  INTEGER NOT NULL,
   position INTEGER NOT NULL, -- from 1
   user     INTEGER NOT NULL,
-  rank     INTEGER NOT NULL, -- in the closing's numbering
-  prior    INTEGER NOT NULL, -- the rank in the period before; 0: was not there
-  score    INTEGER NOT NULL, -- points in the period
-  xp       INTEGER NOT NULL, -- the totals at its end
+  rank     INTEGER NOT NULL, -- by the closing's numbering
+  prior    INTEGER NOT NULL, -- the rank in the period before; 0: not on that board
+  score    INTEGER NOT NULL, -- points gained in the period
+  xp       INTEGER NOT NULL, -- total points at its end
   ml_coins INTEGER NOT NULL,
   PRIMARY KEY (closing, position)
 ) STRICT, WITHOUT ROWID;
