@@ -7,11 +7,11 @@ import (
 	"marcador/internal/atomicfile"
 )
 
-// Backup copies the database in the file at path, which a service may be writing to, into
-// a new file at to. Every write that was acknowledged before it began is in the copy, and
-// nothing that was erased. The copy has been checked from end to end and is on the disk
-// when it gets its name; where anything fails there is no file at to. Nothing waits for
-// it, but the write-ahead log grows while it reads. O(database).
+// Backup copies the database in the file at path into a new file at to. A service may be writing to
+// the database: the copy has every write that was acknowledged before Backup began, and nothing
+// that was erased. The copy is checked from end to end and on the disk before it gets its name;
+// after an error there is no file at to. No write waits for a backup, but the write-ahead log grows
+// while it reads. O(database).
 func Backup(ctx context.Context, path, to string) (Contents, error) {
 	if err := atomicfile.Vacant(to); err != nil {
 		return Contents{}, err
@@ -23,8 +23,8 @@ func Backup(ctx context.Context, path, to string) (Contents, error) {
 	return c, errors.Join(part.Create(to), part.Discard())
 }
 
-// copyOf returns a copy of the database at path, with the changes, checked after them, in a
-// file beside to.
+// copyOf makes a copy of the database at path in a file beside to, applies changes to the copy, and
+// then checks it.
 func copyOf(ctx context.Context, path, to string, changes ...func(ctx context.Context, path string) error) (*atomicfile.Part, Contents, error) {
 	part, err := atomicfile.Begin(to)
 	if err != nil {
@@ -45,9 +45,9 @@ func copyOf(ctx context.Context, path, to string, changes ...func(ctx context.Co
 	return part, c, nil
 }
 
-// vacuumInto copies the database at path into the empty file at to.
-// VACUUM INTO reads as any reader does, at one moment; SQLite's backup interface would
-// begin again with each write of another process.
+// vacuumInto copies the database at path, as it is at one moment, into the empty file at to. VACUUM
+// INTO is a reader like any other. SQLite's backup interface would start again with each write of
+// another process.
 func vacuumInto(ctx context.Context, path, to string) error {
 	db, err := openExisting(path, []string{"busy_timeout(5000)"})
 	if err != nil {

@@ -148,7 +148,7 @@ var damages = []struct {
 		exec(t, path, `UPDATE totals SET xp = 6 WHERE user = 1`)
 	}},
 	{"no totals", `user "ana" has no totals`, func(t *testing.T, path string) { exec(t, path, `DELETE FROM totals WHERE user = 1`) }},
-	{"references", "a row of the table memberships refers to one of users", func(t *testing.T, path string) {
+	{"references", "a row of the table memberships refers to a row of users", func(t *testing.T, path string) {
 		exec(t, path, `INSERT INTO memberships (user, kind, group_id, since) VALUES (99, 'school', '1', 0)`)
 	}},
 	{"state", "the table state is empty", func(t *testing.T, path string) { exec(t, path, `DELETE FROM state`) }},

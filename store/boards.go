@@ -7,13 +7,13 @@ import (
 	"slices"
 )
 
-// Badge is a rank that a total earns.
+// Badge is a title that users have from a number of points on.
 type Badge struct {
-	MinXP int64
+	MinXP int64 // the least points in all
 	Name  string
 }
 
-// Badges returns the table of badges, lowest first.
+// Badges returns all badges, lowest first.
 func (s *Store) Badges(ctx context.Context) (badges []Badge, err error) {
 	rows, err := s.read.QueryContext(ctx, `SELECT min_xp, name FROM badges ORDER BY min_xp`)
 	if err != nil {
@@ -30,7 +30,8 @@ func (s *Store) Badges(ctx context.Context) (badges []Badge, err error) {
 	return badges, rows.Err()
 }
 
-// PutBadges replaces the table of badges: lowest first, the first from 0 points.
+// PutBadges replaces all badges. They must be in order, lowest first, and the first must have MinXP
+// 0.
 func (s *Store) PutBadges(ctx context.Context, badges []Badge) error {
 	return s.do(ctx, 1, func(ctx context.Context, t *tx) error {
 		if _, err := t.conn.ExecContext(ctx, `DELETE FROM badges`); err != nil {
@@ -46,20 +47,20 @@ func (s *Store) PutBadges(ctx context.Context, badges []Badge) error {
 	})
 }
 
-// Limit is how many of a board's best are shown; 0 is all.
+// Limit is how many of a board's best users are shown.
 type Limit struct {
 	Board string
-	Top   int
+	Top   int // 0 for all
 }
 
-// PutLimit sets how many of a board's best are shown.
+// PutLimit sets how many of a board's best users are shown.
 func (s *Store) PutLimit(ctx context.Context, limit Limit) error {
 	return s.PutLimits(ctx, []Limit{limit})
 }
 
-// PutLimits sets how many of each board's best are shown, all or none.
+// PutLimits sets all the limits, or none of them after an error.
 func (s *Store) PutLimits(ctx context.Context, limits []Limit) error {
-	limits = slices.Clone(limits) // the caller may be gone before the writer is done
+	limits = slices.Clone(limits) // the caller may return before the writer reads it
 	return s.do(ctx, len(limits), func(ctx context.Context, t *tx) error {
 		for i := range limits {
 			if err := t.putLimit(ctx, &limits[i]); err != nil {

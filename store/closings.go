@@ -10,28 +10,41 @@ import (
 	"time"
 )
 
+// How a period is closed:
+//
+//	          BeginClosing                EndClosing               Prune
+//	(no row) ──────────────▶ incomplete ────────────▶ complete ──────────▶ incomplete ──▶ (no row)
+//	                         │        ▲               readers              places are
+//	              AddFinals, │        │ BeginClosing  see it               removed, some
+//	              AddPlaces  │        │ starts again                       at a time
+//	                         └────────┘
+//	                    a crash in between
+//
+// Each arrow is one or more transactions. So other writes never wait for a whole closing, and a
+// crash at any moment leaves either no closing that readers see, or a whole one.
+
 // Closing is a period that is over.
 type Closing struct {
 	Number      int64
 	Period      Period
-	Start, Ends time.Time
-	Ranks       string // how equal scores are numbered
-	Entries     int    // how many places there are
+	Start, Ends time.Time // Ends is when the next period starts
+	Ranks       string    // how equal scores are numbered: ordinal, competition or dense
+	Entries     int       // the number of places, without hidden users
 }
 
-// Final is a place in a closed period.
+// Final is a user's place in a closed period.
 type Final struct {
 	User        uint32
-	Position    int // from 1; past Closing.Entries for who was hidden
+	Position    int // from 1; hidden users come behind Closing.Entries
 	Rank        int
-	Prior       int // the rank in the period before; 0: was not there
-	Score       int64
-	Reached     int64 // the seq with which it was, which is not kept
-	XP, MLCoins int64 // the totals at its end
+	Prior       int   // the rank in the period before; 0 if the user was not on that board
+	Score       int64 // points gained in the period
+	Reached     int64 // the seq of the last change of the score; not stored
+	XP, MLCoins int64 // total points and coins at the end of the period
 }
 
-// LastClosed returns when the last closed period of the kind ended; where none was
-// closed yet, when the first points of all were given. ok is false if there are none.
+// LastClosed returns when the last closed period of the kind ended. If none was closed yet, it
+// returns when the first points were given. ok is false if no points were given yet.
 func (s *Store) LastClosed(ctx context.Context, p Period) (at time.Time, ok bool, err error) {
 	var ms sql.NullInt64
 	err = s.read.QueryRowContext(ctx, `
@@ -43,8 +56,8 @@ func (s *Store) LastClosed(ctx context.Context, p Period) (at time.Time, ok bool
 	return time.UnixMilli(ms.Int64), ms.Valid, nil
 }
 
-// BeginClosing returns a closing that has no places yet, and is not seen before
-// EndClosing. What a former attempt has left is removed.
+// BeginClosing adds a closing without places and sets its Number. Readers do not see it before
+// EndClosing. It first removes what an attempt that was interrupted has left.
 func (s *Store) BeginClosing(ctx context.Context, c *Closing) error {
 	var old int64
 	err := s.read.QueryRowContext(ctx, `SELECT number FROM closings WHERE period = ? AND start = ? AND NOT complete`,
@@ -67,11 +80,12 @@ func (s *Store) BeginClosing(ctx context.Context, c *Closing) error {
 	})
 }
 
-// Outcome calls yield with everybody who gained points in the period, in no order: with
-// User, Score, Reached and XP. Totals know the last two periods of each user; of who has
-// gained points in later ones since, the ledger does. It reads some users at a time and
-// rests as long in between: writes share SQLite's page cache with who reads, and wait
-// for it; and while somebody reads, the write-ahead log grows.
+// Outcome calls yield with each user whose points changed in the period, in no order, with User,
+// Score, Reached and XP set. Totals have the last two periods of each user. For users who gained
+// points in two later periods it sums the ledger's rows.
+//
+// It reads 10,000 users at a time and then rests as long as that took. Otherwise writes would wait,
+// since they share the page cache with readers, and the write-ahead log would grow all the while.
 func (s *Store) Outcome(ctx context.Context, c *Closing, yield func(*Final)) error {
 	const some = 10_000
 	last, err := s.LastNumber(ctx)
@@ -96,8 +110,8 @@ func (s *Store) Outcome(ctx context.Context, c *Closing, yield func(*Final)) err
 	return nil
 }
 
-// rowsOf returns the first seq of the period, and the first behind it. Time in the
-// ledger never goes back, so they are found by halving.
+// rowsOf returns the seq from which the period's ledger rows lie, and the one before which they
+// lie. The ledger's times never decrease, so a binary search finds both.
 func (s *Store) rowsOf(ctx context.Context, c *Closing) (rows [2]int64, err error) {
 	for i, at := range []time.Time{c.Start, c.Ends} {
 		low, high := int64(0), s.Seq()+1
@@ -119,7 +133,7 @@ func (s *Store) rowsOf(ctx context.Context, c *Closing) (rows [2]int64, err erro
 	return rows, nil
 }
 
-// outcome is Outcome of the users with numbers above from and up to to.
+// outcome is Outcome for the users with numbers above from, up to and including to.
 func (s *Store) outcome(ctx context.Context, c *Closing, rows [2]int64, from, to int64, yield func(*Final)) error {
 	column := [...]string{"day", "week", "month"}[c.Period]
 	return s.each(ctx, func(row []driver.Value) error {
@@ -129,14 +143,14 @@ func (s *Store) outcome(ctx context.Context, c *Closing, rows [2]int64, from, to
 		SELECT user, iif(`+column+` = ?1, `+column+`_xp, prior_`+column+`_xp),
 		       iif(`+column+` = ?1, reached, `+column+`_reached), iif(`+column+` = ?1, xp, xp - `+column+`_xp)
 		FROM totals WHERE user > ?3 AND user <= ?4 AND (`+column+` = ?1 OR prior_`+column+` = ?1)
-		UNION ALL -- xp_after is that of the row with the highest seq
+		UNION ALL -- beside max(l.seq), SQLite takes xp_after from the row with that seq
 		SELECT l.user, sum(l.xp), max(l.seq), l.xp_after FROM totals t CROSS JOIN ledger l ON l.user = t.user
 		WHERE t.user > ?3 AND t.user <= ?4 AND t.prior_`+column+` > ?1 AND l.seq >= ?2 AND l.seq < ?5 AND l.xp <> 0 GROUP BY l.user`,
 		c.Start.UnixMilli(), rows[0], from, to, rows[1])
 }
 
-// Complete fills in what finals lack: the coins that users had at the end, and their
-// ranks in the period before.
+// Complete sets MLCoins and Prior of finals: the coins at the end of the period, and the rank in
+// the period before.
 func (s *Store) Complete(ctx context.Context, c *Closing, finals []Final) error {
 	byUser := make(map[uint32]*Final, len(finals))
 	users := make([]uint32, len(finals))
@@ -161,8 +175,8 @@ func (s *Store) Complete(ctx context.Context, c *Closing, finals []Final) error 
 		c.Ends.UnixMilli(), string(list), c.Period.String(), c.Start.UnixMilli())
 }
 
-// AddFinals adds places to a closing, by their position: some hundreds at once, for
-// which writes wait. Who was erased meanwhile is left out.
+// AddFinals adds places to a closing, in the order of their positions. Other writes wait for it, so
+// it should get some hundreds at a time. Users who were erased meanwhile are left out.
 func (s *Store) AddFinals(ctx context.Context, c *Closing, finals []Final) error {
 	return s.do(ctx, 1, func(ctx context.Context, t *tx) (err error) {
 		stmt, err := t.conn.PrepareContext(ctx, `
@@ -182,8 +196,9 @@ func (s *Store) AddFinals(ctx context.Context, c *Closing, finals []Final) error
 	})
 }
 
-// AddPlaces adds where in the closing the users are, by their numbers: as AddFinals,
-// after it. The final of who was erased meanwhile is removed.
+// AddPlaces adds the position of each user, in the order of their numbers, after AddFinals has
+// added all places. It also gets some hundreds at a time. If a user was erased since AddFinals, it
+// removes their place.
 func (s *Store) AddPlaces(ctx context.Context, c *Closing, finals []Final) error {
 	return s.do(ctx, 1, func(ctx context.Context, t *tx) (err error) {
 		stmt, err := t.conn.PrepareContext(ctx, `
@@ -199,7 +214,7 @@ func (s *Store) AddPlaces(ctx context.Context, c *Closing, finals []Final) error
 				return fmt.Errorf("add places: %w", err)
 			}
 			if added, err := result.RowsAffected(); err != nil || added == 1 {
-				continue // this driver has no such error
+				continue // err is always nil with this driver
 			}
 			t.remnants = true
 			if _, err := t.conn.ExecContext(ctx, `DELETE FROM finals WHERE closing = ? AND position = ?`, c.Number, f.Position); err != nil {
@@ -210,7 +225,7 @@ func (s *Store) AddPlaces(ctx context.Context, c *Closing, finals []Final) error
 	})
 }
 
-// EndClosing makes the closing one that is seen.
+// EndClosing makes readers see the closing. Its Entries must be set.
 func (s *Store) EndClosing(ctx context.Context, c *Closing) error {
 	return s.do(ctx, 1, func(ctx context.Context, t *tx) error {
 		result, err := t.conn.ExecContext(ctx, `UPDATE closings SET entries = ?, complete = 1 WHERE number = ?`, c.Entries, c.Number)
@@ -218,13 +233,13 @@ func (s *Store) EndClosing(ctx context.Context, c *Closing) error {
 			return fmt.Errorf("end closing: %w", err)
 		}
 		if n, err := result.RowsAffected(); err != nil || n != 1 {
-			return fmt.Errorf("end closing %d: it is gone (%w)", c.Number, err)
+			return fmt.Errorf("end closing %d: it was removed (%w)", c.Number, err)
 		}
 		return nil
 	})
 }
 
-// Prune removes the closings that ended before that time, and the memberships that did.
+// Prune removes the closings and the memberships that ended before a time.
 func (s *Store) Prune(ctx context.Context, before time.Time) error {
 	for {
 		var number int64
@@ -255,10 +270,10 @@ func (s *Store) Prune(ctx context.Context, before time.Time) error {
 	return nil
 }
 
-// atOnce is how many rows are removed in one transaction, for which writes wait.
+// atOnce is how many rows are removed in one transaction. Other writes wait for it.
 const atOnce = 2000
 
-// removeClosing removes a closing with its places, some at a time.
+// removeClosing removes a closing and its places, in several transactions.
 func (s *Store) removeClosing(ctx context.Context, number int64) error {
 	err := s.do(ctx, 1, func(ctx context.Context, t *tx) error {
 		_, err := t.conn.ExecContext(ctx, `UPDATE closings SET complete = 0 WHERE number = ?`, number)

@@ -10,18 +10,18 @@ import (
 	"time"
 )
 
-// Contents says what is in a copy of a database.
+// Contents is a summary of what a copy of a database has.
 type Contents struct {
 	Schema      int       // version of the schema
-	Users, Rows int64     // Rows are the ledger's
-	Seq         int64     // the last number given
-	At          time.Time // when
-	Bytes       int64     // of the file
+	Users, Rows int64     // Rows of the ledger
+	Seq         int64     // the last seq that was given
+	At          time.Time // when it was given
+	Bytes       int64     // size of the file
 }
 
-// contentsOf checks the database in the file at path, of any version of the schema, from
-// end to end, and says what is in it. What is wrong with it comes as an error that wraps
-// ErrDamaged, unless it is no database of this program. O(file).
+// contentsOf checks the database in the file at path from end to end and returns a summary of it.
+// The schema may have any version. If something is wrong with the database, the error wraps
+// ErrDamaged; if the file is no database of this program, it does not. O(file).
 func contentsOf(ctx context.Context, path string) (c Contents, err error) {
 	db, err := openExisting(path, readerPragmas)
 	if err != nil {
@@ -54,12 +54,11 @@ func contentsOf(ctx context.Context, path string) (c Contents, err error) {
 	return c, nil
 }
 
-// openExisting opens a database that is there with one connection, so that none is made
-// where there was none.
+// openExisting opens a database with one connection. Unlike open it never makes a file.
 func openExisting(path string, pragmas []string) (*sql.DB, error) {
 	switch info, err := os.Stat(path); {
 	case errors.Is(err, os.ErrNotExist):
-		return nil, fmt.Errorf("there is no file %q; give the path of one that is there", path)
+		return nil, fmt.Errorf("there is no file %q; give the path of one that exists", path)
 	case err != nil:
 		return nil, err
 	case info.IsDir():
@@ -68,12 +67,12 @@ func openExisting(path string, pragmas []string) (*sql.DB, error) {
 	return openAs(path, "rw", 1, pragmas)
 }
 
-// querier is a database, or a transaction.
+// querier is a *sql.DB or a *sql.Tx.
 type querier interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
-// wholePages finds damage in the file itself: pages, indexes, columns of a wrong type.
+// wholePages looks for damage in the file itself: pages, indexes, columns with a wrong type.
 func wholePages(ctx context.Context, db querier) error {
 	var verdict string
 	err := db.QueryRowContext(ctx, `PRAGMA integrity_check(1)`).Scan(&verdict)
@@ -83,7 +82,7 @@ func wholePages(ctx context.Context, db querier) error {
 	return err
 }
 
-// wholeReferences finds a row that refers to one that is not there.
+// wholeReferences looks for a row that refers to a row which does not exist.
 func wholeReferences(ctx context.Context, db querier) error {
 	var table, parent string
 	err := db.QueryRowContext(ctx, `SELECT "table", parent FROM pragma_foreign_key_check LIMIT 1`).Scan(&table, &parent)
@@ -91,12 +90,12 @@ func wholeReferences(ctx context.Context, db querier) error {
 		return nil
 	}
 	if err == nil {
-		err = fmt.Errorf("%w: a row of the table %s refers to one of %s that is not there", ErrDamaged, table, parent)
+		err = fmt.Errorf("%w: a row of the table %s refers to a row of %s that does not exist", ErrDamaged, table, parent)
 	}
 	return err
 }
 
-// wholeSums finds totals that are not the sums of the ledger.
+// wholeSums looks for totals that are not the sums of the ledger.
 func wholeSums(ctx context.Context, db querier) error {
 	var id string
 	var xp, coins, xpSum, coinsSum sql.NullInt64

@@ -14,21 +14,21 @@ import (
 // BusyTimeout is how long SQLite waits for another program's lock.
 const BusyTimeout = lockTimeout
 
-// The statements of an update.
+// The statements of one update.
 const (
 	ReadTotals = readTotals
 	AddRow     = addRow
 	SaveTotals = saveTotals
 )
 
-// OpenWriter opens a database as the writer's connection is opened.
+// OpenWriter opens a database with the writer's pragmas.
 func OpenWriter(path string) (*sql.DB, error) { return open(path, 1, writerPragmas) }
 
 // Waiting is how many writes wait.
 func Waiting(s *Store) int { return len(s.queue) }
 
-// WriterPragmas returns what the writer's connection has, not what was asked
-// for. It must be called while nothing is written.
+// WriterPragmas returns the journal mode, synchronous and foreign_keys of the writer's connection
+// as SQLite reports them.
 func WriterPragmas(tb testing.TB, s *Store) string {
 	tb.Helper()
 	var journal string
@@ -44,7 +44,7 @@ func WriterPragmas(tb testing.TB, s *Store) string {
 	return fmt.Sprint(journal, " ", synchronous, " ", foreignKeys)
 }
 
-// Reading begins to read the database as it is now, until the function is called.
+// Reading begins a transaction that reads the database as it is now. done ends it.
 func Reading(tb testing.TB, s *Store) (done func()) {
 	tb.Helper()
 	conn, err := s.read.Conn(tb.Context())
@@ -65,7 +65,7 @@ func Reading(tb testing.TB, s *Store) (done func()) {
 	}
 }
 
-// Work returns how many pages of the database a write looks at, and how many it writes.
+// Work returns how many pages of the database a write reads, and how many it writes.
 func Work(tb testing.TB, s *Store, write func() error) (pages [2]int) {
 	tb.Helper()
 	count := func() (counts [2]int) {
@@ -100,7 +100,7 @@ func Work(tb testing.TB, s *Store, write func() error) (pages [2]int) {
 	return [2]int{after[0] - before[0], after[1] - before[1]}
 }
 
-// Path is the file that the database is in.
+// Path returns the path of the database's file.
 func Path(tb testing.TB, s *Store) (path string) {
 	tb.Helper()
 	if err := s.read.QueryRowContext(tb.Context(), `SELECT file FROM pragma_database_list WHERE name = 'main'`).Scan(&path); err != nil {
@@ -109,8 +109,8 @@ func Path(tb testing.TB, s *Store) (path string) {
 	return path
 }
 
-// CheckSums fails the test where totals are not the sums of the ledger, as a
-// whole and since the start of each period that they name.
+// CheckSums fails the test if totals are not the sums of the ledger: in all, and since the starts
+// of periods in totals.
 func CheckSums(tb testing.TB, s *Store) {
 	tb.Helper()
 	var wrong int
@@ -134,7 +134,7 @@ func CheckSums(tb testing.TB, s *Store) {
 	}
 }
 
-// Rows counts the rows of all tables that name the user.
+// Rows counts the rows about a user in all tables, and all keys and answers.
 func Rows(tb testing.TB, s *Store, number uint32) (n int) {
 	tb.Helper()
 	err := s.read.QueryRowContext(tb.Context(), `
@@ -149,8 +149,7 @@ func Rows(tb testing.TB, s *Store, number uint32) (n int) {
 	return n
 }
 
-// Migrate has statements stand in the place of the migration from schema 1, until the
-// test ends.
+// Migrate replaces all migrations by statements, until the test ends.
 func Migrate(tb testing.TB, statements string) {
 	tb.Helper()
 	was := migrations
@@ -158,23 +157,23 @@ func Migrate(tb testing.TB, statements string) {
 	tb.Cleanup(func() { migrations = was })
 }
 
-// RestoreMeanwhile is the end of a Restore into a folder that has no database at path, with
-// something that happens between its look there and the moment that the copy gets its name.
+// RestoreMeanwhile is a Restore to a path without a database. It calls meanwhile after it has found
+// that there is none, and before the copy gets its name.
 func RestoreMeanwhile(ctx context.Context, from, path string, meanwhile func()) error {
-	held, err := hold(ctx, path)
+	database, err := openExclusive(ctx, path)
 	if err != nil {
 		return err
 	}
 	part, _, err := copyOf(ctx, from, path, setEpoch)
 	if err != nil {
-		return errors.Join(err, held.release())
+		return errors.Join(err, database.release())
 	}
 	meanwhile()
-	_, err = exchange(part, path, held)
-	return errors.Join(err, part.Discard(), held.release())
+	_, err = replace(part, path, database)
+	return errors.Join(err, part.Discard(), database.release())
 }
 
-// DigestOf is what the database keeps of the updates of a key, in hexadecimal digits.
+// DigestOf returns the digest that is stored with a key of the updates, in hexadecimal digits.
 func DigestOf(updates []Update) string {
 	d := digestOf(updates)
 	return hex.EncodeToString(d[:])
@@ -199,7 +198,7 @@ func Spilled(tb testing.TB, s *Store) (bytes int) {
 	return bytes
 }
 
-// Callers returns whose the keys are.
+// Callers returns the callers of all keys, separated by spaces.
 func Callers(tb testing.TB, s *Store) (list string) {
 	tb.Helper()
 	err := s.read.QueryRowContext(tb.Context(), `SELECT group_concat(caller, ' ') FROM (SELECT caller FROM keys ORDER BY seq)`).Scan(&list)

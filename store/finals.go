@@ -10,14 +10,14 @@ import (
 	"time"
 )
 
-// Closings returns the closed periods of a kind that began before a time, newest first,
-// at most limit.
+// Closings returns the closed periods of a kind that began before a time, newest first, limit at
+// the most.
 func (s *Store) Closings(ctx context.Context, p Period, before time.Time, limit int) (list []Closing, err error) {
 	return s.closings(ctx, p, before, limit, ``)
 }
 
-// ClosingsOf is Closings for the periods at whose end the user was a member of the group
-// that the board's name has behind its kind.
+// ClosingsOf is Closings for the periods at whose end the user was a member of the group. The
+// board's name is the group's kind, a colon and its id.
 func (s *Store) ClosingsOf(ctx context.Context, p Period, before time.Time, limit int, board, userID string) (list []Closing, err error) {
 	kind, id, _ := strings.Cut(board, ":")
 	return s.closings(ctx, p, before, limit, `AND EXISTS (
@@ -25,9 +25,9 @@ func (s *Store) ClosingsOf(ctx context.Context, p Period, before time.Time, limi
 		AND since < ends AND (until IS NULL OR until >= ends))`, userID, kind, id)
 }
 
-// closings is Closings with one more condition.
+// closings is Closings with another condition and its arguments.
 func (s *Store) closings(ctx context.Context, p Period, before time.Time, limit int, and string, args ...any) (list []Closing, err error) {
-	//nolint:gosec // the condition is one of those above
+	//nolint:gosec // the condition is one of the two above
 	rows, err := s.read.QueryContext(ctx, `
 		SELECT number, start, ends, ranks, entries FROM closings
 		WHERE period = ? AND start < ? AND complete `+and+` ORDER BY start DESC LIMIT ?`,
@@ -48,20 +48,21 @@ func (s *Store) closings(ctx context.Context, p Period, before time.Time, limit 
 	return list, rows.Err()
 }
 
-// NamedFinal is a place with whose it is.
+// NamedFinal is a place with its user's id.
 type NamedFinal struct {
 	Final
 
 	ID string
 }
 
-// Finals returns the places of a board in a closed period that have more than offset
-// others in front of them, at most limit, and how many there are. Places keep the numbers
-// that they had when it closed: those of users who are hidden or erased since are left out.
-// A board's members are those of when the period closed; of friends, those of now. The
-// first result is the place of the user with the id own, hidden or not, or nil.
+// Finals returns the places from offset+1 to offset+limit of a board in a closed period, and how
+// many places the board has. Places and ranks are those of when the period closed. Users who were
+// hidden or erased since are left out, so their places are gaps.
 //
-// O(limit) for the global board, for another one its members.
+// A group's board has the users who were members when the period closed; a board of friends has the
+// friends of now. me is the place of the user with the id own, hidden or not, or nil.
+//
+// O(limit) for the global board, O(members) for another one.
 func (s *Store) Finals(ctx context.Context, c *Closing, board string, offset, limit int, own string) (me *NamedFinal, finals []NamedFinal, total int, err error) {
 	if total, err = s.CountFinals(ctx, c, board); err != nil {
 		return nil, nil, 0, err
@@ -101,25 +102,25 @@ func (s *Store) CountFinals(ctx context.Context, c *Closing, board string) (tota
 // Global is the board of everybody.
 const Global = "global"
 
-// placesOf returns a query, in brackets, for the places of a board in a closed period, in
-// the numbers that they had when it closed, of users who are hidden since too. A place
-// whose user was erased has the user null, or is missing from the global board. The
-// standing is the rank among everybody.
+// placesOf returns a query, in brackets, for the places and ranks of a board when a period closed.
+// Users who were hidden since are among them. If a user was erased since, their place has the user
+// NULL, or is missing on the global board. Column overall is the rank on the global board.
 func (s *Store) placesOf(c *Closing, board string) (query string, args []any) {
 	if board == Global {
-		return `(SELECT user, position AS place, rank, rank AS standing, score, xp, ml_coins, prior FROM finals
+		return `(SELECT user, position AS place, rank, rank AS overall, score, xp, ml_coins, prior FROM finals
 			WHERE closing = ? AND position <= ?)`, []any{c.Number, c.Entries}
 	}
 	members, args := s.membersOf(c, board)
-	// Of two users, one had more points if its standing is better: so gaps need no points.
+	// Of two users the one with the better overall rank had more points, so gaps need no
+	// scores.
 	rank := map[string]string{
 		"ordinal":     `row_number() OVER (ORDER BY position)`,
-		"competition": `rank() OVER (ORDER BY standing)`,
-		"dense":       `dense_rank() OVER (ORDER BY standing)`,
+		"competition": `rank() OVER (ORDER BY overall)`,
+		"dense":       `dense_rank() OVER (ORDER BY overall)`,
 	}[c.Ranks]
 	kind, id, _ := strings.Cut(board, ":")
-	return `(SELECT user, row_number() OVER (ORDER BY position) AS place, ` + rank + ` AS rank, standing, score, xp, ml_coins, 0 AS prior
-		FROM (SELECT f.user, f.position, f.rank AS standing, f.score, f.xp, f.ml_coins
+	return `(SELECT user, row_number() OVER (ORDER BY position) AS place, ` + rank + ` AS rank, overall, score, xp, ml_coins, 0 AS prior
+		FROM (SELECT f.user, f.position, f.rank AS overall, f.score, f.xp, f.ml_coins
 		      FROM (` + members + `) m JOIN places p ON p.user = m.user AND p.closing = ?
 		      JOIN finals f ON f.closing = p.closing AND f.position = p.position WHERE f.position <= ?
 		      UNION ALL
@@ -127,7 +128,7 @@ func (s *Store) placesOf(c *Closing, board string) (query string, args []any) {
 		append(args, c.Number, c.Entries, c.Number, kind, id)
 }
 
-// membersOf returns a query for the members of a board when the period closed.
+// membersOf returns a query for the users of a board when the period closed.
 func (s *Store) membersOf(c *Closing, board string) (query string, args []any) {
 	if board == Global {
 		return `SELECT number AS user FROM users`, nil
@@ -159,8 +160,8 @@ func (s *Store) finals(ctx context.Context, query string, args ...any) (finals [
 	return finals, rows.Err()
 }
 
-// ownFinal returns the place of one user. A user who was hidden when the period closed has
-// no place, and is given the rank that they would have had.
+// ownFinal returns the place of one user, or nil. A user who was hidden when the period closed has
+// no place, and gets the rank that they would have had.
 func (s *Store) ownFinal(ctx context.Context, c *Closing, board, own string) (*NamedFinal, error) {
 	places, args := s.placesOf(c, board)
 	found, err := s.finals(ctx, `
@@ -180,10 +181,10 @@ func (s *Store) ownFinal(ctx context.Context, c *Closing, board, own string) (*N
 	}
 	ahead := `count(*)`
 	if c.Ranks == "dense" {
-		ahead = `count(DISTINCT standing)`
+		ahead = `count(DISTINCT overall)`
 	}
 	me := &found[0]
-	if err := s.read.QueryRowContext(ctx, `SELECT 1 + `+ahead+` FROM `+places+` WHERE standing < ?`, append(args, me.Rank)...).Scan(&me.Rank); err != nil {
+	if err := s.read.QueryRowContext(ctx, `SELECT 1 + `+ahead+` FROM `+places+` WHERE overall < ?`, append(args, me.Rank)...).Scan(&me.Rank); err != nil {
 		return nil, fmt.Errorf("read own final: %w", err)
 	}
 	return me, nil
@@ -203,7 +204,7 @@ func pointers(finals []NamedFinal) (list []*NamedFinal) {
 	return list
 }
 
-// priors fills in the ranks of the period before, which a group's are not stored with.
+// priors sets Prior of finals: the ranks in the period before. Only the global board's are stored.
 func (s *Store) priors(ctx context.Context, c *Closing, board string, finals []*NamedFinal) (err error) {
 	if board == Global {
 		return nil
@@ -220,7 +221,7 @@ func (s *Store) priors(ctx context.Context, c *Closing, board string, finals []*
 	}
 	before.Ends = c.Start
 	users := make([]uint32, len(finals))
-	byUser := make(map[uint32][]*NamedFinal, len(finals)) // one may be there as the own, too
+	byUser := make(map[uint32][]*NamedFinal, len(finals)) // a user may be on the page and be the own user as well
 	for i, f := range finals {
 		users[i] = f.User
 		byUser[f.User] = append(byUser[f.User], f)

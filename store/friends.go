@@ -11,15 +11,20 @@ import (
 	"time"
 )
 
-// FriendsRule says when a friendship counts. A row of friends is one user's wish for
-// another; a friendship that counts does so for both.
+// FriendsRule says which wishes make two users friends. A row of table friends is a wish: one user
+// has asked to be friends with another. Friendships always go both ways.
 type FriendsRule uint8
 
 // The rules.
 const (
-	FriendsMutual  FriendsRule = iota // once both have asked for it
-	FriendsInGroup                    // also where one has, and both are in one group whose board has no limit
-	FriendsOpen                       // once one has
+	// FriendsMutual: two users are friends once both have asked for it.
+	FriendsMutual FriendsRule = iota
+
+	// FriendsInGroup: one wish is enough if both users are in a group whose board has no limit.
+	FriendsInGroup
+
+	// FriendsOpen: one wish is enough.
+	FriendsOpen
 )
 
 var friendsRules = []string{"mutual", "group", "open"}
@@ -27,28 +32,27 @@ var friendsRules = []string{"mutual", "group", "open"}
 // String is the rule's name.
 func (r FriendsRule) String() string { return friendsRules[r] }
 
-// ParseFriendsRule returns the rule of that name.
+// ParseFriendsRule returns the rule with that name. ok is false for any other name.
 func ParseFriendsRule(name string) (r FriendsRule, ok bool) {
 	i := slices.Index(friendsRules, name)
 	return FriendsRule(max(i, 0)), i >= 0
 }
 
-// MaxWishes is how many others a user may ask to be friends with. Imports may have more.
+// MaxWishes is how many others a user may ask to be friends with. Imports may exceed it.
 const MaxWishes = 500
 
-// Friendship is one that began or ended.
+// Friendship is a friendship of two users that began or ended.
 type Friendship struct {
-	A, B     uint32
-	AID, BID string
-	On       bool
+	A, B     uint32 // numbers of the users
+	AID, BID string // their ids
+	On       bool   // whether it began
 }
 
-// friendsOf returns a query, in brackets, for the friends of a user and since when they
-// are: the friendships that count by the rule. me is an SQL expression for the user's
-// number.
+// friendsOf returns a query, in brackets, for a user's friends by the rule and since when they are
+// friends. me is an SQL expression for the user's number.
 //
-// Under FriendsInGroup a group whose board has a limit makes no friends: its members would see
-// one by one whom the limit does not show them.
+// Under FriendsInGroup a group whose board has a limit makes no friends. Otherwise its members
+// could befriend one after another the users whom the limit does not show them.
 func (r FriendsRule) friendsOf(me string) string {
 	mutual := `SELECT a.friend AS user, max(a.since, b.since) AS since
 		FROM friends a JOIN friends b ON b.user = a.friend AND b.friend = a.user WHERE a.user = ` + me
@@ -67,11 +71,13 @@ func (r FriendsRule) friendsOf(me string) string {
 	return `(SELECT user, min(since) AS since FROM (` + either + `) GROUP BY user)`
 }
 
-// Befriend has the user ask for a friendship with the other; with both, each of the two
-// asks. It takes as long and answers the same whether or not there is such another user;
-// a wish for nobody is not stored, and counts as one until the next start. An *Error with UserNotFound where there is no user with
-// that id, with OwnFriend where both are the same, and with TooManyFriends where a user
-// who asks has MaxWishes already.
+// Befriend enters the wish of the user with an id to be friends with another user, and if both is
+// set the other's wish as well. It refuses with UserNotFound if no user has the id, with OwnFriend
+// if the two are the same, and with TooManyFriends if a user who asks has MaxWishes wishes already.
+//
+// Whether the other user exists can't be told from the result or from the time that it takes. A
+// wish for a user who does not exist is not stored, but counts towards MaxWishes until the next
+// start.
 func (s *Store) Befriend(ctx context.Context, id, other string, both bool) error {
 	return s.do(ctx, 1, func(ctx context.Context, t *tx) error {
 		f, err := t.friendship(ctx, id, other)
@@ -87,23 +93,24 @@ func (s *Store) Befriend(ctx context.Context, id, other string, both bool) error
 			}
 		}
 		if f.B == 0 {
-			t.strangers.note(f.A, f.BID)
+			t.strangers.add(f.A, f.BID)
 		} else {
-			t.strangers.forget(f.A, f.BID)
+			t.strangers.remove(f.A, f.BID)
 		}
 		return t.alike(ctx, f, func() error { return t.wish(ctx, f, both, t.at) })
 	})
 }
 
-// Unfriend ends the wishes of the two users for each other, and the friendship with them.
-// Errors, and the time that it takes, are as of Befriend.
+// Unfriend removes the wishes of two users for each other, and so ends their friendship. Like
+// Befriend it refuses with UserNotFound or OwnFriend, and does not tell whether the other user
+// exists.
 func (s *Store) Unfriend(ctx context.Context, id, other string) error {
 	return s.do(ctx, 1, func(ctx context.Context, t *tx) error {
 		f, err := t.friendship(ctx, id, other)
 		if err != nil {
 			return err
 		}
-		t.strangers.forget(f.A, f.BID)
+		t.strangers.remove(f.A, f.BID)
 		return t.alike(ctx, f, func() error {
 			_, err := t.conn.ExecContext(ctx, `DELETE FROM friends WHERE user = ?1 AND friend = ?2 OR user = ?2 AND friend = ?1`, f.A, f.B)
 			return err
@@ -111,17 +118,17 @@ func (s *Store) Unfriend(ctx context.Context, id, other string) error {
 	})
 }
 
-// Pair is two users who have been friends since then; the zero value is now.
+// Pair is the wish of one user to be friends with another, or of each of the two.
 type Pair struct {
 	ID, Other string
-	Since     time.Time
-	OneSided  bool // only the first has asked for it
+	Since     time.Time // the zero time is now
+	OneSided  bool      // only ID has asked for it
 }
 
-// BefriendAll enters the wishes of all pairs, all or none, without a bound on how many a
-// user has. The Index of an *Error is that of the pair.
+// BefriendAll enters the wishes of all pairs, or none after an error. MaxWishes does not apply. The
+// Index of an *Error is the index of the pair.
 func (s *Store) BefriendAll(ctx context.Context, pairs []Pair) error {
-	pairs = slices.Clone(pairs) // the caller may be gone before the writer is done
+	pairs = slices.Clone(pairs) // the caller may return before the writer reads it
 	return s.do(ctx, len(pairs), func(ctx context.Context, t *tx) error {
 		all := make([]*Friendship, len(pairs))
 		for i, p := range pairs {
@@ -149,8 +156,7 @@ func (s *Store) BefriendAll(ctx context.Context, pairs []Pair) error {
 	})
 }
 
-// friendship finds the two users. The number of the other is 0 where there is no such
-// user.
+// friendship finds the two users. If the other one does not exist, their number is 0.
 func (t *tx) friendship(ctx context.Context, id, other string) (*Friendship, error) {
 	f := &Friendship{AID: id, BID: other}
 	if id == other {
@@ -167,7 +173,7 @@ func (t *tx) friendship(ctx context.Context, id, other string) (*Friendship, err
 	return f, nil
 }
 
-// mayWish refuses a wish that is one too many, whether or not the other user exists.
+// mayWish refuses a wish if the user has MaxWishes, whether or not the other user exists.
 func (t *tx) mayWish(ctx context.Context, user, other uint32, otherID, field string) error {
 	var count int
 	var already bool
@@ -183,8 +189,8 @@ func (t *tx) mayWish(ctx context.Context, user, other uint32, otherID, field str
 	return nil
 }
 
-// wish enters the wish of the first user, and with both that of the other. For nobody it runs
-// the same statement, which finds no user.
+// wish enters the first user's wish, and if both is set the other's as well. If the other user does
+// not exist, the same statement adds no row.
 func (t *tx) wish(ctx context.Context, f *Friendship, both bool, since int64) error {
 	query := `INSERT OR IGNORE INTO friends (user, friend, since) SELECT ?1, number, ?3 FROM users WHERE number = ?2`
 	if both {
@@ -194,9 +200,9 @@ func (t *tx) wish(ctx context.Context, f *Friendship, both bool, since int64) er
 	return err
 }
 
-// alike is changeFriendship with the same work whether or not the other user exists: it reads
-// the same, and writes to the user's wishes also where none of them changes. So the time that
-// an answer takes does not tell who exists.
+// alike is changeFriendship with the same amount of work whether or not the other user exists, so
+// that the time of the answer does not tell. It reads the same pages, and it always writes to the
+// page of the user's wishes: it adds a row and removes it again.
 func (t *tx) alike(ctx context.Context, f *Friendship, change func() error) error {
 	const passing = `INSERT OR IGNORE INTO friends (user, friend, since) VALUES (?1, ?1, 0)`
 	if _, err := t.conn.ExecContext(ctx, passing, f.A); err != nil {
@@ -211,8 +217,8 @@ func (t *tx) alike(ctx context.Context, f *Friendship, change func() error) erro
 	return nil
 }
 
-// changeFriendship runs change and adds a change: of the friendship, where it begins or ends
-// to count, else an empty one, so that every call takes a number and a commit.
+// changeFriendship runs change. If the friendship began or ended by it, it adds that as a Change,
+// and otherwise an empty Change. So each call takes a seq and a commit.
 func (t *tx) changeFriendship(ctx context.Context, f *Friendship, change func() error) error {
 	before, err := t.between(ctx, f)
 	if err == nil {
@@ -236,7 +242,7 @@ func (t *tx) changeFriendship(ctx context.Context, f *Friendship, change func() 
 // friend is one of a user's friends.
 type friend struct {
 	id     string
-	unseen bool // the friend is hidden, or the user is
+	unseen bool // the friend or the user is hidden
 }
 
 // friendsNow returns a user's friends by their numbers.
@@ -244,12 +250,12 @@ func (t *tx) friendsNow(ctx context.Context, user uint32) (map[uint32]friend, er
 	return t.readFriends(ctx, ``, int64(user))
 }
 
-// between returns the second user by number, if the two are friends now.
+// between returns the second user, by number, if the two are friends now, else an empty map.
 func (t *tx) between(ctx context.Context, f *Friendship) (map[uint32]friend, error) {
 	return t.readFriends(ctx, ` WHERE f.user = ?2`, int64(f.A), int64(f.B))
 }
 
-// readFriends returns those friends of the user ?1 for whom the condition holds.
+// readFriends returns the friends of the user ?1 who meet a condition.
 func (t *tx) readFriends(ctx context.Context, where string, args ...any) (friends map[uint32]friend, err error) {
 	friends = map[uint32]friend{}
 	return friends, each(ctx, t.conn, func(row []driver.Value) error {
@@ -260,9 +266,9 @@ func (t *tx) readFriends(ctx context.Context, where string, args ...any) (friend
 		FROM `+t.s.opts.Friends.friendsOf("?1")+` f CROSS JOIN users u ON u.number = f.user`+where, args...)
 }
 
-// keepFriends runs change, which writes the edit of a profile, and adds a change for each
-// friendship that begins or ends with the user's groups.
-func (t *tx) keepFriends(ctx context.Context, e *edit, change func() error) error {
+// withFriends runs change, which writes an edit of a profile. It adds a Change for each friendship
+// that begins or ends because the user's groups change.
+func (t *tx) withFriends(ctx context.Context, e *edit, change func() error) error {
 	p := e.become
 	if t.s.opts.Friends != FriendsInGroup || e.isNew || maps.EqualFunc(e.was.Groups, p.Groups, slices.Equal) {
 		return change()

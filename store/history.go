@@ -7,17 +7,17 @@ import (
 	"time"
 )
 
-// Row is a row of the ledger.
+// Row is a row of the ledger: one change of a user's points or coins.
 type Row struct {
 	Seq                   int64
 	XP, MLCoins           int64 // added
-	XPAfter, MLCoinsAfter int64
+	XPAfter, MLCoinsAfter int64 // the totals after it
 	Reason                string
 	At                    time.Time
 }
 
-// History returns the ledger's rows of a user with a seq below before, newest first, at
-// most limit, or an *Error with UserNotFound.
+// History returns a user's ledger rows with a seq below before, newest first, limit at the most. It
+// refuses with UserNotFound.
 func (s *Store) History(ctx context.Context, userID string, before int64, limit int) (history []Row, err error) {
 	u, err := s.User(ctx, userID)
 	if err != nil {

@@ -19,13 +19,13 @@ type Person struct {
 
 	ID      string
 	MLCoins int64
-	Active  bool // whether Periods are known: those who have gained points lately
+	Active  bool // whether Periods is set: the user has gained points lately
 }
 
-// Parts is how many readers share a table between them when all of it is read.
+// Parts is how many goroutines share the users when all of them are read.
 const Parts = 2
 
-// LastNumber returns the highest user number there is, 0 for none.
+// LastNumber returns the highest user number, or 0 if there are no users.
 func (s *Store) LastNumber(ctx context.Context) (last int64, err error) {
 	if err := s.read.QueryRowContext(ctx, `SELECT coalesce(max(number), 0) FROM users`).Scan(&last); err != nil {
 		return 0, fmt.Errorf("read last number: %w", err)
@@ -33,10 +33,10 @@ func (s *Store) LastNumber(ctx context.Context) (last int64, err error) {
 	return last, nil
 }
 
-// People calls yield with every user, in no order, until it returns an error. It is
-// called by Parts goroutines at once, each of which has its own part, from 0. Those are
-// active who have gained points since, which must be the start of a month. Numbers above
-// last are left out: they are of who has come meanwhile.
+// People calls yield with every user up to the number last, in no order, until yield returns an
+// error. Parts goroutines call it at the same time, each with its own part, from 0; the person is
+// the caller's until yield returns. Users are Active if they have gained points since a time, which
+// must be the start of a month.
 func (s *Store) People(ctx context.Context, last int64, since time.Time, yield func(part int, p *Person) error) error {
 	return inParts(ctx, last, func(ctx context.Context, part int, from, to int64) error {
 		var p Person
@@ -51,26 +51,27 @@ func (s *Store) People(ctx context.Context, last int64, since time.Time, yield f
 			return yield(part, &p)
 		}, `
 			SELECT u.number, u.id, iif(u.hidden, -1, u.seen_since), t.xp, t.ml_coins, t.reached,
-			       -- One column, since each costs as much as reading it.
+			       -- One column for 15: each column of a result costs as much as reading it.
 			       iif(t.month >= ?, format('%d %d %d %d %d %d %d %d %d %d %d %d %d %d %d', `+periodColumns+`), NULL)
 			FROM users u JOIN totals t ON t.user = u.number
 			WHERE u.number > ? AND u.number <= ?`, since.UnixMilli(), from, to)
 	})
 }
 
-// unpack reads the columns of windows from where they stand in one text.
-func (st *Totals) unpack(packed string) {
-	for i := range st.Periods {
-		w := &st.Periods[i]
-		for _, to := range []*int64{&w.Start, &w.XP, &w.Reached, &w.PriorStart, &w.PriorXP} {
+// unpack sets Periods from the values of periodColumns in one text.
+func (t *Totals) unpack(packed string) {
+	for i := range t.Periods {
+		p := &t.Periods[i]
+		for _, to := range []*int64{&p.Start, &p.XP, &p.Reached, &p.PriorStart, &p.PriorXP} {
 			var word string
 			word, packed, _ = strings.Cut(packed, " ")
-			*to, _ = strconv.ParseInt(word, 10, 64) // it was a number
+			*to, _ = strconv.ParseInt(word, 10, 64) // SQLite wrote it with %d
 		}
 	}
 }
 
-// inParts calls read for each part of the users' numbers, at the same time.
+// inParts calls read for each part of the users' numbers, from above from up to to, at the same
+// time.
 func inParts(ctx context.Context, last int64, read func(ctx context.Context, part int, from, to int64) error) error {
 	var err error
 	failures := make(chan error, Parts)
@@ -83,39 +84,38 @@ func inParts(ctx context.Context, last int64, read func(ctx context.Context, par
 	return err
 }
 
-// Totals is a user's totals with the points of the periods.
+// Totals are a user's points: in all, and in the last periods.
 type Totals struct {
 	User        uint32
 	Hidden      bool
-	Since       int64 // when the user was first seen on the board; Unix milliseconds
-	XP, Reached int64
+	Since       int64 // since when others see the user on the board, in Unix milliseconds
+	XP, Reached int64 // Reached is the seq of the last change of XP
 	Periods     [Ending]PeriodTotals
 }
 
-// In returns what the user had gained in the period that began then, and the seq with
-// which that was reached; ok is false where it was nothing, or is not known any more.
-func (st *Totals) In(p Period, start int64) (xp, reached int64, ok bool) {
-	switch w := &st.Periods[p]; start {
-	case w.Start:
-		return w.XP, st.Reached, w.Start != 0
-	case w.PriorStart:
-		return w.PriorXP, w.Reached, w.PriorStart != 0
+// In returns the points that the user gained in the period with a start, and the seq of the last
+// change of them. ok is false if the user gained none, or gained points in two later periods.
+func (t *Totals) In(p Period, start int64) (xp, reached int64, ok bool) {
+	switch of := &t.Periods[p]; start {
+	case of.Start:
+		return of.XP, t.Reached, of.Start != 0
+	case of.PriorStart:
+		return of.PriorXP, of.Reached, of.PriorStart != 0
 	}
 	return 0, 0, false
 }
 
-// At returns the user's total when the period began that is given by its start, and
-// has not ended.
-func (st *Totals) At(p Period, start int64) (xp, reached int64) {
-	if w := &st.Periods[p]; w.Start == start {
-		return st.XP - w.XP, w.Reached
+// At returns the user's points in all when the present period began, which has the given start.
+func (t *Totals) At(p Period, start int64) (xp, reached int64) {
+	if of := &t.Periods[p]; of.Start == start {
+		return t.XP - of.XP, of.Reached
 	}
-	return st.XP, st.Reached
+	return t.XP, t.Reached
 }
 
-// Members calls yield with every member of a board: of the group that its name has
-// behind its kind, or, of the kind friends, of the user and the friends that count.
-func (s *Store) Members(ctx context.Context, board string, yield func(st *Totals) error) error {
+// Members calls yield with every user of a group's board, or of a board of friends: the user whose
+// board it is, and that user's friends. The totals are the caller's until yield returns.
+func (s *Store) Members(ctx context.Context, board string, yield func(t *Totals) error) error {
 	kind, id, _ := strings.Cut(board, ":")
 	if kind == Friends {
 		return s.totalsOf(ctx, `
@@ -139,20 +139,20 @@ const periodColumns = `
 	t.month, t.month_xp, t.month_reached, t.prior_month, t.prior_month_xp`
 
 func (s *Store) totalsOf(ctx context.Context, query string, yield func(*Totals) error, args ...any) error {
-	var st Totals
+	var t Totals
 	return s.each(ctx, func(row []driver.Value) error {
-		st.User, st.Hidden, st.Since = uint32(number(row[0])), number(row[1]) != 0, number(row[2])
-		st.XP, st.Reached = number(row[3]), number(row[4])
-		for i := range st.Periods {
-			w := row[5+5*i:]
-			st.Periods[i] = PeriodTotals{number(w[0]), number(w[1]), number(w[2]), number(w[3]), number(w[4])}
+		t.User, t.Hidden, t.Since = uint32(number(row[0])), number(row[1]) != 0, number(row[2])
+		t.XP, t.Reached = number(row[3]), number(row[4])
+		for i := range t.Periods {
+			p := row[5+5*i:]
+			t.Periods[i] = PeriodTotals{number(p[0]), number(p[1]), number(p[2]), number(p[3]), number(p[4])}
 		}
-		return yield(&st)
+		return yield(&t)
 	}, query, args...)
 }
 
-// each calls yield with each row of a query, which is the driver's until the next one.
-// database/sql would double the time that a million rows take.
+// each calls yield with each row of a query. The row is valid until yield returns. It uses the
+// driver directly, since database/sql would double the time that a million rows take.
 func (s *Store) each(ctx context.Context, yield func(row []driver.Value) error, query string, args ...any) error {
 	conn, err := s.read.Conn(ctx)
 	if err != nil {
@@ -168,7 +168,7 @@ func each(ctx context.Context, conn *sql.Conn, yield func(row []driver.Value) er
 		named[i] = driver.NamedValue{Ordinal: i + 1, Value: arg}
 	}
 	return conn.Raw(func(driverConn any) (err error) {
-		rows, err := driverConn.(driver.QueryerContext).QueryContext(ctx, query, named) //nolint:errcheck // this driver's are
+		rows, err := driverConn.(driver.QueryerContext).QueryContext(ctx, query, named) //nolint:errcheck // this driver's connections are
 		if err != nil {
 			return fmt.Errorf("read rows: %w", err)
 		}
@@ -189,20 +189,19 @@ func each(ctx context.Context, conn *sql.Conn, yield func(row []driver.Value) er
 	})
 }
 
-// number is a column that the schema says is an integer.
+// number returns a column that the schema declares as INTEGER; 0 for NULL.
 func number(v driver.Value) int64 {
 	n, _ := v.(int64)
 	return n
 }
 
-// text is a column that the schema says is a text.
+// text returns a column that the schema declares as TEXT; "" for NULL.
 func text(v driver.Value) string {
 	s, _ := v.(string)
 	return s
 }
 
-// IsMember reports whether the user is in the group that the board's name has behind
-// its kind.
+// IsMember reports whether the user is a member of the group that a board belongs to.
 func (s *Store) IsMember(ctx context.Context, board, userID string) (is bool, err error) {
 	kind, id, _ := strings.Cut(board, ":")
 	err = s.read.QueryRowContext(ctx, `
@@ -214,38 +213,8 @@ func (s *Store) IsMember(ctx context.Context, board, userID string) (is bool, er
 	return is, nil
 }
 
-// PastStanding is where a user stood once.
-type PastStanding struct {
-	User        uint32
-	XP, Reached int64
-	At          int64 // when it was reached; Unix milliseconds
-}
-
-// Before returns, of the users whose points changed with a seq above after and up
-// to upTo, where they stood at the seq version, in no order. Who is erased since
-// is missing.
-func (s *Store) PastStandingsOfChanged(ctx context.Context, version, after, upTo int64) (list []PastStanding, err error) {
-	rows, err := s.read.QueryContext(ctx, `
-		SELECT u.user, coalesce(l.xp_after, 0), coalesce(l.seq, 0), coalesce(l.at, 0)
-		FROM (SELECT DISTINCT user FROM ledger WHERE seq > ?2 AND seq <= ?3 AND xp <> 0) u
-		LEFT JOIN ledger l ON l.seq = (
-			SELECT seq FROM ledger WHERE user = u.user AND seq <= ?1 AND xp <> 0 ORDER BY seq DESC LIMIT 1)`, version, after, upTo)
-	if err != nil {
-		return nil, fmt.Errorf("read past scores: %w", err)
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		var p PastStanding
-		if err := rows.Scan(&p.User, &p.XP, &p.Reached, &p.At); err != nil {
-			return nil, fmt.Errorf("read past scores: %w", err)
-		}
-		list = append(list, p)
-	}
-	return list, rows.Err()
-}
-
-// LastSeen returns the ledger's last row, up to a seq, of a user who is not hidden; the
-// zero value for none. O(1) and the rows of hidden users behind it.
+// LastSeen returns the stamp of the last ledger row, up to a seq, of a user who is not hidden; the
+// zero stamp for none. O(rows of hidden users that are later).
 func (s *Store) LastSeen(ctx context.Context, upTo int64) (last Stamp, err error) {
 	return last, s.each(ctx, func(row []driver.Value) error {
 		last = Stamp{number(row[0]), time.UnixMilli(number(row[1])).UTC()}
@@ -255,23 +224,23 @@ func (s *Store) LastSeen(ctx context.Context, upTo int64) (last Stamp, err error
 		WHERE l.seq <= ? ORDER BY l.seq DESC LIMIT 1`, upTo)
 }
 
-// LastOf returns the ledger's last row, up to a seq, of any of the users; the zero value
-// for none. Of many users one has written lately, most likely: that is looked at first.
-// Else O(users).
+// LastOf returns the stamp of the last ledger row, up to a seq, of any of the users; the zero stamp
+// for none. If there are many users, it first reads the ledger's latest rows, since one of them is
+// most likely by one of the users. Otherwise O(users).
 func (s *Store) LastOf(ctx context.Context, users []uint32, upTo int64) (last Stamp, err error) {
-	const many = 500 // as many looks into an index take as long as reading ten times as many rows
+	const many = 500 // reading as many index entries takes as long as reading ten times as many rows
 	take := func(row []driver.Value) {
 		if seq := number(row[0]); seq > last.Seq {
 			last = Stamp{seq, time.UnixMilli(number(row[1])).UTC()}
 		}
 	}
 	if len(users) > many {
-		is := make(map[uint32]struct{}, len(users))
+		wanted := make(map[uint32]struct{}, len(users))
 		for _, user := range users {
-			is[user] = struct{}{}
+			wanted[user] = struct{}{}
 		}
 		err = s.each(ctx, func(row []driver.Value) error {
-			if _, one := is[uint32(number(row[2]))]; one {
+			if _, ok := wanted[uint32(number(row[2]))]; ok {
 				take(row)
 			}
 			return nil

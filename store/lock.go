@@ -10,32 +10,30 @@ import (
 	"syscall"
 )
 
-// lock keeps a second process from opening a database to write to it. SQLite alone would
-// let both write, and each would show boards that the other has changed. The system drops
-// the lock when the process ends, however it ends.
+// lock keeps a second service from opening a database that one has open. SQLite would let both
+// write, and each would show boards that the other has changed. The system drops the lock when the
+// process ends, however it ends.
 //
-// It is a lock on the database file itself, where the system has a kind that leaves
-// SQLite's own locks alone. So it does not matter by which path, link or mount the file
-// was found.
+// On systems with a kind of lock that does not disturb SQLite's own, it is a lock on the database
+// file. There it does not matter through which path, link or mount the file was opened.
 type lock struct {
 	file *os.File
 	info os.FileInfo // of the database
 }
 
-// errLocked is returned by lockFile where another process has the lock.
+// errLocked is returned by lockFile if another process has the lock.
 var errLocked = errors.New("locked")
 
-// locks are those that this process has. Each process loses all of SQLite's locks on a
-// file when it closes any descriptor of it, so a second descriptor must not be opened
-// beside a database that is open.
+// locks are the locks of this process. A process that closes any descriptor of a file loses all of
+// SQLite's locks on it, so takeLock must know without opening the file that it is open here.
 var locks struct {
-	mu   sync.Mutex
-	held []*lock // guarded by mu; one for each open Store
+	mu  sync.Mutex
+	all []*lock // guarded by mu; one for each open Store
 }
 
-// takeLock makes the file where there is none, readable by its owner alone, and locks it.
-// An error wraps ErrInUse where somebody else has the lock. The caller must release the
-// lock only after SQLite has closed the file.
+// takeLock locks the file at path. If there is no file, it makes one that only its owner can read.
+// The error wraps ErrInUse if another Store or process has the lock. The lock must be released only
+// after SQLite has closed the file.
 func takeLock(path string) (*lock, error) {
 	if err := makePrivate(path); err != nil {
 		return nil, err
@@ -46,13 +44,13 @@ func takeLock(path string) (*lock, error) {
 	if err != nil {
 		return nil, unusable(path, err)
 	}
-	inUse := fmt.Errorf("%w: another marcador has %q open; stop that first, or give another path", ErrInUse, path)
-	if slices.ContainsFunc(locks.held, func(l *lock) bool { return os.SameFile(l.info, info) }) {
+	inUse := fmt.Errorf("%w: another marcador has %q open; stop it first, or give another path", ErrInUse, path)
+	if slices.ContainsFunc(locks.all, func(l *lock) bool { return os.SameFile(l.info, info) }) {
 		return nil, inUse
 	}
 	l := &lock{info: info}
 	if l.file, err = openToLock(path); err != nil {
-		// SQLite can't write to it either, and says why.
+		// SQLite can't write to it either, and its error says why.
 		return l, nil
 	}
 	if err := lockFile(l.file); err != nil {
@@ -62,12 +60,12 @@ func takeLock(path string) (*lock, error) {
 		}
 		return nil, fmt.Errorf("lock database %q: %w", path, err)
 	}
-	locks.held = append(locks.held, l)
+	locks.all = append(locks.all, l)
 	return l, nil
 }
 
-// of reports whether the lock is on the file that is at path now. A restore may have put
-// another one there meanwhile.
+// of reports whether the lock is on the file that is at path now. A restore may have replaced the
+// file since.
 func (l *lock) of(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && os.SameFile(info, l.info)
@@ -76,15 +74,15 @@ func (l *lock) of(path string) bool {
 func (l *lock) release() error {
 	locks.mu.Lock()
 	defer locks.mu.Unlock()
-	locks.held = slices.DeleteFunc(locks.held, func(other *lock) bool { return other == l })
+	locks.all = slices.DeleteFunc(locks.all, func(other *lock) bool { return other == l })
 	if l.file == nil {
 		return nil
 	}
 	return l.file.Close()
 }
 
-// makePrivate makes an empty file that only its owner may read, unless there is a file.
-// What SQLite keeps beside a database gets the same rights as the database.
+// makePrivate makes an empty file that only its owner can read, unless there is a file. The files
+// that SQLite makes beside a database get the rights of the database.
 func makePrivate(path string) error {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	switch {

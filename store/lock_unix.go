@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openToLock opens what lockFile locks for the database at path: a file beside it, since a
-// lock of flock on the database itself would be in the way of SQLite's own on these systems.
-// So two hard links to one database are not found out here.
+// openToLock opens the file that lockFile locks for the database at path. It is a file beside the
+// database, since on these systems flock on the database would block SQLite's own locks. So two
+// hard links to one database are not recognised as the same.
 func openToLock(path string) (*os.File, error) {
 	return os.OpenFile(path+"-lock", os.O_RDWR|os.O_CREATE, 0o600)
 }

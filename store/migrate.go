@@ -18,12 +18,12 @@ var migrate2 string
 //go:embed migrations/3.sql
 var migrate3 string
 
-// migrations lead from the version of the schema that is their index, plus 1, to the
-// next. They are only ever added to.
+// migrations lead from one version of the schema to the next: the first from 1 to 2, and so on.
+// They are only ever added to.
 var migrations = []string{migrate2, migrate3}
 
-// migrate brings a database of an older version up to the present one, in one transaction,
-// or leaves it as it is. Before that it leaves a copy of it, checked, beside the file.
+// migrate brings the schema of an older database up to date, in one transaction. After an error the
+// database is as it was. Before it changes anything, it leaves a checked copy beside the file.
 func migrate(ctx context.Context, db *sql.DB, path string) (err error) {
 	var version int
 	if err := db.QueryRowContext(ctx, `PRAGMA user_version`).Scan(&version); err != nil {
@@ -32,11 +32,12 @@ func migrate(ctx context.Context, db *sql.DB, path string) (err error) {
 	if version == schemaVersion {
 		return nil
 	}
-	before, err := keepBefore(ctx, path, version)
+	before, err := copyBefore(ctx, path, version)
 	if err != nil {
 		return fmt.Errorf("copy it before its schema is changed: %w", err)
 	}
-	// Tables that others refer to are made anew: https://www.sqlite.org/lang_altertable.html#otheralter
+	// Migrations make tables anew that other tables refer to, see
+	// https://www.sqlite.org/lang_altertable.html#otheralter
 	if _, err := db.ExecContext(ctx, `PRAGMA foreign_keys = OFF`); err != nil {
 		return fmt.Errorf("migrate from schema %d: %w", version, err)
 	}
@@ -48,7 +49,7 @@ func migrate(ctx context.Context, db *sql.DB, path string) (err error) {
 	if err != nil {
 		return fmt.Errorf("migrate from schema %d: %w", version, err)
 	}
-	defer func() { _ = t.Rollback() }() // unless it is committed; what it says has been said
+	defer func() { _ = t.Rollback() }() // has no effect after Commit
 	if err = runMigrations(ctx, t, version, before); err == nil {
 		err = t.Commit()
 	}
@@ -58,7 +59,8 @@ func migrate(ctx context.Context, db *sql.DB, path string) (err error) {
 	return nil
 }
 
-// runMigrations does within the transaction all that a migration from the version does.
+// runMigrations brings the schema up to date from a version, within a transaction. before is the
+// copy that was made.
 func runMigrations(ctx context.Context, t *sql.Tx, version int, before Contents) error {
 	var seq int64
 	var now int
@@ -66,7 +68,7 @@ func runMigrations(ctx context.Context, t *sql.Tx, version int, before Contents)
 		return err
 	}
 	if seq != before.Seq || now != version {
-		return errors.New("another program has written to it since the copy was made; stop that first")
+		return errors.New("another program has written to it since the copy was made; stop it first")
 	}
 	for _, m := range migrations[version-1:] {
 		if _, err := t.ExecContext(ctx, m); err != nil {
@@ -80,9 +82,9 @@ func runMigrations(ctx context.Context, t *sql.Tx, version int, before Contents)
 	return err
 }
 
-// keepBefore leaves a copy of the database beside it and says what is in it. Where there
-// is such a copy of the same content, as when a migration is tried again, that will do.
-func keepBefore(ctx context.Context, path string, version int) (Contents, error) {
+// copyBefore leaves a copy of the database beside it and returns a summary of it. If there is a
+// copy with the same content, as after a migration that failed, it makes no other.
+func copyBefore(ctx context.Context, path string, version int) (Contents, error) {
 	name := fmt.Sprintf("%s.schema-%d.bak", path, version)
 	part, c, err := copyOf(ctx, path, name)
 	if err != nil {
@@ -101,7 +103,7 @@ func keepBefore(ctx context.Context, path string, version int) (Contents, error)
 	return c, errors.Join(err, part.Discard())
 }
 
-// sameContent compares two files.
+// sameContent reports whether two files have the same bytes.
 func sameContent(a, b string) (bool, error) {
 	sums := [2][sha256.Size]byte{}
 	for i, path := range []string{a, b} {
@@ -119,9 +121,9 @@ func sameContent(a, b string) (bool, error) {
 	return sums[0] == sums[1], nil
 }
 
-// keepZone has the periods in totals be those of the time zone that the store is opened
-// with: where it is another one, or they were never worked out, they are from the ledger.
-func (w *writer) keepZone(ctx context.Context) error {
+// matchZone makes the periods in totals those of Options.Location. If they were computed for
+// another time zone, or never, it computes them from the ledger.
+func (w *writer) matchZone(ctx context.Context) error {
 	zone := w.s.opts.Location.String()
 	var was string
 	if err := w.conn.QueryRowContext(ctx, `SELECT zone FROM state`).Scan(&was); err != nil {
@@ -142,7 +144,7 @@ func (w *writer) keepZone(ctx context.Context) error {
 	}
 	if err != nil {
 		_, undo := w.conn.ExecContext(ctx, `ROLLBACK`)
-		return errors.Join(fmt.Errorf("work out the periods in the time zone %s: %w", zone, err), undo)
+		return errors.Join(fmt.Errorf("compute the periods in the time zone %s: %w", zone, err), undo)
 	}
 	return nil
 }

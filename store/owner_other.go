@@ -2,5 +2,5 @@
 
 package store
 
-// takeAfter does nothing here: a new file has the rights of its folder.
+// takeAfter does nothing on this system, where a new file inherits the rights of its folder.
 func takeAfter(_, _ string) error { return nil }

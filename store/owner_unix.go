@@ -10,9 +10,10 @@ import (
 	"syscall"
 )
 
-// takeAfter gives the file at path the rights, and as far as may be the owner, of the one
-// at model: who restores is not always who runs the service. Where there is none, it gets
-// the owner of the folder, and nobody else may read it.
+// takeAfter gives the file at path the rights and the owner of the file at model, since the user
+// who restores a database may not be the user who runs the service. If there is no file at model,
+// the owner of the folder becomes the owner, and nobody else can read the file. Only root can give
+// a file to another owner; for others the owner stays.
 func takeAfter(path, model string) error {
 	info, err := os.Stat(model)
 	mode := fs.FileMode(0o600)
@@ -26,7 +27,7 @@ func takeAfter(path, model string) error {
 		return err
 	}
 	if owner, ok := info.Sys().(*syscall.Stat_t); ok {
-		_ = os.Chown(path, int(owner.Uid), int(owner.Gid)) // only root may
+		_ = os.Chown(path, int(owner.Uid), int(owner.Gid)) // fails unless root runs it
 	}
 	return os.Chmod(path, mode)
 }

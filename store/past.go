@@ -10,14 +10,20 @@ import (
 	"time"
 )
 
-// LastSeqBefore returns a seq up to which the ledger's rows are of before the moment, and
-// above which they are not; 0 where there is no earlier row. It relies on time in the
-// ledger never going back. O(log(seq)) looks into the ledger.
+// PastStanding is a user's points as of a moment in the past.
+type PastStanding struct {
+	User        uint32
+	XP, Reached int64 // Reached is the seq of the row that changed XP last
+	At          int64 // the time of that row, in Unix milliseconds
+}
+
+// LastSeqBefore returns the seq of the last ledger row that is earlier than a moment, or 0 if there
+// is none. It relies on the ledger's times never decreasing. O(log seq) reads.
 func (s *Store) LastSeqBefore(ctx context.Context, moment time.Time) (int64, error) {
-	low, high := int64(0), s.Seq() // rows up to low are before, those above high are not
+	low, high := int64(0), s.Seq() // rows up to low are earlier than the moment, rows above high are not
 	for low < high {
 		mid := low + (high-low)/2
-		row := [2]int64{high + 1, moment.UnixMilli()} // where there is none
+		row := [2]int64{high + 1, moment.UnixMilli()} // if no row follows mid
 		err := s.each(ctx, func(found []driver.Value) error {
 			row = [2]int64{number(found[0]), number(found[1])}
 			return nil
@@ -34,9 +40,9 @@ func (s *Store) LastSeqBefore(ctx context.Context, moment time.Time) (int64, err
 	return low, nil
 }
 
-// Around returns the times of the last row of the ledger before the moment, and of the first
-// one from it on, that gave or took points; the zero value for none. It relies on time in
-// the ledger never going back.
+// PointsAround returns the time of the last change of points before a moment, and of the first one
+// at the moment or after it; the zero time for none. It relies on the ledger's times never
+// decreasing.
 func (s *Store) PointsAround(ctx context.Context, moment time.Time) (before, after time.Time, err error) {
 	seq, err := s.LastSeqBefore(ctx, moment)
 	if err != nil {
@@ -62,9 +68,9 @@ func (s *Store) PointsAround(ctx context.Context, moment time.Time) (before, aft
 	return before, after, nil
 }
 
-// PastStandings calls yield with where the users stood at a seq, in no order; who had no
-// points yet, or is gone, is missing. A look into an index for each, and one into the
-// ledger for each row of coins alone that has come since their last points.
+// PastStandings calls yield with each user's past standing at a seq, in no order. Users who had no
+// points yet, or who were erased since, are left out. It reads one index entry for each user, and
+// one ledger row for each of the user's changes since then that moved coins only.
 func (s *Store) PastStandings(ctx context.Context, users []uint32, seq int64, yield func(PastStanding)) error {
 	list, err := json.Marshal(users)
 	if err != nil {
@@ -76,4 +82,27 @@ func (s *Store) PastStandings(ctx context.Context, users []uint32, seq int64, yi
 	}, `
 		SELECT l.user, l.xp_after, l.seq, l.at FROM json_each(?) u CROSS JOIN ledger l ON l.seq = (
 			SELECT seq FROM ledger WHERE user = u.value AND seq <= ? AND xp <> 0 ORDER BY seq DESC LIMIT 1)`, string(list), seq)
+}
+
+// PastStandingsOfChanged returns past standings at the seq version, in no order, for the users
+// whose points changed with a seq above after, up to and including upTo. Users who had no points
+// yet have a zero standing. Users who were erased since are left out.
+func (s *Store) PastStandingsOfChanged(ctx context.Context, version, after, upTo int64) (list []PastStanding, err error) {
+	rows, err := s.read.QueryContext(ctx, `
+		SELECT u.user, coalesce(l.xp_after, 0), coalesce(l.seq, 0), coalesce(l.at, 0)
+		FROM (SELECT DISTINCT user FROM ledger WHERE seq > ?2 AND seq <= ?3 AND xp <> 0) u
+		LEFT JOIN ledger l ON l.seq = (
+			SELECT seq FROM ledger WHERE user = u.user AND seq <= ?1 AND xp <> 0 ORDER BY seq DESC LIMIT 1)`, version, after, upTo)
+	if err != nil {
+		return nil, fmt.Errorf("read past scores: %w", err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var p PastStanding
+		if err := rows.Scan(&p.User, &p.XP, &p.Reached, &p.At); err != nil {
+			return nil, fmt.Errorf("read past scores: %w", err)
+		}
+		list = append(list, p)
+	}
+	return list, rows.Err()
 }

@@ -5,17 +5,17 @@ import (
 	"time"
 )
 
-// Period is when points count.
+// Period is a kind of span of time in which points count.
 type Period uint8
 
-// The periods. Those before AllTime come to an end.
+// The periods. All but AllTime end.
 const (
 	Daily Period = iota
 	Weekly
 	Monthly
 	AllTime
 
-	Ending = int(AllTime) // how many periods end
+	Ending = int(AllTime) // the number of periods that end; they come first
 )
 
 var periodNames = []string{"daily", "weekly", "monthly", "all-time"}
@@ -23,15 +23,15 @@ var periodNames = []string{"daily", "weekly", "monthly", "all-time"}
 // String is the period's name, as in the API.
 func (p Period) String() string { return periodNames[p] }
 
-// ParsePeriod returns the period of that name.
+// ParsePeriod returns the period with that name. ok is false for any other name.
 func ParsePeriod(name string) (p Period, ok bool) {
 	i := slices.Index(periodNames, name)
 	return Period(max(i, 0)), i >= 0
 }
 
-// Start returns when the period began that t lies in, in t's location: at the
-// first moment of a day, of a Monday, of the first of a month. All time has no
-// start.
+// Start returns when the period that t lies in began, by the clocks of t's location: the first
+// moment of a day, of a Monday, or of the first of a month. AllTime has no start; the result is the
+// zero time.
 func (p Period) Start(t time.Time) time.Time {
 	y, m, d := t.Date()
 	switch p {
@@ -45,8 +45,8 @@ func (p Period) Start(t time.Time) time.Time {
 	return time.Time{}
 }
 
-// Next returns when the period ends that t lies in, which is when the next begins.
-// All time does not end.
+// Next returns when the period that t lies in ends and the next one begins; the zero time for
+// AllTime.
 func (p Period) Next(t time.Time) time.Time {
 	y, m, d := p.Start(t).Date()
 	switch p {
@@ -60,7 +60,7 @@ func (p Period) Next(t time.Time) time.Time {
 	return time.Time{}
 }
 
-// Before returns when the period began that came before the one that t lies in.
+// Before returns when the period before the one that t lies in began; the zero time for AllTime.
 func (p Period) Before(t time.Time) time.Time {
 	if p == AllTime {
 		return time.Time{}
@@ -68,9 +68,9 @@ func (p Period) Before(t time.Time) time.Time {
 	return p.Start(p.Start(t).Add(-time.Nanosecond))
 }
 
-// dayOf returns the first moment of a day. Where clocks are changed at midnight
-// there may be no midnight, for which time.Date answers with one side or the other
-// of the gap, or two, of which it answers with either.
+// dayOf returns the first moment of a date. If clocks are changed at midnight, the date may have no
+// midnight, and time.Date returns a time before or after the gap; or it may have two midnights, and
+// time.Date returns either of them.
 func dayOf(y int, m time.Month, d int, in *time.Location) time.Time {
 	noon := time.Date(y, m, d, 12, 0, 0, 0, in)
 	y, m, d = noon.Date()
@@ -79,8 +79,8 @@ func dayOf(y int, m time.Month, d int, in *time.Location) time.Time {
 	if changed.IsZero() || noon.Sub(changed) > 24*time.Hour {
 		return start
 	}
-	// By the clock that went before the change; if that was changed first, the day
-	// begins with the change.
+	// The clock before the change shows midnight first. If it is changed before it comes to
+	// midnight, the day begins with the change.
 	_, offset := changed.Add(-time.Nanosecond).Zone()
 	early := time.Date(y, m, d, 0, 0, 0, 0, time.FixedZone("", offset))
 	switch {

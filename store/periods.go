@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// rebuildPeriods works out the periods in totals from the ledger. O(ledger).
+// rebuildPeriods computes the periods in totals from the ledger. O(rows of the ledger).
 func (w *writer) rebuildPeriods(ctx context.Context) error {
 	stmt, err := w.conn.PrepareContext(ctx, `
 		UPDATE totals SET day = ?, day_xp = ?, day_reached = ?, prior_day = ?, prior_day_xp = ?,
@@ -18,7 +18,7 @@ func (w *writer) rebuildPeriods(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("save periods: %w", err)
 	}
-	defer func() { _ = stmt.Close() }() // after the last use
+	defer func() { _ = stmt.Close() }() // it is not used after an error
 	of := totalsRow{}
 	err = w.s.each(ctx, func(row []driver.Value) error {
 		user, xp, seq, at := uint32(number(row[0])), number(row[1]), number(row[2]), number(row[3])
@@ -41,10 +41,10 @@ func (w *writer) rebuildPeriods(ctx context.Context) error {
 	return of.savePeriods(ctx, stmt)
 }
 
-// savePeriods saves the periods of a user, if there is one.
+// savePeriods saves the periods of a user. It does nothing for user 0, before the first user.
 func (of *totalsRow) savePeriods(ctx context.Context, stmt *sql.Stmt) error {
 	if of.user == 0 {
-		return nil // numbers begin with 1
+		return nil
 	}
 	day, week, month := &of.periods[Daily], &of.periods[Weekly], &of.periods[Monthly]
 	_, err := stmt.ExecContext(ctx,

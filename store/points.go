@@ -9,28 +9,28 @@ import (
 	"time"
 )
 
-// Update asks for a change of one user's points.
+// Update is a change of one user's points and coins that a caller asks for.
 type Update struct {
 	UserID  string
-	XP      int64  // points to add; negative takes away
-	MLCoins int64  // coins to add, likewise
+	XP      int64  // points to add; negative to take away
+	MLCoins int64  // coins to add; negative to take away
 	Reason  string // free text, or empty
 
-	// At is when the points were earned; the zero value is now. It is not before the
-	// ledger's last row, nor in a period that is closed. A key's digest leaves it out.
+	// At is when the points were earned; the zero time is now. It must not be earlier than the
+	// ledger's last row, or in a closed period. It is not part of a key's digest.
 	At time.Time `json:"-"`
 }
 
-// Write is some updates that an idempotency key covers as one.
+// Write is one or more updates under one idempotency key.
 type Write struct {
-	// Caller is whose the key is. A key of nobody, with an empty Caller, matches any
-	// caller's: it is from before keys had callers.
+	// Caller is the user whom the key belongs to. Each caller has keys of their own. A key with
+	// an empty Caller, from before keys had callers, matches every caller's.
 	Caller  string
 	Key     string // empty for none
 	Updates []Update
 }
 
-// keyName names a key.
+// keyName identifies a key.
 type keyName struct{ caller, key string }
 
 // Points is what an Update did.
@@ -39,32 +39,31 @@ type Points struct {
 	User         uint32
 	UserID       string
 	XP, MLCoins  int64 // added
-	XPAfter      int64 // the totals that came of it
+	XPAfter      int64 // the totals after it
 	MLCoinsAfter int64
-	Reached      int64 // the Seq at which XPAfter was reached; 0 in a repetition
+	Reached      int64 // seq of the last change of the user's points; 0 in a repetition
 
-	// Scores are the points in the periods that end, by Period, of a user who
-	// has gained or lost any in the present one. Zero in a repetition.
+	// Scores are the user's points in the present day, week and month, by Period. Zero in a
+	// repetition.
 	Scores [Ending]Score
 
-	// OldRank and NewRank are filled in by Options.Committed and kept by the
-	// store for repetitions of the same key. 0 is no rank.
+	// OldRank and NewRank are set by Options.Committed. The store saves them for repetitions of
+	// the same key. 0 means no rank.
 	OldRank, NewRank int
 }
 
 // Score is what a user has gained in a period.
 type Score struct {
 	XP    int64
-	There bool // whether anything was gained or lost in it
+	There bool // whether the user's points changed in the period
 }
 
-// AddPoints applies the updates of the writes in order, all or none, and
-// returns what each did once that is committed and fsynced. A write whose key
-// is known already changes nothing, and what it did the first time is returned.
+// AddPoints applies the updates of the writes in order, or none of them after an error. It returns
+// what each update did, after the COMMIT and with the data on the disk. A write whose key was used
+// before changes nothing; for its updates the result has what they did the first time.
 //
-// A refusal is an *Error, whose Index counts updates over all writes, and
-// changes nothing. The result is shared with repetitions that are under way at
-// the same time and must not be changed.
+// A refusal is an *Error; its Index counts the updates of all writes. The result must not be
+// changed: repetitions that are under way at the same time share it.
 func (s *Store) AddPoints(ctx context.Context, writes []Write) ([]*Points, error) {
 	var result []*Points
 	updates := 0
@@ -83,7 +82,7 @@ func (s *Store) AddPoints(ctx context.Context, writes []Write) ([]*Points, error
 
 func (t *tx) addPoints(ctx context.Context, writes []Write) ([]*Points, error) {
 	a := addition{tx: t, users: map[string]*totalsRow{}, keyed: map[keyName]keyed{}}
-	// First everything that can be refused, so that nothing has to be undone.
+	// Refuse before anything is written, so that nothing has to be undone.
 	for _, w := range writes {
 		if err := a.plan(ctx, w); err != nil {
 			return nil, err
@@ -112,17 +111,17 @@ func (t *tx) addPoints(ctx context.Context, writes []Write) ([]*Points, error) {
 // addition is one call of AddPoints within a transaction.
 type addition struct {
 	*tx
-	result  []*Points
-	todo    []*Points // those of result that are new
-	reasons []string  // of todo
-	times   []int64   // of todo
-	past    past
-	users   map[string]*totalsRow
-	keyed   map[keyName]keyed
-	refused refusals
+	result   []*Points
+	todo     []*Points // the part of result that is not a repetition
+	reasons  []string  // Update.Reason for each of todo
+	times    []int64   // the row's time for each of todo
+	earliest earliest
+	users    map[string]*totalsRow
+	keyed    map[keyName]keyed
+	refused  refusals
 }
 
-// plan works out what w does, or notes why it is refused. It only reads.
+// plan computes what w will do, or adds to refused. It only reads.
 func (a *addition) plan(ctx context.Context, w Write) error {
 	first := len(a.result)
 	if len(w.Updates) == 0 {
@@ -133,7 +132,7 @@ func (a *addition) plan(ctx context.Context, w Write) error {
 		digest = digestOf(w.Updates)
 		before, err := a.repeated(ctx, w, first, digest)
 		if _, refused := errors.AsType[*Error](err); refused {
-			before = make([]*Points, len(w.Updates)) // the next updates keep their places
+			before = make([]*Points, len(w.Updates)) // so that the next updates keep their indexes
 		}
 		if err := a.refused.take(err); err != nil {
 			return err
@@ -158,7 +157,7 @@ func (a *addition) plan(ctx context.Context, w Write) error {
 		a.times = append(a.times, at)
 	}
 	if w.Key != "" && len(a.refused) == 0 {
-		a.nobodys = a.nobodys || w.Caller == "" && !IsImportKey(w.Key)
+		a.callerless = a.callerless || w.Caller == "" && !IsImportKey(w.Key)
 		a.keyed[keyName{w.Caller, w.Key}] = keyed{digest, a.result[first:len(a.result):len(a.result)]}
 	}
 	return nil
@@ -204,8 +203,8 @@ func newTotal(total, add int64, index int, field string) (int64, error) {
 	return total + add, nil
 }
 
-// writePoints adds the ledger's row and brings the totals up to it. of.xp and
-// of.mlCoins may be those of a later row of the same batch already.
+// writePoints adds the ledger's row and updates the totals. Of the totals it uses XPAfter and
+// MLCoinsAfter: of.xp and of.mlCoins may already have later rows of the same batch.
 func (t *tx) writePoints(ctx context.Context, p *Points, reason string, at int64, of *totalsRow) error {
 	p.Seq = t.add(Change{Points: p})
 	_, err := t.stmt.addRow.ExecContext(ctx, p.Seq, p.User, p.XP, p.MLCoins, p.XPAfter, p.MLCoinsAfter, reason, at)
@@ -214,11 +213,11 @@ func (t *tx) writePoints(ctx context.Context, p *Points, reason string, at int64
 	}
 	starts := t.starts(at)
 	for i := range of.periods {
-		w := &of.periods[i]
+		period := &of.periods[i]
 		if p.XP != 0 {
-			w.add(starts[i], p.XP, of.reached)
+			period.add(starts[i], p.XP, of.reached)
 		}
-		p.Scores[i] = Score{w.XP, w.Start >= starts[i]}
+		p.Scores[i] = Score{period.XP, period.Start >= starts[i]}
 	}
 	if p.XP != 0 {
 		of.reached = p.Seq
@@ -235,20 +234,20 @@ func (t *tx) writePoints(ctx context.Context, p *Points, reason string, at int64
 	return nil
 }
 
-// starts returns when the periods began that the time lies in, of which all is worked out
-// once a day.
+// starts returns when the day, week and month that a time lies in began. It computes them again
+// when the day changes.
 func (t *tx) starts(at int64) [Ending]int64 {
-	if at < t.periods[Daily] || at >= t.tomorrow {
+	if at < t.started[Daily] || at >= t.tomorrow {
 		now := time.UnixMilli(at).In(t.s.opts.Location)
-		for i := range t.periods {
-			t.periods[i] = Period(i).Start(now).UnixMilli()
+		for i := range t.started {
+			t.started[i] = Period(i).Start(now).UnixMilli()
 		}
 		t.tomorrow = Daily.Next(now).UnixMilli()
 	}
-	return t.periods
+	return t.started
 }
 
-// totals is a row of the table of that name, with whose it is.
+// totalsRow is a row of table totals.
 type totalsRow struct {
 	user        uint32
 	xp, mlCoins int64
@@ -256,25 +255,26 @@ type totalsRow struct {
 	periods     [Ending]PeriodTotals
 }
 
-// PeriodTotals is the points of the period in which a user last gained any, and of the
-// one before in which there were some. Times are Unix milliseconds.
+// PeriodTotals are a user's points in the last two periods of a kind in which the user's points
+// changed. Starts are in Unix milliseconds.
 type PeriodTotals struct {
 	Start      int64
-	XP         int64 // since
-	Reached    int64 // the seq at which the total was reached that there was at the start
+	XP         int64 // points since Start
+	Reached    int64 // seq of the last change of the user's points before Start
 	PriorStart int64 // 0 for none
-	PriorXP    int64 // in it
+	PriorXP    int64 // points in the period that began at PriorStart
 }
 
-func (w *PeriodTotals) add(start, xp, reached int64) {
-	if start > w.Start {
-		*w = PeriodTotals{Start: start, Reached: reached, PriorStart: w.Start, PriorXP: w.XP}
+// add adds points in the period that began at start. reached is the seq of the change before them.
+func (p *PeriodTotals) add(start, xp, reached int64) {
+	if start > p.Start {
+		*p = PeriodTotals{Start: start, Reached: reached, PriorStart: p.Start, PriorXP: p.XP}
 	}
-	w.XP += xp
+	p.XP += xp
 }
 
-// totals returns those of a user, for the caller to change, or nil where there is no such
-// user.
+// totals returns a copy of the user's totals, which the caller may change, or nil if there is no
+// such user.
 func (t *tx) totals(ctx context.Context, userID string) (*totalsRow, error) {
 	if of, ok := t.written[userID]; ok {
 		mine := *of
@@ -287,7 +287,7 @@ func (t *tx) totals(ctx context.Context, userID string) (*totalsRow, error) {
 	return t.readTotals(ctx, userID)
 }
 
-// forget has a user's totals be read from the database.
+// forget drops a user's totals from memory.
 func (t *tx) forget(userID string) {
 	delete(t.written, userID)
 	t.known.Remove(userID)

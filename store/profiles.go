@@ -14,33 +14,33 @@ import (
 	"marcador/internal/profile"
 )
 
-// Profile is what is known of a person beside their points.
+// Profile is all data of a user but the points.
 type Profile struct {
-	Number   uint32 // given by the store
+	Number   uint32 // set by the store
 	ID       string
 	Username string
 	Avatar   string
 	Email    string
 	Groups   map[string][]string // group ids by kind, as in {"school": ["42"]}
 
-	Pseudonym string // what others see instead of name and avatar, or empty
-	Hidden    bool   // nobody else sees the person on a board
+	Pseudonym string // shown to others in place of name and avatar, or empty
+	Hidden    bool   // only the user sees themselves on boards
 
-	// Created is when the user came, and the memberships that the profile has then; the
-	// zero value is now. It is not changed in who is there already, nor returned by User.
+	// Created is when a new user and the user's first memberships begin; the zero time is now.
+	// PutProfiles ignores it for users who exist, and User does not return it.
 	Created time.Time
 }
 
-// Patch says what changes in the profile of the user with that ID.
+// Patch is a change of the profile of the user with an ID.
 type Patch struct {
 	ID string
 	profile.Patch
 
-	// Created is when a new user came, as in Profile.
+	// Created is as in Profile.
 	Created time.Time
 }
 
-// whole returns the patch that makes any profile this one.
+// whole returns the patch that replaces every field of a profile by those of p.
 func (p *Profile) whole() Patch {
 	return Patch{p.ID, profile.Patch{
 		Username: profile.Given(p.Username), Avatar: profile.Given(p.Avatar), Email: profile.Given(p.Email),
@@ -48,11 +48,11 @@ func (p *Profile) whole() Patch {
 	}, p.Created}
 }
 
-// maxKinds bounds the kinds of group that one user is in.
+// maxKinds bounds the kinds of groups that one user is in.
 const maxKinds = 20
 
-// PutProfiles creates the profiles, or replaces the profiles with the same ID, all or
-// none. created says of each whether it is new.
+// PutProfiles creates profiles, or replaces the profiles with the same IDs. After an error none is
+// changed. created says for each whether the user is new.
 func (s *Store) PutProfiles(ctx context.Context, profiles []Profile) (created []bool, err error) {
 	patches := make([]Patch, len(profiles))
 	for i := range profiles {
@@ -61,15 +61,14 @@ func (s *Store) PutProfiles(ctx context.Context, profiles []Profile) (created []
 	return s.changeProfiles(ctx, patches, func(next *Profile, p *Patch) { next.Groups = p.Groups.Value })
 }
 
-// PatchProfiles creates the profiles, or changes the profiles with the same ID, all or
-// none. created says of each whether it is new. A new profile without a username is
-// refused with an *Error of the code Invalid.
+// PatchProfiles creates profiles, or changes the profiles with the same IDs. After an error none is
+// changed. created says for each whether the user is new. A new user without a username is refused
+// with Invalid.
 func (s *Store) PatchProfiles(ctx context.Context, patches []Patch) (created []bool, err error) {
 	return s.changeProfiles(ctx, slices.Clone(patches), mergeGroups)
 }
 
-// PatchProfile changes the profile of a user. An *Error with UserNotFound where there is
-// no such user.
+// PatchProfile changes the profile of a user. It refuses with UserNotFound.
 func (s *Store) PatchProfile(ctx context.Context, p Patch) error {
 	return s.do(ctx, 1, func(ctx context.Context, t *tx) error {
 		if _, err := t.numberOf(ctx, p.ID); err != nil {
@@ -80,7 +79,8 @@ func (s *Store) PatchProfile(ctx context.Context, p Patch) error {
 	})
 }
 
-// mergeGroups brings the profile up to the groups of the patch.
+// mergeGroups changes the groups of the kinds that the patch has. A kind without groups is removed,
+// and a patch whose groups are null removes all kinds.
 func mergeGroups(next *Profile, p *Patch) {
 	if !p.Groups.Given {
 		return
@@ -96,8 +96,9 @@ func mergeGroups(next *Profile, p *Patch) {
 	maps.Copy(next.Groups, p.Groups.Value)
 }
 
-// changeProfiles applies the patches. The store keeps them: the caller may be gone before
-// the writer is done.
+// changeProfiles applies patches in a transaction. groups sets the groups of a profile from a
+// patch. The patches must not be changed afterwards: the caller may return before the writer reads
+// them.
 func (s *Store) changeProfiles(ctx context.Context, patches []Patch, groups func(*Profile, *Patch)) (created []bool, err error) {
 	err = s.do(ctx, len(patches), func(ctx context.Context, t *tx) (err error) {
 		made, err := t.changeProfiles(ctx, patches, groups)
@@ -110,18 +111,18 @@ func (s *Store) changeProfiles(ctx context.Context, patches []Patch, groups func
 	return created, nil
 }
 
-// edit is what one patch does to a profile.
+// edit is one patch with the profile before and after it.
 type edit struct {
 	isNew       bool
 	hasTotals   bool
 	was, become *Profile
-	since       int64
+	since       int64 // when new memberships begin
 }
 
-// changeProfiles first works out all edits, and refuses, and only then writes.
+// changeProfiles computes all edits, and refuses the batch if one is refused, before it writes any.
 func (t *tx) changeProfiles(ctx context.Context, patches []Patch, groups func(*Profile, *Patch)) (created []bool, err error) {
 	edits := make([]edit, len(patches))
-	last := make(map[string]*edit, len(patches)) // the same user may come twice
+	last := make(map[string]*edit, len(patches)) // by user, who may come more than once
 	var refused refusals
 	for i := range patches {
 		p, e := &patches[i], &edits[i]
@@ -151,7 +152,7 @@ func (t *tx) changeProfiles(ctx context.Context, patches []Patch, groups func(*P
 	return created, nil
 }
 
-// plan works out the profile that comes of the patch, or refuses it.
+// plan computes the profile after the patch, or refuses it.
 func (t *tx) plan(p *Patch, e *edit, index int, groups func(*Profile, *Patch)) error {
 	if e.isNew && !p.Username.Given {
 		return refuse(Invalid, index, "username", "is missing; give it, since there is no user %q yet", p.ID)
@@ -174,7 +175,7 @@ func (t *tx) plan(p *Patch, e *edit, index int, groups func(*Profile, *Patch)) e
 	return nil
 }
 
-// sortedGroups returns the groups in order, each once, without kinds that have none.
+// sortedGroups returns the groups in order and without duplicates, and without empty kinds.
 func sortedGroups(groups map[string][]string) map[string][]string {
 	sorted := make(map[string][]string, len(groups))
 	for kind, ids := range groups {
@@ -185,7 +186,7 @@ func sortedGroups(groups map[string][]string) map[string][]string {
 	return sorted
 }
 
-// readProfile reads the profile that is there.
+// readProfile reads the present profile of a user into an edit.
 func (t *tx) readProfile(ctx context.Context, id string, e *edit) error {
 	was := &Profile{ID: id}
 	var groups []byte
@@ -201,7 +202,7 @@ func (t *tx) readProfile(ctx context.Context, id string, e *edit) error {
 	return nil
 }
 
-// groupsOf reads a JSON list of kinds and ids, in that order.
+// groupsOf reads a JSON list of pairs of a kind and an id.
 func groupsOf(list []byte) (map[string][]string, error) {
 	groups := map[string][]string{}
 	if len(list) <= len("[]") {
@@ -217,8 +218,7 @@ func groupsOf(list []byte) (map[string][]string, error) {
 	return groups, nil
 }
 
-// write writes what the edit changes. An edit that changes nothing takes no number of the
-// sequence.
+// write writes what an edit changes. An edit that changes nothing takes no seq.
 func (t *tx) write(ctx context.Context, e *edit) error {
 	was, p := e.was, e.become
 	changed := e.isNew
@@ -227,22 +227,22 @@ func (t *tx) write(ctx context.Context, e *edit) error {
 	case e.isNew:
 		err = t.stmt.addUser.QueryRowContext(ctx,
 			t.lastNumber, p.ID, p.Username, p.Avatar, p.Email, p.Pseudonym, p.Hidden, e.since).Scan(&p.Number)
-		t.lastNumber = max(t.lastNumber, p.Number) // also where this is undone: numbers may have gaps
+		t.lastNumber = max(t.lastNumber, p.Number) // even if this is rolled back: numbers may have gaps
 	case p.Username != was.Username || p.Avatar != was.Avatar || p.Email != was.Email || p.Pseudonym != was.Pseudonym || p.Hidden != was.Hidden:
 		changed = true
-		p.Number = was.Number // an earlier edit of the same user may have made it
+		p.Number = was.Number // which an earlier edit of the batch may have given
 		_, err = t.stmt.putUser.ExecContext(ctx, p.Username, p.Avatar, p.Email, p.Pseudonym, p.Hidden, t.at, p.Number)
 	default:
 		p.Number = was.Number
 	}
-	if err == nil && !e.hasTotals { // of a new user, or one that another program has made
+	if err == nil && !e.hasTotals { // the user is new, or another program has added the row
 		changed = true
 		_, err = t.stmt.addTotals.ExecContext(ctx, p.Number)
 	}
 	if err != nil {
 		return fmt.Errorf("put user: %w", err)
 	}
-	err = t.keepFriends(ctx, e, func() error {
+	err = t.withFriends(ctx, e, func() error {
 		moved, err := t.writeGroups(ctx, e)
 		if err == nil && (changed || moved) {
 			shown := *p

@@ -9,16 +9,16 @@ import (
 	"time"
 )
 
-// maxAhead is how far the last change may lie ahead of the clock when a database is opened.
-// Two machines' clocks may differ by as much.
+// maxAhead is how far the last change may be ahead of the clock when a database is opened. The
+// clocks of two machines may differ by as much.
 const maxAhead = time.Minute
 
-// ErrAhead is wrapped where the last change in a database lies ahead of the clock. Time in
-// the ledger never goes back: all that would be written would get the time of that change,
-// and no period would end before it.
+// ErrAhead is returned if the last change in a database is ahead of the clock. The ledger's times
+// never decrease, so all new rows would get the time of that change, and no period would end before
+// it.
 var ErrAhead = errors.New("the last change in it lies ahead of this machine's clock")
 
-// checkClock returns an error where the last change lies ahead of the clock.
+// checkClock returns an error if the last change is ahead of the clock.
 func checkClock(last, now time.Time) error {
 	ahead := last.Sub(now)
 	if ahead <= maxAhead {
@@ -28,23 +28,24 @@ func checkClock(last, now time.Time) error {
 	if days := ahead / (24 * time.Hour); days >= 2 {
 		by = fmt.Sprintf("%d days", days)
 	}
-	return fmt.Errorf("%w by %s: it is of %s, and the clock says %s; if the clock is wrong, set it, and start again;"+
-		" if it was ahead once, run marcador redate, which dates what was written then to now", ErrAhead, by,
+	return fmt.Errorf("%w by %s: it was made at %s, and the clock says %s; if the clock is wrong, set it, and start again;"+
+		" if it was ahead once, run marcador redate, which gives the changes of that time the present time", ErrAhead, by,
 		last.UTC().Format(TimeFormat), now.UTC().Format(TimeFormat))
 }
 
-// Redated is what Redate has changed.
+// Redated counts what Redate has changed.
 type Redated struct {
-	Rows     int64 // of the ledger
-	Closings int64 // closed periods that are opened again
+	Rows     int64 // rows of the ledger
+	Closings int64 // closed periods that were opened again
 }
 
-// Redate gives all in the database at path that is dated later than a moment this moment
-// instead. Periods that were closed too soon are opened again; a service closes them when
-// they end. It works on a copy, which it checks from end to end and puts in place as
-// Restore does: kept is the name that the database has from then on. The new one has a new
-// epoch. An error that wraps ErrInUse says that a program has the database open. O(database).
-func Redate(ctx context.Context, path string, to time.Time) (r Redated, kept string, err error) {
+// Redate changes every time in the database at path that is later than a moment to that moment.
+// Periods that were closed too early are opened again, and a service closes them when they end.
+//
+// It changes a copy, checks the copy from end to end and replaces the database by it, as Restore
+// does. former is the name of the former database, or "" after an error. The new database has a new
+// epoch. The error wraps ErrInUse if a program has the database open. O(database).
+func Redate(ctx context.Context, path string, to time.Time) (r Redated, former string, err error) {
 	if path, err = resolve(path); err != nil {
 		return r, "", err
 	}
@@ -69,28 +70,28 @@ func Redate(ctx context.Context, path string, to time.Time) (r Redated, kept str
 		return r, "", err
 	}
 	defer func() { err = errors.Join(err, part.Discard()) }()
-	held, err := hold(ctx, path)
+	database, err := openExclusive(ctx, path)
 	if err != nil {
 		return r, "", err
 	}
-	defer func() { err = errors.Join(err, held.release()) }()
+	defer func() { err = errors.Join(err, database.release()) }()
 	if err := takeAfter(part.Path(), path); err != nil {
-		return r, "", fmt.Errorf("give the new database the rights of the one before: %w", err)
+		return r, "", fmt.Errorf("give the new database the rights of the former: %w", err)
 	}
-	if err := held.unchanged(ctx, c.Seq); err != nil {
+	if err := database.unchanged(ctx, c.Seq); err != nil {
 		return r, "", err
 	}
-	kept, err = exchange(part, path, held)
-	return r, kept, err
+	former, err = replace(part, path, database)
+	return r, former, err
 }
 
-// unchanged returns an error where the database that is held is not at that seq.
-func (h *holder) unchanged(ctx context.Context, seq int64) error {
-	if h.db == nil {
+// unchanged returns an error if the database has another seq.
+func (e *exclusive) unchanged(ctx context.Context, seq int64) error {
+	if e.db == nil {
 		return fmt.Errorf("%w: it was moved away meanwhile", ErrGone)
 	}
 	var now int64
-	if err := h.db.QueryRowContext(ctx, `SELECT seq FROM state`).Scan(&now); err != nil {
+	if err := e.db.QueryRowContext(ctx, `SELECT seq FROM state`).Scan(&now); err != nil {
 		return fmt.Errorf("read seq: %w", err)
 	}
 	if now != seq {
@@ -99,7 +100,7 @@ func (h *holder) unchanged(ctx context.Context, seq int64) error {
 	return nil
 }
 
-// redate changes the dates in the database at path, which nobody else has open.
+// redate changes the times in the database at path, which no other program has open.
 func redate(ctx context.Context, path string, to time.Time) (r Redated, err error) {
 	db, err := openExisting(path, []string{"synchronous(FULL)", "foreign_keys(ON)"})
 	if err != nil {
@@ -110,19 +111,19 @@ func redate(ctx context.Context, path string, to time.Time) (r Redated, err erro
 	if err != nil {
 		return r, fmt.Errorf("redate: %w", err)
 	}
-	defer func() { _ = t.Rollback() }() // unless it is committed
+	defer func() { _ = t.Rollback() }() // has no effect after Commit
 	var version int
 	if err := t.QueryRowContext(ctx, `PRAGMA user_version`).Scan(&version); err != nil || version != schemaVersion {
-		return r, errors.Join(fmt.Errorf("it is of an older version (schema %d); start the service on it once, which brings it up to this one", version), err)
+		return r, errors.Join(fmt.Errorf("it was written by an older version (schema %d); start the service on it once, which brings it up to date", version), err)
 	}
-	// The ledger's own guard against changes is put back as it was.
-	const guard = "ledger_is_append_only"
-	var asItWas string
-	if err := t.QueryRowContext(ctx, `SELECT sql FROM sqlite_schema WHERE name = ?`, guard).Scan(&asItWas); err != nil {
+	// Dropped, and made again below with the same text.
+	const trigger = "ledger_is_append_only"
+	var definition string
+	if err := t.QueryRowContext(ctx, `SELECT sql FROM sqlite_schema WHERE name = ?`, trigger).Scan(&definition); err != nil {
 		return r, fmt.Errorf("redate: %w", err)
 	}
 	at := sql.Named("to", to.UnixMilli())
-	if _, err := t.ExecContext(ctx, `DROP TRIGGER `+guard); err != nil {
+	if _, err := t.ExecContext(ctx, `DROP TRIGGER `+trigger); err != nil {
 		return r, fmt.Errorf("redate: %w", err)
 	}
 	for _, change := range []struct {
@@ -132,7 +133,7 @@ func redate(ctx context.Context, path string, to time.Time) (r Redated, err erro
 		{`UPDATE ledger SET at = :to WHERE at > :to`, &r.Rows},
 		{`UPDATE users SET created_at = min(created_at, :to), seen_since = min(seen_since, :to)`, nil},
 		{`UPDATE friends SET since = :to WHERE since > :to`, nil},
-		// Memberships that began and ended behind the moment have not been.
+		// Memberships that began and ended after the moment are removed.
 		{`DELETE FROM memberships WHERE since > :to AND until IS NOT NULL`, nil},
 		{`UPDATE OR REPLACE memberships SET since = :to WHERE since > :to`, nil},
 		{`UPDATE memberships SET until = :to WHERE until > :to`, nil},
@@ -140,7 +141,7 @@ func redate(ctx context.Context, path string, to time.Time) (r Redated, err erro
 		{`DELETE FROM places WHERE closing IN (SELECT number FROM closings WHERE ends > :to)`, nil},
 		{`DELETE FROM gaps WHERE closing IN (SELECT number FROM closings WHERE ends > :to)`, nil},
 		{`DELETE FROM closings WHERE ends > :to`, &r.Closings},
-		{`UPDATE state SET at = min(at, :to), seen_at = min(seen_at, :to), zone = ''`, nil}, // totals' periods are worked out again
+		{`UPDATE state SET at = min(at, :to), seen_at = min(seen_at, :to), zone = ''`, nil}, // without a zone, rebuild computes the periods again
 	} {
 		result, err := t.ExecContext(ctx, change.query, at)
 		if err != nil {
@@ -152,19 +153,19 @@ func redate(ctx context.Context, path string, to time.Time) (r Redated, err erro
 			}
 		}
 	}
-	if _, err := t.ExecContext(ctx, asItWas); err != nil {
+	if _, err := t.ExecContext(ctx, definition); err != nil {
 		return r, fmt.Errorf("redate: %w", err)
 	}
 	return r, t.Commit()
 }
 
-// rebuild works out the periods in the totals of the database at path.
+// rebuild computes the periods in totals of the database at path, by opening it.
 func rebuild(ctx context.Context, path string, location *time.Location, now time.Time) error {
 	s, err := Open(ctx, path, Options{Location: location, Now: func() time.Time { return now }})
 	if err != nil {
 		return err
 	}
 	err = s.Close()
-	_ = os.Remove(path + "-lock") // where the lock is a file of its own
+	_ = os.Remove(path + "-lock") // on systems where the lock is a file of its own
 	return err
 }

@@ -6,22 +6,23 @@ import (
 	"fmt"
 )
 
-// errRehearsed undoes the transaction of a rehearsal.
+// errRehearsed rolls back the transaction of a rehearsal.
 var errRehearsed = errors.New("rehearsed")
 
-// rehearsing is the key under which a context has the transaction of a rehearsal.
+// rehearsing is the key of a rehearsal's transaction in a context.
 type rehearsing struct{}
 
-// Rehearse calls fn with a context. Writes to this store with that context are checked,
-// refused and seen by later ones as ever, but all of them are undone when fn returns. So an
-// import finds out what would be refused before it writes anything. fn runs on the writer's
-// goroutine and keeps all other writes waiting; it must write with its context alone. What
-// it writes takes room on the disk until it returns.
+// Rehearse calls fn with a context. Writes with that context are checked and refused as usual, and
+// later ones see them, but when fn returns they are all rolled back. So an import learns what would
+// be refused before it writes anything.
+//
+// fn runs on the writer's goroutine: all other writes wait for it, and it must use its context for
+// every write. Until it returns, its writes take room on the disk.
 func (s *Store) Rehearse(ctx context.Context, fn func(context.Context) error) error {
 	var outcome error
 	ran := false
 	err := s.do(ctx, maxBatch, func(ctx context.Context, t *tx) error {
-		if !ran { // the writer may repeat a transaction
+		if !ran { // the writer may run a transaction again
 			ran = true
 			outcome = t.rehearse(ctx, fn)
 		}
@@ -33,20 +34,20 @@ func (s *Store) Rehearse(ctx context.Context, fn func(context.Context) error) er
 	return err
 }
 
-// rehearse calls fn, and lets nothing in memory remember what it wrote.
+// rehearse calls fn, and removes from memory what fn wrote.
 func (t *tx) rehearse(ctx context.Context, fn func(context.Context) error) error {
 	last := t.lastNumber
 	t.known.Purge()
 	defer func() {
 		t.known.Purge()
-		t.writer.lastNumber = last // nobody was told the numbers of users that were given
+		t.writer.lastNumber = last // nobody has learned the numbers that were given
 	}()
 	return fn(context.WithValue(ctx, rehearsing{}, t))
 }
 
-// try is one write of a rehearsal. The transaction goes on whatever comes of it, unless the
-// database fails. What the write did is read from the database when it is needed again, so
-// that memory does not grow with the rehearsal.
+// try runs one write of a rehearsal. The transaction goes on after a refusal, and ends if the
+// database fails. Later writes read what it did from the database, so memory does not grow with a
+// rehearsal.
 func (t *tx) try(ctx context.Context, fn func(context.Context, *tx) error) error {
 	err := fn(ctx, t)
 	for id, of := range t.written {

@@ -17,21 +17,22 @@ import (
 	"marcador/internal/atomicfile"
 )
 
-// ErrInUse is wrapped where a database can't be replaced because a program has it open.
+// ErrInUse is returned if a program has the database open.
 var ErrInUse = errors.New("the database is in use")
 
-// Beside a database SQLite keeps these; none of them may be beside another one.
-var besides = []string{"-wal", "-shm", "-journal"}
+// companions are the suffixes of SQLite's files beside a database. They belong to that one
+// database.
+var companions = []string{"-wal", "-shm", "-journal"}
 
-// Restore puts a copy of the database in the file at from, which it checks from end to
-// end first, in the place of the one at path. What was there is kept beside it, with the
-// name that is returned; "" where there was none. At each moment, and after a crash at
-// any, one of the two is at path, whole.
+// Restore replaces the database at path by a copy of the one in the file at from, which it first
+// checks from end to end. The former database stays beside the new one: former is its name, or ""
+// if there was none. At every moment, and after a crash at any moment, one of the two is at path,
+// whole.
 //
-// The restored database has a new epoch: its versions may come again, so streams begin
-// from a fresh snapshot. An error that wraps ErrInUse says that a service, or another
-// program, has the database at path open. O(database).
-func Restore(ctx context.Context, from, path string) (c Contents, kept string, err error) {
+// The restored database has a new epoch, because it will give seqs again that clients have seen:
+// streams begin with a new snapshot. The error wraps ErrInUse if a service or another program has
+// the database at path open. O(database).
+func Restore(ctx context.Context, from, path string) (c Contents, former string, err error) {
 	if path, err = resolve(path); err != nil {
 		return c, "", err
 	}
@@ -41,27 +42,27 @@ func Restore(ctx context.Context, from, path string) (c Contents, kept string, e
 	if same(from, path) {
 		return c, "", fmt.Errorf("%q is the database itself; give a backup of it", from)
 	}
-	if _, err := contentsOf(ctx, from); err != nil { // before the database is touched
+	if _, err := contentsOf(ctx, from); err != nil { // before anything is done to the database
 		return c, "", unfit(from, err)
 	}
-	held, err := hold(ctx, path)
+	database, err := openExclusive(ctx, path)
 	if err != nil {
 		return c, "", err
 	}
-	defer func() { err = errors.Join(err, held.release()) }()
+	defer func() { err = errors.Join(err, database.release()) }()
 	part, c, err := copyOf(ctx, from, path, setEpoch)
 	if err != nil {
 		return c, "", unfit(from, err)
 	}
 	defer func() { err = errors.Join(err, part.Discard()) }()
 	if err := takeAfter(part.Path(), path); err != nil {
-		return c, "", fmt.Errorf("give the restored database the rights of the one before: %w", err)
+		return c, "", fmt.Errorf("give the restored database the rights of the former: %w", err)
 	}
-	kept, err = exchange(part, path, held)
-	return c, kept, err
+	former, err = replace(part, path, database)
+	return c, former, err
 }
 
-// unfit words why a file is not restored.
+// unfit returns the error for a file that can't be restored.
 func unfit(from string, err error) error {
 	if errors.Is(err, ErrDamaged) {
 		return fmt.Errorf("%q was not restored: %w; give another backup", from, err)
@@ -69,6 +70,7 @@ func unfit(from string, err error) error {
 	return err
 }
 
+// same reports whether two paths lead to one file.
 func same(a, b string) bool {
 	first, err := os.Stat(a)
 	if err != nil {
@@ -78,7 +80,7 @@ func same(a, b string) bool {
 	return err == nil && os.SameFile(first, second)
 }
 
-// setEpoch gives the database in the file another epoch.
+// setEpoch gives the database at path a new epoch.
 func setEpoch(ctx context.Context, path string) error {
 	db, err := openExisting(path, []string{"synchronous(FULL)", "secure_delete(ON)"})
 	if err != nil {
@@ -88,25 +90,26 @@ func setEpoch(ctx context.Context, path string) error {
 	return errors.Join(err, db.Close())
 }
 
-// newEpoch returns a name that no other database has.
+// newEpoch returns a random name, so that no other database has it.
 func newEpoch() string { return rand.Text()[:10] }
 
-// holder keeps others from opening a database. It belongs to one goroutine.
-type holder struct {
-	db     *sql.DB  // nil where there is none
-	file   *os.File // the same, where it was opened to be copied
-	beside []string // what may be beside the file; without a file, what is left of one
+// exclusive is a database that no other program can open until release. It belongs to one
+// goroutine.
+type exclusive struct {
+	db     *sql.DB  // nil if there is no file
+	file   *os.File // the file, if preserve had to open it
+	beside []string // suffixes of the files that may be beside the database
 }
 
-// hold opens the database at path alone and keeps it so until release: it returns an
-// error that wraps ErrInUse where another has it open. What is in the write-ahead log is
-// brought into the file. Of a damaged database it only knows that no service has it open.
-// One of another program is refused, and left as it is.
-func hold(ctx context.Context, path string) (*holder, error) {
+// openExclusive opens the database at path so that no other program can open it. The error wraps
+// ErrInUse if one has it open already. It copies the write-ahead log into the file. If the database
+// is damaged, this is only known of services and not of other programs. A database that belongs to
+// another program is refused, and left as it is.
+func openExclusive(ctx context.Context, path string) (*exclusive, error) {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		// No service starts beside a log alone, so what is left now is of none that does
-		// meanwhile.
-		return &holder{beside: left(path)}, nil
+		// A service does not start if there is a log without its database. So the files
+		// that are here now do not belong to a service that starts meanwhile.
+		return &exclusive{beside: left(path)}, nil
 	}
 	if err := notAnothers(ctx, path); err != nil {
 		return nil, err
@@ -115,43 +118,43 @@ func hold(ctx context.Context, path string) (*holder, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &holder{db: db, beside: besides}
-	// In WAL mode each connection holds a shared lock for as long as it is open. It
-	// keeps this one from leaving that mode.
+	e := &exclusive{db: db, beside: companions}
+	// In WAL mode each connection has a shared lock as long as it is open, and this connection
+	// can't leave the mode while there is one.
 	var mode string
 	err = db.QueryRowContext(ctx, `PRAGMA journal_mode = DELETE`).Scan(&mode)
 	if err == nil {
-		// With the lock for itself SQLite would keep its journal, and remove it, by its
-		// name, when there is another database in this place.
+		// In exclusive mode SQLite would leave its journal there and remove it, by its
+		// path, at the end. By then the path may belong to another database.
 		_, err = db.ExecContext(ctx, `PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE`)
 	}
 	if err == nil && mode == "delete" {
-		for _, suffix := range []string{"-journal", "-shm"} { // of nobody now
+		for _, suffix := range []string{"-journal", "-shm"} { // nobody uses them now
 			if err := os.Remove(path + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return nil, errors.Join(err, h.release())
+				return nil, errors.Join(err, e.release())
 			}
 		}
 	}
 	if err == nil {
-		err = db.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema`).Scan(new(int)) // is it one?
+		err = db.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema`).Scan(new(int)) // fails if the file is no database
 	}
 	switch {
 	case isCode(err, sqlite3.SQLITE_BUSY) || isCode(err, sqlite3.SQLITE_LOCKED) || err == nil && mode != "delete":
-		return nil, errors.Join(fmt.Errorf("%w: a service, or another program, has %q open; stop it first", ErrInUse, path), h.release())
+		return nil, errors.Join(fmt.Errorf("%w: a service, or another program, has %q open; stop it first", ErrInUse, path), e.release())
 	case isCode(err, sqlite3.SQLITE_NOTADB) || isCode(err, sqlite3.SQLITE_CORRUPT):
-		return h, nil
+		return e, nil
 	case err != nil:
-		return nil, errors.Join(unusable(path, err), h.release())
+		return nil, errors.Join(unusable(path, err), e.release())
 	}
-	return h, nil
+	return e, nil
 }
 
-// notAnothers returns an error where the file is known to be another program's database.
-// It looks through connections that can't write: one that can would bring that program's
-// log into its file. Only what a crash has left half undone has to be undone by one.
+// notAnothers returns an error if the file is another program's database. It reads through
+// connections that can't write, since others would copy that program's log into its file. Only
+// after a crash that left a transaction half written does SQLite need one that can write.
 func notAnothers(ctx context.Context, path string) error {
 	modes := []string{"ro", "rw"}
-	if len(left(path)) == 0 { // ro would begin a log, and leave it there
+	if len(left(path)) == 0 { // ro would make a log, and leave it there
 		modes = []string{"immutable"}
 	}
 	for _, mode := range modes {
@@ -165,13 +168,13 @@ func notAnothers(ctx context.Context, path string) error {
 		case err == nil && h.application != applicationID && h.tables > 0:
 			return anothers(path)
 		case !isCode(err, sqlite3.SQLITE_READONLY) && !isCode(err, sqlite3.SQLITE_CANTOPEN):
-			return nil // what else is wrong with it is for others to say
+			return nil // other errors are reported by the caller's next step
 		}
 	}
 	return nil
 }
 
-// left returns what is beside the file and has something for it.
+// left returns the suffixes of the files beside the database that have data for it.
 func left(path string) (suffixes []string) {
 	for _, suffix := range []string{"-wal", "-journal"} {
 		if info, err := os.Stat(path + suffix); err == nil && info.Size() > 0 {
@@ -181,14 +184,14 @@ func left(path string) (suffixes []string) {
 	return suffixes
 }
 
-// keep gives the database at path a second name or, where the file system knows no such
-// thing, to a copy. It never replaces anything.
-func (h *holder) keep(path, name string) (err error) {
+// preserve gives the database at path a second name. If the file system has no second names, it
+// makes a copy with that name. It never replaces a file.
+func (e *exclusive) preserve(path, name string) (err error) {
 	if err = os.Link(path, name); err == nil || errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	// Who closes a file loses all locks that its process has on it: that is for release.
-	if h.file, err = os.Open(path); err != nil {
+	// Only release may close it: by closing it the process loses all its locks on the file.
+	if e.file, err = os.Open(path); err != nil {
 		return err
 	}
 	part, err := atomicfile.Begin(name)
@@ -200,7 +203,7 @@ func (h *holder) keep(path, name string) (err error) {
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(to, h.file)
+	_, err = io.Copy(to, e.file)
 	if err = errors.Join(err, to.Close()); err != nil {
 		return err
 	}
@@ -210,42 +213,43 @@ func (h *holder) keep(path, name string) (err error) {
 	return part.Create(name)
 }
 
-func (h *holder) release() (err error) {
-	if h.db != nil {
-		err = h.db.Close()
-		h.db = nil
+// release closes the database, so that other programs can open it. Further calls do nothing.
+func (e *exclusive) release() (err error) {
+	if e.db != nil {
+		err = e.db.Close()
+		e.db = nil
 	}
-	if h.file != nil {
-		err = errors.Join(err, h.file.Close())
-		h.file = nil
+	if e.file != nil {
+		err = errors.Join(err, e.file.Close())
+		e.file = nil
 	}
 	return err
 }
 
-// exchange puts the part in the place of the database at path, and returns the name that
-// the latter has from then on. Where hold has found none it replaces nothing: a service
-// may have made one since.
-func exchange(part *atomicfile.Part, path string, held *holder) (kept string, err error) {
-	none := held.db == nil
+// replace replaces the database at path by the part, and returns the new name of the former
+// database. If openExclusive found no database, it replaces no file: a service may have made one
+// since.
+func replace(part *atomicfile.Part, path string, database *exclusive) (former string, err error) {
+	none := database.db == nil
 	now := time.Now().UTC()
 	for taken := true; taken; now = now.Add(time.Millisecond) {
-		kept = path + ".replaced-" + now.Format("20060102T150405.000Z")
-		_, err := os.Lstat(kept)
+		former = path + ".replaced-" + now.Format("20060102T150405.000Z")
+		_, err := os.Lstat(former)
 		taken = err == nil
 	}
 	if !none {
-		if err := held.keep(path, kept); err != nil {
-			return "", fmt.Errorf("keep the database %q: %w", path, err)
+		if err := database.preserve(path, former); err != nil {
+			return "", fmt.Errorf("give the database %q another name: %w", path, err)
 		}
 	}
-	if runtime.GOOS == "windows" { // where an open file keeps its name
-		if err := held.release(); err != nil {
+	if runtime.GOOS == "windows" { // where an open file can't be replaced
+		if err := database.release(); err != nil {
 			return "", fmt.Errorf("replace database %q: %w", path, err)
 		}
 	}
-	for _, suffix := range held.beside {
-		if err := os.Rename(path+suffix, kept+suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return "", fmt.Errorf("keep what is beside the database %q: %w", path, err)
+	for _, suffix := range database.beside {
+		if err := os.Rename(path+suffix, former+suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return "", fmt.Errorf("rename a file beside the database %q: %w", path, err)
 		}
 	}
 	if none {
@@ -257,11 +261,12 @@ func exchange(part *atomicfile.Part, path string, held *holder) (kept string, er
 		return "", nil
 	}
 	if err := part.Replace(path); err != nil {
-		return "", fmt.Errorf("replace database %q, of which %q is another name: %w", path, kept, err)
+		return "", fmt.Errorf("replace database %q, which is also called %q: %w", path, former, err)
 	}
-	return kept, nil
+	return former, nil
 }
 
+// madeMeanwhile returns the error for a database that was made during a restore.
 func madeMeanwhile(path string) error {
 	return fmt.Errorf("%w: a service, or another program, has made %q meanwhile; stop it first", ErrInUse, path)
 }

@@ -8,15 +8,14 @@ import (
 	"time"
 )
 
-// Snapshot is a database as it was at one moment, for somebody who reads all of it. A
-// service may go on writing; its write-ahead log grows until Close. It is not safe for
-// concurrent use.
+// Snapshot is a database as it was at one moment, to read all of it. A service may go on writing
+// meanwhile, but its write-ahead log grows until Close. Not safe for concurrent use.
 type Snapshot struct {
 	db   *sql.DB
 	conn *sql.Conn
 }
 
-// OpenSnapshot opens the database at path, which has to be of the present version.
+// OpenSnapshot opens the database at path. Its schema must have the present version.
 func OpenSnapshot(ctx context.Context, path string) (*Snapshot, error) {
 	db, err := openExisting(path, append([]string{"cache_size(-65536)"}, readerPragmas...))
 	if err != nil {
@@ -31,7 +30,7 @@ func OpenSnapshot(ctx context.Context, path string) (*Snapshot, error) {
 		_, err = s.conn.ExecContext(ctx, `BEGIN`)
 	}
 	if err == nil {
-		err = s.conn.QueryRowContext(ctx, `PRAGMA user_version`).Scan(&version) // with which the moment is chosen
+		err = s.conn.QueryRowContext(ctx, `PRAGMA user_version`).Scan(&version) // the first read fixes the moment
 	}
 	if err == nil && version < schemaVersion {
 		err = errors.New("it was written by an older version of marcador; marcador serve brings it up to date")
@@ -42,17 +41,17 @@ func OpenSnapshot(ctx context.Context, path string) (*Snapshot, error) {
 	return s, nil
 }
 
-// Close lets the database go.
+// Close closes the database.
 func (s *Snapshot) Close() error {
 	var err error
 	if s.conn != nil {
-		err = s.conn.Close() // what it reads ends with it
+		err = s.conn.Close() // ends its transaction
 	}
 	return errors.Join(err, s.db.Close())
 }
 
-// Users calls yield with each user in the order in which they came, with their groups. The
-// profile is the caller's.
+// Users calls yield with each user and the user's groups, in the order of numbers. The profile
+// belongs to the caller.
 func (s *Snapshot) Users(ctx context.Context, yield func(p *Profile) error) error {
 	return each(ctx, s.conn, func(row []driver.Value) error {
 		p := &Profile{
@@ -70,8 +69,8 @@ func (s *Snapshot) Users(ctx context.Context, yield func(p *Profile) error) erro
 		FROM users u ORDER BY number`)
 }
 
-// Friends calls yield with all wishes for friendships, in the order of the users: once for
-// two users who have wished for each other in the same moment.
+// Friends calls yield with each wish, in the order of the users. Two wishes of two users for each
+// other at the same time are one pair.
 func (s *Snapshot) Friends(ctx context.Context, yield func(Pair) error) error {
 	return each(ctx, s.conn, func(row []driver.Value) error {
 		return yield(Pair{text(row[0]), text(row[1]), time.UnixMilli(number(row[2])).UTC(), number(row[3]) != 0})
@@ -95,17 +94,17 @@ func (s *Snapshot) Badges(ctx context.Context, yield func(Badge) error) error {
 	}, `SELECT min_xp, name FROM badges ORDER BY min_xp`)
 }
 
-// Entry is a row of the ledger with what it needs to be written again.
+// Entry is a row of the ledger with everything that is needed to write it again.
 type Entry struct {
 	Update
 
-	Key    string // the idempotency key of the write that begins with it, or empty
-	Caller string // whose key it is, or empty
-	Rows   int    // how many rows that write has; 0 where there is no key
+	Key    string // idempotency key of the write that begins with this row, or empty
+	Caller string // the key's caller, or empty
+	Rows   int    // how many rows that write has; 0 without a key
 }
 
-// Ledger calls yield with each row, oldest first. A write whose rows are not all there any
-// more has lost its key. The entry is the caller's until yield returns.
+// Ledger calls yield with each row, oldest first. Writes that have lost rows because a user was
+// erased come without their key. The entry is the caller's until yield returns.
 func (s *Snapshot) Ledger(ctx context.Context, yield func(e *Entry) error) error {
 	var e Entry
 	return each(ctx, s.conn, func(row []driver.Value) error {

@@ -17,39 +17,39 @@ import (
 const (
 	applicationID = 0x4d617263 // "Marc"; https://www.sqlite.org/pragma.html#pragma_application_id
 	schemaVersion = 3          // PRAGMA user_version of what schema.sql makes
-	readers       = 4          // connections that read
+	readers       = 4          // connections for reading
 
-	// lockTimeout is how long a transaction waits for another program's lock. A write may
-	// come while one waits, and is answered with the reason before its caller gives up.
+	// lockTimeout is how long a transaction waits for another program's lock. It is short, so
+	// that a write is answered with the reason before its caller gives up.
 	lockTimeout = 3 * time.Second
 )
 
-// Pragmas stand in the DSN so that every connection has them.
+// Pragmas are part of the DSN, so that every connection has them.
 var (
 	writerPragmas = []string{
 		fmt.Sprintf("busy_timeout(%d)", lockTimeout.Milliseconds()),
 		"journal_mode(WAL)",
 		"synchronous(FULL)",
 		"foreign_keys(ON)",
-		"wal_autocheckpoint(8192)",     // pages, 32 MiB: writes wait for it, so fewer than one in a hundred do
-		"journal_size_limit(67108864)", // a checkpoint gives back what a burst took
-		"secure_delete(ON)",            // what is erased is overwritten
+		"wal_autocheckpoint(8192)",     // pages, 32 MiB; writes wait for a checkpoint, fewer than one in a hundred
+		"journal_size_limit(67108864)", // 64 MiB; a checkpoint cuts the log back to this size
+		"secure_delete(ON)",            // deleted data is overwritten with zeros
 		"cache_size(-65536)",           // KiB
 	}
 	readerPragmas = []string{"busy_timeout(5000)", "query_only(ON)"}
 )
 
-// SQLite commits with fdatasync wherever its own build finds it, and so does this one:
-// the file's times need not be on the disk.
-func init() { _, _ = sqlite.Fdatasync(true) } // there is none on macOS and Windows
+// SQLite's own build commits with fdatasync where the system has it, and this makes the driver do
+// the same. The file's times need not be on the disk.
+func init() { _, _ = sqlite.Fdatasync(true) } // an error on macOS and Windows, which lack it
 
 func open(path string, connections int, pragmas []string) (*sql.DB, error) {
 	return openAs(path, "rwc", connections, pragmas)
 }
 
-// openAs opens the file in a mode of SQLite's: rwc makes it where it is missing, rw does
-// not, ro never writes to it, immutable neither to what is beside it: it sees no log, and
-// takes no lock.
+// openAs opens the file in one of SQLite's modes. rwc makes a missing file, rw does not, and ro
+// never writes to the file. immutable does not even look at the files beside it: it ignores the log
+// and takes no lock.
 func openAs(path, mode string, connections int, pragmas []string) (*sql.DB, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
@@ -69,7 +69,7 @@ func openAs(path, mode string, connections int, pragmas []string) (*sql.DB, erro
 	return db, nil
 }
 
-// checkFile finds what SQLite would word poorly.
+// checkFile finds errors for which SQLite's own messages do not say what to do.
 func checkFile(path string) error {
 	if path == "" {
 		return errors.New("the database's path is empty; give a file, such as marcador.db")
@@ -89,18 +89,18 @@ func checkFile(path string) error {
 	return nil
 }
 
-// logAlone finds a log whose database was moved away, which SQLite would take for a
-// leftover and remove.
+// logAlone returns an error if there is a write-ahead log without its database, which was moved
+// away. SQLite would take such a log for a leftover and remove it.
 func logAlone(path string) error {
 	info, err := os.Stat(path)
 	log, logErr := os.Stat(path + "-wal")
 	if logErr == nil && log.Size() > 0 && (errors.Is(err, os.ErrNotExist) || err == nil && info.Size() == 0) {
-		return fmt.Errorf("the database %q is not there, but its log is, %q; put the file back, or move the log away for a new database", path, path+"-wal")
+		return fmt.Errorf("the database %q is missing, but there is its log, %q; put the file back, or move the log away for a new database", path, path+"-wal")
 	}
 	return nil
 }
 
-// resolve follows links, for beside the file that they lead to are its log and its lock.
+// resolve follows symbolic links. The log and the lock are beside the file that they lead to.
 func resolve(path string) (string, error) {
 	if path == "" {
 		return "", nil
@@ -112,12 +112,12 @@ func resolve(path string) (string, error) {
 	if _, linkErr := os.Lstat(path); linkErr == nil && errors.Is(err, os.ErrNotExist) {
 		return "", fmt.Errorf("the database %q is a link to a file that is not there; put the file there, or give its path", path)
 	}
-	return path, nil // there is none yet, or SQLite says why not
+	return path, nil // there is no file yet, or SQLite says what is wrong with it
 }
 
-// recognise tells an empty file, for which it returns true, from a database of
-// ours. Anything else is an error, and the file is not changed: that is why it
-// looks through a connection that does not ask for WAL.
+// recognise returns true for an empty or missing file, false for a database of this program, and an
+// error for anything else. It leaves the file as it is: the connection that it reads through does
+// not switch to WAL.
 func recognise(ctx context.Context, path string) (empty bool, err error) {
 	db, err := open(path, 1, readerPragmas)
 	if err != nil {
@@ -134,8 +134,7 @@ func recognise(ctx context.Context, path string) (empty bool, err error) {
 	return false, nil
 }
 
-// identify is recognise by an open connection, without a look at what is behind the
-// first pages.
+// identify is recognise through an open connection. It reads only the first pages.
 func identify(ctx context.Context, db *sql.DB, path string) (empty bool, err error) {
 	h, err := headerOf(ctx, db)
 	switch {
@@ -155,7 +154,7 @@ func identify(ctx context.Context, db *sql.DB, path string) (empty bool, err err
 	return false, nil
 }
 
-// expect is identify where an empty file will not do.
+// expect is identify for a file that must not be empty.
 func expect(ctx context.Context, db *sql.DB, path string) error {
 	empty, err := identify(ctx, db, path)
 	if err == nil && empty {
@@ -168,7 +167,7 @@ func anothers(path string) error {
 	return fmt.Errorf("%q is an SQLite database of another program; it was left as it is, give another path", path)
 }
 
-// header says whose a database is.
+// header is what tells whose database a file is.
 type header struct{ application, version, tables int }
 
 func headerOf(ctx context.Context, db *sql.DB) (h header, err error) {

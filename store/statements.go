@@ -7,7 +7,7 @@ import (
 	"fmt"
 )
 
-// What an update takes.
+// The statements of one update. The benchmark runs them without the store.
 const (
 	readTotals = `
 		SELECT t.user, t.xp, t.ml_coins, t.reached,
@@ -26,8 +26,8 @@ const (
 		WHERE user = ?`
 )
 
-// statements are those of the writer's connection that every update and every profile
-// needs, prepared once.
+// statements are the prepared statements of the writer's connection: the ones that every update or
+// every profile runs.
 type statements struct {
 	saveState, dataVersion            *sql.Stmt
 	totals, addRow, saveTotals        *sql.Stmt
@@ -55,7 +55,7 @@ func (s *statements) prepare(ctx context.Context, conn *sql.Conn) error {
 			FROM ledger l LEFT JOIN answers a USING (seq)
 			WHERE l.seq >= ? AND l.seq < ? ORDER BY l.seq`},
 		{&s.addKey, `INSERT INTO keys (seq, count, caller, key, digest) VALUES (?, ?, ?, ?, ?)`},
-		// The row may be gone with a person who was erased since.
+		// The ledger's row is missing if its user was erased since.
 		{&s.addAnswer, `
 			INSERT OR IGNORE INTO answers (seq, old_rank, new_rank)
 			SELECT seq, ?2, ?3 FROM ledger WHERE seq = ?1`},
@@ -78,7 +78,7 @@ func (s *statements) prepare(ctx context.Context, conn *sql.Conn) error {
 			VALUES (?, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)`},
 		{&s.endMembership, `
 			UPDATE memberships SET until = ?1 WHERE user = ?2 AND kind = ?3 AND group_id = ?4 AND until IS NULL`},
-		// Whoever comes back in the same millisecond has never been away.
+		// A user who comes back in the millisecond in which they left has not been away.
 		{&s.addMembership, `
 			INSERT INTO memberships (user, kind, group_id, since) VALUES (?2, ?3, ?4, ?1)
 			ON CONFLICT DO UPDATE SET until = NULL`},
@@ -93,8 +93,8 @@ func (s *statements) prepare(ctx context.Context, conn *sql.Conn) error {
 	return nil
 }
 
-// close makes the connection free to be closed: with a statement left it would
-// stay open, and the write-ahead log with it.
+// close closes the statements. With one left the connection would stay open, and the write-ahead
+// log would not be removed.
 func (s *statements) close() error {
 	var err error
 	for _, stmt := range s.all {

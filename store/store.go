@@ -1,6 +1,3 @@
-// Package store keeps users, their totals and the ledger of their points in
-// SQLite. Points change through its writer only; what the ledger's rows do
-// depends on nothing but the rows and the state before them.
 package store
 
 import (
@@ -15,56 +12,57 @@ import (
 	"time"
 )
 
-// Options says how a Store works. The zero value of a field is its default.
+// Options are the settings of a Store. The zero value of a field is its default.
 type Options struct {
 	// Schema is the text of schema.sql, which makes the tables of a new database. Default:
-	// only a database that exists can be opened.
+	// none, so Open only opens a database that exists.
 	Schema string
 
-	// Location is where days, weeks (from Monday) and months begin. Default UTC.
+	// Location is the time zone whose clocks begin days, weeks (from Monday) and months.
+	// Default UTC.
 	Location *time.Location
 
-	// Committed is told what each transaction changed, after its COMMIT and
-	// before anybody is answered, on the writer's goroutine: it must not write
-	// to the store, and the next transaction waits for it. It may fill in the
-	// OldRank and NewRank of Points. Default: nobody is told.
+	// Committed receives what each transaction changed, after its COMMIT and before its callers
+	// are answered. It runs on the writer's goroutine: the next transaction waits for it, and
+	// it must not write to the store. It may set OldRank and NewRank of Points. Default: not
+	// called.
 	Committed func(Commit)
 
-	// Fault is told why writes can't be committed, when that begins and when the reason
-	// changes, and nil when they can again; on the writer's goroutine. Default: nobody
-	// is told but the callers.
+	// Fault receives the reason when writes begin to fail, and when the reason changes; it
+	// receives nil when writes work again. It runs on the writer's goroutine. Default: not
+	// called.
 	Fault func(error)
 
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
 
-	// Friends is when a friendship counts. Default FriendsMutual.
+	// Friends says which wishes make two users friends. Default FriendsMutual.
 	Friends FriendsRule
 
-	// Queue is how many writes may wait, each update and each profile of a batch
-	// counted; past it they get ErrBusy. Default 65,536, which take a second or two.
+	// Queue is how many writes may wait; each update and each profile of a batch counts as one.
+	// Writes beyond it get ErrBusy. Default 65,536, which take a second or two to commit.
 	Queue int
 
-	// Bulk is for an import, which nobody waits for: the write-ahead log is brought into
-	// the file more seldom, so that pages which change again and again are written less.
+	// Bulk is for imports, which no user waits for. The write-ahead log is copied into the file
+	// less often, so a page that changes many times is written to the file fewer times.
 	Bulk bool
 }
 
-// Commit is what one transaction, or a change by another program, did.
+// Commit is what one transaction, or a write by another program, changed.
 type Commit struct {
-	// Changes are in the order of their sequence numbers.
+	// Changes are in the order of their seqs.
 	Changes []Change
 
-	// Foreign says that another program has written to the database file, so
-	// that all that was read from it before may be out of date.
+	// Foreign is set if another program has written to the database file. Everything that was
+	// read from the file before may be out of date.
 	Foreign bool
 
-	Seq int64     // the sequence number that the database now stands at
+	Seq int64     // the last seq that was given
 	At  time.Time // when it was given
 }
 
-// Change is one thing that a transaction did; one field but Seq and At is set,
-// or none, where only time has passed.
+// Change is one change of a transaction. Besides Seq and At, one of its fields is set, or none if
+// only time has passed.
 type Change struct {
 	Seq        int64
 	At         time.Time
@@ -73,22 +71,21 @@ type Change struct {
 	Friendship *Friendship
 	Limit      *Limit
 	Badges     []Badge // all of them, lowest first
-	Erased     uint32  // the number of the user that is gone
+	Erased     uint32  // number of the user who was erased
 
-	// Hidden says that nobody sees it but the user themselves: a profile that is hidden and
-	// was, or the erasure or a friendship of a user whose profile is. Of Points it is not
-	// said.
+	// Hidden is set if other users can't see the change: the profile was hidden and still is,
+	// or it is a hidden user who was erased, or who began or ended a friendship. It is never
+	// set with Points.
 	Hidden bool
 }
 
-// Stamp is a sequence number and when it was given.
+// Stamp is a seq and the time at which it was given.
 type Stamp struct {
 	Seq int64
 	At  time.Time
 }
 
-// Seen reports whether others than the user can see the change, and it is not one of
-// points.
+// Seen reports whether the change is one that other users can see, changes of points aside.
 func (c *Change) Seen() bool {
 	return !c.Hidden && (c.Profile != nil || c.Friendship != nil || c.Limit != nil || c.Badges != nil || c.Erased != 0)
 }
@@ -98,20 +95,19 @@ type Store struct {
 	opts  Options
 	epoch string
 
-	// friendsOf is a query for the friends of the user with the id ?1. See
-	// FriendsRule.friendsOf.
+	// friendsOf is FriendsRule.friendsOf for the user with the id ?1.
 	friendsOf string
 
 	write *sql.DB // one connection, the writer's
 	read  *sql.DB // a pool
 	lock  *lock
 
-	queue  chan *request         // of capacity Options.Queue, so that what weight admits finds room
-	weight atomic.Int64          // of those in queue, and those that are being committed
-	damage atomic.Pointer[error] // what was found, nil for none
+	queue  chan *request         // capacity Options.Queue; do never blocks on it, since weight bounds it
+	weight atomic.Int64          // of the requests in queue and of the ones being committed
+	damage atomic.Pointer[error] // the damage that was found in the file; nil for none
 
 	stop chan struct{} // closed by Close
-	done chan struct{} // closed when the writer has gone
+	done chan struct{} // closed when the writer's goroutine ends
 	once sync.Once
 
 	seq atomic.Int64 // the last committed sequence number
@@ -120,13 +116,13 @@ type Store struct {
 	seen atomic.Pointer[Stamp]
 }
 
-// Open opens the database in the file at path, or makes one where there is
-// none; the folder must exist. Errors say what is wrong and what to do: the
-// folder is missing, the file is not a database, or another program's, or was
-// written by a newer version. Such a file is left as it is. A file that another
-// Store has open, of this process or another one, is refused with ErrInUse. A new
-// file can be read by its owner alone. ErrAhead is wrapped where its last change lies more
-// than a minute ahead of the clock.
+// Open opens the database in the file at path. If there is no file, it makes one that only its
+// owner can read; the folder must exist. An error says what is wrong and what to do, for example if
+// the file is no database, belongs to another program or was written by a newer version. Then the
+// file is left as it is.
+//
+// The error wraps ErrInUse if another Store, of this process or another, has the file open, and
+// ErrAhead if the last change in it is more than a minute ahead of the clock.
 func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 	if opts.Location == nil {
 		opts.Location = time.UTC
@@ -170,8 +166,8 @@ func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 	return s, nil
 }
 
-// openDatabases opens the connections to the file, which is locked. After an error none
-// is open.
+// openDatabases opens the connections to the file, which the caller has locked. After an error no
+// connection is open.
 func (s *Store) openDatabases(ctx context.Context, path string) (w *writer, err error) {
 	empty, err := recognise(ctx, path)
 	if err != nil {
@@ -199,7 +195,7 @@ func (s *Store) openDatabases(ctx context.Context, path string) (w *writer, err 
 		err = checkClock(s.At(), s.opts.Now())
 	}
 	if err == nil {
-		err = w.keepZone(ctx)
+		err = w.matchZone(ctx)
 	}
 	if err == nil {
 		err = w.checkWritable(ctx, path)
@@ -211,14 +207,14 @@ func (s *Store) openDatabases(ctx context.Context, path string) (w *writer, err 
 		return w, nil
 	}
 	if w != nil {
-		w.release() // a connection in use stays open
+		w.release() // Close of the pool would leave a connection open that is in use
 	}
-	_ = s.closeDatabases() // it says the same
+	_ = s.closeDatabases() // its error would repeat err
 	return nil, unusable(path, err)
 }
 
-// Close lets the writes that wait be committed and answered, then closes the
-// database. Further calls return nil.
+// Close commits and answers the writes that wait, then closes the database. Further calls return
+// nil.
 func (s *Store) Close() error {
 	var err error
 	s.once.Do(func() {
@@ -229,8 +225,8 @@ func (s *Store) Close() error {
 	return err
 }
 
-// closeDatabases closes the writer's connection last: the last one to go brings
-// the write-ahead log into the file, and readers may not.
+// closeDatabases closes the writer's connection last. The last connection copies the write-ahead
+// log into the file, and the readers' connections may not write.
 func (s *Store) closeDatabases() error {
 	var err error
 	if s.read != nil {
@@ -239,22 +235,22 @@ func (s *Store) closeDatabases() error {
 	return errors.Join(err, s.write.Close())
 }
 
-// Epoch names the database: it is made with it and stays with it.
+// Epoch is the name that the database was given when it was made or restored.
 func (s *Store) Epoch() string { return s.epoch }
 
-// Seq is the number of the last committed change.
+// Seq is the seq of the last committed change.
 func (s *Store) Seq() int64 { return s.seq.Load() }
 
-// At is when the last committed change was made. It never goes back.
+// At is when the last committed change was made. It never decreases.
 func (s *Store) At() time.Time { return time.UnixMilli(s.at.Load()).UTC() }
 
-// Seen is of the last change, other than of points, that others than one user can see: it
-// is no lower than that of any board, where points are left out. The beginning of a day,
-// and what another program has written, are such changes.
+// Seen is the stamp of the last change that other users can see, changes of points aside. The first
+// change of a day and writes by another program count. No board was changed later by anything but
+// points.
 func (s *Store) Seen() Stamp { return *s.seen.Load() }
 
-// Touch takes a sequence number and the present time without changing
-// anything, so that whoever is told of commits notices that time has passed.
+// Touch takes a seq with the present time and changes nothing else. So Options.Committed learns
+// that time has passed.
 func (s *Store) Touch(ctx context.Context) error {
 	return s.do(ctx, 1, func(_ context.Context, t *tx) error {
 		t.touch()
@@ -262,18 +258,19 @@ func (s *Store) Touch(ctx context.Context) error {
 	})
 }
 
-// Check asks whether another program has written to the database file since
-// the last transaction, and tells Committed if so. It costs one pragma.
+// Check looks whether another program has written to the database file since the last transaction,
+// and if so calls Options.Committed. It costs an empty transaction and one pragma.
 func (s *Store) Check(ctx context.Context) error {
-	return s.do(ctx, 1, func(context.Context, *tx) error { return nil }) // every transaction looks
+	return s.do(ctx, 1, func(context.Context, *tx) error { return nil }) // see tx.noticeForeign
 }
 
-// Exclusive calls fn while nothing is written. fn must not write to the store.
+// Exclusive calls fn on the writer's goroutine, so that nothing is written meanwhile. fn must not
+// write to the store.
 func (s *Store) Exclusive(ctx context.Context, fn func(context.Context) error) error {
 	return s.do(ctx, 1, func(ctx context.Context, _ *tx) error { return fn(ctx) })
 }
 
-// Ready reports whether the database can be written, by writing.
+// Ready writes to the database and returns why it can't, or nil.
 func (s *Store) Ready(ctx context.Context) error {
 	return s.do(ctx, 1, func(ctx context.Context, t *tx) error {
 		_, err := t.conn.ExecContext(ctx, `UPDATE state SET id = 1`)
@@ -281,9 +278,9 @@ func (s *Store) Ready(ctx context.Context) error {
 	})
 }
 
-// do has the writer run fn in its next transaction and waits for the outcome. weight is
-// how many rows it is about. fn must refuse, with an *Error, before it writes; any other
-// error undoes the transaction.
+// do runs fn in the writer's next transaction and waits for the commit. weight is how many rows fn
+// writes, roughly. fn must return an *Error, a refusal, before it writes anything; any other error
+// rolls the transaction back.
 func (s *Store) do(ctx context.Context, weight int, fn func(context.Context, *tx) error) error {
 	if t, ok := ctx.Value(rehearsing{}).(*tx); ok {
 		return t.try(ctx, fn)
@@ -305,7 +302,7 @@ func (s *Store) do(ctx context.Context, weight int, fn func(context.Context, *tx
 	case <-ctx.Done():
 		return fmt.Errorf("wait for the commit: %w", ctx.Err())
 	case <-s.done:
-		// The writer may have answered with its last breath.
+		// The writer may have answered just before it ended.
 		select {
 		case err := <-r.answer:
 			return err

@@ -9,17 +9,17 @@ import (
 	"slices"
 )
 
-// User is a profile with its totals.
+// User is a profile with the user's totals.
 type User struct {
 	Profile
 	XP, MLCoins int64
-	Friends     int // how many that others see
+	Friends     int // number of friends who are not hidden
 }
 
-// Erase removes everything about the person: profile, memberships, friendships, totals,
-// ledger, and places in closed periods, of which only gaps remain that do not say whose
-// they were. What held it is overwritten in the file, and the write-ahead log emptied as
-// soon as no reader needs it. An *Error with UserNotFound where there is no such user.
+// Erase removes everything about a user: profile, memberships, friendships, totals, ledger rows,
+// and places in closed periods. On the boards of groups and friends, a place leaves a gap that does
+// not say whose it was. The data is overwritten in the file, and the write-ahead log is emptied as
+// soon as no reader needs it. It refuses with UserNotFound.
 func (s *Store) Erase(ctx context.Context, id string) error {
 	return s.do(ctx, 1, func(ctx context.Context, t *tx) error {
 		number, err := t.numberOf(ctx, id)
@@ -31,10 +31,11 @@ func (s *Store) Erase(ctx context.Context, id string) error {
 			return fmt.Errorf("erase user: %w", err)
 		}
 		for _, query := range []string{
-			// An import's key stays, lest the file's other rows be counted again.
+			// Without its key an import would count the file's other rows again.
 			`DELETE FROM keys WHERE count = 1 AND substr(key, 1, 1) <> char(31) AND seq IN (SELECT seq FROM ledger WHERE user = ?)`,
-			// The keys of the person's own writes stay for the others in them. Each gets a caller
-			// that nobody is, made of its own number: nothing shows that one person made them.
+			// Keys of which the user was the caller stay, because of the other users in
+			// their writes. Each gets another text as its caller, made of its seq, so
+			// nothing shows that one user made them.
 			`UPDATE keys SET caller = char(31) || seq WHERE caller = (SELECT id FROM users WHERE number = ?)`,
 			`INSERT OR IGNORE INTO gaps (closing, kind, group_id, position, rank)
 			   SELECT c.number, m.kind, m.group_id, f.position, f.rank
@@ -48,9 +49,9 @@ func (s *Store) Erase(ctx context.Context, id string) error {
 			`DELETE FROM finals WHERE (closing, position) IN (
 			   SELECT closing, position FROM places WHERE user = ? AND closing IN (SELECT number FROM closings))`,
 			`DELETE FROM places WHERE user = ? AND closing IN (SELECT number FROM closings)`,
-			// Not that of all boards of friends, should the user have the id *.
+			// But not the limit of all boards of friends, if the user has the id *.
 			`DELETE FROM limits WHERE board = (SELECT 'friends:' || id FROM users WHERE number = ? AND id <> '*')`,
-			`DELETE FROM users WHERE number = ?`, // and by it all else
+			`DELETE FROM users WHERE number = ?`, // REFERENCES … ON DELETE CASCADE remove the rest
 		} {
 			if _, err := t.conn.ExecContext(ctx, query, number); err != nil {
 				return fmt.Errorf("erase user: %w", err)
@@ -64,7 +65,8 @@ func (s *Store) Erase(ctx context.Context, id string) error {
 	})
 }
 
-// numberOf returns the number of the user with that id, which the field id gave.
+// numberOf returns the number of the user with an id. It refuses with UserNotFound and the field
+// "id".
 func (t *tx) numberOf(ctx context.Context, id string) (number uint32, err error) {
 	err = t.conn.QueryRowContext(ctx, `SELECT number FROM users WHERE id = ?`, id).Scan(&number)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -76,7 +78,7 @@ func (t *tx) numberOf(ctx context.Context, id string) (number uint32, err error)
 	return number, nil
 }
 
-// User returns the user with that id, or an *Error with UserNotFound.
+// User returns the user with an id. It refuses with UserNotFound.
 func (s *Store) User(ctx context.Context, id string) (User, error) {
 	users, err := s.Users(ctx, []string{id})
 	if err == nil && len(users) == 0 {
@@ -88,14 +90,14 @@ func (s *Store) User(ctx context.Context, id string) (User, error) {
 	return users[0], nil
 }
 
-// Users returns the users with these ids, in the order of the ids. Users that do not exist
-// are left out.
+// Users returns the users with the ids, in the order of the ids. Users who do not exist are left
+// out.
 func (s *Store) Users(ctx context.Context, ids []string) (users []User, err error) {
 	list, err := json.Marshal(ids)
 	if err != nil {
 		return nil, fmt.Errorf("read users: %w", err)
 	}
-	//nolint:gosec // the rule's query is one of three
+	//nolint:gosec // friendsOf returns one of three constants
 	rows, err := s.read.QueryContext(ctx, `
 		SELECT u.number, u.id, u.username, u.avatar, u.email, u.pseudonym, u.hidden, t.xp, t.ml_coins,
 		       (SELECT json_group_array(json_array(kind, group_id)) FROM memberships m WHERE m.user = u.number AND until IS NULL),
@@ -119,7 +121,7 @@ func (s *Store) Users(ctx context.Context, ids []string) (users []User, err erro
 	return users, rows.Err()
 }
 
-// Has reports whether there is a user with that id.
+// Has reports whether there is a user with an id.
 func (s *Store) Has(ctx context.Context, id string) (there bool, err error) {
 	err = s.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM users WHERE id = ?)`, id).Scan(&there)
 	if err != nil {
@@ -128,8 +130,8 @@ func (s *Store) Has(ctx context.Context, id string) (there bool, err error) {
 	return there, nil
 }
 
-// HasBoard reports whether anybody is or was in the group; of the kind friends, whether there
-// is a user with that id.
+// HasBoard reports whether a group has or had members. For a board of friends, whose kind is
+// Friends, it reports whether there is a user with the id.
 func (s *Store) HasBoard(ctx context.Context, kind, id string) (there bool, err error) {
 	if kind == Friends {
 		return s.Has(ctx, id)
@@ -141,14 +143,15 @@ func (s *Store) HasBoard(ctx context.Context, kind, id string) (there bool, err 
 	return there, nil
 }
 
-// Shown is the part of a profile that others see: of who has a pseudonym, that.
+// Shown is the part of a profile that others see. If the user has a pseudonym, Username is that,
+// and Avatar is empty.
 type Shown struct {
 	Number           uint32
 	Username, Avatar string
 }
 
-// Shown returns what is shown of the users with these numbers, in no order.
-// Those that are gone are left out. seen is the Seq of Store.Seen that they are of, 0 for none.
+// Shown returns what others see of the users with the numbers, in no order. Users who do not exist
+// are left out. seen is the seq of Store.Seen when they were read; 0 if no user was found.
 func (s *Store) Shown(ctx context.Context, numbers []uint32) (shown []Shown, seen int64, err error) {
 	list, err := json.Marshal(numbers)
 	if err != nil {

@@ -13,66 +13,84 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
-// maxBatch bounds the weight of the requests of one transaction, but for its last,
-// and with it how long the first of them waits.
+// maxBatch bounds the weight of the requests of one transaction, but for the last one. So it bounds
+// how long the first one waits.
 const maxBatch = 2000
 
 // request is a write that waits for its commit.
 type request struct {
-	ctx    context.Context // the caller's: where it is done before its turn, the write is dropped
-	weight int             // how many rows it is about
+	ctx    context.Context // the caller's; if it is done when the transaction comes to fn, fn is not run
+	weight int             // how many rows fn writes, roughly
 	fn     func(context.Context, *tx) error
-	answer chan error // of capacity 1, so that the writer never waits
+	answer chan error // capacity 1, so that the writer never waits for the caller
 }
 
-// writer owns the connection that writes. All its fields belong to run's
-// goroutine.
+// writer owns the connection that writes. Its fields belong to the goroutine of run, which commits
+// many callers' writes with one transaction:
+//
+//	callers                    run, one goroutine
+//	AddPoints   ──┐
+//	PutProfiles ──┼─ do ──▶ queue ──▶ gather: all requests that wait, up to maxBatch
+//	Erase       ──┘                     │
+//	   ▲                     BEGIN IMMEDIATE
+//	   │                       noticeForeign: has another program written?
+//	   │                       saveAnswers: ranks of the last transaction's writes
+//	   │                       request.fn: one after another; a refusal writes nothing
+//	   │                     COMMIT, synced ──error──▶ ROLLBACK, then each request alone
+//	   │                                │
+//	   │                     Options.Committed: ranks the changes
+//	   └────────answer──────────────────┘
+//
+// While one transaction is being synced, the next requests gather in the queue. So batches grow
+// with the load, without a timer, and a lone write waits for nothing.
 type writer struct {
 	s    *Store
 	conn *sql.Conn
 	stmt statements
 
-	files files // those that conn has open
+	files files // the files that conn has open
 
-	seq        int64  // the last number given, committed
-	at         int64  // when, in Unix milliseconds
-	lastNumber uint32 // the highest user number ever given by this process
-	version    int64  // what PRAGMA data_version was: it moves when others write
+	seq        int64  // the last seq that was committed
+	at         int64  // its time, in Unix milliseconds
+	lastNumber uint32 // the highest user number that this process has given or found
+	version    int64  // PRAGMA data_version, which changes when another connection writes
 
-	// answers are what keyed writes of the last transaction were answered with;
-	// the next transaction stores them. Bounded by what one can write.
+	// answers are the keyed writes of the last transaction, with the ranks that they were
+	// answered with. The next transaction stores them. Bounded by maxBatch.
 	answers map[keyName]keyed
 
-	nobodys bool // there may be keys without a caller; new databases have none, which spares each keyed write a look
+	// callerless is set if there may be keys without a caller. New databases have none, and
+	// then keyed writes need not look for one.
+	callerless bool
 
-	remnants bool // the write-ahead log may hold something that was erased
+	remnants bool // the write-ahead log may have data that was erased
 
-	fault error // what Options.Fault was told last: one of faults, another error, or nil
+	fault error // the last argument of Options.Fault: one of faults, another error, or nil
 
-	// known are totals as the last transaction left them, by user id: of those who were
-	// given points last, maxKnown at the most. Reading them takes a quarter of an update.
-	// They are never changed, only replaced, and all are forgotten where the database may
-	// have others.
+	// known has the totals of the users who got points last, by user id, maxKnown at the most;
+	// beyond it the least recently used are dropped. They are as the last transaction left
+	// them. Reading them from the database would take a quarter of an update. Entries are never
+	// changed, only replaced. All are dropped when another program may have changed totals.
 	known *simplelru.LRU[string, *totalsRow]
 
 	strangers strangers
 }
 
-// maxKnown takes some 20 MB.
+// maxKnown totals take some 20 MB.
 const maxKnown = 1 << 16
 
 // tx is a transaction under way. It belongs to the writer's goroutine.
 type tx struct {
 	*writer
-	seq      int64 // the last number given, committed or not
-	at       int64
-	periods  [Ending]int64 // see starts, as of tomorrow
+	seq      int64         // the last seq that was given, committed or not
+	at       int64         // the time of the transaction
+	started  [Ending]int64 // the periods that contain at: see starts
 	tomorrow int64
 	changes  []Change
-	keyed    map[keyName]keyed     // this transaction's
-	written  map[string]*totalsRow // as this transaction leaves them; as known
-	version  int64                 // what PRAGMA data_version is
-	seen     Stamp                 // see Store.Seen
+	keyed    map[keyName]keyed     // keyed writes of this transaction
+	written  map[string]*totalsRow // totals that this transaction changed, as in known
+	version  int64                 // PRAGMA data_version now
+	seen     Stamp                 // Store.Seen after this transaction
 }
 
 func newWriter(ctx context.Context, s *Store) (*writer, error) {
@@ -81,7 +99,7 @@ func newWriter(ctx context.Context, s *Store) (*writer, error) {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
 	w := &writer{s: s, conn: conn}
-	w.known, _ = simplelru.NewLRU[string, *totalsRow](maxKnown, nil) // which minds numbers below 1
+	w.known, _ = simplelru.NewLRU[string, *totalsRow](maxKnown, nil) // its only error is a size below 1
 	w.strangers = newStrangers()
 	err = w.stmt.prepare(ctx, conn)
 	var seen, seenAt int64
@@ -92,7 +110,7 @@ func newWriter(ctx context.Context, s *Store) (*writer, error) {
 			FROM state, pragma_data_version`).Scan(&s.epoch, &w.seq, &w.at, &w.lastNumber, &w.version, &seen, &seenAt)
 	}
 	if err == nil {
-		err = w.findNobodys(ctx)
+		err = w.findCallerless(ctx)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open database: %w", err), conn.Close())
@@ -103,8 +121,7 @@ func newWriter(ctx context.Context, s *Store) (*writer, error) {
 	return w, nil
 }
 
-// checkWritable notes the files that are open, and returns why they can't be written, if
-// they can't.
+// checkWritable returns an error if the database can't be written. It sets files.
 func (w *writer) checkWritable(ctx context.Context, path string) (err error) {
 	if _, err = w.conn.ExecContext(ctx, `UPDATE state SET id = 1`); err == nil {
 		w.files, err = filesOf(path)
@@ -112,8 +129,7 @@ func (w *writer) checkWritable(ctx context.Context, path string) (err error) {
 	return err
 }
 
-// run commits requests in batches until the store is closed and the queue is
-// empty. Batches form by themselves under load, and a lone write waits for nobody.
+// run commits requests in batches until the store is closed and the queue is empty.
 func (w *writer) run() {
 	defer close(w.s.done)
 	ctx := context.Background()
@@ -134,7 +150,8 @@ func (w *writer) run() {
 		}
 		batch = w.gather(append(batch[:0], first))
 		if !w.commit(ctx, batch) && stopping {
-			// The others that wait get ErrClosed, rather than each the same wait.
+			// The requests that still wait get ErrClosed at once. Otherwise each batch
+			// of them would wait for the lock as long as this one.
 			w.release()
 			return
 		}
@@ -145,10 +162,10 @@ func (w *writer) run() {
 	}
 }
 
-// gather adds all requests to the batch that wait. As long as more come whenever
-// others are let run, it lets them: those who were answered a moment ago are about to
-// ask again, and half as many transactions carry twice as much. Where nobody else has
-// anything to do that takes no time.
+// gather adds the requests that wait to the batch. Before that it yields to other goroutines, as
+// long as more requests come each time: callers that were answered a moment ago are about to write
+// again, and so half as many transactions carry twice as many writes each. If no other goroutine
+// can run, yielding takes no time.
 func (w *writer) gather(batch []*request) []*request {
 	for waiting := 0; waiting < len(w.s.queue) && waiting < maxBatch; {
 		waiting = len(w.s.queue)
@@ -167,8 +184,8 @@ func (w *writer) gather(batch []*request) []*request {
 	return batch
 }
 
-// truncate empties the write-ahead log, unless somebody reads what is in it: then
-// it is tried again after the next batch, which Check brings about if nothing else.
+// truncate empties the write-ahead log. If a reader still needs it, run tries again after the next
+// batch; Check makes one even if nothing is written.
 func (w *writer) truncate(ctx context.Context) {
 	var busy, pages, moved int
 	_, err := w.conn.ExecContext(ctx, `PRAGMA busy_timeout = 0`)
@@ -178,17 +195,17 @@ func (w *writer) truncate(ctx context.Context) {
 	if err == nil && busy == 0 {
 		w.remnants = false
 	}
-	_, _ = w.conn.ExecContext(ctx, fmt.Sprintf(`PRAGMA busy_timeout = %d`, lockTimeout.Milliseconds())) // it has been set like this before
+	_, _ = w.conn.ExecContext(ctx, fmt.Sprintf(`PRAGMA busy_timeout = %d`, lockTimeout.Milliseconds())) // it worked when the connection was opened
 }
 
-// commit runs the batch as one transaction and answers each request. It returns
-// false if the database did not let it begin.
+// commit runs the batch as one transaction and answers each request. begun is false if the
+// transaction could not begin.
 func (w *writer) commit(ctx context.Context, batch []*request) (begun bool) {
 	outcomes := make([]error, len(batch))
 	t, err := w.transact(ctx, batch, outcomes)
 	begun = !errors.Is(err, errBegin)
 	if err != nil && begun && len(batch) > 1 {
-		// One request's trouble must not be its neighbours': each by itself.
+		// One request may have made the others fail, so each runs alone.
 		for i := range batch {
 			w.commit(ctx, batch[i:i+1])
 		}
@@ -197,11 +214,11 @@ func (w *writer) commit(ctx context.Context, batch []*request) (begun bool) {
 	if err == nil {
 		w.committed(t)
 	}
-	rehearsed := errors.Is(err, errRehearsed) // it was undone on purpose
+	rehearsed := errors.Is(err, errRehearsed) // rolled back on purpose
 	if err != nil && !rehearsed {
-		err = fmt.Errorf("%w: %w", ErrUnavailable, w.s.noteDamage(err))
+		err = fmt.Errorf("%w: %w", ErrUnavailable, w.s.Fault(err))
 	}
-	if reason := reasonOf(err); reason != w.fault && !rehearsed { //nolint:errorlint // the same value, or another
+	if reason := reasonOf(err); reason != w.fault && !rehearsed { //nolint:errorlint // compares values of reasonOf
 		w.fault = reason
 		w.s.opts.Fault(err)
 	}
@@ -212,27 +229,30 @@ func (w *writer) commit(ctx context.Context, batch []*request) (begun bool) {
 	return begun
 }
 
-// errBegin is wrapped where a transaction could not begin, as when another
-// program holds the lock.
+// errBegin is returned if a transaction could not begin, for example because another program has
+// the database's lock.
 var errBegin = errors.New("begin")
 
-// transact runs the batch between BEGIN and COMMIT. An error means that
-// nothing of it is in the database.
+// transact runs the batch between BEGIN and COMMIT. After an error nothing of it is in the
+// database. It sets outcomes to refusals and to errors of contexts that are done.
 func (w *writer) transact(ctx context.Context, batch []*request, outcomes []error) (t *tx, err error) {
-	if err := cmp.Or(w.s.damaged(), w.files.there()); err != nil {
+	if err := cmp.Or(w.s.damaged(), w.files.check()); err != nil {
 		return nil, fmt.Errorf("%w: %w", errBegin, err)
 	}
 	if _, err := w.conn.ExecContext(ctx, `BEGIN IMMEDIATE`); err != nil {
-		_, _ = w.conn.ExecContext(ctx, `ROLLBACK`) // should one be open that could not be rolled back
+		_, _ = w.conn.ExecContext(ctx, `ROLLBACK`) // a transaction may be open whose ROLLBACK failed
 		return nil, fmt.Errorf("%w: %w", errBegin, err)
 	}
 	defer func() {
 		if err != nil {
-			_, _ = w.conn.ExecContext(ctx, `ROLLBACK`) // SQLite may have done so already
+			_, _ = w.conn.ExecContext(ctx, `ROLLBACK`) // SQLite may have rolled back already
 		}
 	}()
-	// Time in the ledger never goes back, whatever the machine's clock does.
-	t = &tx{writer: w, seq: w.seq, at: max(w.s.opts.Now().UnixMilli(), w.at), version: w.version, keyed: map[keyName]keyed{}, written: map[string]*totalsRow{}}
+	t = &tx{
+		writer: w, seq: w.seq, version: w.version,
+		at:    max(w.s.opts.Now().UnixMilli(), w.at), // the ledger's times never decrease
+		keyed: map[keyName]keyed{}, written: map[string]*totalsRow{},
+	}
 	if err := t.noticeForeign(ctx); err != nil {
 		return nil, err
 	}
@@ -266,7 +286,7 @@ func (w *writer) transact(ctx context.Context, batch []*request, outcomes []erro
 	return t, nil
 }
 
-// committed makes what the transaction did known.
+// committed updates what the writer and the store know, and calls Options.Committed.
 func (w *writer) committed(t *tx) {
 	w.answers = t.keyed
 	for id, of := range t.written {
@@ -283,7 +303,7 @@ func (w *writer) committed(t *tx) {
 	w.s.opts.Committed(Commit{Changes: t.changes, Foreign: foreign, Seq: t.seq, At: time.UnixMilli(t.at).UTC()})
 }
 
-// add gives the change the next sequence number and the transaction's time.
+// add gives the change the next seq and the transaction's time, and returns the seq.
 func (t *tx) add(c Change) int64 {
 	t.seq++
 	c.Seq, c.At = t.seq, time.UnixMilli(t.at).UTC()
@@ -291,11 +311,11 @@ func (t *tx) add(c Change) int64 {
 	return t.seq
 }
 
-// touch takes a number for something that no other field of a Change describes: time that has
-// passed, a write of another program, or a friendship that did not change.
+// touch adds an empty Change: for time that has passed, for writes by another program, and for a
+// wish that changed no friendship.
 func (t *tx) touch() { t.add(Change{}) }
 
-// lastSeen is what Store.Seen is with the transaction.
+// lastSeen returns Store.Seen as it is after the transaction.
 func (t *tx) lastSeen() Stamp {
 	at := time.UnixMilli(t.at).UTC()
 	for i := range slices.Backward(t.changes) {
@@ -311,7 +331,7 @@ func (t *tx) lastSeen() Stamp {
 	return t.s.Seen()
 }
 
-// saveAnswers stores what the last transaction's keyed writes were answered with.
+// saveAnswers stores the ranks that the last transaction's keyed writes were answered with.
 func (w *writer) saveAnswers(ctx context.Context) error {
 	for _, k := range w.answers {
 		if err := w.addAnswers(ctx, k.points); err != nil {
@@ -321,10 +341,9 @@ func (w *writer) saveAnswers(ctx context.Context) error {
 	return nil
 }
 
-// noticeForeign compares the database's own count of changes by other
-// connections, at the beginning of each transaction. A change by another program
-// gets a sequence number, so that pages and streams that show it have a version
-// of their own.
+// noticeForeign finds out, at the beginning of each transaction, whether another program has
+// written to the database since the last one. If so it adds an empty Change, so that pages and
+// streams that show the new data have a version of their own.
 func (t *tx) noticeForeign(ctx context.Context) error {
 	if err := t.stmt.dataVersion.QueryRowContext(ctx).Scan(&t.version); err != nil {
 		return fmt.Errorf("read data_version: %w", err)
@@ -333,10 +352,10 @@ func (t *tx) noticeForeign(ctx context.Context) error {
 		return nil
 	}
 	t.known.Purge()
-	if err := t.findNobodys(ctx); err != nil {
+	if err := t.findCallerless(ctx); err != nil {
 		return err
 	}
-	var seq int64 // it may have taken numbers too
+	var seq int64 // the other program may have used seqs too
 	if err := t.conn.QueryRowContext(ctx, `
 		SELECT max(seq, (SELECT coalesce(max(seq), 0) FROM ledger)) FROM state`).Scan(&seq); err != nil {
 		return fmt.Errorf("read seq: %w", err)
@@ -346,16 +365,16 @@ func (t *tx) noticeForeign(ctx context.Context) error {
 	return nil
 }
 
+// close saves the last answers and closes the writer's connection.
 func (w *writer) close(ctx context.Context) {
 	if len(w.answers) > 0 {
-		// What can't be saved here is worked out again at the next start.
+		// After an error the next start computes them again: see Unanswered.
 		_, _ = w.transact(ctx, nil, nil)
 	}
 	w.release()
 }
 
-// release closes the writer's connection. What goes wrong is not the caller's to
-// know: everything is committed.
+// release closes the writer's connection. Errors are dropped, since everything is committed.
 func (w *writer) release() {
 	_ = w.stmt.close()
 	_ = w.conn.Close()

@@ -282,7 +282,7 @@ func TestImport_times(t *testing.T) {
 			t.Errorf("%q: %v", row, err)
 		}
 	}
-	refuses("2025-01-01T23:00:00Z", "line 2: at: 2025-01-01T23:00:00.000Z is before the points that come before it, of 2025-01-02T00:00:00.000Z")
+	refuses("2025-01-01T23:00:00Z", "line 2: at: 2025-01-01T23:00:00.000Z is earlier than the points before it, which have 2025-01-02T00:00:00.000Z")
 	refuses("2199-01-01T00:00:00Z", "line 2: at: 2199-01-01T00:00:00.000Z lies in the future")
 	refuses("2025-02-02T00:00:00Z\na,1,2025-02-01T00:00:00Z", "line 3: at: ")
 	refuses("yesterday", "line 2: at: has to be a time such as")
@@ -291,7 +291,7 @@ func TestImport_times(t *testing.T) {
 	if err := s.BeginClosing(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
-	refuses("2025-01-31T23:59:59Z", "lies in a period whose places are final, up to 2025-02-01T00:00:00.000Z")
+	refuses("2025-01-31T23:59:59Z", "lies in a period that is closed, which ended at 2025-02-01T00:00:00.000Z")
 	load(t, s, "userId,xp,at\na,1,2025-02-01T00:00:00Z\na,1,\n")
 }
 
