@@ -7,9 +7,9 @@ import (
 	"marcador/store"
 )
 
-// backupCommand copies a database that may be in use.
+// backupCommand copies a database, which may be in use.
 type backupCommand struct {
-	File string `arg:"" help:"New file for the copy; its folder must exist."`
+	File string `arg:"" help:"New file for the copy. Its folder must exist."`
 	DB   string `default:"marcador.db" name:"db" help:"SQLite file. A service may be running on it."`
 }
 
@@ -23,25 +23,26 @@ func (c *backupCommand) Run(ctx context.Context, out output) error {
 	return err
 }
 
-// restoreCommand puts a copy in the place of a database.
+// restoreCommand replaces a database by a copy.
 type restoreCommand struct {
-	File string `arg:"" help:"Copy that marcador backup has made."`
-	DB   string `default:"marcador.db" name:"db" help:"SQLite file to replace. No service may be running on it; what is there is kept under another name."`
+	File string `arg:"" help:"Copy that marcador backup made."`
+	DB   string `default:"marcador.db" name:"db" help:"SQLite file to replace. No service may be running on it. The file as it was gets another name."`
 }
 
 // Run implements the command.
 func (c *restoreCommand) Run(ctx context.Context, out output) error {
-	contents, kept, err := store.Restore(ctx, c.File, c.DB)
+	contents, former, err := store.Restore(ctx, c.File, c.DB)
 	if err != nil {
 		return fmt.Errorf("restore: %w", err)
 	}
 	fmt.Fprintf(out.stdout, "checked and restored: %s\n", describe(contents))
-	if kept != "" {
-		fmt.Fprintf(out.stdout, "what was there is kept as %s\n", kept)
+	if former != "" {
+		fmt.Fprintf(out.stdout, "what was there is kept as %s\n", former)
 	}
 	return nil
 }
 
+// describe returns one line about a copy.
 func describe(c store.Contents) string {
 	return fmt.Sprintf("%d users, %d ledger rows, seq %d of %s, %d bytes",
 		c.Users, c.Rows, c.Seq, c.At.Format("2006-01-02 15:04:05Z07:00"), c.Bytes)

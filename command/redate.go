@@ -8,10 +8,10 @@ import (
 	"marcador/store"
 )
 
-// redateCommand mends a database that was written while the clock was ahead.
+// redateCommand corrects the times in a database that was written while the clock was ahead.
 type redateCommand struct {
-	DB string `default:"marcador.db" name:"db" help:"SQLite file. No service may be running on it; what is there is kept under another name."`
-	At string `help:"Moment (RFC 3339), not in the future, that what is dated later gets instead. Now, where it is not given."`
+	DB string `default:"marcador.db" name:"db" help:"SQLite file. No service may be running on it. The file as it was gets another name."`
+	At string `help:"Time (RFC 3339), not in the future. All later times in the database become this time. Default: now."`
 }
 
 // Run implements the command.
@@ -23,15 +23,15 @@ func (c *redateCommand) Run(ctx context.Context, out output) error {
 			return fmt.Errorf("--at %q is not a time; give one such as 2026-11-28T18:30:00Z (RFC 3339)", c.At)
 		}
 		if at.After(to) {
-			return fmt.Errorf("--at %s lies in the future; give a moment that has been, or none for now", c.At)
+			return fmt.Errorf("--at %s lies in the future; give a time that is past, or none for now", c.At)
 		}
 		to = at
 	}
-	r, kept, err := store.Redate(ctx, c.DB, to)
+	r, former, err := store.Redate(ctx, c.DB, to)
 	if err != nil {
 		return fmt.Errorf("redate: %w", err)
 	}
-	_, err = fmt.Fprintf(out.stdout, "redated: %d ledger rows that were later than %s, and %d closed periods opened again\nwhat was there is kept as %s\n",
-		r.Rows, to.UTC().Format(store.TimeFormat), r.Closings, kept)
+	_, err = fmt.Fprintf(out.stdout, "redated: %d ledger rows that were later than %s, and %d closed periods were opened again\nwhat was there is kept as %s\n",
+		r.Rows, to.UTC().Format(store.TimeFormat), r.Closings, former)
 	return err
 }

@@ -12,12 +12,12 @@ import (
 
 // How a period is closed:
 //
-//	          BeginClosing                EndClosing               Prune
-//	(no row) ──────────────▶ incomplete ────────────▶ complete ──────────▶ incomplete ──▶ (no row)
-//	                         │        ▲               readers              places are
-//	              AddFinals, │        │ BeginClosing  see it               removed, some
-//	              AddPlaces  │        │ starts again                       at a time
-//	                         └────────┘
+//	          BeginClosing             EndClosing             Prune
+//	(no row) ─────────────▶ incomplete ──────────▶ complete ─────────▶ incomplete ─▶ (no row)
+//	                        │        ▲               readers           places are
+//	             AddFinals, │        │ BeginClosing  see it            removed, some
+//	             AddPlaces  │        │ starts again                    at a time
+//	                        └────────┘
 //	                    a crash in between
 //
 // Each arrow is one or more transactions. So other writes never wait for a whole closing, and a

@@ -1,9 +1,17 @@
-// Package atomicfile makes files that have their name only when they are whole and on the
-// disk: each is written beside its place, fsynced, and then given the name. A process
-// that is killed meanwhile leaves nothing under the name, but a file with ".part-" in
-// its own, which can be removed. Only where the file system knows no second names for a
-// file, as FAT, there may be an empty one under the name for a moment, and after a crash
-// in it.
+// Package atomicfile makes files that get their name only when they are whole and on the disk.
+//
+// Begin makes a part: a file beside the path, with ".part-" in its name. When it has been written,
+// Create or Replace syncs it and gives it its name. If the process is killed before that, nothing
+// is at the path, and the part can be removed.
+//
+//	part, err := atomicfile.Begin(path)
+//	…
+//	defer part.Discard() // does nothing after Create
+//	… write to part.Path() …
+//	err = part.Create(path)
+//
+// Some file systems, such as FAT, can't give a file two names. There an empty file is at the path
+// for a moment before the whole one is, and stays there if the process is killed in that moment.
 package atomicfile
 
 import (
@@ -15,10 +23,10 @@ import (
 	"runtime"
 )
 
-// Part is a file that does not have its name yet. It belongs to one goroutine.
+// Part is a file that does not have its name yet. Not safe for concurrent use.
 type Part struct{ path string }
 
-// refusal is an error in words for who gave the path, of a kind that callers tell apart.
+// refusal is an error with a text for the user who gave the path. It wraps kind.
 type refusal struct {
 	text string
 	kind error
@@ -27,12 +35,13 @@ type refusal struct {
 func (r *refusal) Error() string { return r.text }
 func (r *refusal) Unwrap() error { return r.kind }
 
+// taken returns the error for a path that has a file already.
 func taken(path string) error {
 	return &refusal{fmt.Sprintf("there is a file %q already; it was left as it is, give another path", path), fs.ErrExist}
 }
 
-// Vacant returns the error of Name where there is a file at path: sooner than after a long
-// copy. Name looks again.
+// Vacant returns the error that Create would return if there is a file at path, and nil otherwise. So
+// a caller learns of it before a long copy. Create checks again.
 func Vacant(path string) error {
 	if _, err := os.Lstat(path); err == nil {
 		return taken(path)
@@ -40,8 +49,8 @@ func Vacant(path string) error {
 	return nil
 }
 
-// Begin makes an empty file beside path that nobody else can read. An error, which names
-// the path, wraps fs.ErrNotExist where the folder is missing.
+// Begin makes an empty file beside path that only its owner can read. The error names the path; it
+// wraps fs.ErrNotExist if the folder is missing.
 func Begin(path string) (*Part, error) {
 	if path == "" {
 		return nil, errors.New("the path of the new file is empty; give one")
@@ -60,12 +69,12 @@ func Begin(path string) (*Part, error) {
 	return &Part{abs}, nil
 }
 
-// Path is where the file is until it has its name, absolute.
+// Path is the absolute path of the file until it gets its name.
 func (p *Part) Path() string { return p.path }
 
-// Name writes the file through to the disk and gives it the name, in the same folder.
-// It never replaces anything: where there is a file already the error wraps fs.ErrExist,
-// and that is left as it is. An error names the path.
+// Create syncs the file to the disk and gives it the name path, which must be in the folder that
+// Begin got. It never replaces a file: if there is one at path, the error wraps fs.ErrExist.
+// Errors name the path.
 func (p *Part) Create(path string) error {
 	err := syncFile(p.path)
 	if err == nil {
@@ -75,7 +84,7 @@ func (p *Part) Create(path string) error {
 		return taken(path)
 	}
 	if err == nil {
-		err = p.Discard() // its first name
+		err = p.Discard() // removes its first name
 	}
 	if err == nil {
 		err = syncFolder(path)
@@ -86,8 +95,8 @@ func (p *Part) Create(path string) error {
 	return nil
 }
 
-// Replace writes the file through to the disk and gives it the name, at one moment, of
-// what is there under it, if anything is.
+// Replace syncs the file to the disk and gives it the name path. If there is a file at path, it takes
+// that file's name in one step, so that at every moment one of the two is at path.
 func (p *Part) Replace(path string) error {
 	if err := syncFile(p.path); err != nil {
 		return err
@@ -98,7 +107,7 @@ func (p *Part) Replace(path string) error {
 	return syncFolder(path)
 }
 
-// Discard removes the file, unless it has its name.
+// Discard removes the file, unless it has got its name.
 func (p *Part) Discard() error {
 	if err := os.Remove(p.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -106,14 +115,14 @@ func (p *Part) Discard() error {
 	return nil
 }
 
-// link gives the file at from a second name, or, where the file system knows no such
-// thing, another name instead. It never replaces anything: the error wraps fs.ErrExist.
+// link gives the file at from a second name. If the file system has no second names, it renames the
+// file. It never replaces a file: then the error wraps fs.ErrExist.
 func link(from, to string) error {
 	err := os.Link(from, to)
 	if err == nil || errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	// The name is taken by an empty file, which the rename replaces.
+	// An empty file takes the name, so that no other program can, and the rename replaces it.
 	f, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
@@ -127,18 +136,20 @@ func link(from, to string) error {
 	return nil
 }
 
+// syncFile writes the file's data through to the disk.
 func syncFile(path string) error {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
 		return err
 	}
 	if err := errors.Join(f.Sync(), f.Close()); err != nil {
-		return fmt.Errorf("write through to the disk: %w", err)
+		return fmt.Errorf("sync to the disk: %w", err)
 	}
 	return nil
 }
 
-// syncFolder makes the name last. Windows has no such call, and needs none.
+// syncFolder writes the folder of path to the disk, so that the file has its name after a power
+// failure. Windows has no such call and needs none.
 func syncFolder(path string) error {
 	if runtime.GOOS == "windows" {
 		return nil
@@ -148,7 +159,7 @@ func syncFolder(path string) error {
 		return err
 	}
 	if err := errors.Join(f.Sync(), f.Close()); err != nil {
-		return fmt.Errorf("write the folder through to the disk: %w", err)
+		return fmt.Errorf("sync the folder to the disk: %w", err)
 	}
 	return nil
 }

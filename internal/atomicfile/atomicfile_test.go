@@ -23,7 +23,7 @@ func begin(t *testing.T, path, content string) *atomicfile.Part {
 	return p
 }
 
-// only fails the test unless the folder has the one file with the content.
+// only fails the test unless the file is the only one in its folder and has the content.
 func only(t *testing.T, path, content string) {
 	t.Helper()
 	entries, err := os.ReadDir(filepath.Dir(path))
@@ -44,14 +44,14 @@ func TestPart_Create(t *testing.T) {
 	if err := p.Create(path); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.Discard(); err != nil { // as a deferred call does
+	if err := p.Discard(); err != nil { // as a deferred call would
 		t.Error(err)
 	}
 	only(t, path, "first")
 
 	second := begin(t, path, "second")
 	if err := second.Create(path); !errors.Is(err, fs.ErrExist) {
-		t.Errorf("a file was to be replaced: %v", err)
+		t.Errorf("Create() = %v at the path of a file, want fs.ErrExist", err)
 	}
 	if err := second.Discard(); err != nil {
 		t.Error(err)
@@ -69,8 +69,8 @@ func TestPart_Replace(t *testing.T) {
 	}
 }
 
-// Errors say what to do, and callers tell them apart.
-func TestErrors(t *testing.T) {
+// Errors say what to do and wrap what callers tell apart.
+func TestErrors_sayWhatToDo(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a")
 	if err := atomicfile.Vacant(path); err != nil {
 		t.Error(err)
