@@ -18,7 +18,8 @@ import (
 	"marcador/store"
 )
 
-// stock makes a database with two users who have points, and returns its path.
+// stock makes a database with two users who have points, and returns its path. No program has it
+// open.
 func stock(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "m.db")
@@ -36,10 +37,10 @@ func stock(t *testing.T) string {
 
 var (
 	stocked    sync.Once
-	stockBytes []byte // of the file that stock makes, once for all tests
+	stockBytes []byte // the file that stock makes, once for all tests
 )
 
-// names are those of the files in the folder of path.
+// names returns the names of the files in the folder of path.
 func names(t *testing.T, path string) (list []string) {
 	t.Helper()
 	entries, err := os.ReadDir(filepath.Dir(path))
@@ -61,7 +62,7 @@ func bytesOf(t *testing.T, path string) string {
 	return string(b)
 }
 
-// What was acknowledged before a backup begins is in it, while writes go on.
+// A backup made while writes go on has every write that was acknowledged before it began.
 func TestBackup_underLoad(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "m.db")
 	s := open(t, path, store.Options{})
@@ -123,7 +124,7 @@ func TestBackup_underLoad(t *testing.T) {
 	}
 }
 
-// damages are what can be wrong with a file that is to be copied or restored.
+// damages are ways in which a file that should be copied or restored can be wrong.
 var damages = []struct {
 	name, want string
 	do         func(t *testing.T, path string)
@@ -137,25 +138,25 @@ var damages = []struct {
 	{"another program's", "another program", func(t *testing.T, path string) { exec(t, path, `PRAGMA application_id = 1`) }},
 	{"newer", "update marcador", func(t *testing.T, path string) { exec(t, path, `PRAGMA user_version = 99`) }},
 	{"cut short", store.ErrDamaged.Error(), func(t *testing.T, path string) { mustDo(t, os.Truncate(path, 8192)) }},
-	{"a page of it", store.ErrDamaged.Error(), func(t *testing.T, path string) {
+	{"a damaged page", store.ErrDamaged.Error(), func(t *testing.T, path string) {
 		b := []byte(bytesOf(t, path))
 		for i := range 4096 {
 			b[len(b)/2/4096*4096+i] ^= 0x55
 		}
 		mustDo(t, os.WriteFile(path, b, 0o600))
 	}},
-	{"totals", `user "ana" has 6 points and 0 coins, and the ledger says 5 and 0`, func(t *testing.T, path string) {
+	{"wrong totals", `user "ana" has 6 points and 0 coins, and the ledger says 5 and 0`, func(t *testing.T, path string) {
 		exec(t, path, `UPDATE totals SET xp = 6 WHERE user = 1`)
 	}},
 	{"no totals", `user "ana" has no totals`, func(t *testing.T, path string) { exec(t, path, `DELETE FROM totals WHERE user = 1`) }},
-	{"references", "a row of the table memberships refers to a row of users", func(t *testing.T, path string) {
+	{"a reference to no row", "a row of the table memberships refers to a row of users", func(t *testing.T, path string) {
 		exec(t, path, `INSERT INTO memberships (user, kind, group_id, since) VALUES (99, 'school', '1', 0)`)
 	}},
-	{"state", "the table state is empty", func(t *testing.T, path string) { exec(t, path, `DELETE FROM state`) }},
+	{"no state", "the table state is empty", func(t *testing.T, path string) { exec(t, path, `DELETE FROM state`) }},
 }
 
-// contentsOf are the bytes of the files in the folder of path by name, but for SQLite's
-// shared memory, which a program that looks at a database makes anew.
+// contentsOf returns the bytes of the files in the folder of path, by name, without SQLite's shared
+// memory, which any program that reads a database makes again.
 func contentsOf(t *testing.T, path string) map[string]string {
 	t.Helper()
 	m := map[string]string{}
@@ -181,7 +182,7 @@ func wantOneLine(t *testing.T, err error, want string) {
 	}
 }
 
-// What is wrong with a database is said, and no copy of it is kept.
+// A backup of a file that is wrong fails with an error that says how, and leaves no copy.
 func TestBackup_refuses(t *testing.T) {
 	for _, d := range damages {
 		t.Run(d.name, func(t *testing.T) {
@@ -226,11 +227,11 @@ func TestRestore(t *testing.T) {
 	closeStore(t, s)
 
 	was := bytesOf(t, backup)
-	c, kept, err := store.Restore(t.Context(), backup, crashed)
+	c, former, err := store.Restore(t.Context(), backup, crashed)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := names(t, crashed), []string{filepath.Base(crashed), filepath.Base(kept)}; !slices.Equal(got, want) {
+	if got, want := names(t, crashed), []string{filepath.Base(crashed), filepath.Base(former)}; !slices.Equal(got, want) {
 		t.Errorf("files = %v, want %v", got, want)
 	}
 	if info, err := os.Stat(crashed); err != nil || info.Mode().Perm() != 0o640 {
@@ -245,21 +246,21 @@ func TestRestore(t *testing.T) {
 		t.Errorf("restored: ana has %d, %+v", xpOf(t, restored, "ana"), c)
 	}
 	if restored.Epoch() == epoch {
-		t.Error("the epoch is the old one: versions come again in it")
+		t.Error("the restored database has the same epoch, so clients would take its versions for old ones")
 	}
-	old := mustOpen(t, kept)
+	old := mustOpen(t, former)
 	defer closeStore(t, old)
 	if xpOf(t, old, "ana") != 105 || old.Epoch() != epoch {
-		t.Errorf("kept: ana has %d", xpOf(t, old, "ana"))
+		t.Errorf("in the former database ana has %d", xpOf(t, old, "ana"))
 	}
 }
 
-// Where there is no database, or a damaged one, the backup is put there all the same; and
-// nothing of the old one's log gets into it.
-func TestRestore_place(t *testing.T) {
+// A backup is restored also if there is no database or a damaged one, and the log of the former
+// database does not become part of it.
+func TestRestore_whateverIsThere(t *testing.T) {
 	for name, c := range map[string]struct {
-		make func(t *testing.T, path string)
-		kept bool
+		make   func(t *testing.T, path string)
+		former bool // whether there was a database, which gets another name
 	}{
 		"none":         {func(t *testing.T, path string) { mustDo(t, os.Remove(path)); mustDo(t, os.Remove(path+"-wal")) }, false},
 		"only its log": {func(t *testing.T, path string) { mustDo(t, os.Remove(path)) }, false},
@@ -278,9 +279,9 @@ func TestRestore_place(t *testing.T) {
 			path := crash(t, store.Path(t, s))
 			closeStore(t, s)
 			c.make(t, path)
-			_, kept, err := store.Restore(t.Context(), backup, path)
-			if err != nil || (kept != "") != c.kept {
-				t.Fatalf("kept %q, %v", kept, err)
+			_, former, err := store.Restore(t.Context(), backup, path)
+			if err != nil || (former != "") != c.former {
+				t.Fatalf("the former database is %q, %v", former, err)
 			}
 			for _, suffix := range []string{"-wal", "-shm", "-journal"} {
 				if _, err := os.Stat(path + suffix); err == nil {
@@ -290,7 +291,7 @@ func TestRestore_place(t *testing.T) {
 			restored := mustOpen(t, path)
 			defer closeStore(t, restored)
 			if xpOf(t, restored, "leo") != 7 {
-				t.Error("not what was in the backup")
+				t.Error("it does not have what the backup has")
 			}
 		})
 	}
@@ -302,7 +303,7 @@ func TestRestore_refuses(t *testing.T) {
 			backup := stock(t)
 			s := mustOpen(t, stock(t))
 			give(t, s, "ana", 100)
-			path := crash(t, store.Path(t, s)) // also its log is left alone
+			path := crash(t, store.Path(t, s)) // with a log, which must not be changed either
 			closeStore(t, s)
 			was := contentsOf(t, path)
 			d.do(t, backup)
@@ -325,12 +326,12 @@ func TestRestore_refuses(t *testing.T) {
 		t.Errorf("err = %v, want ErrInUse", err)
 	}
 	wantOneLine(t, err, "stop it first")
-	give(t, s, "ana", 1) // goes on
+	give(t, s, "ana", 1) // the service goes on
 	if err := s.Ready(t.Context()); err != nil {
 		t.Error(err)
 	}
-	// Also where only another program reads, which would write to the file moved away; in
-	// the journal's first mode, which a copy has, too.
+	// A program that only reads has the database in use as well, whatever the journal mode: it
+	// could write to the former file later.
 	for _, mode := range []string{"WAL", "DELETE"} {
 		path = stock(t)
 		exec(t, path, `PRAGMA journal_mode = `+mode)
@@ -346,9 +347,9 @@ func TestRestore_refuses(t *testing.T) {
 	}
 }
 
-// Another program's database is refused to the last byte: its mode of journal, and what
-// it has in its log, too.
-func TestRestore_anothers(t *testing.T) {
+// Another program's database is refused and not changed in any byte: neither its journal mode nor
+// its log.
+func TestRestore_anotherProgramsDatabase(t *testing.T) {
 	backup := stock(t)
 	for name, statements := range map[string]string{
 		"in WAL mode":       `CREATE TABLE a (b); PRAGMA journal_mode = WAL`,
@@ -380,7 +381,7 @@ func TestRestore_anothers(t *testing.T) {
 	}
 }
 
-// A service that starts where there was no database, while one is restored, keeps its own.
+// If a service makes a database at the path during a restore, the service's database stays.
 func TestRestore_startedMeanwhile(t *testing.T) {
 	backup, path := stock(t), filepath.Join(t.TempDir(), "m.db")
 	var s *store.Store
@@ -403,14 +404,15 @@ func TestRestore_startedMeanwhile(t *testing.T) {
 	s = mustOpen(t, path)
 	defer closeStore(t, s)
 	if xpOf(t, s, "new") != 3 {
-		t.Error("it has lost what it acknowledged")
+		t.Error("the service's database has lost points that it acknowledged")
 	}
 }
 
-// Through a link the file that it leads to is restored, and known to be in use, by its log.
+// A restore to a symbolic link replaces the file that the link leads to, and finds out that this
+// file is in use.
 func TestRestore_link(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("links take a privilege there")
+		t.Skip("only administrators make links on Windows")
 	}
 	backup, path := stock(t), stock(t)
 	link := filepath.Join(t.TempDir(), "link.db")
@@ -425,15 +427,15 @@ func TestRestore_link(t *testing.T) {
 	closeStore(t, s)
 	mustDo(t, os.Remove(link))
 	mustDo(t, os.Symlink(crashed, link))
-	if err := store.Free(t.Context(), link); err != nil { // the log is the file's, not the link's
+	if err := store.Free(t.Context(), link); err != nil { // the log is beside the file, not beside the link
 		t.Error(err)
 	}
 	if got := names(t, crashed); !slices.Equal(got, []string{"after.db"}) {
 		t.Errorf("there is %v", got)
 	}
-	_, kept, err := store.Restore(t.Context(), backup, link)
-	if info, statErr := os.Lstat(link); err != nil || statErr != nil || info.Mode()&os.ModeSymlink == 0 || !slices.Contains(names(t, crashed), filepath.Base(kept)) {
-		t.Errorf("kept %q (%v); the link is %v (%v)", kept, err, info, statErr)
+	_, former, err := store.Restore(t.Context(), backup, link)
+	if info, statErr := os.Lstat(link); err != nil || statErr != nil || info.Mode()&os.ModeSymlink == 0 || !slices.Contains(names(t, crashed), filepath.Base(former)) {
+		t.Errorf("the former database is %q (%v); the link is %v (%v)", former, err, info, statErr)
 	}
 	copied := filepath.Join(t.TempDir(), "copy.db")
 	if _, err := store.Backup(t.Context(), link, copied); err != nil {
@@ -442,7 +444,7 @@ func TestRestore_link(t *testing.T) {
 	restored := mustOpen(t, copied)
 	defer closeStore(t, restored)
 	if xpOf(t, restored, "ana") != 5 {
-		t.Error("the backup is not of what was restored")
+		t.Error("the copy does not have what was restored")
 	}
 	mustDo(t, os.Remove(crashed))
 	_, _, err = store.Restore(t.Context(), backup, link)

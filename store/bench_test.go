@@ -15,44 +15,69 @@ import (
 
 const benchUsers = 1000
 
-// BenchmarkStore_AddPoints is one update, committed and fsynced, by so many
-// callers at a time.
+// BenchmarkStore_AddPoints measures updates, each committed and on the disk, by several callers at
+// a time.
 //
-// "× bare" is its rate as a multiple of SQLite's alone: a loop of the statements
-// that an update takes, in transactions of 100, on a database of its own that is
-// set up in the same way. The two take turns, so that both have the same machine.
+// "×bare" is the rate of the store divided by the rate of SQLite alone: see compareWithBare.
 func BenchmarkStore_AddPoints(b *testing.B) {
 	for _, callers := range []int{1, 10, 64, 100, 1000} {
 		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
-			s := open(b, filepath.Join(b.TempDir(), "m.db"), store.Options{})
-			users := make([]string, benchUsers)
-			for i := range users {
-				users[i] = fmt.Sprintf("u%d", i)
-			}
-			put(b, s, users...)
-			bare := newBare(b, users)
-			var ours, theirs time.Duration
-			b.ReportAllocs()
-			b.ResetTimer()
-			for left := b.N; left > 0; {
-				n := min(left, 2000)
-				left -= n
-				begin := time.Now()
+			ours := compareWithBare(b, 2000, func(s *store.Store, users []string, _, n int) {
 				giveAll(b, s, users, callers, n)
-				ours += time.Since(begin)
-				b.StopTimer()
-				begin = time.Now()
-				bare.give(b, n)
-				theirs += time.Since(begin)
-				b.StartTimer()
-			}
+			})
 			b.ReportMetric(float64(b.N)/ours.Seconds(), "updates/s")
-			b.ReportMetric(theirs.Seconds()/ours.Seconds(), "×bare")
 		})
 	}
 }
 
-// giveAll has so many callers give points n times in all.
+// BenchmarkStore_AddPoints_keyed measures updates in batches of 100, each under a key of its own.
+// "×bare" compares them with updates without keys.
+func BenchmarkStore_AddPoints_keyed(b *testing.B) {
+	compareWithBare(b, 100, func(s *store.Store, users []string, first, n int) {
+		writes := make([]store.Write, n)
+		for i := range writes {
+			id := users[(first+i)%len(users)]
+			key := fmt.Sprintf("exercise-%s-%d", id, first)
+			writes[i] = store.Write{Caller: "svc", Key: key, Updates: []store.Update{{UserID: id, XP: 5}}}
+		}
+		if _, err := s.AddPoints(b.Context(), writes); err != nil {
+			b.Fatal(err)
+		}
+	})
+}
+
+// compareWithBare has a store and SQLite alone make b.N updates each, in alternating rounds of
+// atOnce, so that changes of the machine's speed affect both. give makes n updates through the
+// store, the first of which has a number. It reports "×bare" and returns the time that the store
+// took.
+func compareWithBare(b *testing.B, atOnce int, give func(s *store.Store, users []string, first, n int)) (ours time.Duration) {
+	b.Helper()
+	s := open(b, filepath.Join(b.TempDir(), "m.db"), store.Options{})
+	users := make([]string, benchUsers)
+	for i := range users {
+		users[i] = fmt.Sprintf("u%d", i)
+	}
+	put(b, s, users...)
+	bare := newBare(b, users)
+	var theirs time.Duration
+	b.ReportAllocs()
+	b.ResetTimer()
+	for first := 0; first < b.N; first += atOnce {
+		n := min(b.N-first, atOnce)
+		begin := time.Now()
+		give(s, users, first, n)
+		ours += time.Since(begin)
+		b.StopTimer()
+		begin = time.Now()
+		bare.give(b, n)
+		theirs += time.Since(begin)
+		b.StartTimer()
+	}
+	b.ReportMetric(theirs.Seconds()/ours.Seconds(), "×bare")
+	return ours
+}
+
+// giveAll has several callers give points n times in all.
 func giveAll(b *testing.B, s *store.Store, users []string, callers, n int) {
 	b.Helper()
 	var next atomic.Int64
@@ -71,7 +96,8 @@ func giveAll(b *testing.B, s *store.Store, users []string, callers, n int) {
 	wg.Wait()
 }
 
-// bare is a database of the store's without the store.
+// bare is SQLite alone: a loop of the statements that an update takes, in transactions of 100, on a
+// database that was set up in the same way.
 type bare struct {
 	conn                 *sql.Conn
 	users                []string
@@ -149,38 +175,4 @@ func (d *bare) transact(ctx context.Context, from, to int) error {
 	}
 	_, err := d.conn.ExecContext(ctx, `COMMIT`)
 	return err
-}
-
-// BenchmarkStore_AddPoints_keyed is one update of a batch of 100, each under a key of its
-// own, as "× bare" of the loop that knows no keys.
-func BenchmarkStore_AddPoints_keyed(b *testing.B) {
-	const batch = 100
-	s := open(b, filepath.Join(b.TempDir(), "m.db"), store.Options{})
-	users := make([]string, benchUsers)
-	for i := range users {
-		users[i] = fmt.Sprintf("u%d", i)
-	}
-	put(b, s, users...)
-	bare := newBare(b, users)
-	var ours, theirs time.Duration
-	b.ReportAllocs()
-	b.ResetTimer()
-	for n := 0; n < b.N; n += batch {
-		writes := make([]store.Write, batch)
-		for i := range writes {
-			id := users[(n+i)%len(users)]
-			writes[i] = store.Write{Caller: "svc", Key: fmt.Sprintf("exercise-%s-%d", id, n), Updates: []store.Update{{UserID: id, XP: 5}}}
-		}
-		begin := time.Now()
-		if _, err := s.AddPoints(b.Context(), writes); err != nil {
-			b.Fatal(err)
-		}
-		ours += time.Since(begin)
-		b.StopTimer()
-		begin = time.Now()
-		bare.give(b, batch)
-		theirs += time.Since(begin)
-		b.StartTimer()
-	}
-	b.ReportMetric(theirs.Seconds()/ours.Seconds(), "×bare")
 }

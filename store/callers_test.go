@@ -8,13 +8,13 @@ import (
 	"marcador/store"
 )
 
-// of makes the write the caller's.
+// of returns the write with a caller.
 func of(caller string, w store.Write) store.Write {
 	w.Caller = caller
 	return w
 }
 
-// Two courses that both use the key week-1 count both, each once.
+// If two callers use the same key, both writes count, each once.
 func TestStore_AddPoints_keyOfAnotherCaller(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "m.db")
 	s := open(t, path, store.Options{Committed: ranker})
@@ -39,8 +39,8 @@ func TestStore_AddPoints_keyOfAnotherCaller(t *testing.T) {
 	wantCode(t, err, store.KeyReused, 0)
 }
 
-// A key from before keys had callers matches any caller's.
-func TestStore_AddPoints_keyOfNobody(t *testing.T) {
+// A key without a caller, from before keys had callers, matches every caller's key.
+func TestStore_AddPoints_keyWithoutCaller(t *testing.T) {
 	path := oldest(t)
 	exec(t, path, `UPDATE keys SET digest = x'`+store.DigestOf([]store.Update{{UserID: "leo", XP: 3}})+`'`)
 	s := open(t, path, store.Options{Committed: ranker})
@@ -51,12 +51,12 @@ func TestStore_AddPoints_keyOfNobody(t *testing.T) {
 		_, err := s.AddPoints(t.Context(), []store.Write{of(caller, keyed("k", "ana", 3))})
 		wantCode(t, err, store.KeyReused, 0)
 	}
-	// Also within one transaction.
+	// The same within one transaction.
 	both := []store.Write{keyed("both", "leo", 1), of("maths", keyed("both", "leo", 1))}
 	if points, err := s.AddPoints(t.Context(), both); err != nil || points[0].Seq != points[1].Seq {
 		t.Errorf("points = %v, %v", points, err)
 	}
-	// A caller's own key goes first.
+	// A caller's own key is found first.
 	addOne(t, s, of("maths", keyed("own", "ana", 1)))
 	addOne(t, s, keyed("own", "ana", 2))
 	addOne(t, s, of("maths", keyed("own", "ana", 1)))
@@ -66,7 +66,7 @@ func TestStore_AddPoints_keyOfNobody(t *testing.T) {
 	}
 }
 
-// An erased caller leaves the keys of others' points, but not their own id.
+// When a caller is erased, the keys of other users' points stay, but the caller's id does not.
 func TestStore_Erase_caller(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "m.db")
 	s := open(t, path, store.Options{})
@@ -80,7 +80,7 @@ func TestStore_Erase_caller(t *testing.T) {
 	if strings.Contains(bytesOf(t, path), "SECRET") {
 		t.Error("the caller's id is in the file")
 	}
-	// Somebody else gets the same id.
+	// Another user gets the same id, and has no keys.
 	s = mustOpen(t, path)
 	defer closeStore(t, s)
 	addOne(t, s, w)
@@ -89,8 +89,9 @@ func TestStore_Erase_caller(t *testing.T) {
 	}
 }
 
-// An erasure does the same to every copy of a database.
-func TestStore_Erase_sameEverywhere(t *testing.T) {
+// Erasing a caller gives the same result on every copy of a database, and does not show which keys
+// had the same caller.
+func TestStore_Erase_sameOnEveryCopy(t *testing.T) {
 	var first string
 	for n := range 2 {
 		path := filepath.Join(t.TempDir(), "m.db")
@@ -109,7 +110,7 @@ func TestStore_Erase_sameEverywhere(t *testing.T) {
 		if callers != first || strings.Contains(callers, "maths") {
 			t.Errorf("the callers of keys are %q, and %q elsewhere", callers, first)
 		}
-		if lines := strings.Split(callers, " "); len(lines) != 2 || lines[0] == lines[1] {
+		if list := strings.Fields(callers); len(list) != 2 || list[0] == list[1] {
 			t.Errorf("the callers are %q: they show that one person made both", callers)
 		}
 	}

@@ -15,7 +15,7 @@ import (
 	"marcador/store"
 )
 
-// contents is all that a store answers with about its users, or an error.
+// contents returns everything that a store says about its users.
 func contents(path string) (string, error) {
 	ctx := context.Background()
 	s, err := store.Open(ctx, path, store.Options{})
@@ -39,17 +39,22 @@ func contents(path string) (string, error) {
 	return b.String(), errors.Join(err, s.Close())
 }
 
-// A file in which any byte is another is opened as the same database or not at all, and
-// then it is left as it is.
-func TestOpen_damagedByte(t *testing.T) {
-	folder := t.TempDir()
-	good := filepath.Join(folder, "good.db")
-	s := open(t, good, store.Options{})
+// twentyUsers makes a database with twenty users who have points, and returns its path.
+func twentyUsers(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "good.db")
+	s := open(t, path, store.Options{})
 	for i := range 20 {
 		put(t, s, fmt.Sprintf("u%d", i))
 		give(t, s, fmt.Sprintf("u%d", i), int64(i+1))
 	}
 	closeStore(t, s)
+	return path
+}
+
+// A file with one changed byte is opened as the same database, or it is refused and left as it is.
+func TestOpen_damagedByte(t *testing.T) {
+	good := twentyUsers(t)
 	want, err := contents(good)
 	if err != nil {
 		t.Fatal(err)
@@ -61,16 +66,16 @@ func TestOpen_damagedByte(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	chance := rand.New(rand.NewPCG(seed, 0))
-	var places []int
+	var offsets []int
 	for i := range 100 { // the header: https://www.sqlite.org/fileformat.html#the_database_header
-		places = append(places, i)
+		offsets = append(offsets, i)
 	}
 	for range 60 {
-		places = append(places, chance.IntN(len(whole)))
+		offsets = append(offsets, chance.IntN(len(whole)))
 	}
 	refused, changed := 0, 0
-	path := filepath.Join(folder, "damaged.db") // each time the same, since nothing of it may stay open
-	for _, at := range places {
+	path := filepath.Join(t.TempDir(), "damaged.db") // always the same path, so nothing of it may stay open
+	for _, at := range offsets {
 		for _, suffix := range []string{"-wal", "-shm"} {
 			_ = os.Remove(path + suffix) // there may be none
 		}
@@ -81,7 +86,8 @@ func TestOpen_damagedByte(t *testing.T) {
 		}
 		got, err := contents(path)
 		if err == nil && got != want {
-			// SQLite keeps no sums of values: another letter in a name is a name.
+			// SQLite has no checksums of values, so a changed letter in a name is not
+			// found.
 			changed++
 			if strings.Count(got, "\n") != strings.Count(want, "\n") {
 				t.Errorf("byte %d: opened as\n%s", at, got)
@@ -98,17 +104,18 @@ func TestOpen_damagedByte(t *testing.T) {
 			t.Errorf("byte %d: the file was changed (%v)", at, err)
 		}
 	}
-	t.Logf("%d of %d refused, %d with other content", refused, len(places), changed)
+	t.Logf("%d of %d refused, %d with other content", refused, len(offsets), changed)
 	if refused < 40 {
-		t.Errorf("only %d of %d were refused", refused, len(places))
+		t.Errorf("only %d of %d were refused", refused, len(offsets))
 	}
 }
 
-// That writes fail is said once, with the reason, and once that they don't any more.
-func TestStore_fault(t *testing.T) {
+// When writes begin to fail, Options.Fault is called once with the reason, and once with nil when
+// they work again.
+func TestStore_reportsFaultOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "m.db")
 	var told []error
-	s := open(t, path, store.Options{Fault: func(err error) { told = append(told, err) }}) // read once it is answered
+	s := open(t, path, store.Options{Fault: func(err error) { told = append(told, err) }}) // read after the answers
 	put(t, s, "u1")
 	for range 2 {
 		if err := os.Rename(path, path+".away"); err != nil {

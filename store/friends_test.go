@@ -11,7 +11,7 @@ import (
 	"marcador/store"
 )
 
-// friendsOf returns whom the board of a user's friends has, but for the user.
+// friendsOf returns the numbers of a user's friends, from the board of friends.
 func friendsOf(tb testing.TB, s *store.Store, id string) string {
 	tb.Helper()
 	u, err := s.User(tb.Context(), id)
@@ -32,7 +32,7 @@ func friendsOf(tb testing.TB, s *store.Store, id string) string {
 	return strings.Join(list, " ")
 }
 
-// Which friendships count is the rule's to say, and with it changes at a restart.
+// The rule decides which wishes make friends, and another rule after a restart decides anew.
 func TestStore_Befriend_rules(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "m.db")
 	for _, rule := range []store.FriendsRule{store.FriendsMutual, store.FriendsInGroup, store.FriendsOpen} {
@@ -43,7 +43,7 @@ func TestStore_Befriend_rules(t *testing.T) {
 			}
 			putAll(t, s, store.Profile{ID: "u1", Username: "x", Groups: groups("7a")}, store.Profile{ID: "u2", Username: "x", Groups: groups("7a")},
 				store.Profile{ID: "u3", Username: "x", Groups: groups("8a")}, store.Profile{ID: "u4", Username: "x", Groups: groups("8a")})
-			for _, other := range []string{"u2", "u3"} { // of the same class, and of another
+			for _, other := range []string{"u2", "u3"} { // a classmate and another user
 				befriend(t, s, "u1", other, false)
 			}
 			befriend(t, s, "u1", "u4", true)
@@ -57,7 +57,7 @@ func TestStore_Befriend_rules(t *testing.T) {
 				t.Errorf("%s: %s has u1: %v, want %v", rule, other, got, want)
 			}
 		}
-		if rule == store.FriendsInGroup { // what a limit does not show can't be seen one by one
+		if rule == store.FriendsInGroup { // a group with a limit makes no friends
 			for _, board := range []string{"class:7a", "class:*"} {
 				limit(t, s, board, 1)
 				if got := friendsOf(t, s, "u1"); got != "4" {
@@ -72,7 +72,7 @@ func TestStore_Befriend_rules(t *testing.T) {
 	}
 }
 
-// A wish takes one commit, whoever it is for: time does not tell who exists.
+// A wish takes one commit whether or not the other user exists, so time does not tell.
 func TestStore_Befriend_tellsNothing(t *testing.T) {
 	s := open(t, filepath.Join(t.TempDir(), "m.db"), store.Options{})
 	putAll(t, s, store.Profile{ID: "u1", Username: "x"}, store.Profile{ID: "u2", Username: "x"}, store.Profile{ID: "u3", Username: "x", Hidden: true})
@@ -90,14 +90,14 @@ func TestStore_Befriend_tellsNothing(t *testing.T) {
 			}
 		}
 	}
-	// Nor does a friend whom nobody sees.
+	// A hidden friend is not counted.
 	befriend(t, s, "u3", "u1", false)
 	if u, err := s.User(t.Context(), "u1"); err != nil || u.Friends != 0 {
 		t.Errorf("u1 has %d friends (%v), and the only one is hidden", u.Friends, err)
 	}
 }
 
-// A wish reads as many pages of the database and writes as many, whoever it is for.
+// A wish reads and writes as many pages of the database whether or not the other user exists.
 func TestStore_Befriend_sameWork(t *testing.T) {
 	for _, rule := range []store.FriendsRule{store.FriendsMutual, store.FriendsInGroup, store.FriendsOpen} {
 		s := open(t, filepath.Join(t.TempDir(), "m.db"), store.Options{Friends: rule})
@@ -157,7 +157,7 @@ func limit(tb testing.TB, s *store.Store, board string, top int) {
 	}
 }
 
-// A wish that is one too many does not tell whether the last one was for somebody.
+// A wish beyond MaxWishes does not tell whether the wish before it was for a user who exists.
 func TestStore_Befriend_boundTellsNothing(t *testing.T) {
 	s := open(t, filepath.Join(t.TempDir(), "m.db"), store.Options{})
 	var all []store.Profile
@@ -170,7 +170,7 @@ func TestStore_Befriend_boundTellsNothing(t *testing.T) {
 	}
 	last := fmt.Sprint("u", store.MaxWishes+1)
 	for _, id := range []string{"nobody", fmt.Sprint("u", store.MaxWishes)} {
-		for range 2 { // a wish that is there already takes no room
+		for range 2 { // the same wish counts once
 			befriend(t, s, "u0", id, false)
 		}
 		err := s.Befriend(t.Context(), "u0", last, false)
@@ -183,15 +183,15 @@ func TestStore_Befriend_boundTellsNothing(t *testing.T) {
 	}
 	befriend(t, s, "u0", "later", false)
 	putAll(t, s, store.Profile{ID: "later", Username: "x"})
-	befriend(t, s, "u0", "later", false) // stored now, and counted once
+	befriend(t, s, "u0", "later", false) // now it is stored, and still counts once
 	if err := s.Unfriend(t.Context(), "u0", "later"); err != nil {
 		t.Fatal(err)
 	}
 	befriend(t, s, "u0", last, false)
 }
 
-// A batch says all that is wrong with it, each with its place.
-func TestStore_refusesEach(t *testing.T) {
+// A refused batch reports every refusal, each with its index.
+func TestStore_refusesWithEveryReason(t *testing.T) {
 	s := open(t, filepath.Join(t.TempDir(), "m.db"), store.Options{})
 	putAll(t, s, store.Profile{ID: "u1", Username: "x"})
 	given := func(updates ...store.Update) error {
@@ -202,7 +202,7 @@ func TestStore_refusesEach(t *testing.T) {
 		_, err := s.AddPoints(t.Context(), writes)
 		return err
 	}
-	places := func(err error) (list []string) {
+	reasons := func(err error) (list []string) {
 		first, _ := errors.AsType[*store.Error](err)
 		if first == nil {
 			t.Fatalf("not a refusal: %v", err)
@@ -212,7 +212,7 @@ func TestStore_refusesEach(t *testing.T) {
 		}
 		return list
 	}
-	got := places(given(store.Update{UserID: "no", XP: 1}, store.Update{UserID: "u1", XP: 5}, store.Update{UserID: "u1", XP: -6}, store.Update{UserID: "u1", XP: -5}))
+	got := reasons(given(store.Update{UserID: "no", XP: 1}, store.Update{UserID: "u1", XP: 5}, store.Update{UserID: "u1", XP: -6}, store.Update{UserID: "u1", XP: -5}))
 	want := []string{"0user_not_found", "1user_not_found", "2user_not_found", "4negative_total"}
 	if !slices.Equal(got, want) {
 		t.Errorf("points: %v, want %v", got, want)
@@ -221,11 +221,11 @@ func TestStore_refusesEach(t *testing.T) {
 	for i := range many {
 		many[i] = store.Update{UserID: fmt.Sprint("no", i), XP: 1}
 	}
-	if got := places(given(many...)); len(got) != 100 {
-		t.Errorf("%d refusals are told, want 100", len(got))
+	if got := reasons(given(many...)); len(got) != 100 {
+		t.Errorf("%d refusals are reported, want 100", len(got))
 	}
 	_, err := s.PatchProfiles(t.Context(), []store.Patch{{ID: "n1"}, {ID: "u1"}, {ID: "n2"}})
-	if got, want := places(err), []string{"0invalid_input", "2invalid_input"}; !slices.Equal(got, want) {
+	if got, want := reasons(err), []string{"0invalid_input", "2invalid_input"}; !slices.Equal(got, want) {
 		t.Errorf("profiles: %v, want %v", got, want)
 	}
 	if _, err := s.AddPoints(t.Context(), []store.Write{{Updates: []store.Update{{UserID: "u1", XP: 1}}}}); err != nil || s.Seq() != 2 {

@@ -11,12 +11,12 @@ import (
 	"marcador/store"
 )
 
-// keyed is a write of one update under a key.
+// keyed returns a write of one update under a key.
 func keyed(key, id string, xp int64) store.Write {
 	return store.Write{Key: key, Updates: []store.Update{{UserID: id, XP: xp}}}
 }
 
-// ranker stands for what ranks: it makes up ranks that tell updates apart.
+// ranker is an Options.Committed that makes up ranks, different ones for each update.
 func ranker(c store.Commit) {
 	for _, ch := range c.Changes {
 		if ch.Points != nil {
@@ -33,7 +33,7 @@ func addOne(tb testing.TB, s *store.Store, w store.Write) store.Points {
 	}
 	p := *points[0]
 	p.Reached = 0
-	p.Scores = [store.Ending]store.Score{} // not part of the answer
+	p.Scores = [store.Ending]store.Score{} // not part of an answer
 	return p
 }
 
@@ -46,7 +46,7 @@ func TestStore_AddPoints_sameKey(t *testing.T) {
 		"at once":            func() {},
 		"after other writes": func() { give(t, s, "u1", 7) },
 		"after a crash": func() {
-			give(t, s, "u1", 7) // with it the first answer is stored
+			give(t, s, "u1", 7) // this transaction stores the first answer
 			path = crash(t, path)
 			s = open(t, path, store.Options{Committed: ranker})
 		},
@@ -143,7 +143,7 @@ func TestStore_AddPoints_batchUnderOneKey(t *testing.T) {
 	if u1, u2 := xpOf(t, s, "u1"), xpOf(t, s, "u2"); u1 != 13 || u2 != 6 {
 		t.Errorf("xp = %d, %d, want 13, 6", u1, u2)
 	}
-	// Erasing one of them, and even enrolling them again, counts nobody twice.
+	// After a user of the batch was erased, and even enrolled again, it counts nobody twice.
 	if err := s.Erase(t.Context(), "u1"); err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +165,7 @@ func TestStore_Unanswered(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	// The ranks of that transaction come with the next, which never happens.
+	// The next transaction would store the ranks, but it never comes.
 	after := open(t, crash(t, path), store.Options{})
 	recent, err := after.Unanswered(t.Context())
 	if err != nil {
@@ -206,8 +206,8 @@ func TestStore_Close_savesAnswers(t *testing.T) {
 	}
 }
 
-// A keyed write and the erasure of its user in one transaction leave an answer
-// to a row that is gone; nobody else must suffer for it.
+// If a keyed write and the erasure of its user are in one transaction, the next transaction has an
+// answer to store whose row is gone. Its writes must not fail because of that.
 func TestStore_Erase_rightAfterAKeyedWrite(t *testing.T) {
 	s, together := grouped(t)
 	put(t, s, "u1", "u2")
@@ -225,9 +225,9 @@ func TestStore_Erase_rightAfterAKeyedWrite(t *testing.T) {
 	}
 }
 
-// A request that makes the transaction fail fails by itself, and all of it is
-// undone.
-func TestStore_failedTransaction(t *testing.T) {
+// A request that makes its transaction fail is rolled back as a whole. The other requests of that
+// transaction are committed.
+func TestStore_failedRequestFailsAlone(t *testing.T) {
 	s, together := grouped(t)
 	put(t, s, "u1", "u2")
 	exec(t, store.Path(t, s), `CREATE TRIGGER fault BEFORE INSERT ON ledger WHEN NEW.xp = 666 BEGIN SELECT RAISE(ABORT, 'a fault'); END`)
@@ -247,33 +247,32 @@ func TestStore_failedTransaction(t *testing.T) {
 	if u1, u2 := xpOf(t, s, "u1"), xpOf(t, s, "u2"); u1 != 3 || u2 != 0 {
 		t.Errorf("xp = %d, %d, want 3, 0", u1, u2)
 	}
-	if s.Seq() != seq+4 { // two updates, what held the writer, and what another program did
+	if s.Seq() != seq+4 { // two updates, the touch before them, and the trigger of another program
 		t.Errorf("Seq() = %d, want %d", s.Seq(), seq+4)
 	}
 	store.CheckSums(t, s)
 }
 
-// grouped returns a store and what has it commit writes, given in order, in one
-// transaction.
+// grouped returns a store and a function that has writes committed in one transaction, in order.
 func grouped(t *testing.T) (*store.Store, func(...func() error)) {
 	t.Helper()
-	var hold sync.Mutex
+	var pause sync.Mutex
 	s := open(t, filepath.Join(t.TempDir(), "m.db"), store.Options{Committed: func(c store.Commit) {
 		ranker(c)
-		hold.Lock()
-		defer hold.Unlock()
+		pause.Lock()
+		defer pause.Unlock()
 	}})
 	return s, func(writes ...func() error) {
 		t.Helper()
-		hold.Lock()
+		pause.Lock()
 		var wg sync.WaitGroup
-		wg.Go(func() { // the writer is held after this one
+		wg.Go(func() { // the writer stops after this one
 			if err := s.Touch(t.Context()); err != nil {
 				t.Error(err)
 			}
 		})
 		for before := s.Seq(); s.Seq() == before; {
-			time.Sleep(time.Millisecond) // it is another goroutine's to commit
+			time.Sleep(time.Millisecond) // real goroutines; there is nothing to wait on
 		}
 		for i, write := range writes {
 			wg.Go(func() {
@@ -285,7 +284,7 @@ func grouped(t *testing.T) (*store.Store, func(...func() error)) {
 				time.Sleep(time.Millisecond) // as above
 			}
 		}
-		hold.Unlock()
+		pause.Unlock()
 		wg.Wait()
 	}
 }

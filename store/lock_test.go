@@ -9,8 +9,8 @@ import (
 	"marcador/store"
 )
 
-// A database that is open is refused by whatever name it is given, the one that has it
-// open goes on, and it can be opened again once it is closed.
+// A database that is open can't be opened again, through whatever path or link. The Store that has
+// it open goes on, and after Close it can be opened again.
 func TestOpen_inUse(t *testing.T) {
 	folder := t.TempDir()
 	path := filepath.Join(folder, "m.db")
@@ -25,7 +25,7 @@ func TestOpen_inUse(t *testing.T) {
 			t.Errorf("Open(%q) = %v, want ErrInUse", name, err)
 		}
 	}
-	// SQLite still has its own locks, by which a restore sees that it is open.
+	// SQLite still has its own locks, from which a restore learns that the database is open.
 	if _, _, err := store.Restore(t.Context(), stock(t), path); !errors.Is(err, store.ErrInUse) {
 		t.Errorf("Restore = %v, want ErrInUse", err)
 	}
@@ -39,8 +39,8 @@ func TestOpen_inUse(t *testing.T) {
 	}
 }
 
-// What is refused for another reason can be opened once that is gone.
-func TestOpen_lockIsGivenBack(t *testing.T) {
+// An Open that fails gives the lock back: the path can be opened when the reason is gone.
+func TestOpen_failureGivesLockBack(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "m.db")
 	mustDo(t, os.WriteFile(path, []byte("This is a letter, not a database, and it is long enough to be told from an empty file by SQLite."), 0o600))
 	if _, err := store.Open(t.Context(), path, store.Options{}); err == nil {

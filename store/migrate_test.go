@@ -13,7 +13,7 @@ import (
 	"marcador/store"
 )
 
-// schemaOf returns what the database says that it is made of, without comments.
+// schemaOf returns the statements that made the database, without comments.
 func schemaOf(t *testing.T, path string) string {
 	t.Helper()
 	db, err := sql.Open("sqlite", path)
@@ -40,7 +40,7 @@ func schemaOf(t *testing.T, path string) string {
 	return strings.Join(all, "\n")
 }
 
-// oldest makes a database of the oldest version that was released, and returns its path.
+// oldest makes a database with the first version of the schema, and returns its path.
 func oldest(t *testing.T) string {
 	t.Helper()
 	first, err := os.ReadFile("testdata/schema_1.sql")
@@ -61,8 +61,8 @@ func oldest(t *testing.T) string {
 	return path
 }
 
-// A database of an older version is brought up to the present one, with all that is in
-// it, and is then as a new one is made.
+// Opening an older database migrates it: all data is still there, and the schema is that of a new
+// database.
 func TestOpen_migrates(t *testing.T) {
 	merida, err := time.LoadLocation("America/Merida")
 	if err != nil {
@@ -86,10 +86,11 @@ func TestOpen_migrates(t *testing.T) {
 		t.Errorf("migrated:\n%s\nnew:\n%s", got, want)
 	}
 	exec(t, old, `PRAGMA foreign_key_check`)
-	closeStore(t, mustOpen(t, old)) // and again
+	closeStore(t, mustOpen(t, old)) // a second time, with nothing to migrate
 }
 
-// A migration needs no room outside the database's own folder, however much is in it.
+// A migration writes no temporary files outside of the database's folder, however large the
+// database.
 func TestOpen_migratesInPlace(t *testing.T) {
 	path := oldest(t)
 	exec(t, path, `
@@ -105,7 +106,7 @@ func TestOpen_migratesInPlace(t *testing.T) {
 	closeStore(t, s)
 }
 
-// dump is all that is in a database, as text.
+// dump returns all data of a database of the first version as text.
 func dump(t *testing.T, path string) string {
 	t.Helper()
 	db, err := sql.Open("sqlite", path)
@@ -131,8 +132,8 @@ func dump(t *testing.T, path string) string {
 	return all
 }
 
-// The database as it was is beside the one that was migrated, once for each content.
-func TestOpen_keepsWhatItMigrates(t *testing.T) {
+// A migration leaves a copy of the database as it was beside it, and never replaces a file for it.
+func TestOpen_copiesBeforeMigrating(t *testing.T) {
 	path := oldest(t)
 	was, schema := dump(t, path), schemaOf(t, path)
 	mustDo(t, os.WriteFile(path+".schema-1.bak", []byte("something else"), 0o600))
@@ -144,23 +145,23 @@ func TestOpen_keepsWhatItMigrates(t *testing.T) {
 	if got := bytesOf(t, path+".schema-1.bak"); got != "something else" {
 		t.Error("a file was replaced")
 	}
-	kept := path + ".schema-1.bak.2"
-	if dump(t, kept) != was || schemaOf(t, kept) != schema {
-		t.Errorf("kept:\n%s\nwant:\n%s", dump(t, kept), was)
+	copied := path + ".schema-1.bak.2"
+	if dump(t, copied) != was || schemaOf(t, copied) != schema {
+		t.Errorf("copied:\n%s\nwant:\n%s", dump(t, copied), was)
 	}
-	// It may be restored, and is then migrated like any other.
-	if _, _, err := store.Restore(t.Context(), kept, path); err != nil {
+	// The copy can be restored, and is then migrated like any other database.
+	if _, _, err := store.Restore(t.Context(), copied, path); err != nil {
 		t.Fatal(err)
 	}
 	s := mustOpen(t, path)
 	defer closeStore(t, s)
 	if xpOf(t, s, "ana") != 12 {
-		t.Error("not what was kept")
+		t.Error("the restored database does not have what the copy has")
 	}
 }
 
-// A migration that fails leaves the database as it was, however often it is tried, and one
-// copy of it.
+// A migration that fails leaves the database as it was. However often it is tried, it leaves one
+// copy.
 func TestOpen_migrationFails(t *testing.T) {
 	for name, c := range map[string]struct {
 		migration, damage, want string
@@ -194,7 +195,7 @@ func TestOpen_migrationFails(t *testing.T) {
 	}
 }
 
-// Periods are those of the zone that the store is opened with, from the beginning.
+// A store that is opened with another time zone computes all periods anew from the ledger.
 func TestOpen_anotherZone(t *testing.T) {
 	tokyo, err := time.LoadLocation("Asia/Tokyo")
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"marcador/store"
 )
 
+// A file that is no database of this program and version is refused, and not changed.
 func TestOpen_refuses(t *testing.T) {
 	folder := t.TempDir()
 	other := filepath.Join(folder, "other.db")
@@ -32,15 +33,15 @@ func TestOpen_refuses(t *testing.T) {
 		exec(t, path, query)
 	}
 	for name, c := range map[string]struct{ path, want string }{
-		"no path":          {"", "path is empty"},
-		"folder missing":   {filepath.Join(folder, "nowhere", "m.db"), "does not exist"},
-		"folder is a file": {filepath.Join(text, "m.db"), "not a folder"},
-		"path is a folder": {folder, "is a folder"},
-		"not a database":   {text, "not an SQLite database"},
-		"another's":        {other, "another program"},
-		"newer":            {newer, "newer version"},
-		"no version":       {none, "the database is damaged"},
-		"negative version": {negative, "the database is damaged"},
+		"no path":           {"", "path is empty"},
+		"folder missing":    {filepath.Join(folder, "nowhere", "m.db"), "does not exist"},
+		"folder is a file":  {filepath.Join(text, "m.db"), "not a folder"},
+		"path is a folder":  {folder, "is a folder"},
+		"not a database":    {text, "not an SQLite database"},
+		"another program's": {other, "another program"},
+		"newer":             {newer, "newer version"},
+		"no version":        {none, "the database is damaged"},
+		"negative version":  {negative, "the database is damaged"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			before, _ := os.ReadFile(c.path)
@@ -56,12 +57,14 @@ func TestOpen_refuses(t *testing.T) {
 	}
 }
 
+// If there is a write-ahead log but no database, Open does not take the log for a leftover and
+// remove it: the database was moved away.
 func TestOpen_logAlone(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "m.db")
 	s := mustOpen(t, path)
 	put(t, s, "u1")
 	give(t, s, "u1", 5)
-	for suffix, to := range map[string]string{"": ".away", "-wal": ".log"} { // what a crash leaves
+	for suffix, to := range map[string]string{"": ".away", "-wal": ".log"} { // the files as a crash leaves them
 		b, err := os.ReadFile(path + suffix)
 		if err == nil {
 			err = os.WriteFile(path+to, b, 0o600)
@@ -80,13 +83,13 @@ func TestOpen_logAlone(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := store.Open(t.Context(), path, store.Options{}); err == nil || !strings.Contains(err.Error(), "put the file back") {
-			t.Fatalf("error = %v, want that the log is there alone", err)
+			t.Fatalf("error = %v, want an error that the database is missing", err)
 		}
 		if err := os.Rename(path+"-wal", path+".log"); err != nil {
 			t.Fatal(err)
 		}
 		if !empty {
-			if err := os.WriteFile(path, nil, 0o600); err != nil { // to be removed
+			if err := os.WriteFile(path, nil, 0o600); err != nil { // for the Remove of the next round
 				t.Fatal(err)
 			}
 		}
@@ -95,10 +98,11 @@ func TestOpen_logAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := xpOf(t, open(t, path, store.Options{}), "u1"); got != 5 {
-		t.Errorf("put back it has %d, want 5", got)
+		t.Errorf("after the file was put back u1 has %d, want 5", got)
 	}
 }
 
+// A database can be opened through a symbolic link, if the link leads to a file.
 func TestOpen_link(t *testing.T) {
 	folder := t.TempDir()
 	target, link := filepath.Join(folder, "target.db"), filepath.Join(folder, "link.db")
@@ -117,6 +121,7 @@ func TestOpen_link(t *testing.T) {
 	}
 }
 
+// A path may have characters that mean something in a URL, such as the DSN.
 func TestOpen_namesWithMeaningInURLs(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a?b=c#d %41&.db")
 	s := open(t, path, store.Options{})

@@ -11,11 +11,11 @@ import (
 	"marcador/store"
 )
 
-// Restored by root where there was none, the database is the folder's owner's, whose
-// service opens it.
+// If root restores a database where there was none, the folder's owner becomes its owner, so that a
+// service of that user can open it.
 func TestRestore_owner(t *testing.T) {
 	if os.Getuid() != 0 {
-		t.Skip("only root gives files away")
+		t.Skip("only root can give a file to another owner")
 	}
 	backup, folder := stock(t), t.TempDir()
 	mustDo(t, os.Chown(folder, 1234, 2345))
@@ -25,6 +25,6 @@ func TestRestore_owner(t *testing.T) {
 	info, err := os.Stat(path)
 	mustDo(t, err)
 	if owner, ok := info.Sys().(*syscall.Stat_t); !ok || owner.Uid != 1234 || owner.Gid != 2345 || info.Mode().Perm() != 0o600 {
-		t.Errorf("it is %v of %+v", info.Mode(), owner)
+		t.Errorf("mode %v, owner %+v", info.Mode(), owner)
 	}
 }

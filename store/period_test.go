@@ -7,9 +7,8 @@ import (
 	"marcador/store"
 )
 
-// In a zone every moment lies in the period that begins at Start and ends at Next,
-// periods follow each other without a gap, and they begin where a clock on the wall
-// first shows the day.
+// In every zone each moment lies in the period from Start to Next, periods follow each other
+// without a gap, and each begins at the first moment at which clocks show its day.
 func TestPeriod(t *testing.T) {
 	for _, zone := range []string{
 		"UTC", "America/Mexico_City", "Europe/Madrid", "Asia/Kathmandu", "America/New_York",
@@ -30,19 +29,19 @@ func TestPeriod(t *testing.T) {
 					t.Fatalf("%s %s: %v is not from %v to %v", zone, p, at, start, next)
 				}
 				if got := p.Start(next.Add(-time.Nanosecond)); !got.Equal(start) {
-					t.Fatalf("%s %s: the end of what began at %v began at %v", zone, p, start, got)
+					t.Fatalf("%s %s: the last moment of the period from %v is in the period from %v", zone, p, start, got)
 				}
 				if got := p.Start(next); !got.Equal(next) {
-					t.Fatalf("%s %s: %v begins at %v", zone, p, next, got)
+					t.Fatalf("%s %s: %v is in the period from %v", zone, p, next, got)
 				}
 				if got := p.Before(next); !got.Equal(start) {
-					t.Fatalf("%s %s: before %v is %v, want %v", zone, p, next, got, start)
+					t.Fatalf("%s %s: the period before %v begins at %v, want %v", zone, p, next, got, start)
 				}
 				if sameDay(next, next.Add(-time.Nanosecond)) {
 					t.Fatalf("%s %s: %v is not the day's first moment", zone, p, next)
 				}
 				if p == store.Weekly && next.Weekday() != time.Monday && zone != "Pacific/Apia" || p == store.Monthly && next.Day() != 1 {
-					t.Fatalf("%s %s: begins at %v", zone, p, next)
+					t.Fatalf("%s %s: a period begins at %v", zone, p, next)
 				}
 				at = at.Add(7 * time.Hour)
 			}

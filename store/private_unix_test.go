@@ -11,8 +11,8 @@ import (
 	"marcador/store"
 )
 
-// Whatever the process lets others read of new files, nobody else reads a new database,
-// its log, or a copy. A file that is there keeps its rights.
+// Only the owner can read a new database, its log and a copy, whatever the process's umask. A file
+// that exists keeps its rights.
 func TestOpen_private(t *testing.T) {
 	defer syscall.Umask(syscall.Umask(0))
 	folder := t.TempDir()
@@ -29,7 +29,7 @@ func TestOpen_private(t *testing.T) {
 		}
 	}
 	if got := len(names(t, path)); got != 4 {
-		t.Errorf("there are %v, want the database, its -wal and -shm, and the copy", names(t, path))
+		t.Errorf("files = %v, want the database, its -wal and -shm, and the copy", names(t, path))
 	}
 	closeStore(t, s)
 
@@ -40,7 +40,7 @@ func TestOpen_private(t *testing.T) {
 		info, err := os.Stat(path + suffix)
 		mustDo(t, err)
 		if info.Mode().Perm() != 0o640 {
-			t.Errorf("%s of a database that its group may read is %v", suffix, info.Mode())
+			t.Errorf("%s of a database that its group can read is %v", suffix, info.Mode())
 		}
 	}
 }

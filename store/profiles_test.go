@@ -10,7 +10,7 @@ import (
 	"marcador/store"
 )
 
-// ana is somebody with all that a profile has.
+// ana is a profile with every field set.
 var ana = store.Profile{
 	ID: "ana", Username: "Ana", Avatar: "https://x", Email: "a@b.c", Pseudonym: "Jaguar", Hidden: true,
 	Groups: map[string][]string{"school": {"42"}, "classroom": {"7a", "7b"}},
@@ -78,7 +78,7 @@ func wantProfile(t *testing.T, s *store.Store, want store.Profile) {
 	}
 }
 
-// A new user needs a name, and then has what is given.
+// A new user needs a username, and gets the fields that the patch has.
 func TestStore_PatchProfiles_new(t *testing.T) {
 	s := open(t, filepath.Join(t.TempDir(), "m.db"), store.Options{})
 	leo := store.Patch{ID: "leo", Patch: profile.Patch{Username: profile.Given("Leo"), Groups: profile.Given(map[string][]string{"school": {"42"}})}}
@@ -88,7 +88,7 @@ func TestStore_PatchProfiles_new(t *testing.T) {
 	if s.Seq() != 0 {
 		t.Errorf("seq = %d after a refusal", s.Seq())
 	}
-	// The second change of the same user builds on the first, which makes the user.
+	// A batch may create a user with one patch and change the same user with the next.
 	created, err := s.PatchProfiles(t.Context(), []store.Patch{leo, {ID: "leo", Patch: profile.Patch{Hidden: profile.Given(true)}}})
 	if err != nil || !slices.Equal(created, []bool{true, false}) {
 		t.Fatalf("PatchProfiles() = %v, %v", created, err)
@@ -97,7 +97,7 @@ func TestStore_PatchProfiles_new(t *testing.T) {
 	wantCode(t, s.PatchProfile(t.Context(), store.Patch{ID: "nobody", Patch: leo.Patch}), store.UserNotFound, 0)
 }
 
-// Merged kinds have the bound that the kinds of one request have.
+// A patch is refused if the user would be in groups of more kinds than a profile may have.
 func TestStore_PatchProfiles_kinds(t *testing.T) {
 	s := open(t, filepath.Join(t.TempDir(), "m.db"), store.Options{})
 	if _, err := s.PutProfiles(t.Context(), []store.Profile{ana}); err != nil {
@@ -117,7 +117,7 @@ func TestStore_PatchProfiles_kinds(t *testing.T) {
 	}
 }
 
-// A roster that says nothing new moves no version, so that nobody is sent anything.
+// Profiles that change nothing take no seq, so no client is sent anything.
 func TestStore_PutProfiles_same(t *testing.T) {
 	s := open(t, filepath.Join(t.TempDir(), "m.db"), store.Options{})
 	for range 2 {

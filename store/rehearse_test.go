@@ -9,8 +9,8 @@ import (
 	"marcador/store"
 )
 
-// What a rehearsal writes is seen by the rest of it, refused as ever, and gone when it ends:
-// also from memory.
+// The writes of a rehearsal are refused as usual and seen by its later writes. When it ends, they
+// are gone from the database and from memory.
 func TestStore_Rehearse(t *testing.T) {
 	committed := 0
 	s := open(t, filepath.Join(t.TempDir(), "m.db"), store.Options{Committed: func(store.Commit) { committed++ }, Fault: func(err error) { t.Errorf("Fault(%v)", err) }})
@@ -32,7 +32,7 @@ func TestStore_Rehearse(t *testing.T) {
 		}
 		_, err := s.AddPoints(ctx, []store.Write{{Updates: []store.Update{{UserID: "leo", XP: 1}, {UserID: "ana", XP: -2}}}})
 		if refusal, ok := errors.AsType[*store.Error](err); !ok || refusal.Code != store.NegativeTotal || refusal.Index != 1 {
-			t.Errorf("of 1 point 2 were taken: %v", err)
+			t.Errorf("2 points were taken from a user with 1: %v", err)
 		}
 		return s.BefriendAll(ctx, []store.Pair{{ID: "ana", Other: "leo"}})
 	})
@@ -40,10 +40,10 @@ func TestStore_Rehearse(t *testing.T) {
 		t.Errorf("Rehearse = %v, with %d commits, and seq %d after %d", err, committed-before, s.Seq(), seq)
 	}
 	if _, err := s.User(t.Context(), "leo"); err == nil {
-		t.Error("a user of the rehearsal is there")
+		t.Error("a user of the rehearsal exists")
 	}
 	if err := take(t.Context(), -5); err != nil {
-		t.Errorf("the points of before were taken: %v", err)
+		t.Errorf("the points from before the rehearsal are missing: %v", err)
 	}
 	put(t, s, "mia")
 	mia, err := s.User(t.Context(), "mia")

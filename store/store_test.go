@@ -22,7 +22,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// clock is a clock that tests set.
+// clock is an Options.Now that tests set.
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -44,6 +44,7 @@ func (c *clock) set(s string) {
 	c.now = t
 }
 
+// open opens a database and closes it when the test ends.
 func open(tb testing.TB, path string, opts store.Options) *store.Store {
 	tb.Helper()
 	s := mustOpenWith(tb, path, opts)
@@ -58,8 +59,8 @@ func closeStore(tb testing.TB, s *store.Store) {
 	}
 }
 
-// crash copies the database as it is on disk, as if the process had died now,
-// and returns the copy's path.
+// crash copies the files of a database as they are on the disk, as if the process had died now, and
+// returns the path of the copy.
 func crash(tb testing.TB, path string) string {
 	tb.Helper()
 	copied := filepath.Join(tb.TempDir(), "after.db")
@@ -75,6 +76,7 @@ func crash(tb testing.TB, path string) string {
 	return copied
 }
 
+// put creates users.
 func put(tb testing.TB, s *store.Store, ids ...string) {
 	tb.Helper()
 	var profiles []store.Profile
@@ -86,6 +88,7 @@ func put(tb testing.TB, s *store.Store, ids ...string) {
 	}
 }
 
+// give gives a user points.
 func give(tb testing.TB, s *store.Store, id string, xp int64) *store.Points {
 	tb.Helper()
 	points, err := s.AddPoints(tb.Context(), []store.Write{{Updates: []store.Update{{UserID: id, XP: xp}}}})
@@ -112,8 +115,7 @@ func wantCode(tb testing.TB, err error, code store.Code, index int) {
 	}
 }
 
-// A log whose database was moved away is not taken for a leftover of another.
-// A link is good for a database, whose log is beside the file that it leads to.
+// mustOpen opens a database. The test must close it.
 func mustOpen(tb testing.TB, path string) *store.Store {
 	tb.Helper()
 	return mustOpenWith(tb, path, store.Options{})
@@ -129,8 +131,7 @@ func mustOpenWith(tb testing.TB, path string, opts store.Options) *store.Store {
 	return s
 }
 
-// exec runs a statement on the file from another connection, as another program
-// would.
+// exec runs a statement on the file through another connection, as another program would.
 func exec(tb testing.TB, path, query string, args ...any) {
 	tb.Helper()
 	db, err := sql.Open("sqlite", path)
@@ -162,7 +163,7 @@ func TestStore_AddPoints(t *testing.T) {
 	for _, p := range points {
 		got = append(got, row{p.Seq, p.XPAfter, p.MLCoinsAfter, p.Reached})
 	}
-	// The profiles took 1 and 2. Coins alone leave the score where it was.
+	// The profiles took the seqs 1 and 2. Coins alone do not change Reached.
 	want := []row{{3, 50, 5, 3}, {4, 10, 0, 4}, {5, 30, 5, 5}, {6, 30, 12, 5}}
 	if !slices.Equal(got, want) {
 		t.Errorf("AddPoints() = %v, want %v", got, want)
@@ -195,7 +196,8 @@ func TestStore_AddPoints_refusesAllOrNone(t *testing.T) {
 		"nothing to change": {store.Update{UserID: "u1"}, store.NothingToChange},
 	} {
 		t.Run(name, func(t *testing.T) {
-			// The update before it is good, and counts in what it is checked against.
+			// The update before it is valid, and the refused one is checked against its
+			// total.
 			_, err := s.AddPoints(t.Context(), []store.Write{
 				{Key: "good " + name, Updates: []store.Update{{UserID: "u1", XP: 1}}},
 				{Updates: []store.Update{c.update}},
@@ -209,9 +211,9 @@ func TestStore_AddPoints_refusesAllOrNone(t *testing.T) {
 			}
 		})
 	}
-	// A refusal leaves no key behind either.
+	// A refusal stores no key either.
 	if _, err := s.AddPoints(t.Context(), []store.Write{{Key: "good below 0", Updates: []store.Update{{UserID: "u2", XP: 9}}}}); err != nil {
-		t.Errorf("key of a refused write: %v", err)
+		t.Errorf("a write with the key of a refused one: %v", err)
 	}
 }
 
@@ -253,7 +255,7 @@ func TestStore_AddPoints_groupsCommits(t *testing.T) {
 		}
 	}
 	if changes != callers*each+len(users) {
-		t.Errorf("%d changes were told, want %d", changes, callers*each+len(users))
+		t.Errorf("%d changes were reported, want %d", changes, callers*each+len(users))
 	}
 	if commits >= callers*each/2 {
 		t.Errorf("%d commits for %d updates by %d callers: they are not grouped", commits, callers*each, callers)
@@ -261,7 +263,7 @@ func TestStore_AddPoints_groupsCommits(t *testing.T) {
 	store.CheckSums(t, s)
 }
 
-// A transaction takes only so many updates, however many wait.
+// A transaction takes maxBatch updates, however many wait.
 func TestStore_AddPoints_bounded(t *testing.T) {
 	var commits atomic.Int64
 	s := open(t, filepath.Join(t.TempDir(), "m.db"), store.Options{Committed: func(store.Commit) { commits.Add(1) }})
@@ -294,7 +296,8 @@ func TestStore_AddPoints_bounded(t *testing.T) {
 	}
 }
 
-// Totals that the writer remembers are those of the database, whoever changed them.
+// The totals that the writer has in memory are those of the database: also after a write by another
+// program, an erasure, and a transaction that was rolled back.
 func TestStore_AddPoints_remembered(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "m.db")
 	s := open(t, path, store.Options{})
@@ -302,14 +305,14 @@ func TestStore_AddPoints_remembered(t *testing.T) {
 	give(t, s, "u1", 5)
 	exec(t, path, `UPDATE totals SET xp = 100`)
 	if got := give(t, s, "u1", 1).XPAfter; got != 101 {
-		t.Errorf("after an edit by hand it has %d, want 101", got)
+		t.Errorf("after a write by another program it has %d, want 101", got)
 	}
 	if err := s.Erase(t.Context(), "u1"); err != nil {
 		t.Fatal(err)
 	}
 	put(t, s, "u1")
 	if got := give(t, s, "u1", 2).XPAfter; got != 2 {
-		t.Errorf("a new person with an id of before has %d, want 2", got)
+		t.Errorf("a new user with the id of an erased one has %d, want 2", got)
 	}
 	exec(t, path, `
 		CREATE TRIGGER fails BEFORE INSERT ON ledger WHEN NEW.reason = 'fails'
@@ -320,11 +323,11 @@ func TestStore_AddPoints_remembered(t *testing.T) {
 		t.Errorf("error = %v, want ErrUnavailable", err)
 	}
 	if got := give(t, s, "u1", 4).XPAfter; got != 9 {
-		t.Errorf("after what was rolled back it has %d, want 9", got)
+		t.Errorf("after a transaction that was rolled back it has %d, want 9", got)
 	}
 }
 
-func TestStore_AddPoints_isKept(t *testing.T) {
+func TestStore_AddPoints_survivesRestart(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "m.db")
 	s := mustOpen(t, path)
 	put(t, s, "u1")
@@ -346,13 +349,13 @@ func TestStore_AddPoints_isKept(t *testing.T) {
 	}
 }
 
-// Once it is closed, the one file is all there is.
+// Close leaves the database's file and no other.
 func TestStore_Close_leavesOneFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "m.db")
 	s := mustOpen(t, path)
 	put(t, s, "u1")
 	addOne(t, s, keyed("k", "u1", 50))
-	if _, err := s.User(t.Context(), "u1"); err != nil { // readers are open too
+	if _, err := s.User(t.Context(), "u1"); err != nil { // opens a connection that reads
 		t.Fatal(err)
 	}
 	closeStore(t, s)
@@ -368,7 +371,7 @@ func TestStore_Close(t *testing.T) {
 	s := open(t, path, store.Options{Committed: func(store.Commit) {
 		once.Do(func() { close(started); <-proceed })
 	}})
-	// One write is under way, others wait behind it when Close is called.
+	// One write is under way and others wait when Close is called.
 	const waiting = 20
 	errs := make(chan error, waiting+1)
 	add := func() {
@@ -396,22 +399,22 @@ func TestStore_Close(t *testing.T) {
 }
 
 func TestStore_busy(t *testing.T) {
-	hold, held := make(chan struct{}), make(chan struct{})
+	proceed, started := make(chan struct{}), make(chan struct{})
 	var once sync.Once
 	s := open(t, filepath.Join(t.TempDir(), "m.db"), store.Options{Queue: 2, Committed: func(store.Commit) {
-		once.Do(func() { close(held); <-hold })
+		once.Do(func() { close(started); <-proceed })
 	}})
 	errs := make(chan error, 2)
 	go func() { errs <- s.Touch(context.Background()) }()
-	<-held
+	<-started
 	go func() { errs <- s.Touch(context.Background()) }()
-	for store.Waiting(s) < 1 { // the first counts until it is answered
+	for store.Waiting(s) < 1 { // the first write counts as waiting until it is answered
 		time.Sleep(time.Millisecond) // as above
 	}
 	if err := s.Touch(t.Context()); !errors.Is(err, store.ErrBusy) {
 		t.Errorf("with a full queue: %v, want ErrBusy", err)
 	}
-	close(hold)
+	close(proceed)
 	for range 2 {
 		if err := <-errs; err != nil {
 			t.Error(err)
@@ -428,16 +431,15 @@ func TestStore_callerGone(t *testing.T) {
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("error = %v, want context.Canceled", err)
 	}
-	if err := s.Touch(t.Context()); err != nil { // the writer has seen it by then
+	if err := s.Touch(t.Context()); err != nil { // after this the writer is done with the write above
 		t.Fatal(err)
 	}
 	if got := xpOf(t, s, "u1"); got != 0 {
-		t.Errorf("a write whose caller had gone gave %d", got)
+		t.Errorf("a write whose context was done gave %d", got)
 	}
 }
 
-// While another program holds the lock, closing waits for it once, not once for
-// each write that waits.
+// If another program has the lock, Close waits for it once, and not once for each write that waits.
 func TestStore_Close_locked(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "m.db")
 	s := mustOpen(t, path)
