@@ -11,8 +11,8 @@ import (
 	"marcador/command/verify"
 )
 
-// school is a world in which all happens that makes a difference to boards, as of
-// Wednesday, 11 March 2026. Its clocks show noon at the end.
+// school is a world in which everything happens that changes boards, up to noon of Wednesday, 11
+// March 2026.
 func school(tb testing.TB, zone string) *world {
 	tb.Helper()
 	w := newWorld(tb, zone)
@@ -28,7 +28,7 @@ func school(tb testing.TB, zone string) *world {
 	w.give("2026-03-02 00:00", "ana", 10, 0) // the week before
 	w.give("2026-03-08 23:59", "eva", 110, 0)
 	w.leave("2026-03-09 09:00", "cid", "school", "7")
-	w.join("2026-03-09 09:00", "cid", "school", "4:2") // this week
+	w.join("2026-03-09 09:00", "cid", "school", "4:2") // joined this week
 	w.give("2026-03-09 10:00", "cid", 60, 0)
 	w.give("2026-03-10 00:00", "bea", 10, 0) // yesterday
 	w.give("2026-03-10 10:00", "dan", -40, 0)
@@ -42,12 +42,13 @@ func school(tb testing.TB, zone string) *world {
 	w.give("2026-03-11 08:01", "dan", 3, 0)
 	w.give("2026-03-11 08:02", "dan", -3, 0)
 	w.give("2026-03-11 08:03", "eva", 7, 0)
-	w.give("2026-03-11 08:04", "bea", 0, 9) // reaches nothing
+	w.give("2026-03-11 08:04", "bea", 0, 9) // coins alone
 	w.exec(`UPDATE users SET hidden = 1 WHERE id = 'eva'`)
 	w.addUp()
 	return w
 }
 
+// words returns a line of text for each row.
 func words(rows []verify.Row) string {
 	var b strings.Builder
 	for _, r := range rows {
@@ -56,6 +57,7 @@ func words(rows []verify.Row) string {
 	return b.String()
 }
 
+// lines returns each string as a line of text.
 func lines(s ...string) string {
 	if len(s) == 0 {
 		return ""
@@ -63,10 +65,10 @@ func lines(s ...string) string {
 	return strings.Join(s, "\n") + "\n"
 }
 
-// The expectations are made by hand: rank, rank in the baseline, user, score.
+// The expected rows were written by hand: rank, rank in the baseline, user, score.
 //
-// All time: cid 120 (seq 10+), bea 115, ana 110, gus 5, then dan and fay with 0, of
-// whom fay never had any; eva, hidden, has 117.
+// All time: cid 120, bea 115, ana 110, gus 5, then fay and dan with 0; fay never had points, so she
+// comes first. eva is hidden and has 117.
 func TestDB_Board(t *testing.T) {
 	global := verify.AllTime
 	cases := []struct {
@@ -93,19 +95,19 @@ func TestDB_Board(t *testing.T) {
 			[]string{"1<0 cid 70", "2<0 bea 15", "3<0 gus 5", "4<0 dan -40"}},
 		{"this month", "global", verify.Monthly, verify.Options{},
 			[]string{"1<2 cid 70", "2<1 bea 15", "3<0 ana 10", "4<0 gus 5", "5<0 dan 0"}},
-		{"a group, whose id has a colon, with one who came this week", "school:4:2", global, verify.Options{Baseline: verify.Weekly},
+		{"a group whose id has a colon, with a member since this week", "school:4:2", global, verify.Options{Baseline: verify.Weekly},
 			[]string{"1<0 cid 120", "2<2 bea 115", "3<1 ana 110"}},
-		{"and today", "school:4:2", verify.Daily, verify.Options{},
+		{"the group today", "school:4:2", verify.Daily, verify.Options{},
 			[]string{"1<1 bea 5", "2<2 cid 5"}},
-		{"and this week", "school:4:2", verify.Weekly, verify.Options{},
+		{"the group this week", "school:4:2", verify.Weekly, verify.Options{},
 			[]string{"1<0 cid 70", "2<0 bea 15"}},
-		{"a group that all have left", "school:7", global, verify.Options{}, nil},
-		{"friends, one since yesterday, one since the first moment of today", "friends:dan", global, verify.Options{},
+		{"a group without members", "school:7", global, verify.Options{}, nil},
+		{"friends: one since yesterday, one since the first moment of today", "friends:dan", global, verify.Options{},
 			[]string{"1<1 cid 120", "2<0 ana 110", "3<2 dan 0"}},
-		{"friends with none", "friends:fay", global, verify.Options{}, []string{"1<1 fay 0"}},
-		{"friends of nobody", "friends:zoe", global, verify.Options{}, nil},
-		{"no board", "globe", global, verify.Options{}, nil},
-		{"no group", "global:", global, verify.Options{}, nil},
+		{"no friends", "friends:fay", global, verify.Options{}, []string{"1<1 fay 0"}},
+		{"friends of a user who does not exist", "friends:zoe", global, verify.Options{}, nil},
+		{"an unknown board", "globe", global, verify.Options{}, nil},
+		{"a group without an id", "global:", global, verify.Options{}, nil},
 	}
 	for _, zone := range []string{"UTC", "America/Mexico_City", "Europe/Madrid"} {
 		w := school(t, zone)
@@ -123,10 +125,11 @@ func TestDB_Board(t *testing.T) {
 	}
 }
 
-// eva is hidden. She has 117 in all, 117 this month, 7 this week and today.
+// Hidden users get the rank that they would have among the others. eva is hidden, and has 117
+// points in all, 117 this month, and 7 this week and today.
 func TestDB_Hidden(t *testing.T) {
 	w := school(t, "America/Mexico_City")
-	w.users("2026-03-11 00:00", "hal") // with 0 he comes after fay, and shares dense and competition ranks with her and dan
+	w.users("2026-03-11 00:00", "hal") // with 0 points he comes after fay, and has the same dense and competition rank as she and dan
 	w.exec(`UPDATE users SET hidden = 1 WHERE id = 'hal'`)
 	for _, c := range []struct {
 		board     string
@@ -153,7 +156,7 @@ func TestDB_Hidden(t *testing.T) {
 	}
 }
 
-// Who is shown again, after having been hidden, is new on the boards.
+// A user who was hidden and is shown again is new on the boards.
 func TestDB_Board_shownAgain(t *testing.T) {
 	w := school(t, "Europe/Madrid")
 	w.exec(`UPDATE users SET hidden = 0, seen_since = ? WHERE id = 'eva'`, w.ms("2026-03-11 00:00"))
@@ -172,7 +175,7 @@ func TestDB_Board_shownAgain(t *testing.T) {
 	}
 }
 
-// The present period is the later one of the clock's and the last change's.
+// The present period is that of the clock, or that of the last change if it is later.
 func TestDB_Board_clock(t *testing.T) {
 	w := school(t, "America/Mexico_City")
 	d := w.open(verify.Options{})
@@ -180,7 +183,7 @@ func TestDB_Board_clock(t *testing.T) {
 	for now, want := range map[string]string{
 		"2026-02-20 12:00": today,
 		"2026-03-11 23:59": today,
-		"2026-03-12 00:00": "", // nobody yet
+		"2026-03-12 00:00": "", // no points yet
 	} {
 		rows, err := d.Board(t.Context(), "global", verify.Daily, w.time(now))
 		if err != nil {
@@ -196,11 +199,11 @@ func TestDB_Board_clock(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got, want := words(rows), lines("1<0 fay 1"); got != want {
-		t.Errorf("after a change of tomorrow:\n%s\nwant\n%s", got, want)
+		t.Errorf("after a change tomorrow:\n%s\nwant\n%s", got, want)
 	}
 }
 
-// Days that clocks make shorter or longer have their own points, to the minute.
+// Points count to the minute on days that changes of the clocks make shorter or longer.
 func TestDB_Board_summerTime(t *testing.T) {
 	for _, c := range []struct{ zone, before, at, after string }{
 		{"Europe/Madrid", "2026-03-28", "2026-03-29", "2026-03-30"},       // 23 hours
@@ -228,6 +231,7 @@ func TestDB_Board_summerTime(t *testing.T) {
 	}
 }
 
+// A badge is the highest that the user's points reach.
 func TestDB_Board_badge(t *testing.T) {
 	w := newWorld(t, "UTC")
 	w.users("2026-01-01 00:00", "ana", "bea", "cid")
@@ -252,7 +256,8 @@ func TestDB_Board_badge(t *testing.T) {
 	}
 }
 
-func TestOpen(t *testing.T) {
+// Open refuses files and options that it can't work with, and makes no file.
+func TestOpen_refuses(t *testing.T) {
 	w := newWorld(t, "UTC")
 	dir := t.TempDir()
 	missing, other := filepath.Join(dir, "missing.db"), filepath.Join(dir, "other.db")

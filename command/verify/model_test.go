@@ -13,25 +13,26 @@ import (
 	"marcador/store"
 )
 
-// person is a user of a world that is made at random.
+// person is a user of a world made at random, with what the model knows about the user.
 type person struct {
 	id                string
 	created, seen     int64
 	hidden            bool
-	groups            map[string]int64 // since, of those that last
-	wishes            map[string]int64
+	groups            map[string]int64 // since when, of memberships that last
+	wishes            map[string]int64 // since when, by id of the other user
 	score, reached    int64
 	prior, priorReach int64
 	gains, priorGains int
 	wasThere          bool
 }
 
-// population makes users with groups, friends and points, in the ten days before
-// now. Few different scores, so that many are equal.
+// population makes users with groups, friends and points, in the ten days before now. Points are
+// small, so that many scores are equal.
 func population(w *world, r *rand.Rand, now time.Time) []*person {
+	// A moment is sometimes, to the millisecond, the beginning of a day.
 	moment := func() int64 {
 		at := now.Add(-time.Duration(r.IntN(10*24)) * time.Hour)
-		switch r.IntN(6) { // also to the millisecond
+		switch r.IntN(6) {
 		case 0:
 			at = store.Daily.Start(at)
 		case 1:
@@ -42,7 +43,7 @@ func population(w *world, r *rand.Rand, now time.Time) []*person {
 	var people []*person
 	for i := range 3 + r.IntN(10) {
 		p := &person{id: fmt.Sprint("u", i*7%13), created: moment(), hidden: r.IntN(5) == 0, groups: map[string]int64{}, wishes: map[string]int64{}}
-		if r.IntN(4) > 0 { // else 0, the column's default
+		if r.IntN(4) > 0 { // otherwise 0, the column's default
 			p.seen = moment()
 		}
 		people = append(people, p)
@@ -84,7 +85,7 @@ func population(w *world, r *rand.Rand, now time.Time) []*person {
 	return people
 }
 
-// befriended returns since when the two are friends by the rule.
+// befriended returns whether two users are friends by a rule, and since when.
 func (p *person) befriended(with *person, rule string) (since int64, are bool) {
 	mine, asked := p.wishes[with.id]
 	theirs, askedBack := with.wishes[p.id]
@@ -111,7 +112,7 @@ func (p *person) befriended(with *person, rule string) (since int64, are bool) {
 	return since, since < math.MaxInt64
 }
 
-// model is the board, worked out one user after the other.
+// model returns a board, computed one user after the other.
 func model(w *world, people []*person, board string, period, baseline store.Period, numbering, rule string, now time.Time, hidden bool) string {
 	start, before, until := period.Start(now).UnixMilli(), period.Before(now).UnixMilli(), period.Start(now).UnixMilli()
 	if period == store.AllTime {
@@ -170,6 +171,7 @@ func model(w *world, people []*person, board string, period, baseline store.Peri
 	return words(rows)
 }
 
+// count sets the person's scores from their rows.
 func (p *person) count(rows []given, start, before, until int64) {
 	p.score, p.reached, p.gains, p.prior, p.priorReach, p.priorGains = 0, 0, 0, 0, 0, 0
 	for _, g := range rows {
@@ -191,7 +193,7 @@ func (p *person) count(rows []given, start, before, until int64) {
 	}
 }
 
-// place counts who is ahead of p among others, who may include p.
+// place returns the rank of p among others. They may include p.
 func place(p *person, others []*person, numbering string, of func(*person) (score, reached int64, id string)) int {
 	score, reached, id := of(p)
 	ahead, scores := 1, map[int64]bool{}
@@ -211,6 +213,7 @@ func place(p *person, others []*person, numbering string, of func(*person) (scor
 	return ahead
 }
 
+// Boards of worlds made at random are those that the model computes.
 func TestDB_Board_model(t *testing.T) {
 	first := rand.Uint64() % 1_000_000
 	for seed := first; seed < first+3; seed++ {

@@ -15,7 +15,7 @@ import (
 	"marcador/command/verify"
 )
 
-// page and entry are what a service answers with.
+// page and entry are a service's answer.
 type page struct {
 	Version      int     `json:"version"`
 	TotalEntries int     `json:"totalEntries"`
@@ -35,7 +35,7 @@ type entry struct {
 	IsCurrentUser bool   `json:"isCurrentUser"`
 }
 
-// right is a page of a service that is right about the school's Wednesday.
+// right returns the page of a service that agrees with the ledger of school.
 func right(tb testing.TB, board, period string) *page {
 	tb.Helper()
 	entries := []entry{}
@@ -58,8 +58,8 @@ func right(tb testing.TB, board, period string) *page {
 	return &page{7, len(entries), entries}
 }
 
-// serve answers with the right page, after change was at it with the number of the
-// request, from 1.
+// serve starts a service that answers with the right page after change has changed it. change gets
+// the number of the request, from 1.
 func serve(tb testing.TB, change func(n int, page *page)) *verify.Service {
 	tb.Helper()
 	var asked atomic.Int32
@@ -79,6 +79,7 @@ func serve(tb testing.TB, change func(n int, page *page)) *verify.Service {
 	return &verify.Service{URL: server.URL + "/", Token: func() (string, error) { return "good", nil }, Client: server.Client()}
 }
 
+// Compare finds every wrong field, and is not misled by a board that changes meanwhile.
 func TestDB_Compare(t *testing.T) {
 	w := school(t, "UTC")
 	w.join("2026-01-01 08:00", "fay", "a/b", "c d?")
@@ -93,7 +94,7 @@ func TestDB_Compare(t *testing.T) {
 		{"right", "school:4:2", verify.Daily, func(int, *page) {}, ""},
 		{"right, all new", "school:4:2", verify.Weekly, func(int, *page) {}, ""},
 		{"right, up and down", "global", verify.Monthly, func(int, *page) {}, ""},
-		{"right, a name to escape", "a/b:c d?", verify.AllTime, func(int, *page) {}, ""},
+		{"right, an id to escape in the URL", "a/b:c d?", verify.AllTime, func(int, *page) {}, ""},
 		{"rank", "school:4:2", verify.Daily, func(_ int, p *page) { p.Entries[0].Rank = 2 }, `at place 1 user "bea" with rank 2`},
 		{"user", "school:4:2", verify.Daily, func(_ int, p *page) { p.Entries[0].UserID = "bee" }, `user "bee"`},
 		{"score", "school:4:2", verify.Daily, func(_ int, p *page) { p.Entries[0].Score = 6 }, `score 6`},
@@ -101,26 +102,26 @@ func TestDB_Compare(t *testing.T) {
 		{"coins", "school:4:2", verify.Daily, func(_ int, p *page) { p.Entries[0].MLCoins = 6 }, `mlCoins 6`},
 		{"badge", "school:4:2", verify.Daily, func(_ int, p *page) { p.Entries[0].RankBadge = "Nacom" }, `"Nacom"`},
 		{"change", "school:4:2", verify.Daily, func(_ int, p *page) { p.Entries[0].Change = 1 }, `change 1 same`},
-		{"change's way", "school:4:2", verify.Daily, func(_ int, p *page) { p.Entries[0].ChangeType = "new" }, `change 0 new`},
+		{"change's direction", "school:4:2", verify.Daily, func(_ int, p *page) { p.Entries[0].ChangeType = "new" }, `change 0 new`},
 		{"order", "school:4:2", verify.Daily, func(_ int, p *page) { slices.Reverse(p.Entries) }, `at place 1 user "cid"`},
 		{"total", "school:4:2", verify.Daily, func(_ int, p *page) { p.TotalEntries = 3 }, `totalEntries of daily board "school:4:2" at seq 17 is 3; the ledger says 2`},
-		{"one too few", "school:4:2", verify.Daily, func(_ int, p *page) { p.Entries = p.Entries[:1] }, `ends after place 1`},
-		{"one too many", "school:4:2", verify.Daily, func(_ int, p *page) {
+		{"an entry too few", "school:4:2", verify.Daily, func(_ int, p *page) { p.Entries = p.Entries[:1] }, `ends after place 1`},
+		{"an entry too many", "school:4:2", verify.Daily, func(_ int, p *page) {
 			p.Entries = append(p.Entries, p.Entries[0])
 		}, `place 3; the ledger has 2 places`},
-		{"not ranked yet", "school:4:2", verify.Daily, func(n int, p *page) {
+		{"ranked a moment late", "school:4:2", verify.Daily, func(n int, p *page) {
 			if n <= 2 {
 				p.Entries[0].Score = 0
 			}
 		}, ""},
-		{"moves for a while", "school:4:2", verify.Daily, func(n int, p *page) {
+		{"changes for a while", "school:4:2", verify.Daily, func(n int, p *page) {
 			if p.Version = min(n, 4); n < 4 {
 				p.Entries[0].Score = n
 			}
 		}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			t.Parallel() // each waits between its looks
+			t.Parallel() // each pauses between its attempts
 			found, entries, err := d.Compare(t.Context(), serve(t, c.change), c.board, c.period)
 			if err != nil || (found == "") != (c.want == "") || !strings.Contains(string(found), c.want) {
 				t.Errorf("Compare() = %q, %v; want %q", found, err, c.want)
@@ -132,6 +133,7 @@ func TestDB_Compare(t *testing.T) {
 	}
 }
 
+// If the service refuses the token, Compare returns that as an error.
 func TestDB_Compare_refused(t *testing.T) {
 	d := school(t, "UTC").open(verify.Options{})
 	s := serve(t, func(int, *page) {})
@@ -141,6 +143,7 @@ func TestDB_Compare_refused(t *testing.T) {
 	}
 }
 
+// A board that changes in every attempt is not compared.
 func TestDB_Compare_moving(t *testing.T) {
 	t.Parallel()
 	w := school(t, "UTC")
@@ -152,7 +155,7 @@ func TestDB_Compare_moving(t *testing.T) {
 	}
 }
 
-// Boards of more than a page are read page by page.
+// A board of several pages is read page by page.
 func TestDB_Compare_pages(t *testing.T) {
 	w := newWorld(t, "UTC")
 	w.exec(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
@@ -184,6 +187,7 @@ func TestDB_Compare_pages(t *testing.T) {
 	}
 }
 
+// Boards returns the largest groups first, and no more than asked for.
 func TestDB_Boards(t *testing.T) {
 	w := school(t, "UTC")
 	w.join("2026-01-01 08:00", "fay", "classroom", "7a")

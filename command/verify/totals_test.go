@@ -8,8 +8,8 @@ import (
 	"marcador/command/verify"
 )
 
-// closed writes a closed period. Each place is "user rank"; those from behind
-// entries were hidden. Scores and totals are summed up from what was given.
+// closed adds a closed period. Each place is "user rank"; the users behind the first entries places
+// were hidden. Scores and totals are the sums of what the users were given.
 func (w *world) closed(number int, period, start, ends, ranks string, entries int, places ...string) {
 	w.tb.Helper()
 	w.exec(`INSERT INTO closings (number, period, start, ends, ranks, entries, complete) VALUES (?, ?, ?, ?, ?, ?, 1)`,
@@ -32,7 +32,7 @@ func (w *world) closed(number int, period, start, ends, ranks string, entries in
 	}
 }
 
-// sound is a world that has something of everything and in which nothing is wrong.
+// sound is a world with rows in every table, in which nothing is wrong.
 func sound(tb testing.TB) *world {
 	tb.Helper()
 	w := school(tb, "America/Mexico_City")
@@ -53,7 +53,7 @@ func sound(tb testing.TB) *world {
 	w.give("2026-03-13 10:02", "ned", 8, 0)
 	w.give("2026-03-13 10:03", "ivy", 8, 0)
 	w.closed(6, "daily", "2026-03-13 00:00", "2026-03-14 00:00", "dense", 3, "hal 1", "mia 1", "ivy 2", "ned 2")
-	// One is erased, who was in the closing and in a batch.
+	// A user is erased who had a place in the closing and a row in a batch.
 	w.users("2026-03-13 00:00", "out")
 	w.give("2026-03-14 10:00", "hal", 1, 0)
 	w.give("2026-03-14 10:00", "out", 2, 0)
@@ -74,6 +74,7 @@ func sound(tb testing.TB) *world {
 	return w
 }
 
+// Totals finds no difference in a sound world or in an empty database, and reports each check.
 func TestDB_Totals(t *testing.T) {
 	var checked []string
 	w := sound(t)
@@ -96,7 +97,7 @@ func TestDB_Totals(t *testing.T) {
 	}
 }
 
-// What has no points in the period, only coins, has no place and no window.
+// A period in which a user got coins alone has no place for the user, and is not in totals.
 func TestDB_Totals_coinsOnly(t *testing.T) {
 	w := newWorld(t, "Europe/Madrid")
 	w.users("2026-03-01 00:00", "ana", "bea")
@@ -112,6 +113,7 @@ func TestDB_Totals_coinsOnly(t *testing.T) {
 	}
 }
 
+// Totals finds everything that can be damaged, and names the row and the two values.
 func TestDB_Totals_damage(t *testing.T) {
 	whole := sound(t)
 	for _, c := range []struct {
@@ -151,12 +153,12 @@ func TestDB_Totals_damage(t *testing.T) {
 		{"a row's coins", `UPDATE ledger SET ml_coins_after = 1 WHERE seq = 7`, []string{`ledger.ml_coins_after of row 7, of user "cid", is 1`}},
 		{"a row is missing", `DELETE FROM ledger WHERE seq = 8`, []string{`ledger.xp_after of row 11, of user "bea"`}},
 		{"the last row is missing", `DELETE FROM ledger WHERE seq = 12`, []string{`totals.xp of user "cid" is 120; the ledger says 115`}},
-		{"another's row", `UPDATE ledger SET user = 2 WHERE seq = 7`, []string{`ledger.xp_after of row 7, of user "bea"`}},
-		{"nobody's row", `UPDATE ledger SET user = 99 WHERE seq = 7`, []string{`row 7 of ledger refers to a row of users`}},
+		{"a row of another user", `UPDATE ledger SET user = 2 WHERE seq = 7`, []string{`ledger.xp_after of row 7, of user "bea"`}},
+		{"a row of no user", `UPDATE ledger SET user = 99 WHERE seq = 7`, []string{`row 7 of ledger refers to a row of users`}},
 		{"below 0", `UPDATE ledger SET xp_after = -1 WHERE seq = 7`, []string{`CHECK constraint failed in ledger`}},
 		{"totals below 0", `UPDATE totals SET xp = -1 WHERE user = 7`, []string{`CHECK constraint failed in totals`}},
 		{"a row of another time", `UPDATE ledger SET at = at - 600000 WHERE seq = 14`, []string{`ledger.at of row 14 is`, "2026-03-11T07:51:00-06:00"}},
-		{"a row moved to another day", `UPDATE ledger SET at = at + 60000 WHERE seq = 10`, []string{`totals.day_xp of user "cid" is 5; the ledger says 10`}},
+		{"a row with a time on another day", `UPDATE ledger SET at = at + 60000 WHERE seq = 10`, []string{`totals.day_xp of user "cid" is 5; the ledger says 10`}},
 		{"an index", `CREATE TABLE t (a); PRAGMA writable_schema = ON;
 			UPDATE sqlite_schema SET rootpage = (SELECT rootpage FROM sqlite_schema WHERE name = 't') WHERE name = 't';
 			UPDATE sqlite_schema SET sql = 'CREATE INDEX friends_by_friend ON friends (since)' WHERE name = 'friends_by_friend'`, []string{"integrity check"}},
@@ -176,17 +178,17 @@ func TestDB_Totals_damage(t *testing.T) {
 
 		{"a member twice", `INSERT INTO memberships VALUES (1, 'school', '4:2', 5, NULL)`, []string{`memberships has one of user "ana" in school "4:2"`, "beyond"}},
 		{"a membership that ends early", `UPDATE memberships SET until = since - 1 WHERE user = 1`, []string{`user "ana"`, `ends before it began`}},
-		{"nobody's membership", `INSERT INTO memberships VALUES (99, 'school', '4:2', 5, NULL)`, []string{`memberships refers to a row of users`}},
-		{"a friend of oneself", `UPDATE friends SET friend = 3 WHERE user = 3 AND friend = 4`, []string{`friends has user "cid" as a friend of themselves`}},
+		{"a membership of no user", `INSERT INTO memberships VALUES (99, 'school', '4:2', 5, NULL)`, []string{`memberships refers to a row of users`}},
+		{"a user's own friend", `UPDATE friends SET friend = 3 WHERE user = 3 AND friend = 4`, []string{`friends has user "cid" as a friend of themselves`}},
 
 		{"a score", `UPDATE finals SET score = 101 WHERE closing = 2 AND position = 1`, []string{`finals.score of closing 2 (monthly, from 2026-02-01T00:00:00-06:00), of user "bea", is 101; the ledger says 100`}},
 		{"a total", `UPDATE finals SET xp = 0 WHERE closing = 3 AND position = 1`, []string{`finals.xp of closing 3`, `"ana"`, `the ledger says 110`}},
-		{"a hidden one's coins", `UPDATE finals SET ml_coins = 1 WHERE closing = 3 AND position = 2`, []string{`finals.ml_coins of closing 3`, `"eva"`}},
+		{"a hidden user's coins", `UPDATE finals SET ml_coins = 1 WHERE closing = 3 AND position = 2`, []string{`finals.ml_coins of closing 3`, `"eva"`}},
 		{"order", swap(2, 1, 2), []string{`finals.position of closing 2`, `"cid", is 1`, "position 2 before"}},
 		{"order of equals", swap(5, 1, 2), []string{`finals.position of closing 5`, `"ivy", is 1`}},
 		{"a rank", `UPDATE finals SET rank = 2 WHERE closing = 5 AND position = 2`, []string{`finals.rank of closing 5`, `"ivy" at position 2, is 2; the ledger says 1, numbered competition`}},
 		{"a dense rank", `UPDATE finals SET rank = 3 WHERE closing = 6 AND position = 3`, []string{`finals.rank of closing 6`, `"ivy" at position 3, is 3; the ledger says 2, numbered dense`}},
-		{"a hidden one's rank", `UPDATE finals SET rank = 4 WHERE closing = 6 AND position = 4`, []string{`finals.rank of closing 6`, `"ned"`, "says 2"}},
+		{"a hidden user's rank", `UPDATE finals SET rank = 4 WHERE closing = 6 AND position = 4`, []string{`finals.rank of closing 6`, `"ned"`, "says 2"}},
 		{"an ordinal rank", `UPDATE finals SET rank = 1 WHERE closing = 2 AND position = 2`, []string{`finals.rank of closing 2`, `"cid"`, "says 2"}},
 		{"numbering", `UPDATE closings SET ranks = 'dense' WHERE number = 5`, []string{`finals.rank of closing 5`, `"jon" at position 3, is 3; the ledger says 2`}},
 		{"no place", `DELETE FROM finals WHERE closing = 4 AND position = 2; DELETE FROM places WHERE closing = 4 AND position = 2`, []string{`finals of closing 4`, `no place for user "cid"`}},
@@ -203,7 +205,7 @@ func TestDB_Totals_damage(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := whole.copy(t)
-			// Such as is done by other hands.
+			// As another program can do it.
 			w.exec(`PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON; DROP TRIGGER ledger_is_append_only`)
 			w.exec(c.damage)
 			found, err := w.open(verify.Options{}).Totals(t.Context())
@@ -219,7 +221,7 @@ func TestDB_Totals_damage(t *testing.T) {
 	}
 }
 
-// swap makes two people change their positions in a closing.
+// swap returns statements that exchange two positions in a closing.
 func swap(closing, a, b int) string {
 	return fmt.Sprintf(`
 		UPDATE finals SET position = iif(position = %[2]d, -%[3]d, -%[2]d) WHERE closing = %[1]d AND position IN (%[2]d, %[3]d);

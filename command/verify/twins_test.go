@@ -7,7 +7,7 @@ import (
 	"marcador/command/verify"
 )
 
-// Ids of an older version that look the same are listed, and others are not.
+// Twins lists ids that look the same, and no others.
 func TestDB_Twins(t *testing.T) {
 	w := newWorld(t, "UTC")
 	for i, id := range []string{

@@ -12,16 +12,17 @@ import (
 	"marcador/store"
 )
 
-// world is a database that is made row by row.
+// world is a database that a test makes row by row.
 type world struct {
 	tb   testing.TB
 	path string
 	db   *sql.DB
 	in   *time.Location
 	seq  int64
-	rows map[string][]given // by user
+	rows map[string][]given // by user id
 }
 
+// given is a row of the ledger.
 type given struct{ seq, xp, mlCoins, at int64 }
 
 func newWorld(tb testing.TB, zone string) *world {
@@ -39,7 +40,7 @@ func newWorld(tb testing.TB, zone string) *world {
 	return w
 }
 
-// copy returns a copy of the database, for a test of its own.
+// copy returns a copy of the database, for a test to damage.
 func (w *world) copy(tb testing.TB) *world {
 	tb.Helper()
 	w.exec(`PRAGMA wal_checkpoint(TRUNCATE)`)
@@ -63,7 +64,7 @@ func (w *world) connect() {
 	if w.db, err = sql.Open("sqlite", name); err != nil {
 		w.tb.Fatal(err)
 	}
-	w.db.SetMaxOpenConns(1) // of which pragmas are
+	w.db.SetMaxOpenConns(1) // pragmas are those of one connection
 	w.tb.Cleanup(func() {
 		if err := w.db.Close(); err != nil {
 			w.tb.Error(err)
@@ -78,7 +79,7 @@ func (w *world) exec(query string, args ...any) {
 	}
 }
 
-// ms reads a time by the clocks of the world's place.
+// ms parses a time of the world's time zone.
 func (w *world) ms(clock string) int64 {
 	w.tb.Helper()
 	return w.time(clock).UnixMilli()
@@ -93,7 +94,7 @@ func (w *world) time(clock string) time.Time {
 	return t
 }
 
-// users creates users, who are seen since then.
+// users creates users, whom others see since then.
 func (w *world) users(created string, ids ...string) {
 	w.tb.Helper()
 	for _, id := range ids {
@@ -102,7 +103,7 @@ func (w *world) users(created string, ids ...string) {
 	}
 }
 
-// give adds a row to the ledger and brings the totals up to it.
+// give adds a row to the ledger. addUp writes the totals.
 func (w *world) give(clock, id string, xp, mlCoins int64) {
 	w.tb.Helper()
 	w.seq++
@@ -138,30 +139,30 @@ func (w *world) befriend(clock, a, b string) {
 	}
 }
 
-// addUp writes the totals, one user and row after the other.
+// addUp writes the totals of all rows, with the periods of package store.
 func (w *world) addUp() {
 	w.tb.Helper()
-	type window struct{ start, xp, reached, prior, priorXP int64 }
+	type period struct{ start, xp, reached, prior, priorXP int64 }
 	for id, rows := range w.rows {
 		var xp, mlCoins, reached int64
-		var windows [store.Ending]window
+		var periods [store.Ending]period
 		for _, g := range rows {
 			xp += g.xp
 			mlCoins += g.mlCoins
 			if g.xp == 0 {
 				continue
 			}
-			for i := range windows {
-				is := &windows[i]
+			for i := range periods {
+				is := &periods[i]
 				if start := store.Period(i).Start(time.UnixMilli(g.at).In(w.in)).UnixMilli(); start > is.start {
-					*is = window{start, 0, reached, is.start, is.xp}
+					*is = period{start, 0, reached, is.start, is.xp}
 				}
 				is.xp += g.xp
 			}
 			reached = g.seq
 		}
 		args := []any{id, xp, mlCoins, reached}
-		for _, is := range windows {
+		for _, is := range periods {
 			args = append(args, is.start, is.xp, is.reached, is.prior, is.priorXP)
 		}
 		w.exec(`INSERT INTO totals (user, xp, ml_coins, reached, day, day_xp, day_reached, prior_day, prior_day_xp,
@@ -171,7 +172,7 @@ func (w *world) addUp() {
 	}
 }
 
-// open opens the database to be verified.
+// open opens the database for verification.
 func (w *world) open(opts verify.Options) *verify.DB {
 	w.tb.Helper()
 	opts.Location = w.in
