@@ -54,8 +54,8 @@ type Points struct {
 
 // Score is what a user has gained in a period.
 type Score struct {
-	XP    int64
-	There bool // whether the user's points changed in the period
+	XP    int64 // only valid if There is set
+	There bool  // whether the user's points changed in the period
 }
 
 // AddPoints applies the updates of the writes in order, or none of them after an error. It returns
