@@ -33,12 +33,13 @@ func ParsePeriod(name string) (p Period, ok bool) {
 // moment of a day, of a Monday, or of the first of a month. AllTime has no start; the result is the
 // zero time.
 func (p Period) Start(t time.Time) time.Time {
-	y, m, d := t.Date()
+	y, m, d := dateOf(t)
 	switch p {
 	case Daily:
 		return dayOf(y, m, d, t.Location())
 	case Weekly:
-		return dayOf(y, m, d-(int(t.Weekday())+6)%7, t.Location())
+		weekday := time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Weekday()
+		return dayOf(y, m, d-(int(weekday)+6)%7, t.Location())
 	case Monthly:
 		return dayOf(y, m, 1, t.Location())
 	}
@@ -66,6 +67,19 @@ func (p Period) Before(t time.Time) time.Time {
 		return time.Time{}
 	}
 	return p.Start(p.Start(t).Add(-time.Nanosecond))
+}
+
+// dateOf returns the date of the day that t lies in. If clocks are set back a minute after midnight,
+// the new day has begun, but for an hour they show the date before it again.
+func dateOf(t time.Time) (y int, m time.Month, d int) {
+	y, m, d = t.Date()
+	if t.Hour() < 20 { // no clock is set back from midnight to before that
+		return y, m, d
+	}
+	if next := dayOf(y, m, d+1, t.Location()); !next.After(t) {
+		return next.Date()
+	}
+	return y, m, d
 }
 
 // dayOf returns the first moment of a date. If clocks are changed at midnight, the date may have no

@@ -17,6 +17,7 @@ func TestPeriod(t *testing.T) {
 		"Asia/Beirut", "America/Asuncion", "Africa/Cairo", "Atlantic/Azores",
 		"Pacific/Apia", // 2011: no 30 December
 		"Australia/Lord_Howe",
+		"America/St_Johns", // until 2011: clocks were changed a minute after midnight
 	} {
 		in, err := time.LoadLocation(zone)
 		if err != nil {
@@ -72,6 +73,8 @@ func TestPeriod_daylightSaving(t *testing.T) {
 		{"Asia/Kathmandu", store.Weekly, "2026-01-01T00:00:00+05:45", "2025-12-28T18:15:00Z", "2026-01-04T18:15:00Z"},
 		{"America/Sao_Paulo", store.Daily, "2018-11-04T12:00:00-02:00", "2018-11-04T03:00:00Z", "2018-11-05T02:00:00Z"}, // begins at one o'clock
 		{"America/Havana", store.Daily, "2026-11-01T12:00:00-05:00", "2026-11-01T04:00:00Z", "2026-11-02T05:00:00Z"},    // has two midnights
+		{"America/St_Johns", store.Daily, "2010-11-06T23:30:00-03:30", "2010-11-07T02:30:00Z", "2010-11-08T03:30:00Z"},  // the 7th began, then clocks went back to the 6th
+		{"America/St_Johns", store.Weekly, "2010-11-06T23:30:00-03:30", "2010-11-01T02:30:00Z", "2010-11-08T03:30:00Z"},
 	} {
 		in, err := time.LoadLocation(c.zone)
 		if err != nil {

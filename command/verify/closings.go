@@ -240,7 +240,7 @@ func (v *view) order(ctx context.Context, c *closing) (Difference, error) {
 	case !found:
 		return "", err
 	case position <= ahead:
-		return Difference(fmt.Sprintf("finals.position of %s, of user %q, is %d; the ledger puts the user at position %d first", v.name(c), id, position, ahead)), nil
+		return Difference(fmt.Sprintf("finals.position of %s, of user %q, is %d; the ledger puts the user at position %d before this one", v.name(c), id, position, ahead)), nil
 	}
 	return Difference(fmt.Sprintf("finals.rank of %s, of user %q at position %d, is %d; the ledger says %d, numbered %s", v.name(c), id, position, rank, says, c.ranks)), nil
 }
