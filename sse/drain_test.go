@@ -15,6 +15,8 @@ import (
 	"marcador/sse"
 )
 
+// Drain tells all clients goodbye, each with a delay of its own, and lets no stream begin. It waits
+// for a client that does not read, but no longer than WriteTimeout.
 func TestServer_Drain(t *testing.T) {
 	inBubble(t, sse.Options{}, func(t *testing.T, f *fixture) {
 		readers := []*reader{f.read(t), f.read(t), f.read(t)}
@@ -25,7 +27,7 @@ func TestServer_Drain(t *testing.T) {
 			t.Fatal(err)
 		}
 		if waited := time.Since(began); waited > 5*time.Second {
-			t.Errorf("it waited %v for a client that does not read", waited)
+			t.Errorf("Drain waited %v for a client that does not read", waited)
 		}
 		retries := map[string]bool{}
 		for _, r := range readers {
@@ -46,6 +48,7 @@ func TestServer_Drain(t *testing.T) {
 	})
 }
 
+// Each stream ends with goodbye, also if many end at once.
 func TestServer_Drain_saysGoodbye(t *testing.T) {
 	onBothTransports(t, sse.Options{}, func(t *testing.T, s *testServer) {
 		const clients = 200
@@ -105,6 +108,7 @@ func TestServer_Drain_spreadsReturn(t *testing.T) {
 	})
 }
 
+// Drain returns an error if its context is done before all streams have ended.
 func TestServer_Drain_impatient(t *testing.T) {
 	inBubble(t, sse.Options{WriteTimeout: time.Minute}, func(t *testing.T, f *fixture) {
 		stalled := f.get(t, http.MethodGet)

@@ -15,6 +15,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// A stream has the headers that keep proxies from storing or delaying it. It begins with `retry:`.
 func TestServer_Serve(t *testing.T) {
 	inBubble(t, sse.Options{}, func(t *testing.T, f *fixture) {
 		r := f.read(t)
@@ -35,6 +36,7 @@ func TestServer_Serve(t *testing.T) {
 	})
 }
 
+// A state that is published while a stream begins is not missed.
 func TestServer_Serve_publishedWhileConnecting(t *testing.T) {
 	inBubble(t, sse.Options{}, func(t *testing.T, f *fixture) {
 		f.publish(f.topic, 5) // after From was retained, before Serve
@@ -99,6 +101,7 @@ func TestServer_Serve_head(t *testing.T) {
 	})
 }
 
+// When a client goes, its stream ends.
 func TestServer_Serve_clientGone(t *testing.T) {
 	inBubble(t, sse.Options{}, func(t *testing.T, f *fixture) {
 		res := f.get(t, http.MethodGet)
