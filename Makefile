@@ -1,37 +1,87 @@
-# make run    the demo, on 127.0.0.1:8080
-# make test   everything that a change has to pass; installs what it needs, cheap checks first
-# make lint   the part of it that only reads the code
-# make fmt    formats the code
-# make bench  benchmarks, into bench/go.txt, bench/streams.md, bench/writes.md and bench/page.md
-# make soak   an hour of everything at once, into bench/soak.md, after a thousand kills and the attacks
-# make fuzz   each fuzz target for FUZZTIME
-# make vulnerabilities  looks for code with a known vulnerability that the program calls
-# make tools  the Go tools of tools/go.mod, into .tools
+# `make` lists what can be made. CONTRIBUTING.md says which of it a change needs.
+#
+# PKG limits `make test` and `make lint` to one room, so that they take seconds, not minutes:
+#
+#   make test PKG=./store        one package
+#   make test PKG=./store/...    a folder and all that is below it
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: run test lint fmt bench soak fuzz tools need gofmt page vet golangci cross node race vulnerabilities
+.DEFAULT_GOAL := help
+.PHONY: help run test lint fmt hook bench soak fuzz vulnerabilities tools \
+  all room need gofmt page node vet golangci cross race
 
-# The program has no cgo; only the race detector needs it. One setting for all else shares one build cache.
+# Only the race detector needs cgo. All other steps build without it, so that they share one cache.
 export CGO_ENABLED := 0
 export GOFLAGS := $(GOFLAGS) -buildvcs=false
 
-# The compiler and the linter take a fifth less time where they may take a third more memory.
+# With more memory before each collection, the compiler and the linter take a fifth less time.
 FAST := GOGC=400
 
 TOOLS := .tools/$(shell go env GOVERSION 2>/dev/null)
 NPM := node_modules/.package-lock.json
+PKG ?= ./...
 FUZZTIME ?= 30s
 SOAKTIME ?= 1h
 
-run:
+# The folders of PKG, as gofmt takes them.
+FOLDERS := $(patsubst %/...,%,$(PKG))
+
+##@ Every day
+
+help: ## lists this
+	@awk -F ':.*## ' '/^##@/ { printf "\n%s\n", substr($$0, 5) } \
+	  /^[a-z]+:.*## / { printf "  make %-17s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+run: ## starts the demo, on 127.0.0.1:8080
 	go run . demo
 
-test: need gofmt page node vet golangci cross vulnerabilities race
+test: $(if $(filter ./...,$(PKG)),all,room) ## runs what a change has to pass; PKG=./store for one room
 
-lint: gofmt page vet golangci
+lint: gofmt page vet golangci ## runs the checks that only read the code; takes PKG too
+
+fmt: $(TOOLS)/golangci-lint $(NPM) ## formats the code
+	$(TOOLS)/golangci-lint fmt
+	node_modules/.bin/biome check --write
+
+hook: ## has git run tools/hooks/pre-commit before each commit
+	@tools/hooks/install.sh
+
+##@ Before a release
+
+bench: tools $(NPM) ## runs the benchmarks, into bench/go.txt, streams.md, writes.md and page.md
+	tools/bench.sh $(TOOLS)/benchstat
+	go run ./bench -out bench/streams.md fanout ways idle stall churn drain
+	go run ./bench -out bench/writes.md writes
+	go run ./bench -out bench/page.md page
+
+soak: ## kills the program 1,000 times, attacks it, then loads it for SOAKTIME, into bench/soak.md
+	go test -count=1 -run '^TestProcess_killed$$' -timeout 1h -v . -kills 1000
+	go test -count=1 -run '^TestAttack_' -timeout 1h -v . -full
+	go run ./bench -soak $(SOAKTIME) -out bench/soak.md soak
+
+fuzz: ## runs each fuzz target for FUZZTIME
+	@for package in $$(go list $(PKG)); do \
+	  for name in $$(go test -list '^Fuzz' $$package | { grep '^Fuzz' || true; }); do \
+	    echo "== $$package $$name"; go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) $$package; \
+	  done; \
+	done
+
+vulnerabilities: tools ## fails if the program calls code with a known vulnerability
+	@echo "== govulncheck"
+	@$(FAST) tools/vulnerabilities.sh $(TOOLS)/govulncheck ./...
+
+tools: $(TOOLS)/golangci-lint ## compiles the Go tools of tools/go.mod, into .tools
+
+# The parts of `make test`, the cheap ones first.
+
+all: need gofmt page node vet golangci cross vulnerabilities race
+
+# Only tests of whole programs and of the page start browsers and other programs.
+room: $(if $(filter ./test% ./static%,$(PKG)),need $(NPM)) $(if $(filter ./static%,$(PKG)),page node) \
+  gofmt vet golangci race
 
 need:
 	@for p in go gcc node npm; do \
@@ -41,7 +91,7 @@ need:
 
 gofmt:
 	@echo "== gofmt"
-	@files=$$(gofmt -l .); [[ -z $$files ]] || { printf 'not formatted (make fmt does it):\n%s\n' "$$files" >&2; exit 1; }
+	@files=$$(gofmt -l $(FOLDERS)); [[ -z $$files ]] || { printf 'not formatted (make fmt does it):\n%s\n' "$$files" >&2; exit 1; }
 
 page: $(NPM)
 	@echo "== tsc, biome"
@@ -54,18 +104,14 @@ node:
 	@cd static && node --test --test-timeout=120000 --test-reporter=dot
 
 vet:
-	@echo "== go vet"
-	@$(FAST) go vet ./...
+	@echo "== go vet $(PKG)"
+	@$(FAST) go vet $(PKG)
 
 golangci: $(TOOLS)/golangci-lint
-	@echo "== golangci-lint"
-	@$(FAST) $(TOOLS)/golangci-lint run
+	@echo "== golangci-lint $(PKG)"
+	@$(FAST) $(TOOLS)/golangci-lint run $(PKG)
 
-vulnerabilities: tools
-	@echo "== govulncheck"
-	@$(FAST) tools/vulnerabilities.sh $(TOOLS)/govulncheck ./...
-
-# Two of three are not optimised: they only have to compile, and that takes two thirds of the time.
+# Other systems' code only has to compile. Without optimisation that takes a third of the time.
 cross:
 	@echo "== go build for linux, darwin, windows"
 	@$(FAST) GOOS=linux go build ./...
@@ -73,32 +119,8 @@ cross:
 	@$(FAST) GOOS=windows go build -gcflags='all=-N -l' ./...
 
 race:
-	@echo "== go test -race"
-	@CGO_ENABLED=1 go test -race -shuffle=on -timeout 25m ./...
-
-fmt: $(TOOLS)/golangci-lint $(NPM)
-	$(TOOLS)/golangci-lint fmt
-	node_modules/.bin/biome check --write
-
-bench: tools $(NPM)
-	tools/bench.sh $(TOOLS)/benchstat
-	go run ./bench -out bench/streams.md fanout ways idle stall churn drain
-	go run ./bench -out bench/writes.md writes
-	go run ./bench -out bench/page.md page
-
-soak:
-	go test -count=1 -run '^TestProcess_killed$$' -timeout 1h -v . -kills 1000
-	go test -count=1 -run '^TestAttack_' -timeout 1h -v . -full
-	go run ./bench -soak $(SOAKTIME) -out bench/soak.md soak
-
-fuzz:
-	@for package in $$(go list ./...); do \
-	  for name in $$(go test -list '^Fuzz' $$package | { grep '^Fuzz' || true; }); do \
-	    echo "== $$package $$name"; go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) $$package; \
-	  done; \
-	done
-
-tools: $(TOOLS)/golangci-lint
+	@echo "== go test -race $(PKG)"
+	@CGO_ENABLED=1 go test -race -shuffle=on -timeout 25m $(PKG)
 
 $(TOOLS)/golangci-lint: tools/go.mod tools/go.sum
 	@echo "== go install tools (a minute or two, the first time)"
