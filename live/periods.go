@@ -102,9 +102,9 @@ func (s *Service) beginPeriods() {
 // whole period was skipped, the baseline is empty as well. s.mu must be held.
 func (b *board) beginPeriod(p store.Period, skipped bool) {
 	r := b.rankings[p]
-	r.rank.Turn()
+	r.rank.StartOver()
 	if skipped {
-		r.rank.Turn()
+		r.rank.StartOver()
 	}
 	r.changed(affectsAll)
 	if b.s.opts.Baseline == p {

@@ -9,10 +9,10 @@ import (
 	"marcador/rank"
 )
 
-// sizes are the boards that are measured: a school to a country.
+// sizes are the numbers of users that are measured, from a school to a country.
 var sizes = []int{1_000, 100_000, 1_000_000, 10_000_000}
 
-// contest is a board and what happens on it.
+// contest is a board whose users keep gaining points.
 type contest struct {
 	board  *rank.Board
 	scores []int32
@@ -20,8 +20,8 @@ type contest struct {
 	rng    *rand.Rand
 }
 
-// newContest returns a board of n users with scores as they are found in
-// practice, many low and few high, and a baseline.
+// newContest returns a board of n users with a baseline. As in practice, many scores are low and
+// few are high.
 func newContest(n int, o rank.Options) *contest {
 	c := &contest{scores: make([]int32, n), seq: int64(n), rng: rand.New(rand.NewPCG(1, 2))}
 	items := make([]rank.Item, n)
@@ -36,7 +36,7 @@ func newContest(n int, o rank.Options) *contest {
 	return c
 }
 
-// draw gives anybody some points, but does not say so to the board yet.
+// draw gives a random user some points, without the board.
 func (c *contest) draw() rank.Item {
 	user := c.rng.IntN(len(c.scores))
 	c.scores[user] += 10 + int32(c.rng.IntN(90))
@@ -44,7 +44,7 @@ func (c *contest) draw() rank.Item {
 	return rank.Item{Score: int64(c.scores[user]), Seq: c.seq, User: uint32(user)}
 }
 
-// move gives anybody some points.
+// move gives a random user some points.
 func (c *contest) move() {
 	it := c.draw()
 	c.board.Put(it.User, it.Score, it.Seq)
@@ -52,8 +52,8 @@ func (c *contest) move() {
 
 func users(n int) string { return fmt.Sprintf("users=%d", n) }
 
-// BenchmarkBoard_Put is a move: points for anybody, the old rank and the new. The
-// moves are drawn beforehand, for the scores they come from are not the board's.
+// BenchmarkBoard_Put measures a changed score with the ranks before and after. The changes are
+// drawn beforehand, so that drawing is not measured.
 func BenchmarkBoard_Put(b *testing.B) {
 	bench := func(name string, c *contest) {
 		b.Run(name, func(b *testing.B) {
@@ -92,7 +92,7 @@ func BenchmarkBoard_Rank(b *testing.B) {
 	}
 }
 
-// BenchmarkBoard_Page is a page of 100 from anywhere, before encoding.
+// BenchmarkBoard_Page measures a page of 100 entries at a random position, before encoding.
 func BenchmarkBoard_Page(b *testing.B) {
 	for _, n := range sizes {
 		c := newContest(n, rank.Options{})
@@ -118,15 +118,18 @@ func BenchmarkBoard_Rebase(b *testing.B) {
 	}
 }
 
-// BenchmarkBoard_memory says what a user takes after Load, and after two moves
-// for each.
+// BenchmarkBoard_memory measures the bytes that a user takes, after Load and after two changes for
+// each user.
 func BenchmarkBoard_memory(b *testing.B) {
 	for _, n := range sizes {
 		b.Run(users(n), func(b *testing.B) {
 			for b.Loop() {
 				before := heap()
 				c := newContest(n, rank.Options{})
-				perUser := func() float64 { return float64(heap()-before)/float64(n) - 4 } // scores
+				perUser := func() float64 {
+					const score = 4 // bytes of contest.scores
+					return float64(heap()-before)/float64(n) - score
+				}
 				b.ReportMetric(perUser(), "B/entry-loaded")
 				for range 2 * n {
 					c.move()

@@ -2,15 +2,15 @@ package rank
 
 import "slices"
 
-// What keeps the blocks and the groups of an index full enough, but not too full.
+// This file keeps the blocks and groups of an index neither too full nor too empty.
 
 func (x *Index) block(g *group, i int) *block { return &x.blocks[g.blocks[i]] }
 
 func (b *block) item(i int) Item { return Item{b.keys[i].score, b.keys[i].seq, b.users[i]} }
 
-// place returns how many of the block's items come before the item. It goes by
-// strides and then by steps, for what is next in memory need not be waited for.
-func (x *Index) place(b *block, it Item) int {
+// offset returns how many of the block's items come before the item. It takes large steps first and
+// then small ones. A binary search would wait for memory more often.
+func (x *Index) offset(b *block, it Item) int {
 	const stride = 8
 	at := 0
 	for at+stride <= len(b.keys) && x.beforeKey(b, at+stride-1, it) {
@@ -22,7 +22,7 @@ func (x *Index) place(b *block, it Item) int {
 	return at
 }
 
-// beforeKey reports whether the block's item i comes before the item.
+// beforeKey reports whether item i of the block comes before it.
 func (x *Index) beforeKey(b *block, i int, it Item) bool {
 	k := &b.keys[i]
 	switch {
@@ -34,7 +34,7 @@ func (x *Index) beforeKey(b *block, i int, it Item) bool {
 	return b.users[i] != it.User && x.tie(b.users[i], it.User)
 }
 
-// reserve makes room for n items, and for some more up to limit.
+// reserve makes room for n items and for some more, at most limit.
 func (b *block) reserve(n, limit int) {
 	if n > cap(b.keys) || n > cap(b.users) {
 		room := max(n, min(2*n, limit))
@@ -43,9 +43,9 @@ func (b *block) reserve(n, limit int) {
 	}
 }
 
-// changed notes that an item came (by = 1) to that spot, or went from it (-1).
-// O(log n).
-func (x *Index) changed(s spot, by int32) {
+// count adjusts all counts for an item that was inserted at the spot (by = 1) or removed from it
+// (by = -1). O(log n).
+func (x *Index) count(s spot, by int32) {
 	x.len += int(by)
 	for at := s.group.at + 1; at < len(x.tree); at += at & -at {
 		x.tree[at] += by
@@ -53,12 +53,12 @@ func (x *Index) changed(s spot, by int32) {
 	s.group.len += by
 	s.group.counts[s.block] += by
 	if s.at == 0 {
-		x.note(s.group, s.block)
+		x.refresh(s.group, s.block)
 	}
 }
 
-// note brings what is kept of the block beside it up to date. O(1).
-func (x *Index) note(g *group, i int) {
+// refresh updates what the levels above know of block i: its count and its first item. O(1).
+func (x *Index) refresh(g *group, i int) {
 	b := x.block(g, i)
 	g.counts[i] = int32(len(b.keys))
 	if len(b.keys) > 0 {
@@ -69,8 +69,8 @@ func (x *Index) note(g *group, i int) {
 	}
 }
 
-// makeRoom makes sure that the block has room for an item, and returns where
-// that spot lies then.
+// makeRoom gives the block of the spot room for one more item, by moving items to a neighbour or to
+// a new block. It returns the spot's new location.
 func (x *Index) makeRoom(s spot) spot {
 	g, i := s.group, s.block
 	if int(g.counts[i]) < x.blockCap {
@@ -81,7 +81,7 @@ func (x *Index) makeRoom(s spot) spot {
 		left = g.counts[i-1] < g.counts[i+1]
 		right = !left
 	}
-	limit := x.blockCap*15/16 - 1 // then both have room afterwards
+	limit := x.blockCap*15/16 - 1 // both blocks then have room
 	switch {
 	case left && int(g.counts[i-1]) <= limit:
 		n := int(g.counts[i]-g.counts[i-1]) / 2
@@ -105,37 +105,38 @@ func (x *Index) makeRoom(s spot) spot {
 	return s
 }
 
-// shift moves the last n items of block i to the next one; where n is negative,
-// the first -n of the next one to block i. O(block).
+// shift moves the last n items of block i to the next block. A negative n moves the first -n items
+// of the next block to block i. O(block).
 func (x *Index) shift(g *group, i, n int) {
 	l, r := x.block(g, i), x.block(g, i+1)
 	if n > 0 {
 		r.reserve(len(r.keys)+n, x.blockCap)
 		from := len(l.keys) - n
-		x.reseat(l.users[from:], g.blocks[i+1])
+		x.assign(l.users[from:], g.blocks[i+1])
 		r.keys = slices.Insert(r.keys, 0, l.keys[from:]...)
 		r.users = slices.Insert(r.users, 0, l.users[from:]...)
 		l.keys, l.users = l.keys[:from], l.users[:from]
 	} else {
 		n = -n
 		l.reserve(len(l.keys)+n, x.blockCap)
-		x.reseat(r.users[:n], g.blocks[i])
+		x.assign(r.users[:n], g.blocks[i])
 		l.keys = append(l.keys, r.keys[:n]...)
 		l.users = append(l.users, r.users[:n]...)
 		r.keys = slices.Delete(r.keys, 0, n)
 		r.users = slices.Delete(r.users, 0, n)
 	}
-	x.note(g, i)
-	x.note(g, i+1)
+	x.refresh(g, i)
+	x.refresh(g, i+1)
 }
 
-func (x *Index) reseat(users []uint32, number uint32) {
+// assign records that the users are in the block with the number.
+func (x *Index) assign(users []uint32, number uint32) {
 	for _, user := range users {
-		x.seats.set(user, number+1)
+		x.blockOf.set(user, number+1)
 	}
 }
 
-// mergeBlock joins a thin block with a neighbour if both fit well into one.
+// mergeBlock joins block i with a neighbour if one block has ample room for both.
 func (x *Index) mergeBlock(g *group, i int) {
 	count := g.counts[i]
 	left, right := i > 0, i+1 < len(g.blocks)
@@ -144,11 +145,11 @@ func (x *Index) mergeBlock(g *group, i int) {
 		i--
 	case left && !right:
 		i--
-	case !right: // the only one of its group
+	case !right: // the only block of its group
 		if count == 0 && len(x.groups) > 1 {
 			x.dropBlock(g, 0)
 			x.groups = slices.Delete(x.groups, g.at, g.at+1)
-			x.reindex()
+			x.rebuildTop()
 		}
 		return
 	}
@@ -162,7 +163,7 @@ func (x *Index) mergeBlock(g *group, i int) {
 	}
 }
 
-// addBlock puts an empty block with room for n items at place i of the group.
+// addBlock inserts an empty block, with room for n items, as block i of the group.
 func (x *Index) addBlock(g *group, i, n int) {
 	b := block{group: g, users: make([]uint32, 0, n), keys: make([]key, 0, n)}
 	number := uint32(len(x.blocks))
@@ -187,22 +188,21 @@ func (x *Index) dropBlock(g *group, i int) {
 	g.counts = slices.Delete(g.counts, i, i+1)
 }
 
-// splitGroup halves a group and returns where that spot of it lies then. O(groups).
+// splitGroup splits the group of the spot in two and returns the spot's new location. O(groups).
 func (x *Index) splitGroup(s spot) spot {
 	g := s.group
 	half := len(g.blocks) / 2
 	r := &group{}
 	r.take(g, half, x)
 	x.groups = slices.Insert(x.groups, g.at+1, r)
-	x.reindex()
+	x.rebuildTop()
 	if s.block >= half {
 		return spot{r, s.block - half, s.at}
 	}
 	return s
 }
 
-// mergeGroup joins a thin group with a neighbour if both fit well into one.
-// O(groups).
+// mergeGroup joins a group with a neighbour if one group has ample room for both. O(groups).
 func (x *Index) mergeGroup(g *group) {
 	if g.at+1 == len(x.groups) {
 		if g.at == 0 {
@@ -216,10 +216,10 @@ func (x *Index) mergeGroup(g *group) {
 	}
 	g.take(r, 0, x)
 	x.groups = slices.Delete(x.groups, r.at, r.at+1)
-	x.reindex()
+	x.rebuildTop()
 }
 
-// take appends to the group the blocks of another one, from place i on.
+// take moves the blocks of another group, from block i on, to the end of the group.
 func (g *group) take(from *group, i int, x *Index) {
 	for j := i; j < len(from.blocks); j++ {
 		x.block(from, j).group = g
@@ -232,8 +232,9 @@ func (g *group) take(from *group, i int, x *Index) {
 	from.blocks, from.firsts, from.counts = from.blocks[:i], from.firsts[:i], from.counts[:i]
 }
 
-// reindex makes anew what stands above the groups. O(groups).
-func (x *Index) reindex() {
+// rebuildTop rebuilds the level above the groups: their first items and the Fenwick tree.
+// O(groups).
+func (x *Index) rebuildTop() {
 	x.firsts = slices.Grow(x.firsts[:0], len(x.groups))[:len(x.groups)]
 	x.tree = slices.Grow(x.tree[:0], len(x.groups)+1)[:len(x.groups)+1]
 	clear(x.tree)

@@ -2,8 +2,8 @@ package rank
 
 import "fmt"
 
-// Narrow makes an index that nothing was put in have small blocks and groups, so
-// that a few dozen items make a tree of three levels.
+// Narrow gives an empty index small blocks and groups, so that a few dozen items make a tree of
+// three levels.
 func (x *Index) Narrow() { x.blockCap, x.groupCap = 4, 4 }
 
 // Narrow does the same for a board.
@@ -14,7 +14,7 @@ func (b *Board) Narrow() {
 	}
 }
 
-// Page appends to dst the items of the positions from first, at most n.
+// Page appends the items of at most n positions, beginning with position first, to dst.
 func (x *Index) Page(dst []Item, first, n int) []Item {
 	for keys, users := range x.from(first) {
 		for i, k := range keys {
@@ -28,21 +28,21 @@ func (x *Index) Page(dst []Item, first, n int) []Item {
 	return dst
 }
 
-// Fill is how full the blocks are, from 0 to 1.
+// Fill returns how full the blocks are, from 0 to 1.
 func (b *Board) Fill() float64 {
 	return float64(b.Len()) / float64(b.index.blockCap*(len(b.index.blocks)-len(b.index.free)))
 }
 
-// CheckInvariants reports what is wrong with a board's bookkeeping.
+// CheckInvariants returns an error if parts of the board contradict each other.
 func (b *Board) CheckInvariants() error {
 	if err := b.index.CheckInvariants(); err != nil {
 		return err
 	}
-	if err := b.index.checkSeats(); err != nil {
+	if err := b.index.checkBlockOf(); err != nil {
 		return err
 	}
 	for user := range b.hidden {
-		if b.index.seats.get(user) != 0 || b.baseline.get(user) != 0 {
+		if b.index.blockOf.get(user) != 0 || b.baseline.get(user) != 0 {
 			return fmt.Errorf("user %d is hidden, and in the order or the baseline", user)
 		}
 	}
@@ -52,7 +52,7 @@ func (b *Board) CheckInvariants() error {
 	var want []Item
 	for _, it := range b.index.Page(nil, 1, b.Len()) {
 		if n := len(want); n == 0 || want[n-1].Score != it.Score {
-			want = append(want, bar(it.Score))
+			want = append(want, frontOf(it.Score))
 		}
 	}
 	for i, it := range b.scores.Page(nil, 1, b.scores.Len()) {
@@ -66,31 +66,32 @@ func (b *Board) CheckInvariants() error {
 	return b.scores.CheckInvariants()
 }
 
-// checkSeats reports a user whose seat is not where the item lies.
-func (x *Index) checkSeats() error {
-	seated := 0
+// checkBlockOf returns an error if blockOf names the wrong block for a user.
+func (x *Index) checkBlockOf() error {
+	found := 0
 	for number, b := range x.blocks {
 		for at, user := range b.users {
-			if got := x.seats.get(user); got != uint32(number)+1 {
-				return fmt.Errorf("user %d sits in block %d - 1, want %d", user, got, number)
+			if got := x.blockOf.get(user); got != uint32(number)+1 {
+				return fmt.Errorf("blockOf user %d is %d - 1, want %d", user, got, number)
 			}
-			if s, ok := x.seat(user); !ok || s.at != at || x.item(s) != b.item(at) {
-				return fmt.Errorf("seat(%d) = %v, %t", user, s, ok)
+			if s, ok := x.spotOf(user); !ok || s.at != at || x.item(s) != b.item(at) {
+				return fmt.Errorf("spotOf(%d) = %v, %t", user, s, ok)
 			}
 		}
 	}
-	for _, number := range x.seats.dense {
+	for _, number := range x.blockOf.dense {
 		if number != 0 {
-			seated++
+			found++
 		}
 	}
-	if seated += len(x.seats.sparse); seated != x.len {
-		return fmt.Errorf("%d seats of %d items", seated, x.len)
+	if found += len(x.blockOf.sparse); found != x.len {
+		return fmt.Errorf("%d users in blockOf, %d items", found, x.len)
 	}
 	return nil
 }
 
-// CheckInvariants reports what is wrong with the index's bookkeeping but the seats.
+// CheckInvariants returns an error if parts of the index contradict each other. It leaves out
+// blockOf.
 func (x *Index) CheckInvariants() error {
 	var last *Item
 	total, blocks := 0, 0

@@ -1,6 +1,3 @@
-// Package rank keeps users in order of their scores and answers where each
-// stands. It knows nothing of time, files or sockets. Nothing in it is safe for
-// concurrent use: the owner of a board locks.
 package rank
 
 import (
@@ -8,38 +5,41 @@ import (
 	"slices"
 )
 
-// Item is one user's place in the order: the higher Score first, then the lower
-// Seq, then what the tie-breaker says.
+// Item is a user's entry in the order: a score, and when the user reached it.
 type Item struct {
 	Score int64
-	Seq   int64  // when the score was reached, in the ledger's numbering
+	Seq   int64  // the ledger's sequence number at which the user reached the score
 	User  uint32 // the user's number
 }
 
-// blockCap is the most items a block holds, groupCap the most blocks of a group.
+// blockCap is how many items a block has at most, and groupCap how many blocks a group.
 const blockCap, groupCap = 128, 128
 
-// Index is an ordered set of items, one a user, that knows each one's position.
-// The items lie in order in blocks and the blocks in groups, as in a B+tree of
-// three levels whose top is as wide as it has to be. There a Fenwick tree (P. M.
-// Fenwick, "A new data structure for cumulative frequency tables", 1994) counts
-// the items of the groups in front. An index of up to 128 items is one sorted
-// slice.
+// Index is an ordered set of items, one for each user, that knows the position of each.
+//
+//	tree    how many items the groups have, summed up as in a Fenwick tree
+//	groups  [ group ]  [ group ]  [ group ]  …          found by their first items
+//	blocks   [b][b][b]  [b][b]     [b][b][b][b]         found by their first items
+//	items     …128      …          …                    searched one by one
+//
+// It is a B+tree of three levels, the top one as wide as it has to be. The Fenwick tree (P. M.
+// Fenwick, "A new data structure for cumulative frequency tables", 1994) counts the items of all
+// groups before a given one in O(log n). An index of up to 128 items is one sorted slice.
 type Index struct {
-	tie    func(a, b uint32) bool
-	blocks []block  // by number, which a block keeps while others come and go
-	free   []uint32 // numbers of no block
-	groups []*group
-	firsts []Item  // the first item of each group
-	tree   []int32 // Fenwick tree over the groups' items, from 1
-	seats  numbers // 1 + the number of the block that the user is in
-	len    int
+	tie     func(a, b uint32) bool
+	blocks  []block  // by number; a block's number never changes
+	free    []uint32 // numbers that no block has
+	groups  []*group
+	firsts  []Item  // the first item of each group
+	tree    []int32 // Fenwick tree over the groups' lengths; its first element is unused
+	blockOf numbers // 1 + the number of the block that has the user
+	len     int
 
-	blockCap, groupCap int // as the constants, but in tests
+	blockCap, groupCap int // the constants; smaller in tests
 }
 
-// block is a run of items, users apart from what they are ordered by: a user is
-// found among the users, a place among the keys.
+// block is a run of items. Their users lie apart from their keys, because one search reads only the
+// users and the other only the keys.
 type block struct {
 	group *group
 	users []uint32
@@ -48,28 +48,26 @@ type block struct {
 
 type key struct{ score, seq int64 }
 
-// group is a run of blocks. Neither a group nor a block is empty, but for the
-// only block of the only group.
+// group is a run of blocks. No group and no block is empty, except the only block of an empty
+// index.
 type group struct {
-	at     int      // its place among the groups
+	at     int      // index in Index.groups
 	len    int32    // items
-	blocks []uint32 // their numbers
+	blocks []uint32 // numbers of the blocks
 	firsts []Item   // the first item of each block
-	counts []int32  // the items of each block
+	counts []int32  // how many items each block has
 }
 
-// spot is where an item lies, or would.
+// spot is where an item lies, or where it would have to be inserted.
 type spot struct {
 	group *group
-	block int // of the group
-	at    int // in the block
+	block int // index in group.blocks
+	at    int // index in the block
 }
 
-// NewIndex returns an empty index. tie says whether user a goes before user b
-// where score and seq are equal; it must be a strict order that does not change.
-// For sparse see Options.
+// NewIndex returns an empty index. For tie and sparse see [Options].
 func NewIndex(tie func(a, b uint32) bool, sparse bool) *Index {
-	x := &Index{tie: tie, seats: newNumbers(sparse), blockCap: blockCap, groupCap: groupCap}
+	x := &Index{tie: tie, blockOf: newNumbers(sparse), blockCap: blockCap, groupCap: groupCap}
 	x.Load(nil)
 	return x
 }
@@ -77,19 +75,15 @@ func NewIndex(tie func(a, b uint32) bool, sparse bool) *Index {
 // Len is the number of items. O(1).
 func (x *Index) Len() int { return x.len }
 
-// Load replaces all items, sorting the slice that it is given. O(n log n).
+// Load replaces all items. It sorts the slice. O(n log n).
 func (x *Index) Load(items []Item) {
 	sortItems(items, x.before)
-	top := 0
-	for _, it := range items {
-		top = max(top, int(it.User)+1)
-	}
-	x.seats.reset(top)
+	x.blockOf.reset(end(items))
 	x.len, x.blocks, x.free, x.groups = len(items), nil, nil, nil
 	fill, room := len(items), len(items)
 	if fill > x.blockCap {
 		room = x.blockCap
-		fill = x.blockCap * 7 / 8 // room for the first few to come
+		fill = x.blockCap * 7 / 8 // room for the first few inserts
 	}
 	g := &group{}
 	x.groups = append(x.groups, g)
@@ -106,17 +100,17 @@ func (x *Index) Load(items []Item) {
 		for _, it := range part {
 			b.keys = append(b.keys, key{it.Score, it.Seq})
 			b.users = append(b.users, it.User)
-			x.seats.set(it.User, g.blocks[i]+1)
+			x.blockOf.set(it.User, g.blocks[i]+1)
 		}
-		x.note(g, i)
+		x.refresh(g, i)
 		g.len += g.counts[i]
 	}
-	x.reindex()
+	x.rebuildTop()
 }
 
 // has reports whether any item has the score. O(log n).
 func (x *Index) has(score int64) bool {
-	s := x.find(bar(score))
+	s := x.find(frontOf(score))
 	b := x.block(s.group, s.block)
 	if s.at < len(b.keys) {
 		return b.keys[s.at].score == score
@@ -127,8 +121,7 @@ func (x *Index) has(score int64) bool {
 	return false
 }
 
-// Insert adds the item, whose user must not be there, and returns its position.
-// O(log n).
+// Insert adds the item and returns its position. The user must not have an item yet. O(log n).
 func (x *Index) Insert(it Item) int {
 	s := x.find(it)
 	position := x.position(s)
@@ -137,13 +130,12 @@ func (x *Index) Insert(it Item) int {
 	b.reserve(len(b.keys)+1, x.blockCap)
 	b.keys = slices.Insert(b.keys, s.at, key{it.Score, it.Seq})
 	b.users = slices.Insert(b.users, s.at, it.User)
-	x.seats.set(it.User, s.group.blocks[s.block]+1)
-	x.changed(s, 1)
+	x.blockOf.set(it.User, s.group.blocks[s.block]+1)
+	x.count(s, 1)
 	return position
 }
 
-// Remove takes the item out and returns the position it had, or 0 if it was not
-// there. O(log n).
+// Remove removes the item and returns the position that it had, or 0 if it was not there. O(log n).
 func (x *Index) Remove(it Item) int {
 	s := x.find(it)
 	if b := x.block(s.group, s.block); s.at == len(b.keys) || b.item(s.at) != it {
@@ -154,24 +146,23 @@ func (x *Index) Remove(it Item) int {
 	return position
 }
 
-// removeAt takes out the item that lies there. No spot is good afterwards.
+// removeAt removes the item at the spot. Spots that were found before are no longer valid.
 func (x *Index) removeAt(s spot) {
 	b := x.block(s.group, s.block)
-	x.seats.set(b.users[s.at], 0)
+	x.blockOf.set(b.users[s.at], 0)
 	b.keys = slices.Delete(b.keys, s.at, s.at+1)
 	b.users = slices.Delete(b.users, s.at, s.at+1)
-	x.changed(s, -1)
+	x.count(s, -1)
 	if len(b.keys) < x.blockCap*3/4 {
 		x.mergeBlock(s.group, s.block)
 	}
 }
 
-// Position returns the item's position, from 1, or the one that it would have if
-// it is not there. O(log n).
+// Position returns the position, from 1, that the item has or would have. O(log n).
 func (x *Index) Position(it Item) int { return x.position(x.find(it)) }
 
-// from yields the items from a position on, by runs of keys and users that are
-// the index's own. O(log n) to begin.
+// from yields the items from a position on, as runs of keys and users. The slices belong to the
+// index. The first run takes O(log n).
 func (x *Index) from(position int) iter.Seq2[[]key, []uint32] {
 	return func(yield func([]key, []uint32) bool) {
 		if position < 1 || position > x.len {
@@ -191,9 +182,9 @@ func (x *Index) from(position int) iter.Seq2[[]key, []uint32] {
 	}
 }
 
-// get returns the user's item; false for a user who has none. O(1).
+// get returns the user's item, or false if there is none. O(1).
 func (x *Index) get(user uint32) (it Item, ok bool) {
-	number := x.seats.get(user)
+	number := x.blockOf.get(user)
 	if number == 0 {
 		return Item{}, false
 	}
@@ -201,9 +192,9 @@ func (x *Index) get(user uint32) (it Item, ok bool) {
 	return b.item(slices.Index(b.users, user)), true
 }
 
-// seat returns where the user's item lies; false for a user who has none.
-func (x *Index) seat(user uint32) (s spot, ok bool) {
-	number := x.seats.get(user)
+// spotOf returns where the user's item lies, or false if there is none. O(1).
+func (x *Index) spotOf(user uint32) (s spot, ok bool) {
+	number := x.blockOf.get(user)
 	if number == 0 {
 		return spot{}, false
 	}
@@ -211,15 +202,15 @@ func (x *Index) seat(user uint32) (s spot, ok bool) {
 	return spot{b.group, slices.Index(b.group.blocks, number-1), slices.Index(b.users, user)}, true
 }
 
-// find returns where the item lies, or would.
+// find returns where the item lies or would lie. O(log n).
 func (x *Index) find(it Item) spot {
 	g := x.groups[x.last(x.firsts, it)]
 	i := x.last(g.firsts, it)
 	b := x.block(g, i)
-	return spot{g, i, x.place(b, it)}
+	return spot{g, i, x.offset(b, it)}
 }
 
-// last returns the last of the items that is not after it, or the first item.
+// last returns the index of the last item of firsts that does not come after it, or 0.
 func (x *Index) last(firsts []Item, it Item) int {
 	lo, hi := 1, len(firsts)
 	for lo < hi {
@@ -233,7 +224,7 @@ func (x *Index) last(firsts []Item, it Item) int {
 	return lo - 1
 }
 
-// locate returns where the item of that position lies.
+// locate returns where the item with the position lies. O(log n).
 func (x *Index) locate(position int) spot {
 	ahead, at, step := position-1, 0, 1
 	for step*2 < len(x.tree) {
@@ -252,6 +243,7 @@ func (x *Index) locate(position int) spot {
 	return spot{g, i, ahead}
 }
 
+// position returns the position of the spot. O(log n).
 func (x *Index) position(s spot) int {
 	n := s.at + 1
 	for _, count := range s.group.counts[:s.block] {
@@ -286,4 +278,13 @@ func sortItems(items []Item, before func(a, b Item) bool) {
 		}
 		return 0
 	})
+}
+
+// end returns a number above every user's number.
+func end(items []Item) int {
+	top := 0
+	for _, it := range items {
+		top = max(top, int(it.User)+1)
+	}
+	return top
 }

@@ -5,42 +5,42 @@ import (
 	"slices"
 )
 
-// Numbering is how equal scores are ranked.
+// Numbering says how equal scores are ranked.
 type Numbering uint8
 
-// The numberings, with the ranks of scores 9 7 7 5.
+// The numberings, with the ranks that they give to the scores 9, 7, 7 and 5.
 const (
-	Ordinal     Numbering = iota // 1 2 3 4: who reached a score first goes first
+	Ordinal     Numbering = iota // 1 2 3 4: the user who reached a score first comes first
 	Competition                  // 1 2 2 4
 	Dense                        // 1 2 2 3
 )
 
-// names of the numberings.
+// names are the names of the numberings.
 var names = []string{"ordinal", "competition", "dense"}
 
-// String is the numbering's name.
+// String returns the name of the numbering.
 func (n Numbering) String() string { return names[n] }
 
-// ParseNumbering returns the numbering of that name.
+// ParseNumbering returns the numbering with the name, or false if there is none.
 func ParseNumbering(name string) (n Numbering, ok bool) {
 	i := slices.Index(names, name)
 	return Numbering(max(i, 0)), i >= 0
 }
 
-// Counter numbers scores that come in order, best first.
+// Counter numbers a list of scores that is sorted already, best score first.
 type Counter struct {
 	numbering      Numbering
-	position, rank int // of the score before
-	score          int64
+	position, rank int   // of the last score
+	score          int64 // the last score
 }
 
-// NewCounter returns a counter that has numbered nothing yet.
+// NewCounter returns a counter at the beginning of a list.
 func NewCounter(n Numbering) Counter { return Counter{numbering: n} }
 
 // Len is how many scores were numbered.
 func (c *Counter) Len() int { return c.position }
 
-// Next returns the rank of the next score.
+// Next returns the rank of the next score of the list.
 func (c *Counter) Next(score int64) int {
 	c.position++
 	switch {
@@ -56,27 +56,27 @@ func (c *Counter) Next(score int64) int {
 	return c.rank
 }
 
-// Would returns the rank that a score would have as the next one.
+// Would returns the rank that Next would return for the score, and numbers nothing.
 func (c *Counter) Would(score int64) int {
 	next := *c
 	return next.Next(score)
 }
 
-// bar is the place in front of all that have the score.
-func bar(score int64) Item { return Item{Score: score, Seq: math.MinInt64} }
+// frontOf returns an item that sorts before every user's item with the score.
+func frontOf(score int64) Item { return Item{Score: score, Seq: math.MinInt64} }
 
-// rank returns the rank that the item has, or would have. O(log n).
+// rank returns the rank that the item has or would have. O(log n).
 func (b *Board) rank(it Item) int {
 	switch b.numbering {
 	case Competition:
-		return b.index.Position(bar(it.Score))
+		return b.index.Position(frontOf(it.Score))
 	case Dense:
-		return b.scores.Position(bar(it.Score))
+		return b.scores.Position(frontOf(it.Score))
 	}
 	return b.index.Position(it)
 }
 
-// rankAt is rank for an item of which it is known where it lies.
+// rankAt returns the rank of the item at the spot. With Ordinal it spares the search. O(log n).
 func (b *Board) rankAt(s spot) int {
 	if b.numbering == Ordinal {
 		return b.index.position(s)
@@ -84,7 +84,7 @@ func (b *Board) rankAt(s spot) int {
 	return b.rank(b.index.item(s))
 }
 
-// ahead reports whether a has a better rank than b.
+// ahead reports whether one has a better rank than other.
 func (b *Board) ahead(one, other Item) bool {
 	if b.numbering == Ordinal {
 		return b.index.before(one, other)
@@ -99,21 +99,21 @@ func (b *Board) insert(it Item) int {
 		return position
 	}
 	if b.numbering == Dense && !b.scores.has(it.Score) {
-		return b.scores.Insert(bar(it.Score))
+		return b.scores.Insert(frontOf(it.Score))
 	}
 	return b.rank(it)
 }
 
-// removeAt takes the item that lies there out of the order. O(log n).
+// removeAt takes the item at the spot out of the order. O(log n).
 func (b *Board) removeAt(s spot) {
 	score := b.index.item(s).Score
 	b.index.removeAt(s)
 	if b.numbering == Dense && !b.index.has(score) {
-		b.scores.Remove(bar(score))
+		b.scores.Remove(frontOf(score))
 	}
 }
 
-// loadScores makes the scores anew from the order. O(n).
+// loadScores makes the index of scores from the order. O(n).
 func (b *Board) loadScores() {
 	if b.numbering != Dense {
 		return
@@ -122,7 +122,7 @@ func (b *Board) loadScores() {
 	for keys := range b.index.from(1) {
 		for _, k := range keys {
 			if n := len(scores); n == 0 || scores[n-1].Score != k.score {
-				scores = append(scores, bar(k.score))
+				scores = append(scores, frontOf(k.score))
 			}
 		}
 	}

@@ -2,11 +2,11 @@ package rank
 
 import "slices"
 
-// numbers is a number for each user, 0 where none was given: a slice by user
-// where most users have one, a map where few have.
+// numbers maps a user to a number. 0 means that the user has none. It is a slice, by user, or a map
+// if few users have a number.
 type numbers struct {
 	dense  []uint32
-	sparse map[uint32]uint32 // nil: dense
+	sparse map[uint32]uint32 // nil if dense is used
 }
 
 func newNumbers(sparse bool) numbers {
@@ -24,7 +24,7 @@ func (n *numbers) get(user uint32) uint32 {
 	return n.sparse[user]
 }
 
-// set gives the user a number, 0 for none. O(1), amortised.
+// set gives the user a number; 0 removes it. O(1), amortised.
 func (n *numbers) set(user, number uint32) {
 	switch {
 	case int(user) < len(n.dense):
@@ -39,8 +39,7 @@ func (n *numbers) set(user, number uint32) {
 	}
 }
 
-// reset takes all numbers away and makes room for those of the users below top.
-// O(top).
+// reset removes all numbers and makes room for the users below top. O(top).
 func (n *numbers) reset(top int) {
 	clear(n.sparse)
 	clear(n.dense)
@@ -49,8 +48,8 @@ func (n *numbers) reset(top int) {
 	}
 }
 
-// holds reports whether any user has the number. O(users).
-func (n *numbers) holds(number uint32) bool {
+// contains reports whether any user has the number. O(users).
+func (n *numbers) contains(number uint32) bool {
 	for _, m := range n.sparse {
 		if m == number {
 			return true
@@ -59,7 +58,7 @@ func (n *numbers) holds(number uint32) bool {
 	return slices.Contains(n.dense, number)
 }
 
-// lower takes one off all numbers above floor. O(users).
+// lower subtracts one from every number above floor. O(users).
 func (n *numbers) lower(floor uint32) {
 	for user, m := range n.sparse {
 		if m > floor {
