@@ -7,37 +7,36 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// tlsFlags name the certificate, where the service is to speak HTTPS.
+// tlsFlags name the certificate. Without one the service speaks HTTP.
 type tlsFlags struct {
-	TLSCert string `name:"tls-cert" help:"PEM file of the certificate and its chain, to serve HTTPS; read again when it changes."`
+	TLSCert string `name:"tls-cert" help:"PEM file of the certificate and its chain. With it the service speaks HTTPS. A changed file is read again."`
 	TLSKey  string `name:"tls-key" help:"PEM file of the certificate's private key."`
 }
 
-// certificate returns nil where none is named.
+// certificate returns the certificate that the flags name, or nil if they name none.
 func (f tlsFlags) certificate(log *slog.Logger) (*certificate, error) {
 	switch {
 	case f.TLSCert == "" && f.TLSKey == "":
-		return nil, nil //nolint:nilnil // there is none, and nothing is wrong
+		return nil, nil //nolint:nilnil // HTTP is no error
 	case f.TLSKey == "":
-		return nil, errors.New("--tls-cert needs --tls-key; give the PEM file of the certificate's private key, too")
+		return nil, errors.New("--tls-cert needs --tls-key; give the PEM file of the certificate's private key too")
 	case f.TLSCert == "":
-		return nil, errors.New("--tls-key needs --tls-cert; give the PEM file of the certificate, too")
+		return nil, errors.New("--tls-key needs --tls-cert; give the PEM file of the certificate too")
 	}
 	return newCertificate(f.TLSCert, f.TLSKey, time.Now, log)
 }
 
-// lookEvery is the least time between two looks at the certificate's files.
+// lookEvery is how often the certificate's files are read, at most.
 const lookEvery = time.Second
 
-// certificate is a pair of files that may be renewed at any time, and the newest
-// pair that was good. Safe for concurrent use.
+// certificate is a pair of files, a certificate and its private key, that may be renewed at any
+// time. It serves the newest pair that was valid. Safe for concurrent use.
 type certificate struct {
 	certFile, keyFile string
 	now               func() time.Time
@@ -47,11 +46,10 @@ type certificate struct {
 
 	mu     sync.Mutex
 	looked time.Time         // guarded by mu: when the files were last read
-	seen   [sha256.Size]byte // guarded by mu: what was in them then, good or not
+	seen   [sha256.Size]byte // guarded by mu: digest of what was read then, valid or not
 }
 
-// newCertificate reads the files. Its errors are of one line and name flag and
-// file.
+// newCertificate reads the files. Its errors are one line long and name the flag and the file.
 func newCertificate(certFile, keyFile string, now func() time.Time, log *slog.Logger) (*certificate, error) {
 	c := &certificate{certFile: certFile, keyFile: keyFile, now: now, log: log}
 	c.looked = now()
@@ -64,9 +62,8 @@ func newCertificate(certFile, keyFile string, now func() time.Time, log *slog.Lo
 	return c, nil
 }
 
-// get is a tls.Config's GetCertificate. At most once in lookEvery a handshake
-// reads the files, which takes some tens of microseconds; other handshakes
-// don't wait for it.
+// get is the GetCertificate of a tls.Config. Once in lookEvery, one handshake reads the files,
+// which takes some tens of microseconds. Other handshakes don't wait for it.
 func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	if c.mu.TryLock() {
 		defer c.mu.Unlock()
@@ -78,9 +75,9 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return c.current.Load(), nil
 }
 
-// renew takes what is in the files, if it is new and good. Certificate and key
-// may be replaced one after the other: what does not match now is looked at
-// again as soon as it has changed. It is called with mu held.
+// renew serves what is in the files, if that is new and valid. The two files may be replaced one
+// after the other, so for a moment they don't match; the next change is read again. mu must be
+// locked.
 func (c *certificate) renew() {
 	pair, seen, err := c.read()
 	if seen == c.seen {
@@ -88,15 +85,15 @@ func (c *certificate) renew() {
 	}
 	c.seen = seen
 	if err != nil {
-		c.log.Warn("the renewed certificate can't be used, the one before stays; put a certificate and its key there", "error", err)
+		c.log.Warn("the renewed certificate can't be used, so the previous one stays in use; put a certificate and its key there", "error", err)
 		return
 	}
 	c.current.Store(pair)
 	c.log.Info("certificate renewed", "file", c.certFile, "expires", pair.Leaf.NotAfter)
 }
 
-// read returns the pair, or why it can't be used, and in both cases a digest of
-// what the files have: contents, since times and sizes can stay the same.
+// read returns the pair, or an error that says why it can't be used. In both cases it returns a
+// digest of the files' contents. Times and sizes would not do: they can stay the same.
 func (c *certificate) read() (*tls.Certificate, [sha256.Size]byte, error) {
 	digest := func(cert, key []byte) [sha256.Size]byte {
 		whole := sha256.New()
@@ -121,7 +118,7 @@ func (c *certificate) read() (*tls.Certificate, [sha256.Size]byte, error) {
 	return &pair, digest(cert, key), nil
 }
 
-// secureListener accepts TLS connections of HTTP/2 or HTTP/1.1.
+// secureListener accepts TLS connections that carry HTTP/2 or HTTP/1.1.
 type secureListener struct{ net.Listener }
 
 func secured(l net.Listener, c *certificate) net.Listener {
@@ -130,40 +127,4 @@ func secured(l net.Listener, c *certificate) net.Listener {
 		GetCertificate: c.get,
 		NextProtos:     []string{"h2", "http/1.1"},
 	})}
-}
-
-// protocols are HTTP/1.1 and HTTP/2, on connections without TLS by prior
-// knowledge, as proxies speak it.
-func protocols() *http.Protocols {
-	p := new(http.Protocols)
-	p.SetHTTP1(true)
-	p.SetHTTP2(true)
-	p.SetUnencryptedHTTP2(true)
-	return p
-}
-
-// http2Config bounds what one HTTP/2 connection may hold. A browser has one for
-// all its tabs, a proxy few for all its clients, and most of them wait for events.
-func http2Config(writeTimeout time.Duration) *http.HTTP2Config {
-	return &http.HTTP2Config{
-		// Each takes some 8 KB before it is looked at, so that it may be refused. Past it a client
-		// waits or opens another connection. No fewer are recommended.
-		MaxConcurrentStreams: 100,
-
-		// The buffer that frames are read into stays as large as the largest
-		// so far. Requests are small; 16 KiB is the least that may be asked.
-		MaxReadFrameSize: 16 << 10,
-
-		// Of bodies, which are 1 MiB at the most and read as they come.
-		MaxReceiveBufferPerStream:     256 << 10,
-		MaxReceiveBufferPerConnection: 512 << 10,
-
-		// Where the whole connection is stuck, its streams can't even be ended.
-		WriteByteTimeout: writeTimeout,
-
-		// These find a client that vanished without a word: heartbeats to it fit
-		// into the kernel's buffers, where no write deadline sees them.
-		SendPingTimeout: 30 * time.Second,
-		PingTimeout:     15 * time.Second,
-	}
 }

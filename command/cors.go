@@ -9,14 +9,14 @@ import (
 	"marcador/internal/forwarded"
 )
 
-// corsFlags say which other sites' pages may call the API.
+// corsFlags say which sites' pages may call the API, besides the service's own.
 type corsFlags struct {
-	CORSOrigins []string `name:"cors-origins" help:"Origins of other sites whose pages may call the API, such as https://school.example, with commas between them."`
+	CORSOrigins []string `name:"cors-origins" help:"Origins of other sites whose pages may call the API, separated by commas, such as https://school.example."`
 }
 
-// proxyFlags say whose word counts on where a request comes from.
+// proxyFlags say which proxies are believed about where a request comes from.
 type proxyFlags struct {
-	TrustProxy []string `default:"loopback" help:"Addresses and prefixes of proxies whose Forwarded, X-Forwarded-For, X-Forwarded-Proto and X-Forwarded-Host count, with commas between them: such as 10.0.0.7 or 10.0.0.0/8; 'loopback' is this machine, 'none' trusts nobody."`
+	TrustProxy []string `default:"loopback" help:"Proxies whose headers Forwarded, X-Forwarded-For, X-Forwarded-Proto and X-Forwarded-Host are believed: addresses and prefixes, separated by commas, such as 10.0.0.7 or 10.0.0.0/8. 'loopback' is this machine, 'none' is no proxy."`
 }
 
 func (f proxyFlags) proxies() (forwarded.Proxies, error) {
@@ -27,7 +27,7 @@ func (f proxyFlags) proxies() (forwarded.Proxies, error) {
 	return proxies, nil
 }
 
-// origins returns the flag's as browsers write them.
+// origins returns the origins of the flag, each as browsers write it.
 func (f corsFlags) origins() (list []string, err error) {
 	for _, origin := range f.CORSOrigins {
 		origin = strings.TrimSpace(origin)
@@ -39,34 +39,35 @@ func (f corsFlags) origins() (list []string, err error) {
 	return list, nil
 }
 
-// originProblem says what is wrong with an origin, and what to do. It is compared to
-// the letter with what browsers send, so what they would never send is an error.
+// originProblem says what is wrong with an origin, and what to do about it, or nothing. Origins are
+// compared letter by letter with what browsers send, so an origin that no browser sends is an
+// error.
 func originProblem(origin string) string {
 	u, err := url.Parse(origin)
 	switch {
 	case origin == "":
 		return "is empty; give origins such as https://school.example, or leave the flag out"
 	case origin == "null":
-		return "is refused: it is the origin of any sandboxed frame and local file; serve the page from an address, and give that"
+		return "is refused: every sandboxed frame and local file has this origin; serve the page from an address, and give that address"
 	case strings.Contains(origin, "*"):
-		return "is refused: whoever a page belongs to, it could call the API with what tokens it gets hold of; name each origin"
+		return "is refused: pages of anybody could then call the API with any token that they get; name each origin"
 	case err != nil || u.Scheme == "" || u.Host == "" || u.Opaque != "":
 		return "is not an origin; give scheme://host or scheme://host:port, such as https://school.example"
 	case u.User != nil:
-		return "has a name in front of the host; give scheme://host"
+		return "has a user name in front of the host; give scheme://host"
 	case u.Path != "" || u.RawQuery != "" || u.ForceQuery || strings.Contains(origin, "#"):
-		return fmt.Sprintf("has more than an origin; leave out what comes behind the host: %s://%s", u.Scheme, u.Host)
+		return fmt.Sprintf("is longer than an origin; leave out everything after the host: %s://%s", u.Scheme, u.Host)
 	case strings.ToLower(origin) != origin:
 		return "has capital letters, which browsers don't send; give " + strings.ToLower(origin)
 	case strings.ContainsFunc(origin, func(r rune) bool { return r > '~' }):
-		return "has letters that browsers send in another form; give the host as it begins with xn--"
+		return "has letters that browsers encode; give the encoded host, which begins with xn--"
 	case u.Scheme == "http" && u.Port() == "80", u.Scheme == "https" && u.Port() == "443":
 		return fmt.Sprintf("has the port that browsers leave out; give %s://%s", u.Scheme, strings.TrimSuffix(u.Host, ":"+u.Port()))
 	case strings.HasSuffix(u.Host, ":"), u.Hostname() == "":
-		return "has no host or no port where one should be; give scheme://host or scheme://host:port"
+		return "has no host, or no port after the colon; give scheme://host or scheme://host:port"
 	case u.Port() != "":
 		if _, err := strconv.ParseUint(u.Port(), 10, 16); err != nil {
-			return "has a port that there is not; give one from 1 to 65535"
+			return "has a port that does not exist; give one from 1 to 65535"
 		}
 	}
 	return ""

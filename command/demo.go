@@ -16,11 +16,11 @@ import (
 	"marcador/live"
 )
 
-// demoCommand runs the service with a school that does not exist.
+// demoCommand runs the service with an invented school.
 type demoCommand struct {
 	Addr     string        `default:"127.0.0.1:8080" help:"Address to listen on."`
-	Students int           `default:"300" help:"How many students there are, 3 to 100000."`
-	Throttle time.Duration `default:"5s" help:"Least time between two broadcasts of one board; 0 for none."`
+	Students int           `default:"300" help:"Number of students, 3 to 100000."`
+	Throttle time.Duration `default:"5s" help:"Least time between two broadcasts of one board. 0 is none."`
 
 	corsFlags
 	proxyFlags
@@ -49,9 +49,7 @@ func (c *demoCommand) Run(ctx context.Context, out output) (err error) {
 	if err != nil {
 		return err
 	}
-	secret := make([]byte, auth.MinSecret)
-	_, _ = rand.Read(secret) // never fails
-	verifier, err := auth.NewVerifier(auth.Options{Secret: secret})
+	verifier, err := newDemoVerifier()
 	if err != nil {
 		return err
 	}
@@ -61,7 +59,7 @@ func (c *demoCommand) Run(ctx context.Context, out output) (err error) {
 	}
 	folder, err := os.MkdirTemp("", "marcador-demo-")
 	if err != nil {
-		return errors.Join(fmt.Errorf("make a folder for the throw-away database: %w", err), listener.Close())
+		return errors.Join(fmt.Errorf("make a folder for the temporary database: %w", err), listener.Close())
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
 
@@ -74,14 +72,14 @@ func (c *demoCommand) Run(ctx context.Context, out output) (err error) {
 	school := demo.New(service, verifier, log, c.Students)
 	if err := school.Fill(ctx, clock); err != nil {
 		if ctx.Err() != nil {
-			err = nil // it was ended while it filled
+			err = nil // a signal ended the demo
 		}
 		return errors.Join(err, service.Close(), listener.Close())
 	}
-	playing, stop := context.WithCancel(ctx)
-	var played sync.WaitGroup
-	played.Go(func() { school.Run(playing) })
-	defer func() { stop(); played.Wait() }()
+	lessons, stop := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	running.Go(func() { school.Run(lessons) })
+	defer func() { stop(); running.Wait() }()
 
 	streams := c.streams(service.Hub(), log)
 	handler := api.New(api.Options{
@@ -90,4 +88,11 @@ func (c *demoCommand) Run(ctx context.Context, out output) (err error) {
 	})
 	fmt.Fprintf(out.stdout, "Open %s in two windows, pick a student in each, and complete an exercise.\nCtrl-C ends the demo; nothing is kept.\n", urlOf(listener))
 	return serve(ctx, listener, c.server(handler, streams, log), streams, nil, service, log)
+}
+
+// newDemoVerifier returns a verifier that signs with a random secret.
+func newDemoVerifier() (*auth.Verifier, error) {
+	secret := make([]byte, auth.MinSecret)
+	_, _ = rand.Read(secret) // never fails
+	return auth.NewVerifier(auth.Options{Secret: secret})
 }

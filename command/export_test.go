@@ -1,6 +1,6 @@
 package command
 
-// What tests of the command line look at from outside.
+// The tests of this package use these.
 var (
 	NewCertificate = newCertificate
 	Secured        = secured

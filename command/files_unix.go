@@ -4,8 +4,8 @@ package command
 
 import "syscall"
 
-// openFiles is how many files, and so connections, the process may have open; 0
-// where that is not known. The runtime has raised it as far as it may be.
+// openFiles returns how many files, and so connections, the process may have open, or 0 if that is
+// not known. Go's runtime has already raised the limit as far as the system allows.
 func openFiles() int {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Cur > 1<<30 {

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -18,25 +17,24 @@ import (
 	"marcador/sse"
 )
 
-// maxScrapes bounds how many scrapes are answered at a time; past it they are
-// refused with 503.
+// maxScrapes is how many scrapes are answered at the same time. More are refused with 503.
 const maxScrapes = 4
 
-// privateServer is the address that only operators reach: metrics and profiles. A nil
-// one is none.
+// privateServer serves metrics and profiles on an address that only operators reach. A nil
+// privateServer serves nothing.
 type privateServer struct {
 	listener net.Listener
 	server   *http.Server
-	cancel   context.CancelFunc // of its requests
-	served   chan struct{}      // closed when nothing is accepted any more
-	failure  error              // why; to be read once served is closed
+	cancel   context.CancelFunc // cancels the requests
+	served   chan struct{}      // closed when Serve has returned
+	failure  error              // from Serve; readable once served is closed
 }
 
-// openPrivate listens on the address and answers until close. It returns nil
-// where there is no address.
+// openPrivate listens on the address and answers until close is called. It returns nil if the
+// address is empty.
 func openPrivate(ctx context.Context, addr string, stats func() sse.Stats, log *slog.Logger) (*privateServer, error) {
 	if addr == "" {
-		return nil, nil //nolint:nilnil // there is none, and nothing is wrong
+		return nil, nil //nolint:nilnil // metrics are optional
 	}
 	listener, err := listen(ctx, "--metrics-addr", addr)
 	if err != nil {
@@ -48,10 +46,11 @@ func openPrivate(ctx context.Context, addr string, stats func() sse.Stats, log *
 		server: &http.Server{
 			Handler:           privateHandler(stats, log),
 			BaseContext:       func(net.Listener) context.Context { return requests },
-			ReadHeaderTimeout: headTimeout, // no bound on answers: a profile takes as long as it was asked to
-			IdleTimeout:       2 * time.Minute,
-			MaxHeaderBytes:    32 << 10,
+			ReadHeaderTimeout: headTimeout,
+			IdleTimeout:       idleTimeout,
+			MaxHeaderBytes:    maxHead,
 			ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+			// No WriteTimeout: a profile takes as long as its request says.
 		},
 		cancel: cancel,
 		served: make(chan struct{}),
@@ -63,7 +62,7 @@ func openPrivate(ctx context.Context, addr string, stats func() sse.Stats, log *
 	return p, nil
 }
 
-// url is where its paths begin, or none.
+// url returns the base URL, or "none".
 func (p *privateServer) url() string {
 	if p == nil {
 		return "none"
@@ -71,7 +70,7 @@ func (p *privateServer) url() string {
 	return urlOf(p.listener)
 }
 
-// close ends profiles that are being taken, lets scrapes end, and waits for both.
+// close ends running profiles, lets scrapes finish, and waits for both.
 func (p *privateServer) close(ctx context.Context) error {
 	if p == nil {
 		return nil
@@ -101,29 +100,29 @@ func privateHandler(stats func() sse.Stats, log *slog.Logger) http.Handler {
 		ErrorLog:            slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 		MaxRequestsInFlight: maxScrapes,
 	}))
-	// All but cmdline: the secret may stand there.
+	// All profiles but cmdline, which would show a secret that was given as a flag.
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
-	mux.HandleFunc("POST /debug/pprof/symbol", pprof.Symbol) // as go tool pprof asks
+	mux.HandleFunc("POST /debug/pprof/symbol", pprof.Symbol) // go tool pprof asks in this way
 	return mux
 }
 
-// collector gives the counts of streams to Prometheus.
+// collector gives Prometheus the counts of streams.
 type collector func() sse.Stats
 
-// The metrics, with the labels that are there from the start: of a series that
-// only begins with its first event, that event can't be seen.
+// The metrics. Known label values are there from the start with the value 0: Prometheus can't see
+// the first event of a series that begins with it.
 var (
-	streamsOpen = metric("streams", "Streams that are open.", "transport")
-	deliveries  = metric("deliveries_total", "Events of boards that were written to a client.", "")
-	bytesSent   = metric("delivered_bytes_total", "Bytes written to streams, compressed where they are.", "")
-	skipped     = metric("skipped_states_total", "States that a client was not sent because it was sent a later one.", "")
-	recoveries  = metric("recoveries_total", "Streams that began with the id of an event, by what they were sent.", "result")
+	streamsOpen = metric("streams", "Open streams.", "transport")
+	deliveries  = metric("deliveries_total", "Board events that were written to clients.", "")
+	bytesSent   = metric("delivered_bytes_total", "Bytes written to streams, after compression.", "")
+	skipped     = metric("skipped_states_total", "States of boards that a slow client skipped, because it was sent a later one.", "")
+	recoveries  = metric("recoveries_total", "Streams that resumed from an event id, by what they were sent first.", "result")
 	disconnects = metric("disconnects_total", "Streams that ended, by reason.", "reason")
 	refused     = metric("refused_streams_total", "Streams that could not begin, by reason.", "reason")
-	freshness   = metric("freshness_seconds", "Time from the commit of a change until a client's socket had taken it.", "")
+	freshness   = metric("freshness_seconds", "Time from the commit of a change until it was written to a client's socket.", "")
 
 	transports    = []string{"raw", "standard"}
 	results       = []string{"current", "difference", "snapshot"}
@@ -168,8 +167,7 @@ func (c collector) Collect(to chan<- prometheus.Metric) {
 	to <- prometheus.MustNewConstHistogram(freshness, count, s.Freshness.Sum, buckets)
 }
 
-// each gives one metric for each label: those that are always there, and others
-// that were counted.
+// each sends one metric for each label value: those of always, and those that were counted.
 func each[N int | uint64](to chan<- prometheus.Metric, d *prometheus.Desc, kind prometheus.ValueType, counts map[string]N, always []string) {
 	all := make(map[string]N, len(counts)+len(always))
 	for _, label := range always {

@@ -15,28 +15,28 @@ import (
 	"marcador/internal/validate"
 )
 
-// tokenFlags say how tokens are signed and which are good.
+// tokenFlags say how tokens are signed and which tokens are accepted.
 type tokenFlags struct {
-	JWTSecret   string `name:"jwt-secret" help:"HS256 key that tokens are signed with, 32 bytes or more. Better in the environment than here."`
-	JWTIssuer   string `name:"jwt-issuer" help:"Issuer (iss) that tokens must have."`
-	JWTAudience string `name:"jwt-audience" help:"Audience (aud) that tokens must have."`
+	JWTSecret   string `name:"jwt-secret" help:"HS256 key that signs tokens, 32 bytes or more. Safer in the environment than on the command line."`
+	JWTIssuer   string `name:"jwt-issuer" help:"Accept only tokens of this issuer (iss)."`
+	JWTAudience string `name:"jwt-audience" help:"Accept only tokens for this audience (aud)."`
 }
 
-// verifier returns one that signs, too.
+// verifier returns a verifier that can also sign.
 func (f tokenFlags) verifier() (*auth.Verifier, error) {
 	if f.JWTSecret == "" {
-		return nil, errors.New("there is no key to sign tokens with; set MARCADOR_JWT_SECRET, or --jwt-secret, to that of the service")
+		return nil, errors.New("there is no key to sign tokens with; set MARCADOR_JWT_SECRET, or --jwt-secret, to the secret of the service")
 	}
 	return f.verifierWith(auth.Options{})
 }
 
-// verifierWith adds what the flags say to the options.
+// verifierWith returns a verifier of the options and the flags.
 func (f tokenFlags) verifierWith(opts auth.Options) (*auth.Verifier, error) {
 	if n := len(f.JWTSecret); n > 0 && n < auth.MinSecret {
 		return nil, fmt.Errorf("--jwt-secret has %d bytes; it needs %d or more", n, auth.MinSecret)
 	}
 	if opts.JWKS != "" && f.JWTAudience == "" {
-		opts.Log.Warn("tokens that the login has made for other services are good here too; set --jwt-audience to what it calls this one", "jwks", opts.JWKS)
+		opts.Log.Warn("tokens that the login service signs for other services are accepted here too; set --jwt-audience to its name for this service", "jwks", opts.JWKS)
 	}
 	opts.Secret, opts.Issuer, opts.Audience = []byte(f.JWTSecret), f.JWTIssuer, f.JWTAudience
 	v, err := auth.NewVerifier(opts)
@@ -46,16 +46,16 @@ func (f tokenFlags) verifierWith(opts auth.Options) (*auth.Verifier, error) {
 	return v, err
 }
 
-// keyFlags name the public keys of who signs tokens elsewhere.
+// keyFlags name the public keys of services that sign tokens elsewhere.
 type keyFlags struct {
-	JWKSURL      string `name:"jwks-url" help:"Address of a JWKS, the public keys that tokens are signed with in RS256, ES256 or EdDSA; kept fresh."`
-	JWTPublicKey string `name:"jwt-public-key" help:"PEM file of public keys, or certificates, that tokens are signed with in RS256, ES256 or EdDSA."`
+	JWKSURL      string `name:"jwks-url" help:"Address of a JWKS: public keys that verify tokens of RS256, ES256 or EdDSA. It is fetched again as keys change."`
+	JWTPublicKey string `name:"jwt-public-key" help:"PEM file of public keys, or certificates, that verify tokens of RS256, ES256 or EdDSA."`
 }
 
-// maxKeyFile bounds what is read of the file, in bytes.
+// maxKeyFile is how many bytes of the file are read at most.
 const maxKeyFile = 1 << 20
 
-// options reads the keys. Its errors name flag and file.
+// options reads the keys. Its errors name the flag and the file.
 func (f keyFlags) options(log *slog.Logger) (auth.Options, error) {
 	opts := auth.Options{JWKS: f.JWKSURL, Log: log}
 	if f.JWKSURL != "" {
@@ -70,7 +70,7 @@ func (f keyFlags) options(log *slog.Logger) (auth.Options, error) {
 	if err != nil {
 		return opts, fmt.Errorf("--jwt-public-key: %w", err)
 	}
-	defer func() { _ = file.Close() }() // it was only read
+	defer func() { _ = file.Close() }() // the file was only read
 	opts.PublicPEM, err = io.ReadAll(io.LimitReader(file, maxKeyFile))
 	if err == nil {
 		err = auth.CheckPEM(opts.PublicPEM)
@@ -81,12 +81,12 @@ func (f keyFlags) options(log *slog.Logger) (auth.Options, error) {
 	return opts, nil
 }
 
-// keepFresh begins to keep the verifier's keys fresh; what it returns ends that.
+// keepFresh starts fetching the verifier's keys again and again, until stop is called.
 func keepFresh(ctx context.Context, v *auth.Verifier) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
-	var kept sync.WaitGroup
-	kept.Go(func() { v.Run(ctx) })
-	return func() { cancel(); kept.Wait() }
+	var running sync.WaitGroup
+	running.Go(func() { v.Run(ctx) })
+	return func() { cancel(); running.Wait() }
 }
 
 // tokenCommand signs a token.
@@ -94,8 +94,8 @@ type tokenCommand struct {
 	Sub   string        `required:"" help:"User id."`
 	Email string        `help:"E-mail address."`
 	Name  string        `help:"Name."`
-	Scope string        `help:"What it allows beyond reading, separated by spaces: xp:write, users:write, admin."`
-	TTL   time.Duration `default:"1h" name:"ttl" help:"How long it is good."`
+	Scope string        `help:"Scopes, which allow more than reading, separated by spaces: xp:write, users:write, admin."`
+	TTL   time.Duration `default:"1h" name:"ttl" help:"How long the token is valid."`
 
 	tokenFlags
 }

@@ -16,12 +16,12 @@ import (
 	"marcador/store"
 )
 
-// fileFormat says how an exported file looks.
+// fileFormat says which format a file has.
 type fileFormat struct {
-	Format string `default:"auto" enum:"auto,jsonl,csv" help:"How the file looks: ${enum}. auto goes by its name, then by its content."`
+	Format string `default:"auto" enum:"auto,jsonl,csv" help:"Format of the file: ${enum}. auto goes by the name of the file, then by its content."`
 }
 
-// of returns the format of the file of that name, "" where that is not known.
+// of returns the format of the file with the name, or "" if the name does not tell.
 func (f fileFormat) of(name string) string {
 	switch {
 	case f.Format != "auto":
@@ -34,9 +34,9 @@ func (f fileFormat) of(name string) string {
 	return ""
 }
 
-// exportCommand writes what a database knows to a file.
+// exportCommand writes the contents of a database to a file.
 type exportCommand struct {
-	File string `arg:"" optional:"" default:"-" help:"New file, or - for the standard output."`
+	File string `arg:"" optional:"" default:"-" help:"File to create, or - for the standard output."`
 	DB   string `default:"marcador.db" name:"db" help:"SQLite file. A service may be running on it."`
 
 	fileFormat
@@ -64,7 +64,7 @@ func (c *exportCommand) Run(ctx context.Context, out output) (err error) {
 	return nil
 }
 
-// exportTo writes the file, which has its name when it is whole.
+// exportTo writes the file. The file gets its name only when it is complete.
 func exportTo(ctx context.Context, s *store.Snapshot, path, format string, say func(transfer.Counts)) (c transfer.Counts, err error) {
 	if err := atomicfile.Vacant(path); err != nil {
 		return c, err
@@ -85,11 +85,11 @@ func exportTo(ctx context.Context, s *store.Snapshot, path, format string, say f
 	return c, part.Create(path)
 }
 
-// importCommand brings a file into a database.
+// importCommand reads a file into a database.
 type importCommand struct {
 	File     string `arg:"" optional:"" default:"-" help:"File of users, points and more, or - for the standard input."`
-	DB       string `default:"marcador.db" name:"db" help:"SQLite file, made where there is none. No service may be running on it."`
-	Timezone string `help:"IANA name of the zone in which days begin, as the service has it. That of the database, or UTC, where it is not given."`
+	DB       string `default:"marcador.db" name:"db" help:"SQLite file. It is created if it is missing. No service may be running on it."`
+	Timezone string `help:"Time zone in which days begin: an IANA name, the same as that of the service. Without it, the zone of the database, or UTC."`
 
 	fileFormat
 }
@@ -109,7 +109,7 @@ func (c *importCommand) Run(ctx context.Context, out output) (err error) {
 		if err != nil {
 			return fmt.Errorf("import: %w", err)
 		}
-		defer func() { _ = f.Close() }() // it was only read
+		defer func() { _ = f.Close() }() // the file was only read
 		in, name = f, strconv.Quote(c.File)
 	}
 	s, err := store.Open(ctx, c.DB, store.Options{Schema: out.Schema, Location: location, Bulk: true})
@@ -128,34 +128,40 @@ func (c *importCommand) Run(ctx context.Context, out output) (err error) {
 		},
 		Notice: func(what string) { fmt.Fprintf(out.stderr, "%s %s\n", name, what) },
 	})
-	if faults, ok := errors.AsType[*transfer.Faults](err); ok {
-		for _, fault := range faults.Named {
-			fmt.Fprintln(out.stderr, fault)
-		}
-		if faults.More > 0 {
-			fmt.Fprintf(out.stderr, "and %d more\n", faults.More)
-		}
-	}
 	if err != nil {
-		stays := ""
-		if counts.All() > 0 {
-			stays = fmt.Sprintf(" (what was imported stays: %s; the same file again goes on from there)", count(counts))
-		} else if isFault(err) {
-			stays = "; nothing was imported"
-		}
-		return fmt.Errorf("import %s: %w%s", name, err, stays)
+		listFaults(out.stderr, err)
+		return fmt.Errorf("import %s: %w%s", name, err, outcome(err, counts))
 	}
 	fmt.Fprintf(out.stdout, "imported: %s\n", count(counts))
 	return nil
 }
 
-// isFault reports whether the error is about what the file says.
-func isFault(err error) bool {
-	_, ok := errors.AsType[*transfer.InputError](err)
-	return ok
+// listFaults writes each fault of the file on a line of its own, if the error has several.
+func listFaults(w io.Writer, err error) {
+	faults, ok := errors.AsType[*transfer.Faults](err)
+	if !ok {
+		return
+	}
+	for _, fault := range faults.Named {
+		fmt.Fprintln(w, fault)
+	}
+	if faults.More > 0 {
+		fmt.Fprintf(w, "and %d more\n", faults.More)
+	}
 }
 
-// location is the time zone of the periods.
+// outcome says what a failed import leaves in the database.
+func outcome(err error, counts transfer.Counts) string {
+	if counts.All() > 0 {
+		return fmt.Sprintf(" (what was imported stays: %s; import the same file again to go on from there)", count(counts))
+	}
+	if _, isFault := errors.AsType[*transfer.InputError](err); isFault {
+		return "; nothing was imported"
+	}
+	return ""
+}
+
+// location returns the time zone in which periods begin.
 func (c *importCommand) location(ctx context.Context) (*time.Location, error) {
 	zone, err := store.Zone(ctx, c.DB)
 	if err != nil {
@@ -171,10 +177,10 @@ func (c *importCommand) location(ctx context.Context) (*time.Location, error) {
 	return location, nil
 }
 
-// progress says how far something is, every second from the second on.
+// progress reports how many records were handled, once a second, beginning after the first second.
 type progress struct {
 	to          io.Writer
-	doing       string // where it is not plain
+	doing       string // "checked" or "imported"; empty for an export
 	began, said time.Time
 }
 

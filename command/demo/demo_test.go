@@ -48,7 +48,7 @@ func newFixture(t *testing.T, students int) *fixture {
 		t.Fatal(err)
 	}
 	if behind := time.Since(clock.Now()); behind > time.Second {
-		t.Errorf("the clock is %v behind after the past is written", behind)
+		t.Errorf("the clock is %v behind after Fill", behind)
 	}
 	return &fixture{service, verifier, school.Handler()}
 }
@@ -69,7 +69,7 @@ func (f *fixture) do(t *testing.T, method, path, body, token string, into any) i
 	return w.Code
 }
 
-// The past makes a board on which people have moved, and there is nobody new.
+// After Fill, students have moved on the board, and nobody is new on it.
 func TestSchool_Fill(t *testing.T) {
 	const n = 300
 	f := newFixture(t, n)
@@ -91,7 +91,7 @@ func TestSchool_Fill(t *testing.T) {
 			t.Errorf("%s has a picture from elsewhere: %s", e.UserID, e.Avatar)
 		}
 	}
-	near := 0 // to a new badge, where people look
+	near := 0 // how many of the first will soon have a new badge
 	for _, e := range page.Entries[:30] {
 		for _, b := range f.live.Badges() {
 			if lacks := b.MinXP - e.XP; lacks > 0 && lacks < 1000 {
@@ -107,6 +107,7 @@ func TestSchool_Fill(t *testing.T) {
 	}
 }
 
+// A visitor picks a student, gets the student's token without scopes, and completes an exercise.
 func TestSchool_Handler(t *testing.T) {
 	f := newFixture(t, 20)
 	var list struct {
@@ -116,44 +117,56 @@ func TestSchool_Handler(t *testing.T) {
 	if f.do(t, http.MethodGet, "/demo/students", "", "", &list) != http.StatusOK || len(list.Students) != 20 {
 		t.Fatalf("students = %+v", list)
 	}
-	first := list.Students[0]
-	var grant struct {
-		Token     string
-		ExpiresAt time.Time
-	}
-	if code := f.do(t, http.MethodPost, "/demo/token", `{"userId":"`+first.UserID+`"}`, "", &grant); code != http.StatusOK {
-		t.Fatalf("token: %d", code)
-	}
-	caller, err := f.verifier.Verify(t.Context(), grant.Token)
-	if err != nil || caller.UserID != first.UserID || len(caller.Scopes) > 0 {
-		t.Errorf("caller = %+v, %v; want %s without scopes", caller, err, first.UserID)
-	}
-	before, err := f.live.User(t.Context(), first.UserID)
-	if err != nil {
-		t.Fatal(err)
-	}
 	if len(list.Boards) != 15 || list.Boards["school:benito-juarez"] != "Benito Juárez" || list.Boards["classroom:benito-juarez-4a"] != "4A, Benito Juárez" {
 		t.Errorf("boards = %v", list.Boards)
 	}
-	for board, ranks := range before.Ranks { // of the groups, and of the friends that one has by now
-		if friends := "friends:" + first.UserID; board != "global" && board != friends && list.Boards[board] == "" || ranks["all-time"] == 0 {
-			t.Errorf("the board %s has no name, or no rank: %v", board, ranks)
+	id := list.Students[0].UserID
+	token := f.token(t, id)
+	caller, err := f.verifier.Verify(t.Context(), token)
+	if err != nil || caller.UserID != id || len(caller.Scopes) > 0 {
+		t.Errorf("caller = %+v, %v; want %s without scopes", caller, err, id)
+	}
+	before, err := f.live.User(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	friends := "friends:" + id
+	for board, ranks := range before.Ranks {
+		if board != "global" && board != friends && list.Boards[board] == "" || ranks["all-time"] == 0 {
+			t.Errorf("the board %s has no title, or no rank: %v", board, ranks)
 		}
 	}
-	if friends := before.Ranks["friends:"+first.UserID]; len(friends) == 0 {
-		t.Errorf("%s has no friends: %v", first.UserID, before.Ranks)
+	if len(before.Ranks[friends]) == 0 {
+		t.Errorf("%s has no friends: %v", id, before.Ranks)
 	}
 	var done struct {
 		UserID           string
 		XP, PointsGained int64
 		OldRank, NewRank int
 	}
-	if code := f.do(t, http.MethodPost, "/demo/exercise", "", grant.Token, &done); code != http.StatusOK {
+	if code := f.do(t, http.MethodPost, "/demo/exercise", "", token, &done); code != http.StatusOK {
 		t.Fatalf("exercise: %d", code)
 	}
-	if done.UserID != first.UserID || done.PointsGained < 20 || done.XP != before.XP+done.PointsGained || done.NewRank == 0 {
+	if done.UserID != id || done.PointsGained < 20 || done.XP != before.XP+done.PointsGained || done.NewRank == 0 {
 		t.Errorf("exercise = %+v, before %d", done, before.XP)
 	}
+}
+
+// token gets the token of a student, as a visitor does.
+func (f *fixture) token(t *testing.T, id string) string {
+	t.Helper()
+	var grant struct {
+		Token     string
+		ExpiresAt time.Time
+	}
+	if code := f.do(t, http.MethodPost, "/demo/token", `{"userId":"`+id+`"}`, "", &grant); code != http.StatusOK {
+		t.Fatalf("token: %d", code)
+	}
+	return grant.Token
+}
+
+func TestSchool_Handler_refuses(t *testing.T) {
+	f := newFixture(t, 20)
 	for name, c := range map[string]struct {
 		path, body, token string
 		want              int

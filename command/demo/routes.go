@@ -11,14 +11,15 @@ import (
 	"marcador/live"
 )
 
-// session is how long a visitor's token is good.
+// session is how long a visitor's token is valid.
 const session = time.Hour
 
-// Handler serves what the page needs beyond the API while it is a demo:
+// Handler serves the routes that the page of the demo needs besides the API:
 //
-//	GET  /demo/students  {"students":[{"userId","username","school","classroom"}],"boards":{board: name}}
-//	POST /demo/token     {"userId"} → {"token","expiresAt"}: anybody may be any student, and then has friends
-//	POST /demo/exercise  as the student whose token it carries: completes an exercise
+//	GET  /demo/students  {"students":[{"userId","username","school","classroom"}],
+//	                      "boards":{board: title}}
+//	POST /demo/token     {"userId"} → {"token","expiresAt"}; anybody may be any student
+//	POST /demo/exercise  completes an exercise, as the student whose token the request carries
 func (s *School) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /demo/students", func(w http.ResponseWriter, _ *http.Request) {
@@ -48,7 +49,7 @@ func (s *School) token(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, http.StatusInternalServerError, "something went wrong here; it was logged")
 		return
 	}
-	// Now, and not for all at the start, which is to stay quick. What is so already stays.
+	// Friends are made only now, so that the demo starts fast. Asking again changes nothing.
 	for _, friend := range friendsOf(s.students, slices.IndexFunc(s.students, func(other student) bool { return other.UserID == st.UserID })) {
 		if err := s.live.Befriend(r.Context(), st.UserID, friend, true); err != nil {
 			s.log.Debug("make a visitor's friends", "error", err)

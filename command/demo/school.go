@@ -13,41 +13,41 @@ import (
 )
 
 const (
-	past     = 7 * 24 * time.Hour // how much of the school's history is made up
-	exercise = 45 * time.Second   // how long one takes, on average
-	studying = 0.15               // share of the students who are at it at a time
+	past     = 7 * 24 * time.Hour // how long the invented history is
+	exercise = 45 * time.Second   // how long an exercise takes, on average
+	studying = 0.15               // share of the students who study at the same time
 )
 
-// Clock is a clock that runs behind until it is caught up with the world's: the
-// school's past is written with it. Safe for concurrent use.
+// Clock runs behind the real time while Fill writes the school's history, and then shows the real
+// time. Safe for concurrent use.
 type Clock struct{ behind atomic.Int64 }
 
-// NewClock returns a clock that is as far behind as the school's past is long.
+// NewClock returns a clock that is at the beginning of the school's history.
 func NewClock() *Clock {
 	c := &Clock{}
 	c.behind.Store(int64(past))
 	return c
 }
 
-// Now is the time by this clock.
+// Now returns the clock's time.
 func (c *Clock) Now() time.Time { return time.Now().Add(-time.Duration(c.behind.Load())) }
 
-// School gives its students points, through the same door as anybody else.
+// School gives its students points, through the same methods as the API.
 type School struct {
 	live     *live.Service
 	verifier *auth.Verifier
 	log      *slog.Logger
 	students []student
 	byID     map[string]*student
-	boards   map[string]string // names of the groups' boards
-	rng      *rand.Rand        // Fill's and Run's
+	boards   map[string]string // titles of the groups' boards
+	rng      *rand.Rand        // used by Fill, and then by Run
 }
 
-// New returns a school of n students, who are the same each time.
+// New returns a school of n students. They are the same students each time.
 func New(service *live.Service, verifier *auth.Verifier, log *slog.Logger, n int) *School {
 	s := &School{
 		live: service, verifier: verifier, log: log,
-		rng: rand.New(rand.NewPCG(4, 2)), //nolint:gosec // it plays; it guards nothing
+		rng: rand.New(rand.NewPCG(4, 2)), //nolint:gosec // it need not be secret
 	}
 	s.students = enrol(s.rng, n)
 	s.boards = boards(s.students)
@@ -58,8 +58,7 @@ func New(service *live.Service, verifier *auth.Verifier, log *slog.Logger, n int
 	return s
 }
 
-// Fill enrols the students and writes the school's past, moving clock up to the
-// present.
+// Fill enrols the students and writes the school's history. It moves the clock up to the present.
 func (s *School) Fill(ctx context.Context, clock *Clock) error {
 	const perCall = 1000
 	for from := 0; from < len(s.students); from += perCall {
@@ -94,8 +93,8 @@ func (s *School) Fill(ctx context.Context, clock *Clock) error {
 	return nil
 }
 
-// Run has students complete exercises until ctx is done: unevenly, now and then
-// some at once, as when a lesson ends.
+// Run lets students complete exercises until ctx is done. They come at random, and sometimes
+// several at once, as at the end of a lesson.
 func (s *School) Run(ctx context.Context) {
 	mean := time.Duration(float64(exercise) / (studying * float64(len(s.students))))
 	timer := time.NewTimer(0)
@@ -117,7 +116,7 @@ func (s *School) Run(ctx context.Context) {
 	}
 }
 
-// somebody is more likely a zealous student than another.
+// somebody returns a random student. Students with more zeal are more likely.
 func (s *School) somebody() *student {
 	for {
 		st := &s.students[s.rng.IntN(len(s.students))]
@@ -129,7 +128,7 @@ func (s *School) somebody() *student {
 
 func (s *School) homework(st *student) live.Update { return exerciseOf(st.UserID, s.rng.IntN) }
 
-// exerciseOf is what an exercise gives: 20 to 120 points.
+// exerciseOf returns the points of an exercise: 20 to 120.
 func exerciseOf(userID string, intN func(int) int) live.Update {
 	xp := int64(20 + 5*intN(21))
 	return live.Update{UserID: userID, XP: xp, MLCoins: xp / 10, Reason: fmt.Sprintf("exercise:%d", 1+intN(400))}

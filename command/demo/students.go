@@ -1,5 +1,6 @@
-// Package demo is a school that does not exist: students who complete exercises
-// at a human pace, so that there is a board to look at.
+// Package demo invents a school whose students complete exercises at a human pace, so that there is
+// a board to look at. Fill writes a week of history; Run goes on from there; Handler lets a visitor
+// be one of the students.
 package demo
 
 import (
@@ -29,7 +30,7 @@ var (
 
 type school struct{ id, name string }
 
-// student is somebody at the school.
+// student is a pupil of the school, as the page shows them and as the demo plays them.
 type student struct {
 	UserID    string `json:"userId"`
 	Username  string `json:"username"`
@@ -37,11 +38,11 @@ type student struct {
 	Classroom string `json:"classroom"`
 
 	profile live.Profile
-	start   int64   // points from before what the demo plays
-	zeal    float64 // how often they study, 1 being usual
+	start   int64   // points from before the invented week
+	zeal    float64 // how often they study; 1 is usual
 }
 
-// enrol makes n students, the same for the same source.
+// enrol makes n students. The same source of numbers gives the same students.
 func enrol(rng *rand.Rand, n int) []student {
 	list := make([]student, 0, n)
 	used := map[string]bool{}
@@ -51,7 +52,7 @@ func enrol(rng *rand.Rand, n int) []student {
 			continue
 		}
 		id := slug(name)
-		if used[name] { // a crowd: add the second surname, and a number to the id
+		if used[name] { // too few names: add a second surname, and a number to the id
 			name += " " + pick(rng, surnames)
 			id = fmt.Sprintf("%s-%d", slug(name), len(list))
 		}
@@ -71,9 +72,9 @@ func enrol(rng *rand.Rand, n int) []student {
 	return list
 }
 
-// character returns what a student begins with and how eagerly they study. A few
-// are far ahead and some lead the field, close to each other and eager, so that
-// something happens where people look; most are in the crowd.
+// character returns a student's first points and zeal. Most students are average. A few are far
+// ahead, and some follow them. Both groups study a lot and have close scores, so that the top of
+// the board, where people look, keeps changing.
 func character(rng *rand.Rand, i int) (start int64, zeal float64) {
 	switch {
 	case i%60 == 3:
@@ -86,7 +87,7 @@ func character(rng *rand.Rand, i int) (start int64, zeal float64) {
 
 func pick[T any](rng *rand.Rand, from []T) T { return from[rng.IntN(len(from))] }
 
-// boards are the names of the groups' boards.
+// boards returns the titles of the groups' boards, by board.
 func boards(students []student) map[string]string {
 	names := map[string]string{}
 	for _, st := range students {
@@ -100,8 +101,8 @@ func boards(students []student) map[string]string {
 	return names
 }
 
-// friendsOf returns a student's friends: next to them in their class, in other schools,
-// and one who leads the field.
+// friendsOf returns a student's friends: neighbours in the class, students of other schools, and
+// one of the eager ones.
 func friendsOf(students []student, i int) (friends []string) {
 	class := len(schools) * len(classrooms)
 	seen := map[int]bool{i: true}
@@ -114,11 +115,11 @@ func friendsOf(students []student, i int) (friends []string) {
 	return friends
 }
 
-// slug is a name in letters that need no escaping: "Nicté Poot" is nicte-poot.
+// slug returns a name as an id that needs no escaping in a URL: "Nicté Poot" is nicte-poot.
 func slug(name string) string {
 	plain, _, err := transform.String(transform.Chain(norm.NFD, runes.Remove(runes.In(unicode.Mn)), norm.NFC), name)
 	if err != nil {
-		panic(err) // the names are those above
+		panic(err) // every name above can be transformed
 	}
 	return strings.ReplaceAll(strings.ToLower(plain), " ", "-")
 }

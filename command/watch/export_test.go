@@ -3,7 +3,7 @@ package watch
 // Row is a row of the table.
 type Row = entry
 
-// Table returns the rows as they are shown in that many cells.
+// Table returns the lines of the table for the rows, width cells wide.
 func Table(rows []Row, width int, own string) []string {
 	t := newTable(rows, width)
 	lines := []string{t.head()}
@@ -13,8 +13,8 @@ func Table(rows []Row, width int, own string) []string {
 	return lines
 }
 
-// Plain is what is shown of a text.
+// Plain makes a text harmless.
 func Plain(s string) string { return plain(s) }
 
-// Fit is a text in that many cells.
+// Fit cuts or pads a text to width cells.
 func Fit(s string, width int) string { return fit(s, width) }

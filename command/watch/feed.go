@@ -17,36 +17,46 @@ import (
 )
 
 const (
-	// silence is how long a stream may say nothing; the service says something every 30 s
-	// at the least.
+	// silence is how long a stream may send nothing. The service sends something every 30 s or more
+	// often.
 	silence = 45 * time.Second
 
-	// firstWait is how long is waited before the first attempt to come back; each further
-	// one waits twice as long, up to lastWait.
+	// firstWait is the wait before the first new attempt to connect. Each further attempt waits
+	// twice as long, up to lastWait.
 	firstWait = 500 * time.Millisecond
 	lastWait  = 30 * time.Second
 
-	// replacedWait is how long is waited after a newer stream of the user took the place.
+	// replacedWait is the wait after the service ended the stream because the user had opened a
+	// newer one. A shorter wait would make two programs end each other's streams in turn.
 	replacedWait = time.Minute
 
-	// maxEvent bounds an event, in bytes. A thousand rows with long names take less.
+	// maxEvent is the size of the largest event, in bytes. A thousand rows with long names take
+	// less.
 	maxEvent = 8 << 20
 )
 
-// refusal is what does not go away by itself.
+// refusal is an error that trying again does not help.
 type refusal struct{ message string }
 
 func (r *refusal) Error() string { return r.message }
 
-// later is what the service says to try again.
+// later is an error after which the service says to try again.
 type later struct {
 	message string
-	after   time.Duration // 0 where it does not say
+	after   time.Duration // 0 if the service does not say when
 }
 
 func (l *later) Error() string { return l.message }
 
 // feed is the connection to the service.
+//
+//	     ┌───────────── wait: twice as long each time, 30 s at most ◀──────┐
+//	     ▼                                                                 │
+//	connecting ──▶ live: tells each event, a watchdog waits for silence ──▶ broken
+//	     │                                                                 │
+//	     └──────────────▶ refused: 401, 403, no such board ◀───────────────┘
+//
+// A board that arrives resets the wait. A refusal ends the feed.
 type feed struct {
 	o      Options
 	client *sse.Client
@@ -59,19 +69,19 @@ func newFeed(o Options) *feed {
 	if o.Token != "" {
 		f.client.Headers["Authorization"] = "Bearer " + o.Token
 	}
-	f.client.ReconnectStrategy = once{} // the client's own would not be woken by ctx
+	f.client.ReconnectStrategy = once{} // the client's own would not notice that ctx is done
 	f.client.ResponseValidator = f.validate
 	f.client.Connection.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return f
 }
 
-// once has the client not come back by itself. It implements backoff.BackOff.
+// once keeps the client from connecting again by itself. It implements backoff.BackOff.
 type once struct{}
 
 func (once) NextBackOff() time.Duration { return -1 }
 func (once) Reset()                     {}
 
-// run follows until ctx is done, or returns a *refusal.
+// run follows the board until ctx is done, or returns a *refusal.
 func (f *feed) run(ctx context.Context, heard chan<- news) error {
 	tell := func(n news) {
 		select {
@@ -83,7 +93,7 @@ func (f *feed) run(ctx context.Context, heard chan<- news) error {
 	for {
 		live, err := f.connect(ctx, tell)
 		if ctx.Err() != nil {
-			return ctx.Err() //nolint:wrapcheck // it is the caller's
+			return ctx.Err() //nolint:wrapcheck // the caller knows this error
 		}
 		if no, is := errors.AsType[*refusal](err); is {
 			return no
@@ -91,12 +101,12 @@ func (f *feed) run(ctx context.Context, heard chan<- news) error {
 		if live {
 			wait = firstWait
 		}
-		pause := wait/2 + rand.N(wait) //nolint:gosec // it spreads; it guards nothing
+		pause := wait/2 + rand.N(wait) //nolint:gosec // it need not be secret
 		wait = min(2*wait, lastWait)
 		if l, is := errors.AsType[*later](err); is {
 			pause = max(pause, l.after)
 		}
-		reason := "the service has closed it"
+		reason := "the service closed it"
 		if err != nil {
 			reason = err.Error()
 		}
@@ -108,7 +118,7 @@ func (f *feed) run(ctx context.Context, heard chan<- news) error {
 	}
 }
 
-// connect follows one stream until it ends, and reports whether it has been live.
+// connect follows one stream until it ends, and reports whether a board arrived.
 func (f *feed) connect(ctx context.Context, tell func(news)) (live bool, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -136,11 +146,11 @@ func (f *feed) connect(ctx context.Context, tell func(news)) (live bool, err err
 	return live, err
 }
 
-// read returns what an event says. An error ends the stream.
+// read returns what an event says. After an error the stream has to end.
 func read(e *sse.Event) (n news, err error) {
 	decode := func(v any) {
 		if err = json.Unmarshal(e.Data, v); err != nil {
-			err = fmt.Errorf("an event %q that can't be read: %w", e.Event, err)
+			err = fmt.Errorf("an event %q can't be read: %w", e.Event, err)
 		}
 	}
 	switch string(e.Event) {
@@ -174,17 +184,17 @@ func read(e *sse.Event) (n news, err error) {
 	return n, nil
 }
 
-// validate returns what is wrong with an answer that is no stream.
+// validate returns an error for an answer that is not a stream.
 func (f *feed) validate(_ *sse.Client, res *http.Response) error {
 	if kind, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type")); res.StatusCode == http.StatusOK && kind == "text/event-stream" {
 		return nil
 	}
-	defer func() { _ = res.Body.Close() }() // the client does not
+	defer func() { _ = res.Body.Close() }() // the client does not do it
 	var problem struct {
 		Detail string
 		Errors []struct{ Field string }
 	}
-	body, _ := io.ReadAll(io.LimitReader(res.Body, 64<<10)) // as much as came
+	body, _ := io.ReadAll(io.LimitReader(res.Body, 64<<10)) // a part is better than nothing
 	if json.Unmarshal(body, &problem) != nil || problem.Detail == "" {
 		problem.Detail = "the answer is " + res.Status
 	}

@@ -10,27 +10,27 @@ import (
 	"golang.org/x/term"
 )
 
-// screen draws the table in place on a terminal, on a page of its own. It belongs to
-// Run's goroutine.
+// screen is the output that draws the table on a terminal, on the alternate screen. Only Run's
+// goroutine uses it.
 type screen struct {
 	o    Options
 	file *os.File
 
-	own    string // the caller's user id
+	own    string // the caller's user id, or empty
 	board  *update
-	rank   *int // the caller's, as it was told last
+	rank   *int // the caller's, from the last rank_changed
 	status string
-	came   time.Time
+	came   time.Time // when board came
 }
 
 func newScreen(o Options, file *os.File) *screen {
-	_, _ = io.WriteString(file, "\x1b[?1049h\x1b[?25l") // another page, no cursor
+	_, _ = io.WriteString(file, "\x1b[?1049h\x1b[?25l") // the alternate screen, without a cursor
 	s := &screen{o: o, file: file, status: "connecting to " + o.URL.Redacted()}
 	s.tick()
 	return s
 }
 
-// close leaves what was there last on the terminal's own page.
+// close goes back to the normal screen and leaves the last table there.
 func (s *screen) close() {
 	_, _ = io.WriteString(s.file, "\x1b[?25h\x1b[?1049l")
 	if s.board != nil {
@@ -53,7 +53,7 @@ func (s *screen) hear(n news) error {
 	return s.draw()
 }
 
-func (s *screen) tick() { _ = s.draw() } // where it fails, the next update says so
+func (s *screen) tick() { _ = s.draw() } // after a failure, hear fails too
 
 func (s *screen) size() (width, height int) {
 	width, height, err := term.GetSize(int(s.file.Fd()))
@@ -96,8 +96,8 @@ func since(d time.Duration) string {
 	return fmt.Sprintf("%d min ago", int(d.Minutes()))
 }
 
-// table returns the board's rows, of that width in columns, and no more of them than
-// there is room for. One's own row is always among them, if it is in the update.
+// table returns the lines of the table, as many as fit. If the update has the caller's own row, the
+// table has it too.
 func (s *screen) table(width, height int) []string {
 	shown := s.board.Entries[:max(min(s.o.Rows, len(s.board.Entries), height-2), 0)]
 	for i, e := range s.board.Entries {
@@ -120,7 +120,7 @@ func (s *screen) table(width, height int) []string {
 	return lines
 }
 
-// coloured marks one's own row and who has moved.
+// coloured highlights the caller's own row, and the rows of users who moved.
 func coloured(line string, e entry, own bool) string {
 	switch {
 	case own:

@@ -8,16 +8,16 @@ import (
 	"github.com/rivo/uniseg"
 )
 
-// table is the widths of its columns, in cells of the terminal.
+// table has the widths of the columns, in cells of the terminal.
 type table struct {
 	rank, change, name, badge, points int
 }
 
-// gap is what stands between two columns.
+// gap separates two columns.
 const gap = "  "
 
-// newTable returns one in which all rows fit, and names get what is left. Where there is
-// little room, badges go first.
+// newTable returns a table for the rows. The names get the width that the other columns leave. If
+// that is too little, there is no column of badges.
 func newTable(rows []entry, width int) table {
 	t := table{rank: 1, change: 3, badge: 5, points: 6}
 	longest := 4
@@ -43,26 +43,27 @@ func newTable(rows []entry, width int) table {
 }
 
 func (t table) head() string {
-	return t.line("  ", "#", "", "Name", "Badge", "Points")
+	return t.format("  ", "#", "", "Name", "Badge", "Points")
 }
 
 func (t table) row(e entry, own bool) string {
-	mark := "  "
+	pointer := "  "
 	if own {
-		mark = "▸ "
+		pointer = "▸ "
 	}
-	return t.line(mark, grouped(int64(e.Rank)), moved(e), plain(e.Username), plain(e.RankBadge), grouped(e.Score))
+	return t.format(pointer, grouped(int64(e.Rank)), moved(e), plain(e.Username), plain(e.RankBadge), grouped(e.Score))
 }
 
-func (t table) line(mark, rank, change, name, badge, points string) string {
-	cells := []string{mark + right(rank, t.rank), fit(change, t.change), fit(name, t.name)}
+// format pads the cells of a row. pointer stands before the row.
+func (t table) format(pointer, rank, change, name, badge, points string) string {
+	cells := []string{pointer + right(rank, t.rank), fit(change, t.change), fit(name, t.name)}
 	if t.badge > 0 {
 		cells = append(cells, fit(badge, t.badge))
 	}
 	return strings.Join(append(cells, right(points, t.points)), gap)
 }
 
-// moved says how many places somebody has moved, and which way.
+// moved says how many places a user has moved, and in which direction.
 func moved(e entry) string {
 	switch e.ChangeType {
 	case "up":
@@ -75,12 +76,12 @@ func moved(e entry) string {
 	return "="
 }
 
-// plain returns a text that does nothing but stand there: what controls a terminal, or
-// the direction of others' text, is shown as a box.
+// plain makes a text harmless: characters that control a terminal, or the direction of other text,
+// are replaced by a box.
 func plain(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
-		case r == '\u200d' || r == '\u200c': // they join what is one sign
+		case r == '\u200d' || r == '\u200c': // they join characters into one
 			return r
 		case unicode.Is(unicode.Cc, r), unicode.Is(unicode.Cf, r), r == '\u2028', r == '\u2029':
 			return unicode.ReplacementChar
@@ -89,7 +90,7 @@ func plain(s string) string {
 	}, strings.ToValidUTF8(s, string(unicode.ReplacementChar)))
 }
 
-// fit returns the text in that many cells: cut off between two signs, or filled up.
+// fit cuts the text off, between two characters, or pads it, so that it takes width cells.
 func fit(s string, width int) string {
 	s = plain(s)
 	if n := uniseg.StringWidth(s); n <= width {
@@ -98,24 +99,24 @@ func fit(s string, width int) string {
 	var b strings.Builder
 	used, state := 0, -1
 	for len(s) > 0 {
-		var sign string
+		var char string
 		var cells int
-		sign, s, cells, state = uniseg.FirstGraphemeClusterInString(s, state)
+		char, s, cells, state = uniseg.FirstGraphemeClusterInString(s, state)
 		if used+cells > width-1 {
 			break
 		}
-		b.WriteString(sign)
+		b.WriteString(char)
 		used += cells
 	}
 	return b.String() + "…" + strings.Repeat(" ", max(width-1-used, 0))
 }
 
-// right is fit for numbers.
+// right pads a number on its left, so that it takes width cells.
 func right(s string, width int) string {
 	return strings.Repeat(" ", max(width-uniseg.StringWidth(s), 0)) + s
 }
 
-// grouped is a number with its thousands apart.
+// grouped formats a number with commas between thousands.
 func grouped(n int64) string {
 	s := strconv.FormatInt(n, 10)
 	first := 0

@@ -8,11 +8,13 @@ import (
 	"marcador/command/watch"
 )
 
+// people have names with an accent as a character of its own, with characters two cells wide, with
+// one character made of three, and with characters that would clear the screen or reverse the text.
 var people = []watch.Row{
-	{Rank: 1, UserID: "a", Username: "Nicte\u0301 Poot", RankBadge: "Halach Uinic", Score: 1234567, ChangeType: "up", Change: 12}, // an accent of its own
-	{Rank: 2, UserID: "b", Username: "李小龍", RankBadge: "Ah K'in", Score: 25000, ChangeType: "down", Change: 1},                    // two cells each
-	{Rank: 3, UserID: "c", Username: "👩‍🔬 Ana", RankBadge: "Nacom", Score: 999, ChangeType: "same"},                               // one sign of three
-	{Rank: 1000, UserID: "d", Username: "x\x1b[2J\u202ey", RankBadge: "Ajaw", Score: -5, ChangeType: "new"},                       // which must not clear, or turn round
+	{Rank: 1, UserID: "a", Username: "Nicte\u0301 Poot", RankBadge: "Halach Uinic", Score: 1234567, ChangeType: "up", Change: 12},
+	{Rank: 2, UserID: "b", Username: "李小龍", RankBadge: "Ah K'in", Score: 25000, ChangeType: "down", Change: 1},
+	{Rank: 3, UserID: "c", Username: "👩‍🔬 Ana", RankBadge: "Nacom", Score: 999, ChangeType: "same"},
+	{Rank: 1000, UserID: "d", Username: "x\x1b[2J\u202ey", RankBadge: "Ajaw", Score: -5, ChangeType: "new"},
 }
 
 func TestTable(t *testing.T) {
@@ -24,7 +26,7 @@ func TestTable(t *testing.T) {
 			"      3  =     👩‍🔬 Ana      Nacom               999",
 			"  1,000  new   x�[2J�y     Ajaw                 -5",
 		},
-		40: { // badges go
+		40: { // too narrow for badges
 			"      #        Name           Points",
 			"      1  ▲ 12  Nicte\u0301 Poot  1,234,567",
 			"▸     2  ▼ 1   李小龍         25,000",
@@ -60,7 +62,7 @@ func TestFit(t *testing.T) {
 	}
 }
 
-// Whatever somebody is called, nothing of it reaches the terminal but signs.
+// Whatever a user's name is, only characters that show reach the terminal.
 func FuzzPlain(f *testing.F) {
 	for _, p := range people {
 		f.Add(p.Username)

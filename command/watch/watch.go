@@ -1,4 +1,6 @@
-// Package watch follows a board in the terminal.
+// Package watch follows a board in the terminal. Two parts talk to each other through a channel: a
+// feed that connects to the service, and an output that shows what the feed hears, on a screen or
+// as lines of JSON.
 package watch
 
 import (
@@ -13,19 +15,19 @@ import (
 	"golang.org/x/term"
 )
 
-// Options says what is followed, and where it is shown.
+// Options says which board to follow and how to show it.
 type Options struct {
-	URL    *url.URL // of the service
+	URL    *url.URL // address of the service
 	Board  string
 	Period string
-	Rows   int    // how many are shown at most
-	Token  string // empty for none
+	Rows   int    // rows to show at most
+	Token  string // or empty
 
-	// Stdout gets the table, drawn again and again, where it is a terminal, and else a
-	// line of JSON for each update. Stderr gets what is said beside those.
+	// Stdout gets the table, redrawn for each update, if it is a terminal, and otherwise a line of
+	// JSON for each update. Stderr then gets the messages about the connection.
 	Stdout, Stderr io.Writer
 
-	Colour bool // whether the terminal may be sent colours
+	Colour bool // whether the terminal shows colours
 }
 
 // entry is a row as the service sends it.
@@ -50,12 +52,12 @@ type update struct {
 	Entries      []entry   `json:"leaderboard"`
 }
 
-// news is what the connection has to say; one field is set.
+// news is a message from the feed. One field is set.
 type news struct {
 	hello  *hello
 	board  *update
 	rank   *rankChange
-	status string // it is not live, and why
+	status string // why the board is not live
 }
 
 // hello is the data of authenticated.
@@ -69,8 +71,8 @@ type rankChange struct {
 	NewRank *int `json:"newRank"`
 }
 
-// Run follows the board until ctx is done, and comes back whenever the connection
-// breaks. An error is one that does not go away by itself, and names the flag to change.
+// Run follows the board until ctx is done, and connects again whenever the connection breaks. It
+// returns an error only if trying again would not help. The error names the flag to change.
 func Run(ctx context.Context, o Options) error {
 	ctx, cancel := context.WithCancel(ctx)
 	f := newFeed(o)
@@ -84,19 +86,19 @@ func Run(ctx context.Context, o Options) error {
 		defer s.close()
 		out = s
 	}
-	second := time.NewTicker(time.Second) // what is said of time, and the terminal's size
+	second := time.NewTicker(time.Second) // the screen shows times, and its size may change
 	defer second.Stop()
 	for {
 		select {
 		case err := <-over:
 			if ctx.Err() != nil {
-				return nil // it was asked to end
+				return nil // the user ended it
 			}
 			return err
 		case n := <-heard:
 			if err := out.hear(n); err != nil {
 				cancel()
-				<-over //nolint:errcheck // the first one counts
+				<-over //nolint:errcheck // the first error counts
 				return fmt.Errorf("write the update: %w", err)
 			}
 		case <-second.C:
@@ -105,13 +107,13 @@ func Run(ctx context.Context, o Options) error {
 	}
 }
 
-// output is where updates go. It belongs to Run's goroutine.
+// output shows updates. Only Run's goroutine uses it.
 type output interface {
 	hear(news) error
 	tick()
 }
 
-// lines writes each update as a line of JSON.
+// lines is the output that writes each update as a line of JSON.
 type lines struct{ o Options }
 
 func (l *lines) hear(n news) error {
