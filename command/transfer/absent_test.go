@@ -7,7 +7,8 @@ import (
 
 const whole = `{"type":"user","id":"ana","username":"Ana Pech","avatar":"https://x","email":"a@x.mx","pseudonym":"Jaguar","hidden":true,"groups":{"classroom":["7a"],"school":["42"]},"createdAt":"2026-01-01T00:00:00.000Z"}` + "\n"
 
-// A roster that lacks a column neither unhides a child nor empties their groups.
+// A file that lacks a column, or has an empty cell of hidden or groups, leaves the field alone: it
+// neither shows a hidden pupil nor removes anybody from groups.
 func TestImport_absentStays(t *testing.T) {
 	for name, c := range map[string]struct{ in, old, new string }{
 		"a column":                {"id,username\nana,Ana María\n", "Ana Pech", "Ana María"},
@@ -34,7 +35,7 @@ func TestImport_absentStays(t *testing.T) {
 	}
 }
 
-// An export says what is empty, so that it gives the profiles back that there were.
+// An export gives empty fields too, so importing it restores the profiles as they were.
 func TestImport_exportGivesBack(t *testing.T) {
 	const bare = `{"type":"user","id":"ana","username":"Ana","avatar":"","email":"","pseudonym":"","hidden":false,"createdAt":"2026-01-01T00:00:00.000Z"}` + "\n"
 	for _, format := range []string{"jsonl", "csv"} {
@@ -49,7 +50,8 @@ func TestImport_exportGivesBack(t *testing.T) {
 	}
 }
 
-// An export names the groups that somebody is in. It ends no membership that began later.
+// Importing an export ends no membership that began later in a kind of group that the export does
+// not mention.
 func TestImport_exportEndsNoMembership(t *testing.T) {
 	for _, format := range []string{"jsonl", "csv"} {
 		s, path := open(t)

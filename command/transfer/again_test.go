@@ -13,7 +13,7 @@ import (
 	"marcador/store"
 )
 
-// checked fails where the totals are not what the ledger says.
+// checked fails the test if verify finds a difference between totals and ledger.
 func checked(tb testing.TB, path string) {
 	tb.Helper()
 	d, err := verify.Open(tb.Context(), path, verify.Options{})
@@ -28,8 +28,8 @@ func checked(tb testing.TB, path string) {
 	}
 }
 
-// A file is known by what it says, also after its first part was about one person alone
-// who is erased since: nobody's points come back, and nobody else's count twice.
+// A file is recognised even after the only user of its first part was erased. The erased user's
+// points don't come back, and nobody else's count twice.
 func TestImport_afterErasure(t *testing.T) {
 	s, path := open(t)
 	const people = `{"id":"a","username":"A"}` + "\n" + `{"id":"b","username":"B"}` + "\n"
@@ -50,8 +50,8 @@ func TestImport_afterErasure(t *testing.T) {
 	checked(t, path)
 }
 
-// An export counts nothing again in its own database, also where all is of the last
-// millisecond, and where the first of it was imported.
+// Importing an export into its own database counts nothing again, even if all its points are from
+// the last millisecond, or its first points were imported.
 func TestImport_own(t *testing.T) {
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	batch := store.Write{Updates: []store.Update{{UserID: "a", XP: 5}, {UserID: "b", XP: 6}}}
@@ -90,8 +90,7 @@ func TestImport_own(t *testing.T) {
 	}
 }
 
-// Rows of one time, such as a whole day's, are all imported, however the file is cut off
-// and grows.
+// Rows with the same time are all imported, even if the file grows from one import to the next.
 func TestImport_sameTime(t *testing.T) {
 	transfer.PerWrite(t, 2)
 	s, path := open(t)
@@ -114,8 +113,7 @@ func TestImport_sameTime(t *testing.T) {
 	checked(t, path)
 }
 
-// What is refused is not counted, and of a type's records that are written together
-// nothing is.
+// Refused records are not counted, nor are records of the same transaction.
 func TestImport_counts(t *testing.T) {
 	for _, in := range []string{
 		`{"type":"friends","userId":"a","otherId":"b"}` + "\n" + `{"type":"friends","userId":"a","otherId":"nobody"}`,
@@ -128,14 +126,14 @@ func TestImport_counts(t *testing.T) {
 		if err == nil {
 			t.Errorf("%s: no error", in)
 		}
-		c.Users = 0 // those are written before
+		c.Users = 0 // an earlier transaction wrote them
 		if c != (transfer.Counts{}) {
 			t.Errorf("%s: counts = %+v", in, c)
 		}
 	}
 }
 
-// All limits are one transaction.
+// All limits are written in one transaction.
 func TestImport_limits(t *testing.T) {
 	commits := 0
 	s, _ := openWith(t, store.Options{Committed: func(store.Commit) { commits++ }})
@@ -149,16 +147,16 @@ func TestImport_limits(t *testing.T) {
 	}
 }
 
-// Users are written once they are many bytes, however few, and points in their own parts.
+// A few large users fill a transaction. The size of points does not matter.
 func TestImport_large(t *testing.T) {
-	transfer.MaxWaiting(t, 10_000)
+	transfer.MaxPendingBytes(t, 10_000)
 	commits := 0
 	s, _ := openWith(t, store.Options{Committed: func(store.Commit) { commits++ }})
 	var people strings.Builder
 	for n := range 20 {
 		fmt.Fprintf(&people, `{"id":"u%d","username":"U","groups":{"school":["%s"],"club":["%[2]s1"]}}`+"\n", n, strings.Repeat("x", 100))
 	}
-	var renamed strings.Builder // each time, since the same again is no change
+	var renamed strings.Builder // a new name each time, because equal profiles change nothing
 	for n := range 10 {
 		renamed.WriteString(strings.ReplaceAll(people.String(), `"U"`, fmt.Sprintf(`"%d"`, n)))
 	}
@@ -173,7 +171,7 @@ func TestImport_large(t *testing.T) {
 	}
 }
 
-// A cell of groups is JSON by the same rules as a line of it.
+// A cell of groups follows the same JSON rules as a line of JSON.
 func TestImport_csvGroups(t *testing.T) {
 	s, _ := open(t)
 	for _, cell := range []string{`{"school":["1"],"school":["2"]}`, `{"school":[1]}`, `{"school":["1"]} {}`} {
@@ -185,7 +183,7 @@ func TestImport_csvGroups(t *testing.T) {
 	}
 }
 
-// The separator is found also where the first line comes in parts, as from a pipe.
+// The separator is found even if the first line arrives in parts, as from a pipe.
 func TestImport_pipe(t *testing.T) {
 	for _, in := range []string{"username;id\nA;a\n", "username,id\nA;B,a\n"} {
 		for _, half := range []func(io.Reader) io.Reader{iotest.OneByteReader, iotest.HalfReader, iotest.DataErrReader} {

@@ -6,8 +6,8 @@ import (
 	"marcador/store"
 )
 
-// A caller's retry is known after a move to another database. Keys of other callers do not
-// meet there either.
+// After an import into another database, a caller's retry is recognised, and equal keys of
+// different callers stay apart.
 func TestImport_callers(t *testing.T) {
 	week := func(caller string, xp int64) store.Write {
 		return store.Write{Caller: caller, Key: "week-1", Updates: []store.Update{{UserID: "a", XP: xp}}}
@@ -39,7 +39,7 @@ func TestImport_callers(t *testing.T) {
 	}
 }
 
-// The keys of a file that names no caller, as one from before, match any caller's.
+// Keys without a caller, as older versions exported them, match the key of any caller.
 func TestImport_keysOfNobody(t *testing.T) {
 	const file = `{"id":"a","username":"A"}` + "\n" + `{"userId":"a","xp":5,"key":"week-1"}` + "\n"
 	s, _ := open(t)

@@ -11,45 +11,45 @@ import (
 	"marcador/store"
 )
 
-// checking is what the check of an input has found so far. Of nil, notes and doubts do
-// nothing: nothing is being checked.
-type checking struct {
+// checker collects the faults of an input while the input is rehearsed. A nil checker collects
+// nothing: then the import writes for good.
+//
+// A record with a fault is left out of the rehearsal. Later records that depend on it can't be
+// judged any more, and the fields say which these are, so that one mistake is not reported twice.
+type checker struct {
 	faults Faults
 
-	// Records with faults are left out, and what hangs on them can't be judged: points below
-	// zero, times, and what was imported before, behind points that are left out; whether
-	// users are there who have a record that is left out, or any user where it is not known
-	// what that record was.
-	blind    bool
-	doubtful map[string]struct{} // a fault each, so no more than maxFaults
-	lost     bool
-	badges   bool // a record of a badge was left out
+	noPoints   bool                // points were left out, so later totals and times are not known
+	noUser     map[string]struct{} // users whose records were left out; at most maxFaults
+	unreadable bool                // a record was left out that may have been any user's
+	noBadge    bool                // a badge was left out
 
-	// In CSV a user has one row. The hashes of ids, and their lines; nil elsewhere, since
-	// lines of JSON may change a user again.
+	// users has the line of each user, by a hash of the id, to find a user with two rows. It is nil
+	// for JSON Lines, where a later line may change a user again.
 	users map[uint64]int
 	seed  maphash.Seed
 }
 
-// check reads all of the input, and tries in the database all that it says.
+// check reads the whole input and writes it to the database in a transaction that is rolled back.
+// It returns the faults that were found.
 func check(ctx context.Context, s *store.Store, t *text, opts Options) error {
 	r, wrong, err := t.again()
 	if err != nil {
 		return noRecord(err)
 	}
-	c := &checking{doubtful: map[string]struct{}{}, seed: maphash.MakeSeed()}
+	c := &checker{noUser: map[string]struct{}{}, seed: maphash.MakeSeed()}
 	if t.format == CSV {
 		c.users = map[uint64]int{}
 	}
 	if c.faults.add(wrong...); len(wrong) > 0 {
-		return c.faults.err() // of the columns, without which nothing can be said of the rest
+		return c.faults.err() // without the columns no row can be read
 	}
 	err = s.Rehearse(ctx, func(ctx context.Context) error {
 		i, err := newImporter(ctx, s, func(c Counts) { opts.Progress(c, false) })
 		if err != nil {
 			return err
 		}
-		i.checking = c
+		i.checker = c
 		return i.all(ctx, r)
 	})
 	if end, ok := errors.AsType[stop](err); ok {
@@ -62,9 +62,8 @@ func check(ctx context.Context, s *store.Store, t *text, opts Options) error {
 	return c.faults.err()
 }
 
-// passes notes what is wrong with a record, and reports whether it is to be tried in the
-// database.
-func (c *checking) passes(p *pending, wrong []*InputError) bool {
+// passes collects the faults of a record, and reports whether to rehearse the record.
+func (c *checker) passes(p *pending, wrong []*InputError) bool {
 	if len(wrong) == 0 && p.Type == user && c.users != nil {
 		hash := maphash.String(c.seed, p.ID)
 		if line, twice := c.users[hash]; twice {
@@ -77,37 +76,44 @@ func (c *checking) passes(p *pending, wrong []*InputError) bool {
 		c.faults.add(wrong...)
 		switch p.Type {
 		case user:
-			c.doubt(p.ID)
+			c.leaveOutUser(p.ID)
 		case points:
-			c.blind = true
+			c.noPoints = true
 		case badge:
-			c.badges = true
+			c.noBadge = true
 		case friends, limit:
 		default:
-			c.blind, c.lost, c.badges = true, true, true
+			c.noPoints, c.unreadable, c.noBadge = true, true, true
 		}
 		return false
 	}
-	return !c.faults.full() && (p.Type != badge || !c.badges) && (p.Type != friends && p.Type != points || !c.lost)
+	switch p.Type {
+	case badge:
+		return !c.faults.full() && !c.noBadge
+	case friends, points:
+		return !c.faults.full() && !c.unreadable
+	}
+	return !c.faults.full()
 }
 
-// leaveOut returns the records that wait without those of users who may not be there.
-func (c *checking) leaveOut(list []pending) []pending {
+// leaveOut removes records that name a user whose own record was left out.
+func (c *checker) leaveOut(list []pending) []pending {
 	kind := list[0].Type
 	left := slices.DeleteFunc(list, func(p pending) bool {
-		_, doubtful := c.doubtful[p.UserID]
-		_, other := c.doubtful[p.OtherID]
-		return kind == points && doubtful || kind == friends && (doubtful || other)
+		_, one := c.noUser[p.UserID]
+		_, other := c.noUser[p.OtherID]
+		return kind == points && one || kind == friends && (one || other)
 	})
 	if len(left) < len(list) && kind == points {
-		c.blind = true
+		c.noPoints = true
 	}
 	return left
 }
 
-// note keeps an error that is a fault of the input, and returns nil for it.
-func (c *checking) note(err error) error {
-	fault, ok := err.(*InputError) //nolint:errorlint // none is wrapped
+// collect adds an error that is a fault of the input to the faults, and returns nil. It returns
+// other errors as they are.
+func (c *checker) collect(err error) error {
+	fault, ok := err.(*InputError) //nolint:errorlint // nobody wraps them
 	if c == nil || !ok {
 		return err
 	}
@@ -115,15 +121,15 @@ func (c *checking) note(err error) error {
 	return nil
 }
 
-// doubt notes that it is not known whether a user is there. A record without an id leaves no
-// user in doubt.
-func (c *checking) doubt(id string) {
-	if c != nil && id != "" && len(c.doubtful) < maxFaults {
-		c.doubtful[id] = struct{}{}
+// leaveOutUser remembers that the user's record was left out. A record without an id is nobody's.
+func (c *checker) leaveOutUser(id string) {
+	if c != nil && id != "" && len(c.noUser) < maxFaults {
+		c.noUser[id] = struct{}{}
 	}
 }
 
-// findUsers looks for the users of the points that wait, of which no more can be said.
+// findUsers checks only that the users of the pending points exist. It stands in for a rehearsal
+// when earlier points were left out.
 func (i *importer) findUsers(ctx context.Context) error {
 	ids := make([]string, len(i.pending))
 	for n := range i.pending {
@@ -131,15 +137,15 @@ func (i *importer) findUsers(ctx context.Context) error {
 	}
 	unknown, err := i.store.Unknown(ctx, ids)
 	for _, n := range unknown {
-		i.checking.faults.add(&InputError{i.pending[n].line, "userId", fmt.Sprintf("there is no user %q; create the profile first", ids[n])})
+		i.checker.faults.add(&InputError{i.pending[n].line, "userId", fmt.Sprintf("there is no user %q; create the profile first", ids[n])})
 	}
 	return err
 }
 
-// noRecord words the end of an input that has no record.
+// noRecord turns io.EOF, from an input without records, into a message.
 func noRecord(err error) error {
 	if errors.Is(err, io.EOF) {
-		return errors.New("there is no record in it; give a file that has some")
+		return errors.New("there is no record in it; give a file that has records")
 	}
 	return err
 }

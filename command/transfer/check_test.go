@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// wantFaults fails where an input does not have just the faults that begin like these.
+// wantFaults imports the lines and fails unless the faults begin exactly like the wanted ones.
 func wantFaults(t *testing.T, in []string, want ...string) {
 	t.Helper()
 	s, _ := open(t)
@@ -20,7 +20,7 @@ func wantFaults(t *testing.T, in []string, want ...string) {
 	}
 }
 
-// A record without an id leaves the check of all others as it is.
+// A record without an id does not affect the check of other records.
 func TestImport_faultWithoutID(t *testing.T) {
 	const fault = `line 1: id: is empty`
 	for name, first := range map[string]string{
@@ -39,7 +39,7 @@ func TestImport_faultWithoutID(t *testing.T) {
 	}
 }
 
-// A faulty row of a key is still one of its rows.
+// A row with a fault still counts as a row of its key.
 func TestImport_faultAmongRowsOfAKey(t *testing.T) {
 	wantFaults(t, []string{
 		`{"id":"ana","username":"Ana"}`,

@@ -14,27 +14,28 @@ import (
 	"unicode/utf8"
 )
 
-// csvReader reads CSV as spreadsheets write it.
+// csvReader reads CSV as spreadsheets write it: with any separator, and with empty columns and
+// rows.
 type csvReader struct {
 	in      *csv.Reader
 	limited *rowLimit
 	columns []*field // nil for a column without a name
-	before  int      // lines before those that in has seen
-	line    int      // on which the last row began
-	lossy   bool     // U+FFFD stands for characters that could not be read
+	before  int      // lines before the first that in has read
+	line    int      // the line on which the last row began
+	lossy   bool     // U+FFFD stands for characters that could not be decoded
 }
 
-// typeColumn is the column of the records' types.
+// typeColumn is the column with the types of the records.
 var typeColumn = field{name: "type", set: func(r *record, s string) string { r.Type = strings.ToLower(s); return "" }}
 
-// newCSVReader reads the first line, and returns what is wrong with that. before is how
-// many lines came before in.
+// newCSVReader reads the line of column names and returns the faults of that line. before is how
+// many lines came before it.
 func newCSVReader(in *bufio.Reader, before int) (*csvReader, []*InputError, error) {
 	comma, ok := sepLine(firstLine(in))
 	if ok {
 		before++
 		_, _ = in.Discard(len(firstLine(in)))
-		_, _ = in.Discard(1) // the line feed, if there is one
+		_, _ = in.Discard(1) // the line feed, which the last line may lack
 	} else {
 		comma = separator(firstLine(in))
 	}
@@ -54,7 +55,7 @@ func newCSVReader(in *bufio.Reader, before int) (*csvReader, []*InputError, erro
 		switch {
 		case f == nil && blank(name):
 		case f == nil:
-			wrong = append(wrong, &InputError{line, strings.Trim(strconv.Quote(name), `"`), "is not the name of a column; the first line has to name them, and there are " + names()})
+			wrong = append(wrong, &InputError{line, strings.Trim(strconv.Quote(name), `"`), "is not the name of a column; the first line has to name the columns, which may be " + names()})
 		case slices.Contains(c.columns, f):
 			wrong = append(wrong, &InputError{line, f.name, "is there twice; give each column once"})
 		}
@@ -63,8 +64,8 @@ func newCSVReader(in *bufio.Reader, before int) (*csvReader, []*InputError, erro
 	return c, wrong, nil
 }
 
-// columnOf returns the field that a column is of, or nil. Spreadsheets may change the case
-// of a name, and put spaces around it.
+// columnOf returns the field of the column with the name, or nil. Spreadsheets may change the case
+// of a name and put spaces around it.
 func columnOf(name string) *field {
 	name = strings.TrimFunc(name, unseen)
 	if strings.EqualFold(name, typeColumn.name) {
@@ -77,8 +78,8 @@ func columnOf(name string) *field {
 	return &fields[i]
 }
 
-// unseen reports whether a character shows nothing: spaces, also those that keep lines
-// together, and what only formats.
+// unseen reports whether a character shows nothing: any kind of space, and characters that control
+// or format.
 func unseen(r rune) bool {
 	return unicode.IsSpace(r) || unicode.IsControl(r) || unicode.Is(unicode.Cf, r)
 }
@@ -86,13 +87,13 @@ func unseen(r rune) bool {
 // blank reports whether a cell shows nothing.
 func blank(cell string) bool { return strings.TrimFunc(cell, unseen) == "" }
 
-// firstLine returns the first line, or as much of it as in's buffer has room for. It is
-// read on only when more is needed: a pipe may give it in parts.
+// firstLine returns the first line, or the part of it that fits into the buffer of in. It reads
+// only as much as it needs, because a pipe may deliver the line in parts.
 func firstLine(in *bufio.Reader) []byte {
 	for n := 1; ; n = in.Buffered() + 1 {
 		start, err := in.Peek(n)
 		if err == nil {
-			start, _ = in.Peek(in.Buffered()) // it is there
+			start, _ = in.Peek(in.Buffered()) // can't fail
 		}
 		if line, _, whole := bytes.Cut(start, []byte("\n")); whole || err != nil {
 			return line
@@ -100,8 +101,8 @@ func firstLine(in *bufio.Reader) []byte {
 	}
 }
 
-// sepLine returns the separator that a line such as "sep=;" names, which spreadsheets read
-// and write in front of the columns' names.
+// sepLine returns the separator that a line such as "sep=;" names. Spreadsheets read and write such
+// a line before the names of the columns.
 func sepLine(line []byte) (rune, bool) {
 	s := strings.TrimLeft(string(line), `"`)
 	if len(s) < len("sep=")+1 || !strings.EqualFold(s[:len("sep=")], "sep=") {
@@ -112,14 +113,14 @@ func sepLine(line []byte) (rune, bool) {
 	return comma, rest == "" && comma != '"' && comma != utf8.RuneError
 }
 
-// separator returns that of commas, semicolons and tabs by which the line has the most names
-// of columns, or else the most cells.
+// separator returns a comma, a semicolon or a tab: the one that divides the line into the most
+// names of columns, or, if that decides nothing, into the most cells.
 func separator(line []byte) rune {
 	best, most := ',', -1
 	for _, comma := range []rune{',', ';', '\t'} {
 		r := csv.NewReader(bytes.NewReader(line))
 		r.Comma, r.LazyQuotes = comma, true
-		cells, _ := r.Read() // what is wrong with it is found when it is read for good
+		cells, _ := r.Read() // the real reader finds its faults
 		score := len(cells)
 		for _, cell := range cells {
 			if columnOf(cell) != nil {
@@ -145,7 +146,7 @@ func (c *csvReader) next(r *record) (line int, wrong []*InputError, err error) {
 			return line, nil, err
 		}
 		if !slices.ContainsFunc(row, func(cell string) bool { return !blank(cell) }) {
-			continue // a row that was emptied
+			continue // an empty row
 		}
 		for i, cell := range row {
 			if field, message := c.set(r, i, cell); message != "" {
@@ -158,7 +159,7 @@ func (c *csvReader) next(r *record) (line int, wrong []*InputError, err error) {
 	}
 }
 
-// set gives the record what is in a cell, or returns what is wrong with it.
+// set sets the field of a cell, or returns the field's name and what is wrong with the cell.
 func (c *csvReader) set(r *record, column int, cell string) (name, wrong string) {
 	if column >= len(c.columns) || c.columns[column] == nil {
 		if blank(cell) {
@@ -175,15 +176,16 @@ func (c *csvReader) set(r *record, column int, cell string) (name, wrong string)
 	case c.lossy && strings.ContainsRune(cell, utf8.RuneError):
 		return f.name, "has a character that can't be read; correct it, and save the file as UTF-8"
 	case f.text:
-		return f.name, f.set(r, unescape(strings.Clone(cell))) // else it keeps the whole row
+		// A clone, so that the record does not retain the whole row.
+		return f.name, f.set(r, unescape(strings.Clone(cell)))
 	case blank(cell):
 		return "", ""
 	}
 	return f.name, f.set(r, strings.TrimFunc(cell, unseen))
 }
 
-// setEmpty gives a user the values of empty cells, also of those that a short row lacks.
-// Other records have nothing in the columns of a user.
+// setEmpty sets the fields of a user whose cells are empty, or missing in a short row. It leaves
+// other records alone, because their cells in the columns of users are always empty.
 func (c *csvReader) setEmpty(r *record, row []string) {
 	if r.Type != user && (r.Type != "" || r.ID == "") {
 		return
@@ -195,7 +197,8 @@ func (c *csvReader) setEmpty(r *record, row []string) {
 	}
 }
 
-// row reads a row, which is c's until the next call. An *InputError is about the row alone.
+// row reads a row, which is valid until the next call. After an *InputError the next row can be
+// read.
 func (c *csvReader) row() (row []string, line int, err error) {
 	c.limited.since = 0
 	row, err = c.in.Read()
@@ -204,7 +207,7 @@ func (c *csvReader) row() (row []string, line int, err error) {
 		return nil, line, &InputError{line, "", "is not CSV: " + parse.Err.Error()}
 	}
 	if errors.Is(err, errLongRow) {
-		err = stop{&InputError{c.line + 1, "", fmt.Sprintf("or one behind it begins a row longer than %d bytes; is a quote not closed?", maxLine)}}
+		err = stop{&InputError{c.line + 1, "", fmt.Sprintf("or a later line begins a row longer than %d bytes; is a quote not closed?", maxLine)}}
 	}
 	if err != nil {
 		return nil, 0, err
@@ -214,17 +217,17 @@ func (c *csvReader) row() (row []string, line int, err error) {
 	return row, c.line, nil
 }
 
-// stop is an error behind which an input can't be read on.
+// stop is a fault after which the rest of the input can't be read.
 type stop struct{ fault *InputError }
 
 func (s stop) Error() string { return s.fault.Error() }
 
 var errLongRow = errors.New("a row is too long")
 
-// rowLimit ends the input where a row is longer than maxLine.
+// rowLimit returns an error instead of more input while a row is longer than maxLine.
 type rowLimit struct {
 	in    io.Reader
-	since int // bytes since the row began, or a little more
+	since int // bytes since the row began, or slightly more
 }
 
 func (l *rowLimit) Read(p []byte) (int, error) {
@@ -238,7 +241,7 @@ func (l *rowLimit) Read(p []byte) (int, error) {
 
 type csvWriter struct {
 	out *csv.Writer
-	row []string // of the last record
+	row []string // reused for each record
 }
 
 func newCSVWriter(out io.Writer) (*csvWriter, error) {
@@ -263,7 +266,7 @@ func (c *csvWriter) write(r *record) error {
 	return c.out.Write(c.row)
 }
 
-// flush has to reach through the two buffers.
+// flush writes both buffers, that of csv.Writer and that beneath.
 func (c *csvWriter) flush() error {
 	c.out.Flush()
 	return c.out.Error()

@@ -13,7 +13,7 @@ import (
 	"marcador/store"
 )
 
-// utf16Of is the text in UTF-16, without a mark.
+// utf16Of encodes the text in UTF-16, without a byte order mark.
 func utf16Of(s string, little bool) string {
 	var b strings.Builder
 	for _, unit := range utf16.Encode([]rune(s)) {
@@ -35,17 +35,18 @@ func cp1252(tb testing.TB, s string) string {
 	return encoded
 }
 
-// However a spreadsheet saves a roster, the same people come of it, and a guess is said.
+// However a spreadsheet saves a file, the import reads the same users. If the encoding is a guess,
+// the import says so.
 func TestImport_spreadsheets(t *testing.T) {
 	const roster = "id;username;hidden;groups\r\nA1;Núñez Peña, José;VERDADERO;\"{\"\"classroom\"\":[\"\"7º A\"\"]}\"\r\nA2;Íñigo;FALSO;\r\n"
 	change := strings.NewReplacer
 	for _, c := range []struct{ name, in, notice string }{
 		{"UTF-8", roster, ""},
-		{"UTF-8 with a mark", "\ufeff" + roster, ""},
+		{"UTF-8 with a BOM", "\ufeff" + roster, ""},
 		{"UTF-16 of Excel's Unicode text", "\xff\xfe" + utf16Of(change(";", "\t").Replace(roster), true), ""},
-		{"UTF-16, big end first", "\xfe\xff" + utf16Of(roster, false), ""},
-		{"UTF-16 without a mark", utf16Of(roster, true), ""},
-		{"UTF-16 without a mark, big end first", utf16Of(roster, false), ""},
+		{"UTF-16, big-endian", "\xfe\xff" + utf16Of(roster, false), ""},
+		{"UTF-16 without a BOM", utf16Of(roster, true), ""},
+		{"UTF-16 without a BOM, big-endian", utf16Of(roster, false), ""},
 		{"Windows-1252", cp1252(t, roster), "Windows-1252"},
 		{"Windows-1252, an accent in groups alone", cp1252(t, change("Núñez Peña, José", "Nunez Pena, Jose", "Íñigo", "Inigo").Replace(roster)), "Windows-1252"},
 		{"tabs", change(";", "\t").Replace(roster), ""},
@@ -67,7 +68,7 @@ func TestImport_spreadsheets(t *testing.T) {
 			s, _ := open(t)
 			var notices []string
 			counts, err := transfer.Import(t.Context(), s, strings.NewReader(c.in), transfer.Options{Notice: func(n string) { notices = append(notices, n) }})
-			if c.notice == "name" { // a column that holds nothing, but has a name
+			if c.notice == "name" { // the extra column has a name that is no field
 				if err == nil || !strings.Contains(err.Error(), "line 1: ") {
 					t.Errorf("err = %v", err)
 				}
@@ -84,7 +85,7 @@ func TestImport_spreadsheets(t *testing.T) {
 			if err := errors.Join(errA, errB); err != nil {
 				t.Fatal(err)
 			}
-			if strings.Contains(c.in, "Jose") { // without accents
+			if strings.Contains(c.in, "Jose") { // this input has no accents in names
 				a.Username, b.Username = "Núñez Peña, José", "Íñigo"
 			}
 			if a.Username != "Núñez Peña, José" || !a.Hidden || fmt.Sprint(a.Groups) != "map[classroom:[7º A]]" || b.Username != "Íñigo" || b.Hidden {
@@ -94,7 +95,7 @@ func TestImport_spreadsheets(t *testing.T) {
 	}
 }
 
-// faultsOf imports what has more than one fault, and returns them, a line each.
+// faultsOf imports an input that has several faults and returns them.
 func faultsOf(tb testing.TB, s *store.Store, in string) (lines []string, more int) {
 	tb.Helper()
 	before := s.Seq()
@@ -112,7 +113,7 @@ func faultsOf(tb testing.TB, s *store.Store, in string) (lines []string, more in
 	return lines, faults.More
 }
 
-// Every fault is named with its line, whatever it is about, and nothing is written.
+// Every fault is reported with its line, and nothing is written.
 func TestImport_everyFault(t *testing.T) {
 	s, _ := open(t)
 	load(t, s, `{"id":"old","username":"O"}`)
@@ -120,7 +121,7 @@ func TestImport_everyFault(t *testing.T) {
 		"type;id;username;hidden;groups;userId;otherId;xp;at",
 		"user;a;A;;;;;;",
 		"user;b;;perhaps;school:1;;;;",
-		`user;c;"C;;;;;;;`, // a quote that is closed on the next line
+		`user;c;"C;;;;;;;`, // the quote ends on the next line
 		`user;d";D;;;;;;;`,
 		"user;e;E;;;;;;",
 		"user;a;Other;;;;;;",
@@ -145,13 +146,13 @@ func TestImport_everyFault(t *testing.T) {
 		}
 	}
 
-	// A byte that Windows-1252 has no character for is not taken for one.
+	// Some bytes are no character in Windows-1252.
 	got, _ = faultsOf(t, s, "id;username\nx;Jos\xe9\ny;z\x81\nw;\x8d\n")
 	if len(got) != 2 || !strings.HasPrefix(got[0], "line 3: username: has a character that can't be read") {
 		t.Errorf("faults are %q", got)
 	}
 
-	// What only the database knows is found as well, and all of it.
+	// Faults that only the database knows are all found too.
 	got, _ = faultsOf(t, s, strings.Join([]string{
 		`{"userId":"nobody","xp":1}`, `{"userId":"old","xp":3}`, `{"userId":"old","xp":-4}`, `{"userId":"old","xp":-3}`,
 		`{"type":"friends","userId":"old","otherId":"old"}`, `{"id":"new"}`, `{"userId":"new","xp":1}`, `{"userId":"nobody","xp":1,"key":"k"}`,
@@ -170,7 +171,7 @@ func TestImport_everyFault(t *testing.T) {
 	}
 }
 
-// A fault far down keeps all that comes before it out, a hundred are named, and the others
+// A fault at the end of a long file keeps everything out. 100 faults are reported, and the others
 // are counted.
 func TestImport_faultFarDown(t *testing.T) {
 	transfer.PerWrite(t, 100)
@@ -191,7 +192,7 @@ func TestImport_faultFarDown(t *testing.T) {
 	}
 }
 
-// What changes between the check and the writing is not written.
+// An input that changes between the check and the writing is not written.
 func TestImport_changedMeanwhile(t *testing.T) {
 	transfer.PerWrite(t, 1000)
 	s, _ := open(t)
@@ -208,7 +209,7 @@ func TestImport_changedMeanwhile(t *testing.T) {
 
 type changing struct{ *strings.Reader }
 
-// What can't be read twice is bounded.
+// An input that can't be read twice has a limit.
 func TestImport_spoolBound(t *testing.T) {
 	transfer.MaxSpool(t, 100)
 	s, _ := open(t)
@@ -220,9 +221,10 @@ func TestImport_spoolBound(t *testing.T) {
 
 type onlyReader struct{ in *strings.Reader }
 
-func (o *onlyReader) Read(p []byte) (int, error) { return o.in.Read(p) } //nolint:wrapcheck // io.EOF has to stay itself
+func (o *onlyReader) Read(p []byte) (int, error) { return o.in.Read(p) } //nolint:wrapcheck // io.EOF
 
-// Ids that differ in what nobody sees are one user's, and a roster has a user once.
+// Ids that differ only in invisible characters are one id, and a CSV file may have a user only
+// once.
 func TestImport_oneRowAUser(t *testing.T) {
 	s, _ := open(t)
 	for name, second := range map[string]string{"a space": "ñ1 ", "a no-break space": "\u00a0ñ1", "a composed letter": "n\u03031", "the same": "ñ1"} {

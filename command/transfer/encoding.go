@@ -11,7 +11,7 @@ import (
 	"golang.org/x/text/transform"
 )
 
-// charset is how the characters of an input are encoded.
+// charset is an encoding of characters.
 type charset uint8
 
 const (
@@ -22,8 +22,10 @@ const (
 	inWindows1252
 )
 
+// boms are the byte order marks with which an input may begin. UTF-32 comes before UTF-16, whose
+// mark its own begins with.
 var boms = []struct {
-	mark string
+	bytes string
 	charset
 }{
 	{"\xef\xbb\xbf", inUTF8},
@@ -33,15 +35,15 @@ var boms = []struct {
 	{"\xfe\xff", inUTF16BE},
 }
 
-// encodings finds out how an input is encoded, from all of its bytes.
+// encodings finds out how an input is encoded. It has to see all bytes of the input.
 type encodings struct {
-	start   []byte // of the input, up to a block
-	carried []byte // the beginning of a character that goes on in the next block
-	good    int64  // characters of more than one byte that are valid UTF-8
-	bad     int64  // bytes that are not
+	start   []byte // the first block
+	carried []byte // the beginning of a character whose rest is in the next block
+	good    int64  // valid UTF-8 characters of more than one byte
+	bad     int64  // bytes that are not valid UTF-8
 }
 
-// add takes the next block of the input, which must not be kept.
+// add looks at the next block of the input. It does not retain the block.
 func (e *encodings) add(block []byte) {
 	if e.start == nil {
 		e.start = bytes.Clone(block)
@@ -66,14 +68,13 @@ func (e *encodings) add(block []byte) {
 	e.carried = append(e.carried[:0], b...)
 }
 
-// found returns the encoding, and how many bytes mark it at the beginning. Without a mark,
-// UTF-16 shows by the zeros beside the Latin letters of the first line. What is not UTF-8
-// is taken for Windows-1252, unless more characters are UTF-8 than are not: then it is
-// UTF-8 with faults.
+// found returns the encoding and the length of the byte order mark. Without a mark, zeros between
+// the Latin letters of the first line show UTF-16. An input with more invalid bytes than valid
+// UTF-8 characters is taken for Windows-1252; one with fewer is UTF-8 with faults.
 func (e *encodings) found() (charset, int) {
 	for _, m := range boms {
-		if bytes.HasPrefix(e.start, []byte(m.mark)) {
-			return m.charset, len(m.mark)
+		if bytes.HasPrefix(e.start, []byte(m.bytes)) {
+			return m.charset, len(m.bytes)
 		}
 	}
 	if s := e.start; len(s) >= 4 {
@@ -90,8 +91,8 @@ func (e *encodings) found() (charset, int) {
 	return inUTF8, 0
 }
 
-// decoded returns the input, from behind its mark, in UTF-8. Where a character can't be
-// read, there is U+FFFD instead; invalid UTF-8 is left as it is.
+// decoded returns the input in UTF-8; in begins after the byte order mark. U+FFFD replaces a
+// character that can't be decoded. Invalid UTF-8 stays as it is.
 func (c charset) decoded(in io.Reader) io.Reader {
 	var of encoding.Encoding
 	switch c {
@@ -107,12 +108,11 @@ func (c charset) decoded(in io.Reader) io.Reader {
 	return transform.NewReader(in, of.NewDecoder())
 }
 
-// lineEnds is a transformer that writes the line ends of Windows, and of old Macs, as line
-// feeds.
+// lineEnds is a transformer that turns the line ends of Windows and of old Macs into line feeds.
 type lineEnds struct {
 	transform.NopResetter
 
-	wasCR bool // the last byte was a carriage return, and is written as a line feed already
+	wasCR bool // the last byte was a carriage return, and a line feed was written for it
 }
 
 // Transform implements transform.Transformer.

@@ -7,13 +7,15 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// A spreadsheet takes a cell for a formula that begins with one of = + - @, also in full
-// width, and some do so behind characters that show nothing. A text that could be taken for
-// one is written with a quote in front, and so is a text that begins with a quote, so that
-// it can be told when it is read. The same goes for what follows a semicolon or a tab in a
-// text: where a spreadsheet takes these for separators, another cell begins there.
+// This file keeps spreadsheets from running text as formulas. A spreadsheet takes a cell for a
+// formula if it begins with = + - or @, or with their full-width forms. Some spreadsheets skip
+// invisible characters first. So a text that looks like a formula is written with a quote before
+// it. A text that begins with a quote gets another one, so that reading can tell the two apart.
+//
+// The same is done after each semicolon and tab of a text, because a spreadsheet that takes these
+// for separators begins another cell there.
 
-// escape returns the text as it is written into a cell.
+// escape returns the text as it is written to a cell.
 func escape(s string) string {
 	return cells(s, func(part string) string {
 		if strings.HasPrefix(part, "'") || formula(part) {
@@ -23,7 +25,7 @@ func escape(s string) string {
 	})
 }
 
-// unescape returns the text that escape made a cell of.
+// unescape returns the text of a cell that escape wrote.
 func unescape(s string) string {
 	return cells(s, func(part string) string {
 		if rest, quoted := strings.CutPrefix(part, "'"); quoted && (strings.HasPrefix(rest, "'") || formula(rest)) {
@@ -33,8 +35,7 @@ func unescape(s string) string {
 	})
 }
 
-// cells applies the function to each part of the text that a spreadsheet may take for a
-// cell.
+// cells applies the function to each part of the text that a spreadsheet may take for a cell.
 func cells(s string, of func(part string) string) string {
 	if !strings.ContainsAny(s, ";\t") {
 		return of(s)
@@ -58,6 +59,6 @@ func cells(s string, of func(part string) string) string {
 func formula(s string) bool {
 	s = strings.TrimLeftFunc(s, unseen)
 	_, n := utf8.DecodeRuneInString(s)
-	first := norm.NFKC.String(s[:n]) // full width, and other forms, as the plain sign
+	first := norm.NFKC.String(s[:n]) // the plain form of full-width and similar characters
 	return n > 0 && strings.ContainsAny(first, "=+-@\u2212")
 }

@@ -8,7 +8,7 @@ import (
 	"marcador/command/transfer"
 )
 
-// No cell of an export is taken for a formula, however the sign is written or hidden.
+// No spreadsheet takes a cell of an export for a formula, however the sign is written or hidden.
 func TestEscape(t *testing.T) {
 	for _, s := range []string{
 		"=1+1", "+1", "-1", "@SUM(A1)", "＝1+1", "＋1", "－1", "＠SUM(A1)", "﹦1", "﹢1", "﹣1", "﹫x", "⁼1", "−1",
@@ -21,12 +21,12 @@ func TestEscape(t *testing.T) {
 			}
 		}
 		if cell == s {
-			t.Errorf("%q is written as it is", s)
+			t.Errorf("%q is written unchanged", s)
 		}
 	}
 	for s, want := range map[string]string{
 		"Ana Pech": "Ana Pech", "": "", "1+1=2": "1+1=2", "Ana; Leo": "Ana; Leo",
-		"Ana;=1+1": "Ana;'=1+1", "Ana\t ＝1": "Ana\t' ＝1", // where a semicolon, or a tab, begins another cell
+		"Ana;=1+1": "Ana;'=1+1", "Ana\t ＝1": "Ana\t' ＝1", // another cell may begin here
 	} {
 		if got := transfer.Escape(s); got != want || transfer.Unescape(got) != s {
 			t.Errorf("%q is written as %q and read as %q, want %q", s, got, transfer.Unescape(got), want)

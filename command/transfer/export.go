@@ -9,21 +9,21 @@ import (
 	"marcador/store"
 )
 
-// Counts says of how many records of each type something was done.
+// Counts has the number of records of each type that were read or written.
 type Counts struct {
 	Users, Friendships, Limits, Badges, Points int64
 
-	Already int64 // points that were there before, beside Points
+	Already int64 // points that the database had already; they are not in Points
 }
 
-// All is how many records there were.
+// All is the number of all records.
 func (c Counts) All() int64 {
 	return c.Users + c.Friendships + c.Limits + c.Badges + c.Points + c.Already
 }
 
-// Export writes the snapshot to w: badges, limits, users, friendships, and the ledger,
-// oldest first. The same content makes the same bytes. progress, where it is not nil, is
-// called every thousand records.
+// Export writes the snapshot to w: badges, limits, users, friendships, and then the ledger, oldest
+// first. The same contents give the same bytes. Export calls progress, unless it is nil, every
+// thousand records.
 func Export(ctx context.Context, s *store.Snapshot, w io.Writer, format string, progress func(Counts)) (c Counts, err error) {
 	out, err := newWriter(w, format)
 	if err != nil {

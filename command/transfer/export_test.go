@@ -9,20 +9,20 @@ import (
 	"marcador/internal/profile"
 )
 
-// PerWrite has n records be written at once until the test ends.
+// PerWrite makes transactions write n records until the test ends.
 func PerWrite(tb testing.TB, n int) {
 	tb.Helper()
-	was := perWrite
+	before := perWrite
 	perWrite = n
-	tb.Cleanup(func() { perWrite = was })
+	tb.Cleanup(func() { perWrite = before })
 }
 
-// MaxWaiting has users be written once they are n bytes, until the test ends.
-func MaxWaiting(tb testing.TB, n int) {
+// MaxPendingBytes makes users wait only up to n bytes until the test ends.
+func MaxPendingBytes(tb testing.TB, n int) {
 	tb.Helper()
-	was := maxWaiting
-	maxWaiting = n
-	tb.Cleanup(func() { maxWaiting = was })
+	before := maxPendingBytes
+	maxPendingBytes = n
+	tb.Cleanup(func() { maxPendingBytes = before })
 }
 
 // Rewrite reads all records of the input, checks them, and writes them in the format.
@@ -50,7 +50,7 @@ func Rewrite(in, format, to string) (string, error) {
 			return b.String(), err
 		}
 		if wrong = merge(wrong, record.check(line, func(_, _ string) bool { return false })); err == nil && len(wrong) == 0 {
-			if record.Type == user { // as an export does: a cell of CSV can't be absent
+			if record.Type == user { // an export gives these fields too: CSV has no absent cells
 				for _, f := range []*profile.Field[string]{&record.Avatar, &record.Email, &record.Pseudonym} {
 					f.Given = true
 				}
@@ -67,15 +67,15 @@ func Rewrite(in, format, to string) (string, error) {
 	return "", err
 }
 
-// MaxSpool bounds what can't be read twice until the test ends.
+// MaxSpool limits inputs that can't be read twice to n bytes until the test ends.
 func MaxSpool(tb testing.TB, n int64) {
 	tb.Helper()
-	was := maxSpool
+	before := maxSpool
 	maxSpool = n
-	tb.Cleanup(func() { maxSpool = was })
+	tb.Cleanup(func() { maxSpool = before })
 }
 
-// What a cell of a text holds, and back.
+// These turn a text into a cell and back.
 var (
 	Escape   = escape
 	Unescape = unescape

@@ -6,14 +6,14 @@ import (
 	"slices"
 )
 
-// maxFaults is how many faults of an input are named.
+// maxFaults is how many faults of an input are reported. The others are only counted.
 const maxFaults = 100
 
-// InputError says what is wrong with an input, and where.
+// InputError is a fault of an input.
 type InputError struct {
 	Line    int
 	Field   string // or empty
-	Message string // says what to do, too
+	Message string // what is wrong, and what to do about it
 }
 
 func (e *InputError) Error() string {
@@ -23,13 +23,13 @@ func (e *InputError) Error() string {
 	return fmt.Sprintf("line %d: %s: %s", e.Line, e.Field, e.Message)
 }
 
-// Faults is all that is wrong with an input, where that is more than one thing.
+// Faults are the faults of an input that has more than one.
 type Faults struct {
-	Named []*InputError // the first of them, by line
+	Named []*InputError // the first maxFaults, sorted by line
 	More  int           // how many more were found
 }
 
-// Error is one line, with the first fault.
+// Error returns one line, which has the first fault.
 func (f *Faults) Error() string {
 	return fmt.Sprintf("there are %d faults; the first is %v", len(f.Named)+f.More, f.Named[0])
 }
@@ -43,10 +43,10 @@ func (f *Faults) add(list ...*InputError) {
 	f.More += len(list) - room
 }
 
-// full reports whether no more faults will be named.
+// full reports whether further faults are only counted.
 func (f *Faults) full() bool { return len(f.Named) == maxFaults }
 
-// err returns nil where nothing is wrong, and a fault that is alone as it is.
+// err returns nil if there are no faults, and a single fault as it is.
 func (f *Faults) err() error {
 	switch len(f.Named) {
 	case 0:

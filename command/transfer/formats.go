@@ -13,25 +13,25 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// The formats.
+// The formats of files.
 const (
 	JSONL = "jsonl" // a JSON object on each line
 	CSV   = "csv"   // RFC 4180, with the fields' names in the first line
 )
 
-// maxLine bounds a line of JSON, and a row of CSV, in bytes.
+// maxLine is the most bytes of a line of JSON or a row of CSV.
 const maxLine = 2 << 20
 
 // reader reads records.
 type reader interface {
-	// next reads the next record and returns the line that it is on, and what is wrong with
-	// that; or io.EOF. Other errors end the input.
+	// next reads the next record. It returns the record's line and its faults, or io.EOF at the
+	// end. After any other error the input can't be read.
 	next(r *record) (line int, wrong []*InputError, err error)
 }
 
-// newReader returns the reader of the format, and what is wrong with the first line where
-// that names columns. The input is UTF-8, with line feeds. lossy says that U+FFFD stands for
-// what could not be read.
+// newReader returns a reader of the format, and the faults of a first line that names columns. The
+// input is UTF-8 with line feeds. lossy says that U+FFFD stands for characters that could not be
+// decoded.
 func newReader(r io.Reader, format string, lossy bool) (reader, []*InputError, error) {
 	in := bufio.NewReaderSize(r, 64<<10)
 	before := 0
@@ -52,7 +52,7 @@ func newReader(r io.Reader, format string, lossy bool) (reader, []*InputError, e
 	return &jsonReader{in: in, line: before}, nil, nil
 }
 
-// formatOf is the one that the beginning of an input looks like.
+// formatOf guesses the format from the beginning of an input.
 func formatOf(start []byte) string {
 	if bytes.HasPrefix(bytes.TrimLeft(start, " \t\r\n"), []byte("{")) {
 		return JSONL
@@ -64,7 +64,7 @@ func formatOf(start []byte) string {
 type jsonReader struct {
 	in   *bufio.Reader
 	line int
-	long []byte // a line that is longer than in's buffer
+	long []byte // the line, reused
 }
 
 func (j *jsonReader) next(r *record) (line int, wrong []*InputError, err error) {
@@ -73,7 +73,7 @@ func (j *jsonReader) next(r *record) (line int, wrong []*InputError, err error) 
 		*r = record{}
 		if errors.Is(err, errLongLine) {
 			r.unread = true
-			return j.line, []*InputError{{j.line, "", fmt.Sprintf("is longer than %d bytes; one record goes on each line", maxLine)}}, nil
+			return j.line, []*InputError{{j.line, "", fmt.Sprintf("is longer than %d bytes; write one record on each line", maxLine)}}, nil
 		}
 		if err != nil {
 			return j.line, nil, err
@@ -91,8 +91,8 @@ func (j *jsonReader) next(r *record) (line int, wrong []*InputError, err error) 
 
 var errLongLine = errors.New("a line is too long")
 
-// readLine returns the next line, which is j's until the next call, or errLongLine for one
-// that it leaves out.
+// readLine returns the next line, which is valid until the next call. It skips a line that is too
+// long and returns errLongLine.
 func (j *jsonReader) readLine() ([]byte, error) {
 	j.line++
 	j.long = j.long[:0]
@@ -113,12 +113,12 @@ func (j *jsonReader) readLine() ([]byte, error) {
 	}
 }
 
-// jsonError words what is wrong with a line.
+// jsonError turns an error of the JSON package into a fault of the line.
 func jsonError(line int, err error) *InputError {
 	if semantic, ok := errors.AsType[*json.SemanticError](err); ok {
 		name := strings.ReplaceAll(strings.TrimPrefix(string(semantic.JSONPointer), "/"), "/", ".")
 		if errors.Is(err, json.ErrUnknownName) {
-			return &InputError{line, name, "is not a field; there are " + names()}
+			return &InputError{line, name, "is not a field; the fields are " + names()}
 		}
 		return &InputError{line, name, expected(semantic.GoType)}
 	}
@@ -132,7 +132,7 @@ func jsonError(line int, err error) *InputError {
 func expected(t reflect.Type) string {
 	switch {
 	case t == nil:
-		return "is not what it has to be"
+		return "has the wrong type"
 	case t.Kind() == reflect.Int64:
 		return wholeNumber
 	case t.Kind() == reflect.Bool:

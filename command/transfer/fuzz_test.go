@@ -30,8 +30,8 @@ func FuzzImportCSV(f *testing.F) {
 	fuzz(f, transfer.CSV)
 }
 
-// fuzz reads anything: what is taken can be written in either format, and is the same when
-// that is read; what is not is refused as the input's fault, in one line.
+// fuzz reads any input. An accepted input can be written in either format and reads the same again.
+// A refused input gives an error of one line that blames the input.
 func fuzz(f *testing.F, format string) {
 	f.Helper()
 	f.Fuzz(func(t *testing.T, in string) {

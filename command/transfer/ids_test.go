@@ -9,7 +9,7 @@ import (
 	"marcador/store"
 )
 
-// Ids of a spreadsheet are the people that they look like.
+// Ids with extra spaces, or in another Unicode form, mean the users that they look like.
 func TestImport_ids(t *testing.T) {
 	s, _ := open(t)
 	load(t, s, "id;username;groups\r\n\u00a0A1\u00a0 ;Ana\u00a0 Pech\u00a0;\"{\"\"classroom\"\":[\"\"7A\u00a0\"\"]}\"\r\n A2; Leo;\r\nJose\u0301;Jose\u0301;\r\n")
@@ -43,8 +43,8 @@ func TestImport_ids(t *testing.T) {
 	}
 }
 
-// A file that named people of an older database counts nothing again, and leaves them
-// whom they are.
+// A database from before ids were normalized has users whose ids differ in a space. Importing a
+// file about them counts nothing twice and does not mix them up.
 func TestImport_idsOfBefore(t *testing.T) {
 	s, _ := open(t)
 	if _, err := s.PutProfiles(t.Context(), []store.Profile{{ID: "A1 ", Username: "Twin"}, {ID: "A1", Username: "Ana"}}); err != nil {
@@ -59,8 +59,8 @@ func TestImport_idsOfBefore(t *testing.T) {
 	}
 }
 
-// An export of an older database gives that database back what it has, limits of its groups
-// and of boards of friends among it.
+// Importing an export into the same database changes nothing, even if its ids were never
+// normalized.
 func TestImport_exportOfBefore(t *testing.T) {
 	for _, format := range []string{transfer.JSONL, transfer.CSV} {
 		s, path := open(t)

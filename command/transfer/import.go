@@ -8,47 +8,46 @@ import (
 	"marcador/store"
 )
 
-// perWrite is how many records are written in one transaction, or a few more. Each writes
-// the pages that its rows are in, those of users at random, so that few large ones write
-// much less than many small ones; what waits takes some 10 MB. An import goes on where another
-// was cut off only if that had the same number. Tests have fewer.
+// perWrite is how many records one transaction writes, or slightly more. A transaction writes every
+// database page that it touches, and users touch pages at random, so few large transactions write
+// much less than many small ones. The pending records take about 10 MB. An import can go on where
+// an earlier one ended only if the earlier one had the same number. Tests set a smaller one.
 var perWrite = 20_000
 
-// maxWaiting bounds the users that are written in one transaction, but for the last, in
-// bytes: they may have long pictures and many groups. Of other records none is beyond some
-// kilobytes. Points are not counted, since theirs would change which keys they get. Tests
-// have less.
-var maxWaiting = 16 << 20
+// maxPendingBytes is how many bytes of users wait for a transaction before it is written. Users may
+// have large avatars and many groups; other records have a few kilobytes at most. Points don't
+// count: dividing them by size would change the keys that they get. Tests set a smaller number.
+var maxPendingBytes = 16 << 20
 
-// maxRows is how many rows a key covers at the most.
+// maxRows is how many rows a key covers at most.
 const maxRows = 1000
 
-// Options says how an import works. The zero value of a field is its default.
+// Options are the options of an import. The zero value of a field is its default.
 type Options struct {
-	// Format is how the input looks. Default: what its beginning looks like.
+	// Format is the format of the input. The default is a guess from its beginning.
 	Format string
 
-	// Folder is where an input that can't be read twice is kept meanwhile, in a file that
-	// nobody else can read. Default: that of the system.
+	// Folder is where an input that can't be read twice is copied, to a file that nobody else can
+	// read. The default is the system's folder for temporary files.
 	Folder string
 
-	// Progress is called now and then with what was checked, or was written. Default: it
-	// is not.
+	// Progress is called from time to time with the number of records that were checked or, if
+	// written is true, written. It may be nil.
 	Progress func(c Counts, written bool)
 
-	// Notice is told, as the rest of a sentence about the input, what the caller should
-	// know of how it is read. Default: nobody is told.
+	// Notice is called with remarks on how the input is read, as the rest of a sentence whose
+	// subject is the input. It may be nil.
 	Notice func(string)
 }
 
-// Import reads records from in and writes them to the store, some at a time. Before it
-// writes the first it reads and checks all: what is wrong comes as an *InputError, or as
-// *Faults where it is more than one thing, and nothing was written. Where it ends with
-// another error, what came before stays, and the same input again goes on from there.
+// Import reads records and writes them to the store. First it reads and checks the whole input. If
+// anything is wrong, it returns an *InputError, or *Faults for more than one fault, and writes
+// nothing. After any other error the records that were written so far stay, and importing the same
+// input again goes on from there.
 //
-// The same input again counts nothing twice: points with a key are known by that, and
-// points without one by what came before them in the input. A profile changes what it
-// gives, limits and badges replace what is there.
+// Importing an input again counts nothing twice. Points with a key are known by the key. Points
+// without a key are known by all points before them in the input. A profile changes the fields that
+// it gives; limits and badges replace the previous ones.
 func Import(ctx context.Context, s *store.Store, in io.Reader, opts Options) (c Counts, err error) {
 	if opts.Progress == nil {
 		opts.Progress = func(Counts, bool) {}

@@ -11,26 +11,31 @@ import (
 	"marcador/store"
 )
 
-// importer holds the records of one type that are written next, at most perWrite, and
-// the rest of a key's.
+// importer collects records of one type and writes them together.
+//
+//	next record ─▶ check ─▶ take ─▶ pending ─▶ flush ─▶ write ─▶ one transaction
+//	                                  ▲ another type, or perWrite records: flush first
+//
+// The rows of a key stay together, even if pending then has more than perWrite records.
 type importer struct {
 	store    *store.Store
 	progress func(Counts)
 	counts   Counts
-	mark     mark      // of the points without a key that have been seen
-	checking *checking // nil where it writes for good
+	prefix   prefix   // of the points without a key that were read
+	checker  *checker // nil if the import writes for good
 
-	before struct { // the ledger's last row when the import began
+	before struct { // the last row of the ledger when the import began
 		seq int64
 		at  time.Time
 	}
-	known int64 // the highest seq, of those that were there, of a row of this input
+	known int64 // highest seq of a row of this input that the ledger had before the import
 
-	pending []pending
-	waiting int   // bytes of users in pending
-	missing int64 // how many of the key's rows are still to come
+	pending      []pending
+	pendingBytes int   // bytes of the users in pending
+	missing      int64 // rows of the last key that are still to come
 }
 
+// pending is a record that waits to be written.
 type pending struct {
 	record
 
@@ -38,14 +43,14 @@ type pending struct {
 }
 
 func newImporter(ctx context.Context, s *store.Store, progress func(Counts)) (i *importer, err error) {
-	i = &importer{store: s, progress: progress, mark: noMark}
+	i = &importer{store: s, progress: progress, prefix: noPrefix}
 	i.before.seq, i.before.at, err = s.LastPoints(ctx)
 	return i, err
 }
 
-// all imports all records, or returns io.EOF where there is none.
+// all imports all records. It returns io.EOF if there are none.
 func (i *importer) all(ctx context.Context, in reader) error {
-	// Where this fails, so does what comes of it.
+	// If this look-up fails, so will the write that follows.
 	there := func(kind, id string) bool {
 		there, err := i.store.HasBoard(ctx, kind, id)
 		return there && err == nil
@@ -61,13 +66,13 @@ func (i *importer) all(ctx context.Context, in reader) error {
 			return err
 		}
 		any, p.line = true, line
-		if wrong = merge(wrong, p.check(line, there)); i.checking != nil {
-			if !i.checking.passes(&p, wrong) {
+		if wrong = merge(wrong, p.check(line, there)); i.checker != nil {
+			if !i.checker.passes(&p, wrong) {
 				i.skip(&p)
 				continue
 			}
 		} else if len(wrong) > 0 {
-			return wrong[0] // it was checked, so there is none
+			return wrong[0] // can't happen: the check found no fault
 		}
 		if err := i.take(ctx, p); err != nil {
 			return err
@@ -82,8 +87,8 @@ func (i *importer) all(ctx context.Context, in reader) error {
 	return i.flush(ctx)
 }
 
-// merge adds the faults to the first ones, but for fields that these are about: a value that
-// could not be read is missing, too.
+// merge adds more faults to the first ones, but not for a field that already has one. Otherwise a
+// value that can't be read would also be reported as missing.
 func merge(first, more []*InputError) []*InputError {
 	said := len(first)
 	for _, fault := range more {
@@ -94,10 +99,10 @@ func merge(first, more []*InputError) []*InputError {
 	return first
 }
 
-// take adds the record to those that wait, after it has written these where they are of
-// another type or enough.
+// take adds a record to the pending ones. If these are enough, or of another type, it writes them
+// first.
 func (i *importer) take(ctx context.Context, p pending) error {
-	if n := len(i.pending); n > 0 && (i.pending[0].Type != p.Type || (n >= perWrite || i.waiting >= maxWaiting) && i.missing == 0) {
+	if n := len(i.pending); n > 0 && (i.pending[0].Type != p.Type || (n >= perWrite || i.pendingBytes >= maxPendingBytes) && i.missing == 0) {
 		if i.pending[0].Type != p.Type {
 			if err := i.complete(); err != nil {
 				return err
@@ -120,20 +125,20 @@ func (i *importer) take(ctx context.Context, p pending) error {
 	}
 	i.pending = append(i.pending, p)
 	if p.Type == user {
-		i.waiting += p.size()
+		i.pendingBytes += p.size()
 	}
 	return nil
 }
 
-// skip counts a record that is left out among the rows of a key, so that nobody is told
-// that the key has too few.
+// skip counts a record that is left out as a row of the last key, so that the key is not reported
+// as having too few rows.
 func (i *importer) skip(p *pending) {
 	if i.missing > 0 && (p.unread || p.Type == points && p.Key == "") {
 		i.missing--
 	}
 }
 
-// complete returns an error where rows of a key are missing.
+// complete returns an error if rows of the last key are missing.
 func (i *importer) complete() error {
 	if i.missing == 0 {
 		return nil
@@ -141,39 +146,39 @@ func (i *importer) complete() error {
 	for n := len(i.pending) - 1; n >= 0; n-- {
 		if p := &i.pending[n]; p.Key != "" {
 			i.missing = 0
-			return i.checking.note(&InputError{p.line, "rows", fmt.Sprintf("is %d, but as many records of points without a key do not follow; correct it", p.Rows)})
+			return i.checker.collect(&InputError{p.line, "rows", fmt.Sprintf("is %d, but fewer records of points without a key follow; correct it", p.Rows)})
 		}
 	}
 	return nil
 }
 
-// flush writes what waits.
+// flush writes the pending records.
 func (i *importer) flush(ctx context.Context) error {
 	if len(i.pending) == 0 {
 		return nil
 	}
-	if i.checking != nil {
-		if i.pending = i.checking.leaveOut(i.pending); len(i.pending) == 0 {
-			i.waiting = 0
+	if i.checker != nil {
+		if i.pending = i.checker.leaveOut(i.pending); len(i.pending) == 0 {
+			i.pendingBytes = 0
 			return nil
 		}
 	}
 	err := i.write(ctx)
-	if fault, ok := errors.AsType[*InputError](err); ok && i.checking != nil {
-		i.checking.faults.add(fault)
-		i.checking.blind = i.checking.blind || i.pending[0].Type == points
+	if fault, ok := errors.AsType[*InputError](err); ok && i.checker != nil {
+		i.checker.faults.add(fault)
+		i.checker.noPoints = i.checker.noPoints || i.pending[0].Type == points
 		err = nil
 	}
 	if err != nil {
 		return err
 	}
-	clear(i.pending) // so that nothing of it is kept
-	i.pending, i.waiting = i.pending[:0], 0
+	clear(i.pending) // releases their memory
+	i.pending, i.pendingBytes = i.pending[:0], 0
 	i.progress(i.counts)
 	return nil
 }
 
-// write writes what waits and counts it.
+// write writes the pending records and counts them.
 func (i *importer) write(ctx context.Context) error {
 	var err error
 	var count *int64
@@ -187,10 +192,10 @@ func (i *importer) write(ctx context.Context) error {
 	case badge:
 		err, count = i.putBadges(ctx), &i.counts.Badges
 	case points:
-		if i.checking != nil && i.checking.blind {
+		if i.checker != nil && i.checker.noPoints {
 			return i.findUsers(ctx)
 		}
-		return i.addPoints(ctx) // which counts by itself
+		return i.addPoints(ctx) // counts them itself
 	}
 	if err == nil {
 		*count += int64(len(i.pending))
@@ -198,7 +203,8 @@ func (i *importer) write(ctx context.Context) error {
 	return err
 }
 
-// refused words a refusal of the store as one of the input.
+// refused turns a refusal of the store into a fault of the line that caused it. It returns other
+// errors as they are.
 func refused(err error, lines []int, rename map[string]string) error {
 	refusal, ok := errors.AsType[*store.Error](err)
 	if !ok {
@@ -211,8 +217,8 @@ func refused(err error, lines []int, rename map[string]string) error {
 	return &InputError{lines[refusal.Index], field, refusal.Message}
 }
 
-// put puts a list, made of the records that wait. In a check it goes on without those that
-// are refused.
+// put writes the pending records as a list. In a rehearsal it collects the refusals and tries again
+// without the refused records.
 func put[T any](i *importer, of func(*pending) T, rename map[string]string, put func([]T) error) error {
 	list, lines := make([]T, len(i.pending)), make([]int, len(i.pending))
 	for n := range i.pending {
@@ -221,14 +227,14 @@ func put[T any](i *importer, of func(*pending) T, rename map[string]string, put 
 	for {
 		err := put(list)
 		refusal, ok := errors.AsType[*store.Error](err)
-		if err = refused(err, lines, rename); !ok || i.checking == nil {
+		if err = refused(err, lines, rename); !ok || i.checker == nil {
 			return err
 		}
-		if err := i.checking.note(err); err != nil {
+		if err := i.checker.collect(err); err != nil {
 			return err
 		}
 		n := refusal.Index
-		if list, lines = slices.Delete(list, n, n+1), slices.Delete(lines, n, n+1); len(list) == 0 || i.checking.faults.full() {
+		if list, lines = slices.Delete(list, n, n+1), slices.Delete(lines, n, n+1); len(list) == 0 || i.checker.faults.full() {
 			return nil
 		}
 	}
@@ -240,7 +246,7 @@ func (i *importer) putUsers(ctx context.Context) error {
 	}, nil, func(patches []store.Patch) error {
 		_, err := i.store.PatchProfiles(ctx, patches)
 		if refusal, ok := errors.AsType[*store.Error](err); ok {
-			i.checking.doubt(patches[refusal.Index].ID)
+			i.checker.leaveOutUser(patches[refusal.Index].ID)
 		}
 		return err
 	})
@@ -262,7 +268,7 @@ func (i *importer) putLimits(ctx context.Context) error {
 	})
 }
 
-// maxBadges bounds the table of badges.
+// maxBadges is the most badges of a table.
 const maxBadges = 100
 
 func (i *importer) putBadges(ctx context.Context) error {
@@ -272,7 +278,7 @@ func (i *importer) putBadges(ctx context.Context) error {
 		case n == 0 && p.MinXP != 0:
 			return &InputError{p.line, "minXp", "has to be 0 for the first badge, so that everybody has one"}
 		case n > 0 && p.MinXP <= i.pending[n-1].MinXP:
-			return &InputError{p.line, "minXp", "has to be higher than that of the badge before; give the lowest first"}
+			return &InputError{p.line, "minXp", "has to be higher than the minXp of the previous badge; give the lowest first"}
 		case n >= maxBadges:
 			return &InputError{p.line, "", fmt.Sprintf("there are more than %d badges; give fewer", maxBadges)}
 		}

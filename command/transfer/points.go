@@ -12,20 +12,22 @@ import (
 	"marcador/store"
 )
 
-// mark stands for all points without a key from the beginning of an input up to a place:
-// for what they say, in their order. Such points are written under keys that are made of
-// the marks before and behind them, by which a later import of the same input finds them.
-type mark [16]byte
+// prefix identifies a beginning of an input: it is a hash of all points without a key so far, of
+// what they say and in their order. Such points are written under a key made of the prefix before
+// them and the prefix after them. A later import of the same input computes the same prefixes, and
+// so finds the points again.
+type prefix [16]byte
 
-var noMark mark
+// noPrefix is the prefix before the first points.
+var noPrefix prefix
 
-func (m mark) String() string { return hex.EncodeToString(m[:]) }
+func (m prefix) String() string { return hex.EncodeToString(m[:]) }
 
-// after is the mark behind the next record.
-func (m mark) after(p *pending) mark {
+// after returns the prefix after the next record.
+func (m prefix) after(p *pending) prefix {
 	b := append(make([]byte, 0, 256), m[:]...)
-	b = append(b, p.written...) // as it always was: a file is known by what it says
-	b = append(b, 0)            // no text has one in it
+	b = append(b, p.writtenID...) // the id as it stands in the file
+	b = append(b, 0)              // no text contains a zero
 	b = strconv.AppendInt(b, p.XP, 10)
 	b = append(b, 0)
 	b = strconv.AppendInt(b, p.MLCoins, 10)
@@ -36,14 +38,14 @@ func (m mark) after(p *pending) mark {
 		b = strconv.AppendInt(b, timeOf(p.At).UnixMilli(), 10)
 	}
 	sum := sha256.Sum256(b)
-	return mark(sum[:len(m)])
+	return prefix(sum[:len(m)])
 }
 
-// batch is points that are written in one transaction.
+// batch has points that one transaction writes.
 type batch struct {
 	writes []store.Write
-	lines  []int // of the updates in writes
-	there  int64 // rows without a key that are there already, between the writes
+	lines  []int // the lines of the updates in writes
+	there  int64 // rows without a key that the database has already
 }
 
 func (b *batch) add(caller, key string, rows []pending) {
@@ -55,8 +57,8 @@ func (b *batch) add(caller, key string, rows []pending) {
 	b.writes = append(b.writes, w)
 }
 
-// addPoints writes the points that wait, but for those without a key that are known to be
-// there already.
+// addPoints writes the pending points. It leaves out points without a key that the database has
+// already.
 func (i *importer) addPoints(ctx context.Context) error {
 	var b batch
 	for rows := i.pending; len(rows) > 0; {
@@ -71,8 +73,8 @@ func (i *importer) addPoints(ctx context.Context) error {
 	return i.writePoints(ctx, &b)
 }
 
-// drop takes the write with the update out of the batch; of an import's own, which has no
-// key in the input, the update alone.
+// drop removes the write that has the update from the batch. If the update has no key in the input,
+// so that the write is one of the import's own, drop removes the update alone.
 func (b *batch) drop(update int) {
 	first := 0
 	for n := range b.writes {
@@ -93,24 +95,25 @@ func (b *batch) drop(update int) {
 	}
 }
 
-// try adds the points of the batch, in a check without those that are refused.
+// try writes the points of the batch. In a rehearsal it collects the refusals and tries again
+// without the refused points.
 func (i *importer) try(ctx context.Context, b *batch) ([]*store.Points, error) {
 	for {
 		done, err := i.store.AddPoints(ctx, b.writes)
 		refusal, ok := errors.AsType[*store.Error](err)
-		if err = refused(err, b.lines, nil); !ok || i.checking == nil {
+		if err = refused(err, b.lines, nil); !ok || i.checker == nil {
 			return done, err
 		}
-		if err := i.checking.note(err); err != nil {
+		if err := i.checker.collect(err); err != nil {
 			return nil, err
 		}
-		if b.drop(refusal.Index); len(b.writes) == 0 || i.checking.faults.full() {
+		if b.drop(refusal.Index); len(b.writes) == 0 || i.checker.faults.full() {
 			return nil, nil
 		}
 	}
 }
 
-// writePoints writes the batch, which is empty then, and counts it.
+// writePoints writes and counts the points of the batch, and empties it.
 func (i *importer) writePoints(ctx context.Context, b *batch) error {
 	if len(b.writes) > 0 {
 		last := i.store.Seq()
@@ -124,7 +127,7 @@ func (i *importer) writePoints(ctx context.Context, b *batch) error {
 				last = p.Seq
 				continue
 			}
-			i.counts.Already++ // before, or further up in the same input
+			i.counts.Already++ // from an earlier import, or from earlier in this input
 			if p.Seq <= i.before.seq {
 				i.known = max(i.known, p.Seq)
 			}
@@ -135,8 +138,8 @@ func (i *importer) writePoints(ctx context.Context, b *batch) error {
 	return nil
 }
 
-// run returns how many of the rows, from the first, are one write, or have no key. Where rows
-// of a key are missing, which the check has said, there are fewer.
+// run returns how many rows, from the first on, belong together: the rows of one key, or all rows
+// before the next key. If rows of a key are missing, which is a fault, run returns fewer.
 func run(rows []pending) int {
 	most := len(rows)
 	if rows[0].Key != "" {
@@ -149,48 +152,49 @@ func run(rows []pending) int {
 	return n
 }
 
-// addUnkeyed adds the rows, which have no key, but for those that are there already.
+// addUnkeyed adds rows without a key to the batch. It leaves out rows that the database has
+// already.
 func (i *importer) addUnkeyed(ctx context.Context, rows []pending, b *batch) error {
-	marks := make([]mark, len(rows))
-	m := i.mark
+	prefixes := make([]prefix, len(rows))
+	m := i.prefix
 	for n := range rows {
 		m = m.after(&rows[n])
-		marks[n] = m
+		prefixes[n] = m
 	}
 	for len(rows) > 0 {
-		known, err := i.store.Imported(ctx, i.mark.String())
+		known, err := i.store.Imported(ctx, i.prefix.String())
 		if err != nil {
 			return err
 		}
 		there := 0
-		for n := range min(len(rows), len(known)*len(rows)) { // none where none is known
-			if known[marks[n].String()].Rows == n+1 {
+		for n := range min(len(rows), len(known)*len(rows)) { // no look-ups if nothing is known
+			if known[prefixes[n].String()].Rows == n+1 {
 				there = n + 1
 			}
 		}
 		switch {
 		case there > 0:
 			b.there += int64(there)
-			i.known = max(i.known, known[marks[there-1].String()].Last)
-		case len(known) > 0 && i.mark != noMark:
-			return &InputError{rows[0].line, "", fmt.Sprintf("or one of the next %d lines is not what it was when what comes before them was imported, so it is not known what is there already;"+
+			i.known = max(i.known, known[prefixes[there-1].String()].Last)
+		case len(known) > 0 && i.prefix != noPrefix:
+			return &InputError{rows[0].line, "", fmt.Sprintf("or one of the next %d lines was changed since the lines before it were imported, so the database can't tell which points it has already;"+
 				" put only new points into a file of their own, or give each a key", perWrite)}
 		default:
-			if err := i.follow(ctx, rows, b); err != nil {
+			if err := i.checkNew(ctx, rows, b); err != nil {
 				return err
 			}
 			there = len(rows)
-			b.add("", store.ImportKey(i.mark.String(), marks[there-1].String()), rows)
+			b.add("", store.ImportKey(i.prefix.String(), prefixes[there-1].String()), rows)
 		}
-		i.mark, rows, marks = marks[there-1], rows[there:], marks[there:]
+		i.prefix, rows, prefixes = prefixes[there-1], rows[there:], prefixes[there:]
 	}
 	return nil
 }
 
-// follow refuses new rows of the same millisecond as the last that were there before the
-// import: they may be those, as in an export of this very database. It lets them be where
-// the last that was there came from this input. All earlier ones the store refuses.
-func (i *importer) follow(ctx context.Context, rows []pending, b *batch) error {
+// checkNew refuses rows that have the same millisecond as the last row of the ledger before the
+// import, unless that row came from this input too. They may be the same rows, as in an export of
+// this database. The store itself refuses rows that are older.
+func (i *importer) checkNew(ctx context.Context, rows []pending, b *batch) error {
 	for n := range rows {
 		if rows[n].At == "" {
 			continue
@@ -198,11 +202,12 @@ func (i *importer) follow(ctx context.Context, rows []pending, b *batch) error {
 		if i.known >= i.before.seq || timeOf(rows[n].At).After(i.before.at) {
 			return nil
 		}
-		if err := i.writePoints(ctx, b); err != nil { // the last that was there may have a key, and stand before
+		// The ledger's last row may have a key and come earlier in this input. Writing shows it.
+		if err := i.writePoints(ctx, b); err != nil {
 			return err
 		}
 		if i.known < i.before.seq && timeOf(rows[n].At).Equal(i.before.at) {
-			return &InputError{rows[n].line, "at", fmt.Sprintf("is %s, as of the last points that are there, and these may be the same, as in an export of this database;"+
+			return &InputError{rows[n].line, "at", fmt.Sprintf("is %s, the time of the last points in the database, so these points may be the same, as in an export of this database;"+
 				" put only new points into the file, and give each a later time or a key", formatTime(i.before.at))}
 		}
 	}

@@ -1,17 +1,19 @@
-// Package transfer writes all that a database knows of people and their points to a file,
-// as JSON Lines or CSV, and reads such files, or what others have made, into a database.
-// An export goes through in one pass. An import reads all of its input, and checks all of it
-// by a rehearsal in the database, before it writes. Memory grows with the input by 8 bytes
-// for each 64 KiB, and some 30 for each user of a CSV file.
+// Package transfer exports the users and points of a database to a file, as JSON Lines or CSV, and
+// imports such files, which may also come from a spreadsheet or another program.
+//
+//	input ─▶ source ─▶ text ─▶ reader ─▶ importer ─▶ store
+//	         bytes     UTF-8   records   transactions
+//
+// An export takes one pass. An import takes three: the first finds out the encoding, the second
+// rehearses everything in a transaction that is rolled back, and the third writes. So a file with a
+// fault changes nothing, and the store's own rules find the faults. An import takes 8 bytes of
+// memory for each 64 KiB of input, and about 30 bytes for each user of a CSV file.
 package transfer
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
-
-	"github.com/go-json-experiment/json"
 
 	"marcador/internal/profile"
 	"marcador/internal/validate"
@@ -27,7 +29,7 @@ const (
 	points  = "points"
 )
 
-// record is a line of JSON, or a row of CSV. Which fields it has is its type's to say.
+// record is a line of JSON or a row of CSV. Its type decides which fields it has; see fields.
 type record struct {
 	Type string `json:"type,omitzero"`
 
@@ -39,7 +41,7 @@ type record struct {
 	OtherID string `json:"otherId,omitzero"`
 	Since   string `json:"since,omitzero"`
 
-	OneSided bool `json:"oneSided,omitzero"` // the other has not asked
+	OneSided bool `json:"oneSided,omitzero"` // the other user has not asked
 
 	Board string `json:"board,omitzero"`
 	Top   int64  `json:"top,omitzero"`
@@ -52,159 +54,15 @@ type record struct {
 	Reason  string `json:"reason,omitzero"`
 	At      string `json:"at,omitzero"`
 	Key     string `json:"key,omitzero"`
-	Caller  string `json:"caller,omitzero"` // whose the key is
-	Rows    int64  `json:"rows,omitzero"`   // how many records the key covers: this and the next
+	Caller  string `json:"caller,omitzero"` // who used the key
+	Rows    int64  `json:"rows,omitzero"`   // records of the key: this and the next ones
 
-	written string // userId of points, as the input has it
+	writtenID string // UserID as it stands in the input, for points
 
-	unread bool // nothing else is known of it: it was not a record
+	unread bool // the line could not be read, so all other fields are empty
 }
 
-// field is one of a record, and a column of CSV.
-type field struct {
-	name  string
-	types string             // those of the records that have it
-	there func(*record) bool // whether the field is given
-	get   func(*record) string
-	set   func(*record, string) string // returns what is wrong, or ""
-	text  bool
-
-	empty func(*record) // gives the field the value of an empty cell of CSV; nil where that says nothing
-}
-
-// fields are all but the type, in the order of the columns.
-var fields = []field{
-	textField("id", user, func(r *record) *string { return &r.ID }),
-	profileField("username", func(r *record) *profile.Field[string] { return &r.Username }),
-	optionalField("avatar", func(r *record) *profile.Field[string] { return &r.Avatar }),
-	optionalField("email", func(r *record) *profile.Field[string] { return &r.Email }),
-	optionalField("pseudonym", func(r *record) *profile.Field[string] { return &r.Pseudonym }),
-	hiddenField, groupsField,
-	textField("createdAt", user, func(r *record) *string { return &r.CreatedAt }),
-	textField("userId", friends+points, func(r *record) *string { return &r.UserID }),
-	textField("otherId", friends, func(r *record) *string { return &r.OtherID }),
-	textField("since", friends, func(r *record) *string { return &r.Since }),
-	boolField("oneSided", friends, func(r *record) *bool { return &r.OneSided }),
-	textField("board", limit, func(r *record) *string { return &r.Board }),
-	numberField("top", limit, func(r *record) *int64 { return &r.Top }),
-	numberField("minXp", badge, func(r *record) *int64 { return &r.MinXP }),
-	textField("name", badge, func(r *record) *string { return &r.Name }),
-	numberField("xp", points, func(r *record) *int64 { return &r.XP }),
-	numberField("mlCoins", points, func(r *record) *int64 { return &r.MLCoins }),
-	textField("reason", points, func(r *record) *string { return &r.Reason }),
-	textField("at", points, func(r *record) *string { return &r.At }),
-	textField("key", points, func(r *record) *string { return &r.Key }),
-	textField("caller", points, func(r *record) *string { return &r.Caller }),
-	numberField("rows", points, func(r *record) *int64 { return &r.Rows }),
-}
-
-var hiddenField = field{
-	name: "hidden", types: user,
-	there: func(r *record) bool { return r.Hidden.Given },
-	get:   func(r *record) string { return strconv.FormatBool(r.Hidden.Value) },
-	set: func(r *record, s string) string {
-		hidden, known := booleans[strings.ToLower(s)]
-		if !known {
-			return "has to be true or false"
-		}
-		r.Hidden = profile.Given(hidden)
-		return ""
-	},
-}
-
-// booleans are what people and spreadsheets, which say it in their own language, write.
-var booleans = map[string]bool{
-	"true": true, "t": true, "1": true, "yes": true, "verdadero": true, "sí": true, "si": true,
-	"vrai": true, "wahr": true, "vero": true, "verdadeiro": true,
-	"false": false, "f": false, "0": false, "no": false, "falso": false, "faux": false, "falsch": false,
-}
-
-var groupsField = field{
-	name: "groups", types: user,
-	there: func(r *record) bool { return r.Groups.Given },
-	get: func(r *record) string {
-		b, err := json.Marshal(r.Groups, json.Deterministic(true))
-		if err != nil {
-			panic(err) // a map of strings always has a JSON form
-		}
-		return strings.ReplaceAll(string(b), ";", `\u003b`) // see escape
-	},
-	set: func(r *record, s string) string {
-		if err := json.Unmarshal([]byte(s), &r.Groups); err != nil {
-			return `has to be a JSON object of lists, each kind once, as in {"school":["42"]}`
-		}
-		return ""
-	},
-}
-
-// profileField is a text that is known of a user.
-func profileField(name string, at func(*record) *profile.Field[string]) field {
-	return field{
-		name: name, types: user, text: true,
-		there: func(r *record) bool { return at(r).Given },
-		get:   func(r *record) string { return at(r).Value },
-		set:   func(r *record, s string) string { *at(r) = profile.Given(s); return "" },
-	}
-}
-
-// optionalField is a text that a user need not have: an empty cell removes it.
-func optionalField(name string, at func(*record) *profile.Field[string]) field {
-	f := profileField(name, at)
-	f.empty = func(r *record) { *at(r) = profile.Given("") }
-	return f
-}
-
-func textField(name, types string, at func(*record) *string) field {
-	return field{
-		name: name, types: types, text: true,
-		there: func(r *record) bool { return *at(r) != "" },
-		get:   func(r *record) string { return *at(r) },
-		set:   func(r *record, s string) string { *at(r) = s; return "" },
-	}
-}
-
-func boolField(name, types string, at func(*record) *bool) field {
-	return field{
-		name: name, types: types,
-		there: func(r *record) bool { return *at(r) },
-		get:   func(r *record) string { return strconv.FormatBool(*at(r)) },
-		set: func(r *record, s string) (wrong string) {
-			var known bool
-			if *at(r), known = booleans[strings.ToLower(s)]; !known {
-				wrong = "has to be true or false"
-			}
-			return wrong
-		},
-	}
-}
-
-func numberField(name, types string, at func(*record) *int64) field {
-	return field{
-		name: name, types: types,
-		there: func(r *record) bool { return *at(r) != 0 },
-		get:   func(r *record) string { return strconv.FormatInt(*at(r), 10) },
-		set: func(r *record, s string) (wrong string) {
-			var err error
-			if *at(r), err = strconv.ParseInt(s, 10, 64); err != nil {
-				wrong = wholeNumber
-			}
-			return wrong
-		},
-	}
-}
-
-const wholeNumber = "has to be a whole number, with no point and nothing behind it"
-
-// names lists the fields.
-func names() string {
-	list := []string{"type"}
-	for _, f := range fields {
-		list = append(list, f.name)
-	}
-	return strings.Join(list, ", ")
-}
-
-// size is about how many bytes a user's texts take.
+// size returns about how many bytes the texts of a user take.
 func (r *record) size() int {
 	const header = 16 // of a string
 	n := len(r.ID) + len(r.Username.Value) + len(r.Avatar.Value) + len(r.Email.Value) + len(r.Pseudonym.Value)
@@ -217,10 +75,9 @@ func (r *record) size() int {
 	return n
 }
 
-// check returns what is wrong with a record that was read, fills in the type where it can
-// be told from the rest, and brings ids and names into the form that they are kept in. An
-// id that the database has, as there says of boards, stays as it is. The board of a user is
-// that of their friends.
+// check returns the faults of a record. It also fills in a missing type, if the other fields show
+// it, and normalizes ids and names. there reports whether the database has a board, or, with the
+// kind friends, a user; such an id stays as it is.
 func (r *record) check(line int, there func(kind, id string) bool) (wrong []*InputError) {
 	if r.unread {
 		return nil
@@ -249,7 +106,7 @@ func (r *record) check(line int, there func(kind, id string) bool) (wrong []*Inp
 	}
 	for i := range fields {
 		if f := &fields[i]; !strings.Contains(f.types, r.Type) && f.there(r) {
-			add(f.name, "does not belong to a record of the type "+r.Type+"; take it out")
+			add(f.name, "does not belong to a record of the type "+r.Type+"; remove it")
 		}
 	}
 	r.checkType(add, there)
@@ -287,7 +144,7 @@ func (r *record) checkType(add func(field, message string), there func(kind, id 
 			add("minXp", fmt.Sprintf("has to be from 0 to %d", int64(store.MaxTotal)))
 		}
 	case points:
-		r.written = r.UserID
+		r.writtenID = r.UserID
 		id("userId", &r.UserID)
 		if r.Caller != "" {
 			id("caller", &r.Caller)
@@ -307,19 +164,19 @@ func (r *record) checkPoints(add func(field, message string)) {
 	add("at", checkTime(r.At))
 	add("key", validate.Text(r.Key, validate.MaxKey))
 	if r.Caller != "" && r.Key == "" {
-		add("caller", "is whose the key is, and there is no key; give a key, or take it out")
+		add("caller", "says who used the key, but there is no key; give a key, or remove it")
 	}
 	if r.Rows < 0 || r.Rows > maxRows || r.Rows > 0 && r.Key == "" {
 		add("rows", fmt.Sprintf("has to be from 1 to %d, beside a key", maxRows))
 	}
 }
 
-// maxTop bounds a board's limit.
+// maxTop is the highest limit of a board.
 const maxTop = 1_000_000_000
 
 func formatTime(t time.Time) string { return t.UTC().Format(store.TimeFormat) }
 
-// parseTime is the zero value where there is none.
+// parseTime returns the zero time for an empty text.
 func parseTime(s string) (time.Time, error) {
 	if s == "" {
 		return time.Time{}, nil
@@ -328,7 +185,7 @@ func parseTime(s string) (time.Time, error) {
 	return t.Truncate(time.Millisecond), err
 }
 
-// Years that a time may lie in; the store says what else.
+// The first and last year of a time. The store has further rules.
 const (
 	firstYear = 2000
 	lastYear  = 2200
@@ -344,7 +201,7 @@ func checkTime(s string) string {
 	return ""
 }
 
-// timeOf is the time of a field that was checked.
+// timeOf returns the time of a field that checkTime has accepted.
 func timeOf(s string) time.Time {
 	t, _ := parseTime(s)
 	return t

@@ -8,33 +8,33 @@ import (
 	"os"
 )
 
-// blockSize is how much of an input has a sum of its own.
+// blockSize is how many bytes of an input share a checksum.
 const blockSize = 64 << 10
 
-// maxSpool bounds an input that can't be read twice, and is kept in a temporary file. Tests
-// have less.
+// maxSpool is the most bytes of an input that can't be read twice and is copied to a temporary
+// file. Tests set a smaller number.
 var maxSpool int64 = 8 << 30
 
-// errChanged says that an input is not what it was when it was first read.
+// errChanged says that an input changed after it was first read.
 var errChanged = errors.New("it was changed while it was being imported; import it again when nothing writes to it")
 
-// source is an input that is read several times. A sum of each block tells whether it is
-// still the same, before any of the block is used: 8 bytes of memory for 64 KiB of input.
+// source is an input that is read several times. Before a block is used again, its checksum shows
+// whether it is still the same. The checksums take 8 bytes of memory for 64 KiB of input.
 type source struct {
 	in    io.ReadSeeker
-	start int64 // where the input begins
-	temp  *os.File
+	start int64    // offset at which the input begins
+	temp  *os.File // the temporary file, or nil
 	seed  maphash.Seed
-	sums  []uint64 // of the blocks, by the first reading
+	sums  []uint64 // checksums of the blocks, from the first reading
 	size  int64
 }
 
-// newSource makes a source of the input. One that can't be read twice is copied to a
-// temporary file in the folder, which nobody else may read; close removes it.
+// newSource makes a source of the input. It copies an input that can't be read twice to a temporary
+// file in the folder, which nobody else may read. close removes the file.
 func newSource(in io.Reader, folder string) (*source, error) {
 	s := &source{seed: maphash.MakeSeed()}
 	if seeker, ok := in.(io.ReadSeeker); ok {
-		if start, err := seeker.Seek(0, io.SeekCurrent); err == nil { // a pipe says that it can't
+		if start, err := seeker.Seek(0, io.SeekCurrent); err == nil { // fails for a pipe
 			s.in, s.start = seeker, start
 			return s, nil
 		}
@@ -64,7 +64,7 @@ func (s *source) close() error {
 	return errors.Join(s.temp.Close(), os.Remove(s.temp.Name()))
 }
 
-// look reads all of the input for the first time and hands its blocks on.
+// look reads the input for the first time and passes each block to the function.
 func (s *source) look(block func([]byte)) error {
 	b := make([]byte, blockSize)
 	for {
@@ -83,8 +83,8 @@ func (s *source) look(block func([]byte)) error {
 	}
 }
 
-// again returns a reader of the input from its beginning. It returns errChanged where the
-// input is not the same as by the first reading.
+// again returns a reader of the input from its beginning. If the input has changed since the first
+// reading, again or the reader returns errChanged.
 func (s *source) again() (io.Reader, error) {
 	if end, err := s.in.Seek(0, io.SeekEnd); err != nil || end-s.start != s.size {
 		return nil, errors.Join(errChanged, err)
@@ -95,13 +95,13 @@ func (s *source) again() (io.Reader, error) {
 	return &sameAgain{source: s, block: make([]byte, blockSize)}, nil
 }
 
-// sameAgain reads a source again.
+// sameAgain reads a source again and compares its checksums.
 type sameAgain struct {
 	*source
 
 	block []byte
-	left  []byte // of the block
-	next  int    // the number of the next block
+	left  []byte // the part of block that was not read yet
+	next  int    // index of the next block
 }
 
 func (a *sameAgain) Read(p []byte) (int, error) {

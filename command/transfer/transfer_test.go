@@ -80,8 +80,7 @@ func totals(tb testing.TB, s *store.Store, id string) [2]int64 {
 	return [2]int64{u.XP, u.MLCoins}
 }
 
-// fill makes a database with something of everything, and with names that a careless
-// format breaks.
+// fill makes a database with records of all types, and with names that break a careless format.
 func fill(tb testing.TB) (path string) {
 	tb.Helper()
 	s, path := open(tb)
@@ -119,8 +118,8 @@ func fill(tb testing.TB) (path string) {
 	return path
 }
 
-// What is exported and imported is exported as the same bytes again, by way of either
-// format, with keys that still work.
+// An export that is imported into another database gives the same export there, by way of either
+// format, and its keys still work.
 func TestRoundTrip(t *testing.T) {
 	path := fill(t)
 	want := export(t, path, transfer.JSONL)
@@ -140,7 +139,7 @@ func TestRoundTrip(t *testing.T) {
 		if got := export(t, other, format); got != text {
 			t.Errorf("%s:\n%s\nwant:\n%s", format, got, text)
 		}
-		// A caller that repeats itself is recognised, also a batch.
+		// Repeated writes are recognised, batches too.
 		before := s.Seq()
 		if _, err := s.AddPoints(t.Context(), []store.Write{
 			{Key: "=key", Updates: []store.Update{{UserID: "=1+1", XP: 9, Reason: "'=1"}}},
@@ -148,7 +147,7 @@ func TestRoundTrip(t *testing.T) {
 		}); err != nil || s.Seq() != before {
 			t.Errorf("%s: a repetition: %v, seq %d, was %d", format, err, s.Seq(), before)
 		}
-		// And so is the file.
+		// So is the file.
 		if c := load(t, s, text); c.Points != 0 || c.Already != 8 {
 			t.Errorf("%s again: counts = %+v", format, c)
 		}
@@ -158,7 +157,7 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-// rows are n points of two users without keys, and their users.
+// rows returns two users and n points without keys.
 func rows(n int) string {
 	var b strings.Builder
 	b.WriteString("{\"id\":\"a\",\"username\":\"A\"}\n{\"id\":\"b\",\"username\":\"B\"}\n")
@@ -168,19 +167,19 @@ func rows(n int) string {
 	return b.String()
 }
 
-// A file is imported in parts; however it is cut off, repeated or goes on, each row
-// counts once.
+// An import writes in parts. Each row counts once, even if an import is cut off or repeated, or the
+// file has grown.
 func TestImport_again(t *testing.T) {
 	transfer.PerWrite(t, 1000)
 	s, _ := open(t)
 	long := rows(2700)
-	// An input that can't be read to its end is not imported.
+	// An input that fails before its end is not imported.
 	failing := errors.New("the disk is gone")
 	c, err := transfer.Import(t.Context(), s, &failingReader{strings.NewReader(long), failing}, transfer.Options{})
 	if !errors.Is(err, failing) || c.All() != 0 {
 		t.Fatalf("counts = %+v, err = %v", c, err)
 	}
-	// Cut off after the second thousand.
+	// This import is cut off after 2,000 rows.
 	ctx, cancel := context.WithCancel(t.Context())
 	c, err = transfer.Import(ctx, s, strings.NewReader(long), transfer.Options{Progress: func(c transfer.Counts, written bool) {
 		if written && c.Points == 2000 {
@@ -206,7 +205,7 @@ func TestImport_again(t *testing.T) {
 	if got, want := totals(t, s, "a")[0]+totals(t, s, "b")[0], int64(2*4500); got != want {
 		t.Errorf("the totals are %d, want %d", got, want)
 	}
-	// What was changed in the middle is not taken for new.
+	// A row that was changed in the middle is not taken for a new one.
 	before := s.Seq()
 	_, err = transfer.Import(t.Context(), s, strings.NewReader(strings.Replace(longer, `"reason":"1500"`, `"reason":"other"`, 1)), transfer.Options{})
 	if input, ok := errors.AsType[*transfer.InputError](err); !ok || input.Line != 1003 {
@@ -215,7 +214,7 @@ func TestImport_again(t *testing.T) {
 	if s.Seq() != before {
 		t.Errorf("seq = %d, was %d", s.Seq(), before)
 	}
-	// Another file is another one, even if it says something alike.
+	// Another file counts, even if it has similar rows.
 	if c := load(t, s, `{"userId":"a","xp":1,"reason":"another"}`); c.Points != 1 {
 		t.Errorf("another file: counts = %+v", c)
 	}
@@ -233,7 +232,7 @@ func (f *failingReader) Read(p []byte) (int, error) {
 	return f.in.Read(p)
 }
 
-// Rows with keys of their own are found again wherever they stand.
+// Rows with keys are recognised wherever they stand in a file.
 func TestImport_keys(t *testing.T) {
 	s, _ := open(t)
 	people := "id,username\na,A\nb,B\n"
@@ -254,7 +253,7 @@ func TestImport_keys(t *testing.T) {
 	}
 }
 
-// Times are kept, count in their periods, and never go back.
+// Points keep their times, count in the periods of these, and may not be older than earlier points.
 func TestImport_times(t *testing.T) {
 	s, path := open(t)
 	load(t, s, "id,username,createdAt\na,A,2024-01-01T00:00:00Z\n")
@@ -295,19 +294,15 @@ func TestImport_times(t *testing.T) {
 	load(t, s, "userId,xp,at\na,1,2025-02-01T00:00:00Z\na,1,\n")
 }
 
-// What is wrong is said with its line, its field and what to do, and nothing of it is
-// written.
-func TestImport_refuses(t *testing.T) {
-	s, path := open(t)
-	load(t, s, `{"id":"a","username":"A"}`)
-	before := export(t, path, "")
-	for _, c := range []struct{ in, want string }{
+// refusals are inputs with a fault, and a part of the message.
+func refusals() []struct{ in, want string } {
+	return []struct{ in, want string }{
 		{"", "there is no record in it"},
 		{" \n\n", "there is no record in it"},
 		{"userId,xp\n", "there is no record in it"},
 		{`{"userId":"a","xp":1}` + "\n{", "line 2: is not one JSON object"},
 		{`{"userId":"a","xp":1} {}`, "line 1: is not one JSON object"},
-		{`{"userId":"a","points":1}`, "line 1: points: is not a field; there are type, id"},
+		{`{"userId":"a","points":1}`, "line 1: points: is not a field; the fields are type, id"},
 		{`{"userId":"a","xp":1,"xp":2}`, "line 1: xp: is there twice"},
 		{`{"userId":"a","xp":1.5}`, "line 1: xp: has to be a whole number"},
 		{`{"userId":"a","xp":9007199254740993}`, "line 1: xp: or mlCoins is beyond"},
@@ -349,8 +344,16 @@ func TestImport_refuses(t *testing.T) {
 		{"userId,xp\na,1.0\n", "line 2: xp: has to be a whole number"},
 		{"id,username,hidden\nu,U,perhaps\n", "line 2: hidden: has to be true or false"},
 		{"id,username,groups\nu,U,school:1\n", "line 2: groups: has to be a JSON object"},
-		{"userId,xp\n\"a" + strings.Repeat("x\n", 2<<20), "line 2: or one behind it begins a row longer"},
-	} {
+		{"userId,xp\n\"a" + strings.Repeat("x\n", 2<<20), "line 2: or a later line begins a row longer"},
+	}
+}
+
+// A fault is reported in one line, with its own line and field, and nothing is written.
+func TestImport_refuses(t *testing.T) {
+	s, path := open(t)
+	load(t, s, `{"id":"a","username":"A"}`)
+	before := export(t, path, "")
+	for _, c := range refusals() {
 		_, err := transfer.Import(t.Context(), s, strings.NewReader(c.in), transfer.Options{})
 		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%.80q: %v; want %q", c.in, err, c.want)
@@ -361,7 +364,7 @@ func TestImport_refuses(t *testing.T) {
 	}
 }
 
-// What spreadsheets make of a file is read.
+// A file is read after a spreadsheet has saved it: with a BOM, semicolons and an empty row.
 func TestImport_spreadsheet(t *testing.T) {
 	s, _ := open(t)
 	load(t, s, "\ufeffid;username;hidden;groups\r\na;'=A;FALSE;\"{\"\"school\"\":[\"\"42\"\"]}\"\r\n;;;\r\nb;\"B; C\";TRUE;\r\n")
