@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// serveBare is the least that a server can do: it keeps descriptors, and an event
-// is one non-blocking send of the same bytes to each, a share of them on each core.
-// It frames nothing, checks nobody and skips who has no room.
+// serveBare is the least that a server of streams can do. It collects sockets, and sends an event
+// with one non-blocking send of the same bytes to each of them, on all cores. It frames nothing and
+// checks nobody, and it skips clients whose send buffer is full.
 func serveBare(frame []byte) error {
 	listener, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -30,7 +30,7 @@ func serveBare(frame []byte) error {
 	}
 	at, ok := own.(*unix.SockaddrInet4)
 	if !ok {
-		return errors.New("listening on what is not IPv4")
+		return errors.New("the listener is not IPv4")
 	}
 	shards := make([]shard, runtime.NumCPU())
 	go func() {
@@ -56,18 +56,19 @@ func serveBare(frame []byte) error {
 	})
 }
 
-// sweepEvery is after how many connections those that are gone are closed: where
-// nothing is sent nobody else notices.
+// sweepEvery is the number of new connections after which closed ones are removed. Without events,
+// nothing else would notice them.
 const sweepEvery = 8192
 
-// shard is the sockets of one core.
+// shard has the sockets of one core.
 type shard struct {
 	mu  sync.Mutex
 	fds []int // guarded by mu
 }
 
-// admit waits for a connection and for its request, of which it knows that it comes
-// at once and as one, and answers with a head. A client that is gone again is no error.
+// admit waits for a connection and its request, and answers with the head of a response. The
+// clients of this program send their request at once and in one piece. A client that is already
+// gone is no error.
 func (s *shard) admit(listener int, request []byte) error {
 	fd, _, err := unix.Accept4(listener, unix.SOCK_CLOEXEC)
 	switch {
@@ -92,33 +93,33 @@ func (s *shard) admit(listener int, request []byte) error {
 	return nil
 }
 
-// send sends the frame to all, and forgets those that are gone.
+// send sends the frame to all sockets, and removes closed ones.
 func (s *shard) send(frame []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	kept := s.fds[:0]
+	open := s.fds[:0]
 	for _, fd := range s.fds {
 		if _, err := unix.SendmsgN(fd, frame, nil, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL); err != nil && !errors.Is(err, unix.EAGAIN) {
-			_ = unix.Close(fd) // it is gone already
+			_ = unix.Close(fd) // the client has closed it
 			continue
 		}
-		kept = append(kept, fd)
+		open = append(open, fd)
 	}
-	s.fds = kept
+	s.fds = open
 }
 
-// sweep forgets those that are gone.
+// sweep removes closed sockets.
 func (s *shard) sweep() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var one [1]byte
-	kept := s.fds[:0]
+	open := s.fds[:0]
 	for _, fd := range s.fds {
 		if n, _, err := unix.Recvfrom(fd, one[:], unix.MSG_PEEK|unix.MSG_DONTWAIT); n <= 0 && !errors.Is(err, unix.EAGAIN) {
-			_ = unix.Close(fd) // it is gone already
+			_ = unix.Close(fd) // the client has closed it
 			continue
 		}
-		kept = append(kept, fd)
+		open = append(open, fd)
 	}
-	s.fds = kept
+	s.fds = open
 }

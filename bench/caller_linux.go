@@ -11,11 +11,11 @@ import (
 	"time"
 )
 
-// answerTime is how long a caller waits for an answer, at the most.
+// answerTime is how long a caller waits for an answer at most.
 const answerTime = 30 * time.Second
 
-// caller writes over one connection and waits for each answer. It does no more than
-// that takes, since it shares the cores with the server. It belongs to one goroutine.
+// caller writes over one connection and waits for each answer. It is simpler than net/http, because
+// it shares the cores with the server. Only one goroutine may use it.
 type caller struct {
 	conn    net.Conn
 	answers *bufio.Reader
@@ -26,7 +26,8 @@ type caller struct {
 
 // call connects a caller to a service.
 func (s *service) call() (*caller, error) {
-	conn, err := net.DialTimeout("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(s.at.Port)), answerTime) //nolint:noctx // a loopback address, and a bound
+	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(s.at.Port))
+	conn, err := net.DialTimeout("tcp", addr, answerTime) //nolint:noctx // it has a time limit
 	if err != nil {
 		return nil, err
 	}
@@ -35,7 +36,7 @@ func (s *service) call() (*caller, error) {
 
 func (c *caller) close() error { return c.conn.Close() }
 
-// post sends JSON and returns the answer, whose body is good until the next call.
+// post sends JSON and returns the answer, whose body is valid until the next call.
 func (c *caller) post(path string, body []byte) (status int, answer []byte, err error) {
 	c.out = fmt.Appendf(c.out[:0], "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
 		path, c.token, len(body), body)
@@ -48,6 +49,7 @@ func (c *caller) post(path string, body []byte) (status int, answer []byte, err 
 	return c.read()
 }
 
+// read reads an answer.
 func (c *caller) read() (status int, body []byte, err error) {
 	length, chunked := -1, false
 	for first := true; ; first = false {
@@ -82,7 +84,7 @@ func (c *caller) read() (status int, body []byte, err error) {
 	case chunked:
 		err = c.chunks()
 	case length < 0:
-		err = errors.New("an answer has no length")
+		err = errors.New("an answer without a length")
 	default:
 		err = c.take(length)
 	}

@@ -13,17 +13,17 @@ import (
 const (
 	steadyStreams = 1000
 	churnEvents   = 10   // a second
-	churnRate     = 1500 // connections a second that come and go
+	churnRate     = 1500 // short connections a second
 	churnTime     = 8 * time.Second
 
-	atOnce      = 64 // connections that are being opened, for the most that can be
+	atOnce      = 64 // connections that are opened at the same time
 	connectTime = 5 * time.Second
 
-	churnSource = 5 // those that come and go are from 127.0.5.x
+	churnSource = 5 // short connections come from 127.0.5.x
 )
 
-// churn asks what connections that come and go do to streams that stay, and how
-// many can come.
+// churn measures what short connections do to long streams, and how many connections a second a
+// server accepts.
 func (b *bench) churn(ctx context.Context) ([]*table, error) {
 	steady, err := b.beside(ctx)
 	if err != nil {
@@ -36,10 +36,11 @@ func (b *bench) churn(ctx context.Context) ([]*table, error) {
 	return []*table{steady, most}, nil
 }
 
+// beside measures long streams beside short ones.
 func (b *bench) beside(ctx context.Context) (*table, error) {
 	t := &table{
 		title: "churn",
-		intro: fmt.Sprintf("%d streams that stay get the snapshot %d times a second for %s, alone and while %d clients a second connect, wait for their first event (from bare and r3labs, for the response's head) and leave. marcador's come with a token each.",
+		intro: fmt.Sprintf("%d long streams get the snapshot %d times a second for %s, first alone (quiet) and then while %d clients a second connect, wait for their first event (with bare and r3labs, for the head of the response) and leave. Each client of marcador has its own token.",
 			steadyStreams, churnEvents, churnTime, churnRate),
 		head: []string{"server", "p50, quiet", "p50", "p99, quiet", "p99", "× quiet", "× bare", "received", "connects/s"},
 	}
@@ -94,7 +95,7 @@ func (b *bench) besideOf(ctx context.Context, name string, rate int) (_ map[stri
 	begin := time.Now()
 	published, err := publishAtRate(ctx, srv, g, churnEvents, churnTime)
 	if err == nil {
-		err = pause(ctx, 500*time.Millisecond) // for what is under way
+		err = pause(ctx, 500*time.Millisecond) // for the last events to arrive
 	}
 	stop()
 	inviters.Wait()
@@ -112,8 +113,8 @@ func (b *bench) besideOf(ctx context.Context, name string, rate int) (_ map[stri
 	}, nil
 }
 
-// invite opens clients that are not kept, so many a second, until ctx is done. It
-// notes the first failure.
+// invite opens rate clients a second until ctx is done or one fails. The group records the failure,
+// but not the clients.
 func (g *group) invite(ctx context.Context, rate int) {
 	const step = 2 * time.Millisecond
 	begin := time.Now()
@@ -127,10 +128,11 @@ func (g *group) invite(ctx context.Context, rate int) {
 	}
 }
 
+// connects measures how many connections a second a server accepts.
 func (b *bench) connects(ctx context.Context) (*table, error) {
 	t := &table{
 		title: "connects",
-		intro: fmt.Sprintf("As many as can be in %s, %d at a time: connect, ask, wait for the first event (bare and r3labs: for the head, without a state of the board), close. The load command's share is of all cores of the machine.", connectTime, atOnce),
+		intro: fmt.Sprintf("As many connections as possible in %s, %d at a time: connect, send the request, wait for the first event (with bare and r3labs, for the head of the response), close. The shares are of all cores of the machine.", connectTime, atOnce),
 		head:  []string{"server", "connects/s", "× bare", "server's CPU for each", "server's share", "load command's share"},
 	}
 	names := []string{"bare", "marcador", "r3labs"}

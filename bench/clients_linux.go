@@ -10,17 +10,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// client is one connection. Its loop's goroutine owns it once it is registered.
+// client is one connection. Once it is registered, only its loop's goroutine uses it.
+//
+//	connecting ─▶ asked ─▶ ready ─▶ closed
+//	     the request is sent │
+//	               the head of the response is read; in a greeted group, the first event
 type client struct {
 	fd    int
-	n     int // its number in the group
+	n     int // the client's number in the group
 	group *group
 	loop  *loop
 
 	state  clientState
 	scan   scanner
-	events int64 // on the board, since the group was settled
-	bytes  int64 // received
+	events int64 // board events since the group was settled
+	bytes  int64 // received since the group was settled
 }
 
 type clientState uint8
@@ -32,52 +36,52 @@ const (
 	closed
 )
 
-// group is clients that do the same.
+// group has clients that do the same.
 type group struct {
 	pool    *pool
 	server  unix.SockaddrInet4
-	request func(n int) []byte // what client n sends, whole
+	request func(n int) []byte // returns the request of client n
 
-	// source is the third byte of the addresses that the clients come from: 127.0.source.1
-	// and further, so that groups can be told apart and ports suffice.
+	// source is the third byte of the clients' addresses, 127.0.source.x. It tells groups apart,
+	// and several addresses have enough ports.
 	source byte
 
-	receiveBuffer int  // SO_RCVBUF, 0 for what the system gives
-	deaf          bool // reads nothing; is told only when the other side hangs up
-	counted       bool // events are known by their count, not by their versions
-	greeted       bool // a client is ready with its first event, not with the response's head
+	receiveBuffer int  // SO_RCVBUF; 0 is the default of the system
+	deaf          bool // the clients read nothing and only notice the end of a connection
+	counted       bool // events are identified by their count, not by their version
+	greeted       bool // a client is ready after its first event, not after the head
 
-	// Each is called on the client's loop, and may be nil. at is in nanoseconds since 1970.
+	// These are called on the client's loop, and may be nil. at is in nanoseconds since 1970.
 	onReady func(c *client)
 	onEvent func(c *client, e event, at int64)
-	onGone  func(c *client, at int64) // the other side hung up
+	onGone  func(c *client, at int64) // the server closed the connection
 
 	mu      sync.Mutex
-	clients []*client // guarded by mu; without those that were closed again
+	clients []*client // guarded by mu; without those of redial
 	failed  error     // guarded by mu: the first failure to open
 
-	room    chan struct{} // holds one for each that is being opened
-	samples []samples     // one of each loop
-	events  int64         // published since the group was settled; of who publishes
+	room    chan struct{} // has an element for each client that is being opened
+	samples []samples     // one for each loop
+	events  int64         // published since the group was settled; used by the publishing goroutine
 	tally   tally
 }
 
 // sample is an event that a client received.
 type sample struct {
-	key int64 // its version, or how many the client had received with it
+	key int64 // the event's version, or its count if the group is counted
 	at  int64 // nanoseconds since 1970
 }
 
-// samples belong to one loop.
+// samples are the events that the clients of one loop received.
 type samples struct {
 	list []sample
-	_    [40]byte // the loops' are on cache lines of their own
+	_    [40]byte // keeps samples of different loops on different cache lines
 }
 
-// tally counts events and says when a number is reached.
+// tally counts events and reports when a goal is reached.
 type tally struct {
 	n, goal atomic.Int64
-	reached chan struct{} // of capacity 1
+	reached chan struct{} // has capacity 1
 }
 
 func (t *tally) add() {
@@ -89,10 +93,10 @@ func (t *tally) add() {
 	}
 }
 
-// wait returns when n more have been counted than start, or after d.
+// wait returns when the count has reached start + n, or after d.
 func (t *tally) wait(ctx context.Context, start, n int64, d time.Duration) error {
 	select {
-	case <-t.reached: // of an earlier goal
+	case <-t.reached: // left from an earlier goal
 	default:
 	}
 	t.goal.Store(start + n)
@@ -136,7 +140,7 @@ func (g *group) open(ctx context.Context, n int) error {
 			return err
 		}
 	}
-	for range cap(g.room) { // all have left the room
+	for range cap(g.room) { // wait until no client is being opened
 		select {
 		case g.room <- struct{}{}:
 		case <-ctx.Done():
@@ -149,7 +153,7 @@ func (g *group) open(ctx context.Context, n int) error {
 	return g.failure()
 }
 
-// dial begins a client that has room.
+// dial opens a client, for which the caller has put an element into room.
 func (g *group) dial(n int) error {
 	if err := g.failure(); err != nil {
 		return err
@@ -165,7 +169,7 @@ func (g *group) dial(n int) error {
 	return c.loop.register(c)
 }
 
-// redial is dial for clients that come and go: they are not kept in the group.
+// redial opens a client that will be closed soon. The group does not list it.
 func (g *group) redial(n int) error {
 	fd, err := connect(g.server, g.source, n, g.receiveBuffer)
 	if err != nil {
@@ -194,7 +198,7 @@ func (g *group) failure() error {
 	return g.failed
 }
 
-// settle forgets what was received, so that the next event is each client's first.
+// settle discards everything that was received, so that the next event is each client's first.
 func (g *group) settle() {
 	for i, l := range g.pool.loops {
 		l.do(func() {
@@ -212,7 +216,7 @@ func (g *group) settle() {
 	g.events = 0
 }
 
-// publish publishes an event under the key that the group's samples will have.
+// publish publishes an event, and returns the key that the event has in the group's samples.
 func (g *group) publish(ctx context.Context, srv server) (publication, error) {
 	p, err := srv.publish(ctx)
 	g.events++
@@ -222,8 +226,8 @@ func (g *group) publish(ctx context.Context, srv server) (publication, error) {
 	return p, err
 }
 
-// received returns what has been received since the group was settled, and how
-// many bytes that were.
+// received returns the events and the number of bytes that were received since the group was
+// settled.
 func (g *group) received() (list []sample, bytes int64) {
 	for i, l := range g.pool.loops {
 		l.do(func() {
@@ -240,7 +244,7 @@ func (g *group) received() (list []sample, bytes int64) {
 	return list, bytes
 }
 
-// heard is what a loop does with an event.
+// heard handles an event of the client.
 func (c *client) heard(e event, at int64) {
 	g := c.group
 	if g.greeted {
@@ -263,7 +267,7 @@ func (c *client) heard(e event, at int64) {
 	}
 }
 
-// becomes notes the first time that a client is ready.
+// becomes moves the client to a later state. A client that is ready leaves room for another one.
 func (c *client) becomes(state clientState) {
 	if c.state >= state {
 		return

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// answering listens and gives each connection, with its request read, to serve.
+// answering listens, reads the request of each connection, and then calls serve.
 func answering(t *testing.T, serve func(io.WriteCloser)) unix.SockaddrInet4 {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -44,6 +44,7 @@ func answering(t *testing.T, serve func(io.WriteCloser)) unix.SockaddrInet4 {
 	return unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}, Port: at.Port}
 }
 
+// opened returns a group of clients for the server.
 func opened(t *testing.T, at unix.SockaddrInet4) *group {
 	t.Helper()
 	p, err := newPool(2)
@@ -97,7 +98,7 @@ func TestGroup(t *testing.T) {
 		t.Errorf("%d bytes were received", size)
 	}
 	for end := time.Now().Add(10 * time.Second); gone.Load() < clients && time.Now().Before(end); {
-		time.Sleep(time.Millisecond) // the other side's end arrives by itself
+		time.Sleep(time.Millisecond) // the end of a connection arrives by itself
 	}
 	if n := gone.Load(); n != clients {
 		t.Errorf("%d clients noticed the end, want %d", n, clients)

@@ -13,18 +13,18 @@ import (
 )
 
 const (
-	drainTime = 60 * time.Second // for everybody to be told, and to come back
+	drainTime = 60 * time.Second // for all clients to get the goodbye, and to come back
 	slot      = 100 * time.Millisecond
 
-	returnSource = 7 // clients that come back are from 127.0.7.x
+	returnSource = 7 // clients come back from 127.0.7.x
 )
 
-// drain ends a service with many streams, and asks whether their clients come back
-// as one.
+// drain shuts a service with many streams down, and measures whether their clients come back all at
+// once.
 func (b *bench) drain(ctx context.Context) ([]*table, error) {
 	t := &table{
 		title: "drain",
-		intro: fmt.Sprintf("SIGTERM to marcador with streams that have each got an event. Each client that reads `goodbye` tries to connect again exactly its `retry:` later. Most is the number that return in the fullest slot of %s, as a multiple of the mean over all slots from the first return to the last.", slot),
+		intro: fmt.Sprintf("SIGTERM to marcador after each stream got an event. Each client that reads `goodbye` connects again exactly after its `retry:`. Most is the number of clients that return in the fullest slot of %s; × mean compares it with the mean of all slots from the first return to the last.", slot),
 		head:  []string{"server", "streams", "got an event", "got goodbye", "process ended after", "returned", "within", "most in a slot", "× mean"},
 	}
 	streams := b.fits(t, b.drainStreams)
@@ -53,7 +53,7 @@ func (b *bench) drainOf(ctx context.Context, streams int) (_ map[string]float64,
 	defer func() { err = errors.Join(err, closeAll()) }()
 	s, ok := srv.(*service)
 	if !ok {
-		return nil, errors.New("only marcador says goodbye")
+		return nil, errors.New("only marcador sends goodbye")
 	}
 	if _, err := publishEach(ctx, srv, g, streams, 1); err != nil {
 		return nil, err
@@ -62,7 +62,7 @@ func (b *bench) drainOf(ctx context.Context, streams int) (_ map[string]float64,
 
 	r := &returns{server: srv.addr()}
 	var gone atomic.Int64
-	for _, l := range g.pool.loops { // hooks belong to the loops now
+	for _, l := range g.pool.loops { // only the loops may set hooks now
 		l.do(func() {
 			g.onEvent = func(c *client, e event, _ int64) {
 				if e.kind == goodbyeEvent {
@@ -106,14 +106,14 @@ func (b *bench) drainOf(ctx context.Context, streams int) (_ map[string]float64,
 	return m, nil
 }
 
-// returns are clients that come back when they were told to.
+// returns has the clients that come back after a goodbye.
 type returns struct {
 	server unix.SockaddrInet4
 
 	mu      sync.Mutex
-	waiting int     // guarded by mu: those that are still to come
-	told    int     // guarded by mu
-	at      []int64 // guarded by mu: when they came, in nanoseconds since 1970
+	waiting int     // guarded by mu: clients that are still to come
+	told    int     // guarded by mu: clients that got a goodbye
+	at      []int64 // guarded by mu: when clients came back, in nanoseconds since 1970
 }
 
 func (r *returns) schedule(n int, after time.Duration) {
@@ -123,7 +123,8 @@ func (r *returns) schedule(n int, after time.Duration) {
 	r.waiting++
 	time.AfterFunc(after, func() {
 		at := time.Now().UnixNano()
-		if fd, err := connect(r.server, returnSource, n, 0); err == nil { // nobody may listen any more
+		// The service has ended by now, so the attempt may fail.
+		if fd, err := connect(r.server, returnSource, n, 0); err == nil {
 			_ = unix.Close(fd)
 		}
 		r.mu.Lock()
@@ -139,7 +140,8 @@ func (r *returns) scheduled() int {
 	return r.told
 }
 
-// wait returns when all have come, or those that have after drainTime.
+// wait returns when all clients have come back, or after drainTime, with the times of those that
+// have.
 func (r *returns) wait(ctx context.Context) ([]int64, error) {
 	for end := time.Now().Add(drainTime); time.Now().Before(end); {
 		r.mu.Lock()
@@ -157,7 +159,7 @@ func (r *returns) wait(ctx context.Context) ([]int64, error) {
 	return slices.Clone(r.at), nil
 }
 
-// last is when the last of those that have come came.
+// last returns when the last client came back.
 func (r *returns) last() int64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()

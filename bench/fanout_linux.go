@@ -8,30 +8,52 @@ import (
 	"time"
 )
 
-// The events of a fan-out: those before which nothing is measured, and those after.
+// A fan-out sends warmUp events that are not measured, and then the measured ones.
 const (
 	warmUp   = 5
 	measured = 40
 )
 
-// fanout sends events to all streams, one at a time, and asks what a delivery
-// costs the server and how long it takes.
+// trial is a server, a number of streams and a kind of stream.
+type trial struct {
+	server  string
+	streams int
+	want    stream
+}
+
+// fanout sends events to all streams, one at a time, and measures what a delivery costs the server
+// and how long it takes.
 func (b *bench) fanout(ctx context.Context) ([]*table, error) {
 	t := &table{
 		title: "fanout",
-		intro: fmt.Sprintf("One event at a time to all streams, the next one when all have it: %d after %d of warm-up. "+
-			"CPU is that of the server process by delivery, marcador's with the write that makes the event; "+
-			"times are from the publication until a client has read the event, over all clients and events. "+
-			"Sent is what a client gets for an event, and × bare always compares with the plain event. Skipped counts events that a client did not get, and in how many events of the %d.", measured, warmUp, measured),
+		intro: fmt.Sprintf("One event at a time to all streams, the next one after all have received it: %d events after %d of warm-up. "+
+			"CPU is the time of the server process for each delivery; for marcador it includes the write that causes the event. "+
+			"Times are from the publication until a client has read the event, over all clients and events. "+
+			"Sent is the size of an event for one client; × bare compares with the plain event. Skipped is the number of events that some client did not get, and in how many of the %d events.", measured, warmUp, measured),
 		head: []string{"server", "streams", "event", "sent", "× bare", "CPU", "× bare", "p50", "p99", "× bare", "skipped"},
 	}
-	type trial struct {
-		server  string
-		streams int
-		want    stream
+	order := b.trials(t)
+	results, err := b.fanouts(ctx, order)
+	if err != nil {
+		return nil, err
 	}
-	results := map[trial]series{}
-	var order []trial
+	for _, one := range order {
+		s := results[one]
+		skipped := "0"
+		if n := s.median("missing"); n > 0 {
+			skipped = fmt.Sprintf("%.0f, in %.0f events", n, s.median("incomplete"))
+		}
+		t.add(one.server, fmt.Sprint(one.streams), one.want.String(), fmt.Sprintf("%.0f B", s.median("bytes")), times(s.median("bytes ratio")),
+			micros(s.median("cpu")), times(s.median("cpu ratio")), millis(s.median("p50")), millis(s.median("p99")),
+			times(s.median("p99 ratio")), skipped)
+	}
+	b.missing(t)
+	return []*table{t}, nil
+}
+
+// trials returns the trials in the order in which they run. bare comes before the servers that are
+// compared with it.
+func (b *bench) trials(t *table) (order []trial) {
 	for _, streams := range b.streams {
 		streams = b.fits(t, streams)
 		for _, diff := range []bool{false, true} {
@@ -46,6 +68,12 @@ func (b *bench) fanout(ctx context.Context) ([]*table, error) {
 			order = append(order, trial{"r3labs", streams, plain})
 		}
 	}
+	return order
+}
+
+// fanouts runs the trials b.count times.
+func (b *bench) fanouts(ctx context.Context, order []trial) (map[trial]series, error) {
+	results := map[trial]series{}
 	for run := range b.count {
 		for _, one := range order {
 			b.progress("fanout %d/%d: %s, %d streams, %s", run+1, b.count, one.server, one.streams, one.want)
@@ -67,21 +95,10 @@ func (b *bench) fanout(ctx context.Context) ([]*table, error) {
 			}
 		}
 	}
-	for _, one := range order {
-		s := results[one]
-		skipped := "0"
-		if n := s.median("missing"); n > 0 {
-			skipped = fmt.Sprintf("%.0f, in %.0f events", n, s.median("incomplete"))
-		}
-		t.add(one.server, fmt.Sprint(one.streams), one.want.String(), fmt.Sprintf("%.0f B", s.median("bytes")), times(s.median("bytes ratio")),
-			micros(s.median("cpu")), times(s.median("cpu ratio")), millis(s.median("p50")), millis(s.median("p99")),
-			times(s.median("p99 ratio")), skipped)
-	}
-	b.missing(t)
-	return []*table{t}, nil
+	return results, nil
 }
 
-// fanoutOf is one measurement of one server.
+// fanoutOf measures one server once.
 func (b *bench) fanoutOf(ctx context.Context, name string, streams int, want stream) (_ map[string]float64, err error) {
 	srv, g, closeAll, err := b.hold(ctx, name, streams, want)
 	if err != nil {
@@ -107,7 +124,7 @@ func (b *bench) fanoutOf(ctx context.Context, name string, streams int, want str
 	list, bytesAfter := g.received()
 	delays := latencies(srv, published, list)
 	if len(delays) == 0 {
-		return nil, errors.New("nothing was received")
+		return nil, errors.New("no stream received an event")
 	}
 	return map[string]float64{
 		"cpu":        float64(after-before) / float64(len(delays)),
@@ -119,8 +136,8 @@ func (b *bench) fanoutOf(ctx context.Context, name string, streams int, want str
 	}, nil
 }
 
-// publishEach publishes n events, each when the one before has been received by
-// all, or after five seconds.
+// publishEach publishes n events. It waits until all streams have received an event, or for five
+// seconds, before it publishes the next one.
 func publishEach(ctx context.Context, srv server, g *group, streams, n int) ([]publication, error) {
 	var all []publication
 	for range n {
@@ -140,7 +157,7 @@ func publishEach(ctx context.Context, srv server, g *group, streams, n int) ([]p
 	return all, nil
 }
 
-// incomplete returns how many of the events were not received by all.
+// incomplete returns how many of the events some stream did not receive.
 func incomplete(published []publication, received []sample, streams int) int {
 	got := make(map[int64]int, len(published))
 	for _, s := range received {
@@ -155,8 +172,8 @@ func incomplete(published []publication, received []sample, streams int) int {
 	return n
 }
 
-// latencies returns how long each of the events took to each client that received
-// it, sorted, in nanoseconds.
+// latencies returns how long each event took to each client that received it, in nanoseconds and
+// sorted.
 func latencies(srv server, published []publication, received []sample) []int64 {
 	at := make(map[int64]int64, len(published))
 	for _, p := range published {

@@ -16,17 +16,19 @@ import (
 	"time"
 )
 
-// front is what may stand between a client and the service.
+// front is a way to the service: direct, or through a proxy.
 type front struct {
 	name    string
-	program string // empty for none
-	ahead   string // what the client speaks: a key of transports
-	holds   bool   // it is known to hold events back
-	config  string // of the program, with %[1]s for its folder, %[2]s for its address and %[3]s for the service's
+	program string // the proxy; empty if there is none
+	ahead   string // the protocol of the client: a key of transports
+	delays  bool   // the proxy is known to delay events
+	// config is the configuration of the proxy, with %[1]s for its folder, %[2]s for its address
+	// and %[3]s for the address of the service.
+	config string
 }
 
-// fronts are the ways on which a stream may come. nginx is set up as it comes but for what the
-// name says; HAProxy has the option that README asks for, but for the last three.
+// fronts are the ways that are measured. nginx has its default configuration, except for what the
+// name says. HAProxy has the option that the documentation asks for, except in the last three.
 var fronts = []front{
 	{name: "HTTP/1.1", ahead: "1.1"},
 	{name: "HTTP/1.0", ahead: "1.0"},
@@ -36,9 +38,9 @@ var fronts = []front{
 	{name: "HAProxy: h1, h1 behind", program: "haproxy", ahead: "1.1", config: haproxyWith("", "", noDelay)},
 	{name: "HAProxy: h1, h2 behind", program: "haproxy", ahead: "1.1", config: haproxyWith("", "proto h2", noDelay)},
 	{name: "HAProxy: h2, h1 behind", program: "haproxy", ahead: "2", config: haproxyWith("proto h2", "", noDelay)},
-	{name: "HAProxy as it comes: h1, h1 behind", program: "haproxy", ahead: "1.1", config: haproxyWith("", "", ""), holds: true},
-	{name: "HAProxy as it comes: h1, h2 behind", program: "haproxy", ahead: "1.1", config: haproxyWith("", "proto h2", ""), holds: true},
-	{name: "HAProxy as it comes: h2, h1 behind", program: "haproxy", ahead: "2", config: haproxyWith("proto h2", "", ""), holds: true},
+	{name: "HAProxy as it comes: h1, h1 behind", program: "haproxy", ahead: "1.1", config: haproxyWith("", "", ""), delays: true},
+	{name: "HAProxy as it comes: h1, h2 behind", program: "haproxy", ahead: "1.1", config: haproxyWith("", "proto h2", ""), delays: true},
+	{name: "HAProxy as it comes: h2, h1 behind", program: "haproxy", ahead: "2", config: haproxyWith("proto h2", "", ""), delays: true},
 }
 
 const noDelay = "option http-no-delay"
@@ -75,8 +77,8 @@ backend service
 `
 }
 
-// installed returns the path of the front's program, which may be where only root looks, or
-// an empty one.
+// installed returns the path of the proxy, or an empty one if it is not installed. It also looks in
+// /usr/sbin, which only root has on PATH.
 func (f front) installed() string {
 	for _, name := range []string{f.program, "/usr/sbin/" + f.program} {
 		if path, err := exec.LookPath(name); err == nil {
@@ -86,8 +88,8 @@ func (f front) installed() string {
 	return ""
 }
 
-// open starts the front for the service at that address. It returns the address at which
-// clients find it, and what ends it.
+// open starts the proxy for the service. It returns the address for clients, and a function that
+// ends the proxy.
 func (f front) open(ctx context.Context, folder, service string) (addr string, stop func() error, err error) {
 	if f.program == "" {
 		return service, func() error { return nil }, nil
@@ -127,7 +129,7 @@ func (f front) open(ctx context.Context, folder, service string) (addr string, s
 	return addr, c.stop, nil
 }
 
-// freeAddress returns a loopback address at which nothing listens.
+// freeAddress returns a loopback address on which nobody listens.
 func freeAddress(ctx context.Context) (string, error) {
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -157,7 +159,7 @@ func answers(ctx context.Context, c *child, addr string) error {
 	}
 }
 
-// transports make what a client speaks, with a connection for each request.
+// transports are the protocols of clients. Each request gets a connection of its own.
 var transports = map[string]func() http.RoundTripper{
 	"1.0": func() http.RoundTripper { return http10{} },
 	"1.1": func() http.RoundTripper {
@@ -170,7 +172,7 @@ var transports = map[string]func() http.RoundTripper{
 	},
 }
 
-// body10 ends with its connection.
+// body10 is the body of an HTTP/1.0 response, which ends with its connection.
 type body10 struct {
 	io.Reader
 
@@ -180,7 +182,7 @@ type body10 struct {
 // Close implements io.Closer.
 func (b body10) Close() error { return b.conn.Close() }
 
-// http10 asks in HTTP/1.0. Its answers end with their connections.
+// http10 sends HTTP/1.0 requests. Responses end with their connections.
 type http10 struct{}
 
 // RoundTrip implements http.RoundTripper.
@@ -191,7 +193,7 @@ func (http10) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	var head strings.Builder
 	fmt.Fprintf(&head, "GET %s HTTP/1.0\r\n", r.URL.RequestURI())
-	_ = r.Header.Write(&head) // a builder takes all
+	_ = r.Header.Write(&head) // a strings.Builder never fails
 	if _, err := conn.Write([]byte(head.String() + "\r\n")); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}

@@ -12,21 +12,21 @@ import (
 	"time"
 )
 
-// way is how idle streams come.
+// way is a protocol of idle streams.
 type way struct {
 	server string
 	over   string
 	tls    bool
 	http2  bool
-	each   int // streams on each connection; 0 is one
+	each   int // streams on each connection; 0 means one
 }
 
-// idle holds streams on which nothing happens, and asks what each of them takes.
+// idle opens streams on which nothing happens, and measures how much memory each takes.
 func (b *bench) idle(ctx context.Context) ([]*table, error) {
 	t := &table{
 		title: "idle",
-		intro: "Streams on which nothing happens after their first state, each of a user and, where nothing else is said, a connection of its own. " +
-			"RSS is what the server process grew by for each, when it had stopped falling; kernel is what the server's end of a connection holds there (`ss -tm`), the median of all.",
+		intro: "Streams on which nothing happens after their first state. Each has its own user and, unless the table says otherwise, its own connection. " +
+			"RSS is the growth of the server process for each stream, once it has stopped falling; kernel is the memory of the server's socket (`ss -tm`), the median of all.",
 		head: []string{"server", "over", "streams", "RSS", "× bare", "kernel"},
 	}
 	ways := []way{
@@ -40,7 +40,7 @@ func (b *bench) idle(ctx context.Context) ([]*table, error) {
 			way{server: "marcador", over: "TLS, HTTP/2", tls: true, http2: true},
 			way{server: "marcador", over: "TLS, HTTP/2, 10 a connection", tls: true, http2: true, each: 10})
 	} else {
-		t.note("marcador does not speak TLS yet, so there is no HTTPS here.")
+		t.remark("marcador does not speak TLS yet, so HTTPS is left out.")
 	}
 	results := make([]series, len(ways))
 	for run := range b.count {
@@ -75,10 +75,10 @@ func (b *bench) idle(ctx context.Context) ([]*table, error) {
 	return []*table{t}, nil
 }
 
-// idleOf returns the bytes of RSS that each stream takes, and the kernel's for its
-// socket, -1 where they are not known.
+// idleOf returns the bytes of RSS and the bytes in the kernel that each stream takes. kernel is -1
+// if that is not known.
 func (b *bench) idleOf(ctx context.Context, w way, streams int) (rss float64, kernel int64, err error) {
-	const before = 20 // streams that take what the first ones take
+	const before = 20 // the first streams also pay for what all share
 	var flags []string
 	if w.tls {
 		cert, key, err := certificate(b.folder)
@@ -124,22 +124,22 @@ func (b *bench) idleOf(ctx context.Context, w way, streams int) (rss float64, ke
 	return float64(last-first) / float64(streams), kernel, nil
 }
 
-// holder holds streams over TLS, where what the clients cost does not matter.
+// holder opens streams over TLS with net/http. Its own cost does not matter here.
 type holder struct {
 	service *service
 	http2   bool
 	each    int // streams on each connection
 
 	mu     sync.Mutex
-	held   int         // guarded by mu
+	opened int         // guarded by mu
 	bodies []io.Closer // guarded by mu
 	failed error       // guarded by mu
 	read   sync.WaitGroup
 }
 
-// open opens streams and returns when all have begun.
+// open opens n streams and returns when all have begun.
 func (h *holder) open(ctx context.Context, n int) error {
-	room := make(chan struct{}, 16) // handshakes at once
+	room := make(chan struct{}, 16) // most handshakes at the same time
 	var opening sync.WaitGroup
 	for ; n > 0; n -= h.each {
 		share := min(n, h.each)
@@ -147,7 +147,7 @@ func (h *holder) open(ctx context.Context, n int) error {
 		opening.Go(func() {
 			defer func() { <-room }()
 			transport := h.transport()
-			for range share { // one after the other, lest each gets a connection
+			for range share { // one after the other, so that they share a connection
 				if err := h.one(ctx, transport); err != nil {
 					h.mu.Lock()
 					defer h.mu.Unlock()
@@ -163,7 +163,7 @@ func (h *holder) open(ctx context.Context, n int) error {
 	return h.failed
 }
 
-// transport makes connections of the holder's protocol.
+// transport returns a transport for one connection.
 func (h *holder) transport() *http.Transport {
 	var protocols http.Protocols
 	protocols.SetHTTP1(!h.http2)
@@ -178,8 +178,8 @@ func (h *holder) transport() *http.Transport {
 // one opens a stream.
 func (h *holder) one(ctx context.Context, transport *http.Transport) error {
 	h.mu.Lock()
-	n := h.held
-	h.held++
+	n := h.opened
+	h.opened++
 	h.mu.Unlock()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, h.service.url+"/v1/events?board=global", nil)
 	if err != nil {
@@ -191,7 +191,7 @@ func (h *holder) one(ctx context.Context, transport *http.Transport) error {
 		return err
 	}
 	if response.StatusCode != http.StatusOK {
-		return errors.Join(errors.New("the server answers with "+strconv.Itoa(response.StatusCode)), response.Body.Close())
+		return errors.Join(errors.New("the server answered with "+strconv.Itoa(response.StatusCode)), response.Body.Close())
 	}
 	first := make([]byte, 256)
 	if _, err := response.Body.Read(first); err != nil {
@@ -212,7 +212,7 @@ func (h *holder) close() {
 	bodies := h.bodies
 	h.mu.Unlock()
 	for _, body := range bodies {
-		_ = body.Close() // nothing more is wanted from it
+		_ = body.Close() // its data no longer matters
 	}
 	h.read.Wait()
 }

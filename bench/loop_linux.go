@@ -14,16 +14,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pool is the loops that clients live on.
+// pool has the loops that read for the clients.
 type pool struct {
 	loops []*loop
-	table []atomic.Pointer[client] // by descriptor
+	table []atomic.Pointer[client] // by file descriptor
 }
 
 // loop reads for its clients on a thread of its own.
 type loop struct {
 	pool  *pool
-	n     int // its number
+	n     int // index in pool.loops
 	epoll int
 	wake  int // an eventfd
 	over  sync.WaitGroup
@@ -36,7 +36,7 @@ type loop struct {
 // readSize is what one read takes at most, in bytes.
 const readSize = 256 << 10
 
-// newPool starts n loops. It must be closed.
+// newPool starts n loops. The caller has to close the pool.
 func newPool(n int) (*pool, error) {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
@@ -75,7 +75,7 @@ func (p *pool) close() error {
 	for i := range p.table {
 		if c := p.table[i].Swap(nil); c != nil {
 			c.state = closed
-			_ = unix.Close(c.fd) // nothing is left to be written
+			_ = unix.Close(c.fd) // nothing is left to write
 		}
 	}
 	var err error
@@ -92,7 +92,7 @@ func (l *loop) control(op, fd int, events uint32) error {
 	return nil
 }
 
-// register hands a client over that is connecting.
+// register adds a client that is connecting to the loop.
 func (l *loop) register(c *client) error {
 	if c.fd >= len(l.pool.table) {
 		return errors.Join(errors.New("too many open files"), unix.Close(c.fd))
@@ -118,7 +118,7 @@ func (l *loop) do(fn func()) {
 func (l *loop) signal() {
 	var one [8]byte
 	binary.NativeEndian.PutUint64(one[:], 1)
-	_, _ = unix.Write(l.wake, one[:]) // a counter that is full wakes as well
+	_, _ = unix.Write(l.wake, one[:]) // fails only if the counter is full, which wakes the loop too
 }
 
 func (l *loop) run() {
@@ -129,7 +129,7 @@ func (l *loop) run() {
 	for {
 		n, err := unix.EpollWait(l.epoll, events, -1)
 		if err != nil && !errors.Is(err, unix.EINTR) {
-			panic(fmt.Sprintf("epoll_wait: %v", err)) // a descriptor that is not one
+			panic(fmt.Sprintf("epoll_wait: %v", err)) // the descriptor is wrong
 		}
 		for _, e := range events[:max(n, 0)] {
 			if int(e.Fd) == l.wake {
@@ -143,10 +143,10 @@ func (l *loop) run() {
 	}
 }
 
-// work runs the jobs and reports whether the loop is to end.
+// work runs the jobs and reports whether the loop has to end.
 func (l *loop) work() bool {
 	var count [8]byte
-	_, _ = unix.Read(l.wake, count[:]) // it only resets it
+	_, _ = unix.Read(l.wake, count[:]) // resets the counter
 	l.mu.Lock()
 	jobs, quit := l.jobs, l.quit
 	l.jobs = nil
@@ -157,7 +157,7 @@ func (l *loop) work() bool {
 	return quit
 }
 
-// serve does what the socket is ready for.
+// serve handles the events of a socket.
 func (c *client) serve(events uint32, buf []byte) {
 	if c.state == connecting {
 		if err := c.ask(); err != nil {
@@ -183,7 +183,7 @@ func (c *client) serve(events uint32, buf []byte) {
 	}
 }
 
-// take looks at what was read.
+// take handles bytes that were read.
 func (c *client) take(b []byte) {
 	at := time.Now().UnixNano()
 	c.bytes += int64(len(b))
@@ -191,7 +191,7 @@ func (c *client) take(b []byte) {
 		e, rest, ok := c.scan.next(b)
 		if c.state == asked && c.scan.open {
 			if c.scan.status != 200 {
-				c.lost(fmt.Errorf("the server answers with %d", c.scan.status))
+				c.lost(fmt.Errorf("the server answered with %d", c.scan.status))
 				return
 			}
 			if !c.group.greeted {
@@ -209,7 +209,7 @@ func (c *client) take(b []byte) {
 	}
 }
 
-// ask sends the request of a client that is connected now.
+// ask sends the request, once the client is connected.
 func (c *client) ask() error {
 	code, err := unix.GetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_ERROR)
 	if err == nil && code != 0 {
@@ -234,7 +234,7 @@ func (c *client) ask() error {
 	return c.loop.control(unix.EPOLL_CTL_MOD, c.fd, unix.EPOLLIN|unix.EPOLLRDHUP)
 }
 
-// lost closes a client whose other side is gone, or that never was one.
+// lost closes a client whose connection has ended or could not be opened.
 func (c *client) lost(err error) {
 	if c.state < ready {
 		if !errors.Is(err, io.EOF) {
@@ -248,20 +248,20 @@ func (c *client) lost(err error) {
 	}
 }
 
-// close closes the client, on its loop.
+// close closes the client. Only its loop may call it.
 func (c *client) close() {
 	if c.state == closed {
 		return
 	}
 	if c.state < ready && c.group.onReady == nil {
-		<-c.group.room // whoever waits for it waits no more
+		<-c.group.room // the client is no longer being opened
 	}
 	c.state = closed
 	c.loop.pool.table[c.fd].Store(nil)
-	_ = unix.Close(c.fd) // nothing is left to be written
+	_ = unix.Close(c.fd) // nothing is left to write
 }
 
-// connect begins a connection from one of several addresses.
+// connect begins to connect to the server, from one of several addresses.
 func connect(server unix.SockaddrInet4, source byte, n, receiveBuffer int) (int, error) {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {

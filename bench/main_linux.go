@@ -1,4 +1,5 @@
-// Bench loads servers with streams and measures what each stream costs them.
+// Bench loads servers with streams and writes, and measures what these cost. README.md says how to
+// read the results.
 package main
 
 import (
@@ -18,14 +19,14 @@ import (
 	"time"
 )
 
-// scenario is one question.
+// scenario is a question that bench answers with tables.
 type scenario struct {
 	name string
 	run  func(*bench, context.Context) ([]*table, error)
-	long bool // it runs only where it is asked for
+	long bool // runs only if it is named
 }
 
-// scenarios are in the order in which they run.
+// scenarios are all scenarios, in the order in which they run.
 var scenarios = []scenario{
 	{name: "fanout", run: (*bench).fanout},
 	{name: "ways", run: (*bench).ways},
@@ -40,7 +41,7 @@ var scenarios = []scenario{
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the process, and its children with it
+	context.AfterFunc(ctx, stop) // so that a second signal ends the process and its children
 	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
@@ -49,44 +50,14 @@ func main() {
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
 	b := &bench{log: stderr}
-	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	out := flags.String("out", "", "write the results to this file too, as Markdown")
-	flags.IntVar(&b.count, "count", 3, "runs of each measurement, of which the median counts")
-	flags.IntVar(&b.loops, "loops", min(2, runtime.NumCPU()), "threads that read for the clients")
-	streams := flags.String("streams", "1000,5000", "numbers of streams of a fan-out")
-	flags.IntVar(&b.idleStreams, "idle", 5000, "number of idle streams")
-	flags.IntVar(&b.idleTLS, "idle-tls", 1000, "number of idle streams over TLS")
-	flags.IntVar(&b.drainStreams, "drain", 20000, "number of streams that a shutdown ends")
-	flags.DurationVar(&b.soakTime, "soak", time.Hour, "how long a soak takes")
-	flags.DurationVar(&b.pageTime, "page", 10*time.Minute, "how long the page's memory is watched")
-	serve := flags.String("serve", "", "be a server to compare with; for the load command itself")
-	frame := flags.String("frame", "", "file with the event that such a server sends")
-	flags.Usage = func() {
-		names := make([]string, len(scenarios))
-		for i, s := range scenarios {
-			names[i] = s.name
-		}
-		fmt.Fprintf(stderr, "Usage: go run ./bench [flags] [scenario …]\n\nScenarios, all of them but page and soak by default: %s.\n\n", strings.Join(names, ", "))
-		flags.PrintDefaults()
-	}
-	if err := flags.Parse(args); err != nil {
+	o, err := b.parse(args, stderr)
+	if err != nil {
 		return err
 	}
-	if *serve != "" {
-		return servePeer(*serve, *frame)
+	if o.serve != "" {
+		return servePeer(o.serve, o.frame)
 	}
-	for text := range strings.SplitSeq(*streams, ",") {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 {
-			return fmt.Errorf("-streams %q: give numbers above 0, separated by commas", *streams)
-		}
-		b.streams = append(b.streams, n)
-	}
-	if min(b.count, b.loops, b.idleStreams, b.idleTLS, b.drainStreams) < 1 || b.soakTime <= 0 || b.pageTime <= 0 {
-		return errors.New("-count, -loops, -page, -soak and numbers of streams have to be above 0")
-	}
-	chosen, err := choose(flags.Args())
+	chosen, err := choose(o.scenarios)
 	if err != nil {
 		return err
 	}
@@ -97,7 +68,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(b.folder)) }()
-	runtime.GOMAXPROCS(cores + b.loops) // nobody waits for a loop that sits in a system call
+	runtime.GOMAXPROCS(cores + b.loops) // so that no goroutine waits for a loop in a system call
 	if err := b.prepare(ctx); err != nil {
 		return err
 	}
@@ -114,13 +85,61 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 			}
 		}
 	}
-	if *out == "" {
+	if o.out == "" {
 		return nil
 	}
-	return os.WriteFile(*out, append(bytes.TrimRight(file.Bytes(), "\n"), '\n'), 0o644) //nolint:gosec // it is for anybody to read
+	results := append(bytes.TrimRight(file.Bytes(), "\n"), '\n')
+	return os.WriteFile(o.out, results, 0o644) //nolint:gosec // anybody may read it
 }
 
-// choose returns the scenarios of those names, all but the long ones where there are none.
+// options are the flags and arguments that bench has no fields for.
+type options struct {
+	out          string
+	serve, frame string
+	scenarios    []string
+}
+
+// parse reads the command line.
+func (b *bench) parse(args []string, stderr io.Writer) (o options, err error) {
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.StringVar(&o.out, "out", "", "also write the results to this file, as Markdown")
+	flags.IntVar(&b.count, "count", 3, "runs of each measurement; the results are medians")
+	flags.IntVar(&b.loops, "loops", min(2, runtime.NumCPU()), "threads that read for the clients")
+	streams := flags.String("streams", "1000,5000", "numbers of streams of a fan-out")
+	flags.IntVar(&b.idleStreams, "idle", 5000, "number of idle streams")
+	flags.IntVar(&b.idleTLS, "idle-tls", 1000, "number of idle streams over TLS")
+	flags.IntVar(&b.drainStreams, "drain", 20000, "number of streams that a shutdown ends")
+	flags.DurationVar(&b.soakTime, "soak", time.Hour, "how long the soak takes")
+	flags.DurationVar(&b.pageTime, "page", 10*time.Minute, "how long the page's memory is watched")
+	flags.StringVar(&o.serve, "serve", "", "internal: be this server")
+	flags.StringVar(&o.frame, "frame", "", "internal: the file with the event that the server sends")
+	flags.Usage = func() {
+		names := make([]string, len(scenarios))
+		for i, s := range scenarios {
+			names[i] = s.name
+		}
+		fmt.Fprintf(stderr, "Usage: go run ./bench [flags] [scenario …]\n\nThe scenarios are %s. By default all of them run, except page and soak.\n\n", strings.Join(names, ", "))
+		flags.PrintDefaults()
+	}
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	o.scenarios = flags.Args()
+	for text := range strings.SplitSeq(*streams, ",") {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 {
+			return o, fmt.Errorf("-streams %q: give numbers above 0, separated by commas", *streams)
+		}
+		b.streams = append(b.streams, n)
+	}
+	if min(b.count, b.loops, b.idleStreams, b.idleTLS, b.drainStreams) < 1 || b.soakTime <= 0 || b.pageTime <= 0 {
+		return o, errors.New("-count, -loops, -page, -soak and numbers of streams have to be above 0")
+	}
+	return o, nil
+}
+
+// choose returns the scenarios with the names. Without names it returns all that are not long.
 func choose(names []string) ([]scenario, error) {
 	var chosen []scenario
 	if len(names) == 0 {
@@ -136,7 +155,7 @@ func choose(names []string) ([]scenario, error) {
 	return chosen, nil
 }
 
-// servePeer is this program as a server to compare with.
+// servePeer turns this process into a server to compare with.
 func servePeer(name, frame string) error {
 	event, err := os.ReadFile(frame)
 	if err != nil {

@@ -1,6 +1,6 @@
 //go:build !linux
 
-// Bench loads servers with streams and measures what each stream costs them.
+// Bench loads servers with streams and writes, and measures what these cost.
 package main
 
 import (

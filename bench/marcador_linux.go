@@ -24,27 +24,27 @@ import (
 	"marcador/auth"
 )
 
-// secret signs the tokens of a server that listens on a loopback address.
+// secret signs the tokens. The server listens on a loopback address.
 const secret = "not-a-secret-it-signs-for-a-test-load"
 
-// program is the built program and who may call it.
+// program is the built program, with tokens for its callers.
 type program struct {
 	path     string
-	help     string // of serve, which says what flags there are
+	help     string // the help of serve, which names its flags
 	verifier *auth.Verifier
-	admin    string   // token
-	tokens   []string // one of each client
+	admin    string   // the token of an administrator
+	tokens   []string // one for each client
 }
 
 // build builds the program in folder.
 func build(ctx context.Context, folder string) (*program, error) {
 	p := &program{path: filepath.Join(folder, "marcador")}
-	compile := exec.CommandContext(ctx, "go", "build", "-o", p.path, "marcador") //nolint:gosec // our own path
+	compile := exec.CommandContext(ctx, "go", "build", "-o", p.path, "marcador") //nolint:gosec // ours
 	compile.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := compile.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("build marcador: %w\n%s", err, out)
 	}
-	help, err := exec.CommandContext(ctx, p.path, "serve", "--help").Output() //nolint:gosec // what was built above
+	help, err := exec.CommandContext(ctx, p.path, "serve", "--help").Output() //nolint:gosec // ours
 	if err != nil {
 		return nil, fmt.Errorf("ask marcador for its flags: %w", err)
 	}
@@ -61,7 +61,7 @@ func build(ctx context.Context, folder string) (*program, error) {
 // has reports whether serve has the flag.
 func (p *program) has(flag string) bool { return strings.Contains(p.help, flag+"=") }
 
-// sign makes tokens for clients below n, so that none has to be signed under load.
+// sign makes tokens for n clients before the load begins.
 func (p *program) sign(n int) error {
 	for i := len(p.tokens); i < n; i++ {
 		token, err := p.verifier.Sign(auth.Caller{UserID: "reader-" + strconv.Itoa(i), Email: fmt.Sprintf("reader-%d@example.org", i)}, 24*time.Hour)
@@ -79,17 +79,18 @@ type service struct {
 
 	program *program
 	url     string
-	metrics string // where its metrics are, where it was given an address for them
+	metrics string // the URL of its metrics, or "none"
 	web     *http.Client
-	folder  string // its own
-	gave    int    // updates
-	starts  chan string
+	folder  string      // of its database
+	gave    int         // updates so far
+	starts  chan string // gets the URL once the service listens
 
-	mu         sync.Mutex
-	broadcasts map[int64]int64 // guarded by mu: when each version was published, where the program says so
+	mu sync.Mutex
+	// broadcasts has the time of each version's broadcast, from the log. Guarded by mu.
+	broadcasts map[int64]int64
 }
 
-// start starts a service on a new database with a hundred people in it.
+// start starts a service on a new database with a hundred users.
 func (p *program) start(ctx context.Context, flags ...string) (*service, error) {
 	folder, err := os.MkdirTemp(filepath.Dir(p.path), "db-")
 	if err != nil {
@@ -124,7 +125,7 @@ func (p *program) start(ctx context.Context, flags ...string) (*service, error) 
 	return s, nil
 }
 
-// begin waits until the service listens and fills it.
+// begin waits until the service listens, and then adds the users.
 func (s *service) begin(ctx context.Context) error {
 	select {
 	case s.url = <-s.starts:
@@ -209,10 +210,10 @@ func (s *service) request(n int, want stream) []byte {
 		mode, accept, s.program.tokens[n%len(s.program.tokens)])
 }
 
-// publish gives somebody a point, which moves nobody else.
+// publish gives a user one point, which moves nobody.
 func (s *service) publish(ctx context.Context) (publication, error) { return s.publishOf(ctx, people) }
 
-// publishOf is publish, for one of the first so many.
+// publishOf is publish for one of the first users.
 func (s *service) publishOf(ctx context.Context, first int) (publication, error) {
 	s.gave++
 	at := time.Now().UnixNano()
@@ -234,7 +235,7 @@ func (s *service) post(ctx context.Context, path string, body, answer any) error
 	return s.ask(ctx, http.MethodPost, path, body, answer)
 }
 
-// ask sends JSON, or nothing where body is nil, and decodes the answer, if there is one.
+// ask sends body as JSON, unless it is nil, and decodes the answer, unless it is empty.
 func (s *service) ask(ctx context.Context, method, path string, body, answer any) error {
 	var data []byte
 	if body != nil {
@@ -269,8 +270,8 @@ func (s *service) ask(ctx context.Context, method, path string, body, answer any
 	return json.Unmarshal(all, answer)
 }
 
-// capture returns an event as it is sent to a stream of that kind, whole, or false
-// where the program has no such streams.
+// capture returns the bytes of an event on a stream of the kind, or false if the program does not
+// have such streams.
 func (s *service) capture(ctx context.Context, want stream) ([]byte, bool, error) {
 	target := s.url + "/v1/events?board=global"
 	if want.diff {
@@ -302,7 +303,7 @@ func (s *service) capture(ctx context.Context, want stream) ([]byte, bool, error
 		}
 		switch events++; events {
 		case 1: // authenticated
-		case 2: // the state to begin with
+		case 2: // the first state
 			if _, err := s.publish(ctx); err != nil {
 				return nil, false, err
 			}
@@ -313,7 +314,7 @@ func (s *service) capture(ctx context.Context, want stream) ([]byte, bool, error
 	}
 }
 
-// compresses reports whether streams are compressed for who accepts that.
+// compresses reports whether the program compresses streams.
 func (s *service) compresses(ctx context.Context) (bool, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/v1/events?board=global", nil)
 	if err != nil {
@@ -328,7 +329,7 @@ func (s *service) compresses(ctx context.Context) (bool, error) {
 	return response.Header.Get("Content-Encoding") == "gzip", response.Body.Close()
 }
 
-// fill puts the people on the board.
+// fill adds the users and their first points.
 func (s *service) fill(ctx context.Context) error {
 	var profiles, updates []map[string]any
 	for n := range people {

@@ -16,10 +16,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// cpuTime returns what all threads of a process have used so far, those that have
-// ended too.
+// cpuTime returns the CPU time that all threads of a process have used, ended threads too.
 func cpuTime(pid int) (time.Duration, error) {
-	// clock_getcpuclockid(3): the process's clock, as the scheduler counts.
+	// This is the clock of clock_getcpuclockid(3), which the scheduler keeps for the process.
 	const cpuclockSched = 2
 	var t unix.Timespec
 	if err := unix.ClockGettime(int32(^pid<<3|cpuclockSched), &t); err != nil {
@@ -28,7 +27,7 @@ func cpuTime(pid int) (time.Duration, error) {
 	return time.Duration(t.Nano()), nil
 }
 
-// resident returns a process's RSS in bytes.
+// resident returns the RSS of a process in bytes.
 func resident(pid int) (int64, error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
@@ -46,8 +45,8 @@ func resident(pid int) (int64, error) {
 	return 0, fmt.Errorf("process %d has no memory", pid)
 }
 
-// settledRSS returns the RSS when it has stopped falling: when it was not lower
-// than before for three seconds, or after 20.
+// settledRSS waits until the RSS has not fallen for three seconds, or for 20 seconds, and returns
+// it.
 func settledRSS(ctx context.Context, pid int) (int64, error) {
 	lowest, since := int64(0), time.Now()
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
@@ -68,7 +67,7 @@ func settledRSS(ctx context.Context, pid int) (int64, error) {
 	return lowest, nil
 }
 
-// pause waits, unless ctx is done before.
+// pause waits for d. It returns an error if ctx is done earlier.
 func pause(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -80,17 +79,17 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// connection is the server's end of one, as the kernel has it.
+// connection is what the kernel says about the server's end of a connection.
 type connection struct {
 	state  int   // TCP_ESTABLISHED is 1
-	queued int64 // bytes that are not acknowledged
+	queued int64 // bytes that the client has not acknowledged
 }
 
-// established is a connection that neither side has closed.
+// established is the state of a connection that neither side has closed.
 const established = 1
 
-// connections returns the server's ends of all that come from 127.0.source.x, by
-// the peer's address as /proc/net/tcp has it.
+// connections returns the server's ends of all connections from 127.0.source.x. The keys are the
+// clients' addresses as /proc/net/tcp writes them.
 func connections(port int, source byte) (map[string]connection, error) {
 	file, err := os.Open("/proc/net/tcp")
 	if err != nil {
@@ -99,7 +98,7 @@ func connections(port int, source byte) (map[string]connection, error) {
 	defer file.Close()
 	all := make(map[string]connection)
 	local := fmt.Sprintf(":%04X", port)
-	network := fmt.Sprintf("%02X007F:", source) // the address is in the machine's order
+	network := fmt.Sprintf("%02X007F:", source) // in the byte order of the machine
 	lines := bufio.NewScanner(file)
 	for lines.Scan() {
 		f := strings.Fields(lines.Text())
@@ -122,9 +121,9 @@ func connections(port int, source byte) (map[string]connection, error) {
 
 var skmem = regexp.MustCompile(`skmem:\(r(\d+),rb\d+,t\d+,tb\d+,f(\d+),w(\d+),o(\d+),bl(\d+)`)
 
-// socketMemory returns the bytes that the kernel holds for each of the server's
-// ends: what is queued, and what is set aside for it. It asks ss of iproute2, and
-// returns false where that is not there.
+// socketMemory returns the bytes that the kernel uses for each of the server's ends: queued data,
+// and memory that is reserved for it. It asks ss of iproute2, and returns false if ss is not
+// installed.
 func socketMemory(ctx context.Context, port int, source byte) ([]int64, bool) {
 	filter := fmt.Sprintf("sport = :%d and dst 127.0.%d.0/24", port, source)
 	out, err := exec.CommandContext(ctx, "ss", "-tmnH", "state", "connected", filter).Output()
@@ -147,12 +146,12 @@ func socketMemory(ctx context.Context, port int, source byte) ([]int64, bool) {
 	return all, true
 }
 
-// raiseLimit allows as many open files as the system lets this process, and
-// returns how many streams that is good for. Children inherit it.
+// raiseLimit raises the limit of open files as far as the system allows, and returns how many
+// streams that is enough for. Children inherit the limit.
 func raiseLimit() (int, error) {
 	const wanted, spare = 65536, 256
 	limit := unix.Rlimit{Cur: wanted, Max: wanted}
-	if unix.Setrlimit(unix.RLIMIT_NOFILE, &limit) != nil { // only root may go past the hard limit
+	if unix.Setrlimit(unix.RLIMIT_NOFILE, &limit) != nil { // only root may raise the hard limit
 		if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 			return 0, fmt.Errorf("read the limit of open files: %w", err)
 		}
@@ -164,7 +163,7 @@ func raiseLimit() (int, error) {
 	return int(limit.Cur) - spare, nil
 }
 
-// machine describes what this runs on, in the lines that tools/bench.sh writes.
+// machine describes the machine in the same lines as tools/bench.sh.
 func machine() []string {
 	var name unix.Utsname
 	kernel := "Linux"
@@ -179,7 +178,7 @@ func machine() []string {
 		}
 	}
 	var memory unix.Sysinfo_t
-	_ = unix.Sysinfo(&memory) // 0 MiB is seen to be wrong
+	_ = unix.Sysinfo(&memory) // a failure shows as 0 MiB
 	return []string{
 		"date: " + time.Now().UTC().Format("2006-01-02T15:04Z"),
 		"go: " + runtime.Version(),

@@ -14,13 +14,13 @@ import (
 
 const (
 	pageRate  = 10 // updates a second that move rows
-	movers    = 3  // people whom each of them gives points
+	movers    = 3  // users who get points in an update
 	traceTime = 15 * time.Second
-	pageParts = 5 // of the time for which memory is watched
+	pageParts = 5 // how often memory is measured
 )
 
-// page asks what the page does to a reader's machine: frames, the main thread and
-// memory while rows move ten times a second, and what Lighthouse thinks of it.
+// page measures what the page costs a reader's machine: frames, the main thread and memory while
+// rows move ten times a second, and the scores of Lighthouse.
 func (b *bench) page(ctx context.Context) ([]*table, error) {
 	audits, err := b.lighthouse(ctx)
 	if err != nil {
@@ -33,7 +33,7 @@ func (b *bench) page(ctx context.Context) ([]*table, error) {
 	return []*table{frames, memory, audits}, nil
 }
 
-// watchPage opens the page of a board of a hundred and lets it move.
+// watchPage opens the page of a board with a hundred rows and moves the rows.
 func (b *bench) watchPage(ctx context.Context) (frames, memory *table, err error) {
 	s, err := b.program.start(ctx, "--public", "--top", "100")
 	if err != nil {
@@ -50,9 +50,9 @@ func (b *bench) watchPage(ctx context.Context) (frames, memory *table, err error
 	}
 	frames = &table{
 		title: "page, frames",
-		intro: fmt.Sprintf("A board of %d at 1440 × 900 in headless Chromium (%s), which draws in software: there is no GPU, and the browser shares the cores with the service and with what loads it. "+
-			"Traced for %s while nothing happens, and while %d updates a second each give %d people points that move rows. Frames are Chromium's own (PipelineReporter): presented, and dropped where one was due and came too late. "+
-			"Busy is the share of the time that the page's main thread works; a task is one turn of it.",
+		intro: fmt.Sprintf("A board of %d rows at 1440 × 900 in headless Chromium (%s). It draws in software, without a GPU, and shares the cores with the service and the load command. "+
+			"Traced for %s while nothing happens, and while %d updates a second each give points to %d users, which moves rows. Frames are counted by Chromium (PipelineReporter); a dropped frame came too late to be presented. "+
+			"Busy is the share of time in which the page's main thread works; a task is one run of its event loop.",
 			people, w.version, traceTime, pageRate, movers),
 		head: []string{"page", "frames/s", "dropped", "busy", "task, p99", "task, longest", "updates/s", "main frames/s"},
 	}
@@ -62,7 +62,7 @@ func (b *bench) watchPage(ctx context.Context) (frames, memory *table, err error
 		if moving {
 			stop = s.stir(ctx)
 			if err := pause(ctx, 2*time.Second); err != nil {
-				_ = stop() // the reason is known
+				_ = stop() // err is the reason
 				return err
 			}
 		}
@@ -82,12 +82,12 @@ func (b *bench) watchPage(ctx context.Context) (frames, memory *table, err error
 	return frames, memory, err
 }
 
-// watchMemory lets the page move for a long time and counts what it holds after
-// each part of it, when garbage has been collected.
+// watchMemory moves the rows for a long time. After each part of it, it collects garbage and counts
+// what the page holds.
 func (b *bench) watchMemory(ctx context.Context, s *service, w *window) (t *table, err error) {
 	t = &table{
 		title: "page, memory",
-		intro: fmt.Sprintf("The same page, %d updates a second for %s. Counted after a garbage collection, as Chromium's `Performance.getMetrics` has it.", pageRate, b.pageTime),
+		intro: fmt.Sprintf("The same page with %d updates a second for %s. Counted after a garbage collection by Chromium's `Performance.getMetrics`.", pageRate, b.pageTime),
 		head:  []string{"after", "heap", "nodes", "listeners", "documents", "rows", "updates"},
 	}
 	stop := s.stir(ctx)
@@ -108,8 +108,7 @@ func (b *bench) watchMemory(ctx context.Context, s *service, w *window) (t *tabl
 	return t, nil
 }
 
-// stir gives people points ten times a second, until the function that it returns is
-// called.
+// stir gives users points ten times a second until stop is called.
 func (s *service) stir(ctx context.Context) (stop func() error) {
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan error, 1)
@@ -140,13 +139,13 @@ func (s *service) stir(ctx context.Context) (stop func() error) {
 	}
 }
 
-// lighthouse asks Lighthouse, which runs in node, for the scores of a public board's
-// page, on a phone's network and processor and on a desk's.
+// lighthouse runs Lighthouse in node on the page of a public board, once with the network and
+// processor of a phone and once with those of a desktop.
 func (b *bench) lighthouse(ctx context.Context) (t *table, err error) {
 	const audits = 3
 	t = &table{
 		title: "page, Lighthouse",
-		intro: fmt.Sprintf("Lighthouse 12 with its own simulated network and processor, of a page that nothing is cached of; the best and the worst of %d runs of performance.", audits),
+		intro: fmt.Sprintf("Lighthouse 12 with its simulated network and processor, and nothing cached. Performance is the worst and the best of %d runs.", audits),
 		head:  []string{"device", "performance", "accessibility", "best practices", "SEO", "first paint", "largest", "blocked", "shift"},
 	}
 	s, err := b.program.start(ctx, "--public")
@@ -172,7 +171,7 @@ func (b *bench) lighthouse(ctx context.Context) (t *table, err error) {
 		cmd.Env, cmd.Stderr = append(os.Environ(), "CHROMIUM="+path), &errs
 		out, err := cmd.Output()
 		if err != nil {
-			return nil, fmt.Errorf("lighthouse (is there a node_modules? npm ci): %w\n%s", err, errs.String())
+			return nil, fmt.Errorf("lighthouse (if there is no node_modules, run npm ci): %w\n%s", err, errs.String())
 		}
 		type audit struct {
 			Scores  map[string]int     `json:"scores"`
@@ -195,14 +194,14 @@ func (b *bench) lighthouse(ctx context.Context) (t *table, err error) {
 		t.add(device, fmt.Sprintf("%d to %d", worst, best.Scores["performance"]), fmt.Sprint(best.Scores["accessibility"]), fmt.Sprint(best.Scores["best-practices"]), fmt.Sprint(best.Scores["seo"]),
 			at("first-contentful-paint"), at("largest-contentful-paint"), millis(best.Metrics["total-blocking-time"]*1e6), fmt.Sprintf("%.4f", best.Metrics["cumulative-layout-shift"]))
 		for _, cost := range best.Costs {
-			t.note("%s: %s", device, cost)
+			t.remark("%s: %s", device, cost)
 		}
 	}
 	return t, nil
 }
 
-// drawPictures gives those who have a picture one that needs no other host. A picture
-// that can't be had is an error in the console, which the page is not to blame for.
+// drawPictures replaces avatars by pictures that need no other host. Otherwise each missing picture
+// would be an error in the console, for which Lighthouse would blame the page.
 func (s *service) drawPictures(ctx context.Context) error {
 	var profiles []map[string]any
 	for n := range people {

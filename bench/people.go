@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// people is how many the board has: as many as a broadcast shows.
+// people is the number of users on the board, as many as a broadcast has rows.
 const people = 100
 
 var (
@@ -13,14 +13,14 @@ var (
 	surnames   = [...]string{"Pérez", "Chan Poot", "García", "Pech", "Hernández", "Núñez", "Canul Uc", "Díaz", "Ramírez"}
 )
 
-// personID is a UUID that is the same in each run.
+// personID returns the user's id, a UUID that is the same in each run.
 func personID(n int) string {
 	h := sha256.Sum256(fmt.Appendf(nil, "person %d", n))
 	h[6], h[8] = h[6]&0x0f|0x40, h[8]&0x3f|0x80
 	return fmt.Sprintf("%x-%x-%x-%x-%x", h[:4], h[4:6], h[6:8], h[8:10], h[10:16])
 }
 
-// profile is a person as POST /v1/users takes them. Every sixth has an avatar.
+// profile returns a user for POST /v1/users. Every sixth has an avatar.
 func profile(n int) map[string]any {
 	p := map[string]any{
 		"id":       personID(n),
@@ -32,6 +32,6 @@ func profile(n int) map[string]any {
 	return p
 }
 
-// points is what a person begins with: so far from the next that single points
-// move nobody.
+// points returns a user's first points. The next user's are so far away that single points move
+// nobody.
 func points(n int) int { return 9_900 - n*95 }

@@ -11,8 +11,8 @@ import (
 	"github.com/r3labs/sse/v2"
 )
 
-// serveR3labs is the server of github.com/r3labs/sse/v2 under net/http, without
-// its replay log, which never shrinks.
+// serveR3labs runs the server of github.com/r3labs/sse/v2 under net/http, without its replay log,
+// which never shrinks.
 func serveR3labs(frame []byte) error {
 	event := sse.Event{}
 	for line := range bytes.Lines(frame) {
@@ -21,7 +21,7 @@ func serveR3labs(frame []byte) error {
 		case "event":
 			event.Event = value
 		case "data":
-			event.Data = append(event.Data, value...) // it would not make lines of it
+			event.Data = append(event.Data, value...) // the library splits no data into lines
 		case "id":
 			event.ID = value
 		}
@@ -29,7 +29,7 @@ func serveR3labs(frame []byte) error {
 	hub := sse.New()
 	hub.AutoReplay = false
 	hub.CreateStream("board")
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it ends with the process
+	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // the process ends it
 	if err != nil {
 		return err
 	}
@@ -43,6 +43,6 @@ func serveR3labs(frame []byte) error {
 			fmt.Fprintln(os.Stderr, "bench: r3labs:", err)
 		}
 	}()
-	// Publish blocks where the hub's queue of 1,024 events is full.
+	// Publish would block when the hub's queue of 1,024 events is full.
 	return obey(at.Port, func() { hub.TryPublish("board", &event) })
 }

@@ -7,22 +7,22 @@ import (
 	"unicode/utf8"
 )
 
-// table is what a scenario found.
+// table has the results of a scenario.
 type table struct {
-	title string
-	intro string // what was done, in a sentence or two of Markdown
-	head  []string
-	rows  [][]string
-	notes []string
+	title   string
+	intro   string // what was measured, in Markdown
+	head    []string
+	rows    [][]string
+	remarks []string // listed below the table
 }
 
 func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
 
-func (t *table) note(format string, args ...any) {
-	t.notes = append(t.notes, fmt.Sprintf(format, args...))
+func (t *table) remark(format string, args ...any) {
+	t.remarks = append(t.remarks, fmt.Sprintf(format, args...))
 }
 
-// write writes Markdown whose columns are aligned, so that it can be read as it is.
+// write writes the table as Markdown with aligned columns, so that people can read the source too.
 func (t *table) write(w io.Writer) error {
 	widths := make([]int, len(t.head))
 	for _, row := range append([][]string{t.head}, t.rows...) {
@@ -59,18 +59,18 @@ func (t *table) write(w io.Writer) error {
 	for _, row := range t.rows {
 		line(row)
 	}
-	if len(t.notes) > 0 {
+	if len(t.remarks) > 0 {
 		b.WriteByte('\n')
 	}
-	for _, note := range t.notes {
-		b.WriteString("- " + note + "\n")
+	for _, remark := range t.remarks {
+		b.WriteString("- " + remark + "\n")
 	}
 	b.WriteByte('\n')
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-// The forms of numbers in tables.
+// The functions below format numbers for tables.
 
 func micros(ns float64) string { return fmt.Sprintf("%.1f µs", ns/1e3) }
 

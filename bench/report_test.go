@@ -9,7 +9,7 @@ func TestTable_write(t *testing.T) {
 	one := table{title: "idle", intro: "Quiet.", head: []string{"server", "RSS"}}
 	one.add("bare", "0.9 KB")
 	one.add("señales", "26 KB")
-	one.note("of %d streams", 5)
+	one.remark("of %d streams", 5)
 	var b strings.Builder
 	if err := one.write(&b); err != nil {
 		t.Fatal(err)

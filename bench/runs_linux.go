@@ -13,22 +13,22 @@ import (
 	"time"
 )
 
-// cores is how many the machine has; more threads than that run Go code here.
+// cores is the number of cores. GOMAXPROCS is higher.
 var cores = runtime.NumCPU()
 
-// bench is what the scenarios share.
+// bench has what the scenarios share.
 type bench struct {
 	program *program
-	folder  string // temporary
-	loops   int
-	limit   int // streams that this process and a server can hold
+	folder  string // a temporary folder
+	loops   int    // threads that read for the clients
+	limit   int    // most streams that this process and a server can have
 
-	// Events as the program sends them, for others to send. difference is nil where
-	// the program sends none.
+	// These are events of the program, which the other servers send too. difference is nil if the
+	// program sends none.
 	snapshot, difference []byte
-	compresses           bool // the program does
+	compresses           bool // the program compresses streams
 
-	streams                            []int // of fan-outs
+	streams                            []int // numbers of streams of fan-outs
 	idleStreams, idleTLS, drainStreams int
 	count                              int // runs of each measurement
 	soakTime, pageTime                 time.Duration
@@ -65,7 +65,7 @@ func (b *bench) prepare(ctx context.Context) (err error) {
 	)
 }
 
-// frame is the file with the event that a stream of that kind is sent.
+// frame returns the file with the event of a kind of stream.
 func (b *bench) frame(want stream) string {
 	if want.diff {
 		return filepath.Join(b.folder, "difference")
@@ -73,7 +73,7 @@ func (b *bench) frame(want stream) string {
 	return filepath.Join(b.folder, "snapshot")
 }
 
-// start starts a server. Flags are for marcador.
+// start starts a server. The flags are for marcador.
 func (b *bench) start(ctx context.Context, name string, want stream, flags ...string) (server, error) {
 	if name == "marcador" {
 		return b.program.start(ctx, flags...)
@@ -81,7 +81,7 @@ func (b *bench) start(ctx context.Context, name string, want stream, flags ...st
 	return startPeer(ctx, name, b.frame(want))
 }
 
-// clients returns a group of clients for a server of that name.
+// clients returns a group of clients for the server with the name.
 func (b *bench) clients(p *pool, name string, srv server, want stream) *group {
 	g := p.newGroup(srv.addr(), func(n int) []byte { return srv.request(n, want) })
 	g.counted = name != "marcador" || want.gzip
@@ -89,7 +89,7 @@ func (b *bench) clients(p *pool, name string, srv server, want stream) *group {
 	return g
 }
 
-// hold starts a server and opens streams, which have their first state.
+// hold starts a server and opens streams, and returns when each has its first state.
 func (b *bench) hold(ctx context.Context, name string, streams int, want stream, flags ...string) (server, *group, func() error, error) {
 	srv, err := b.start(ctx, name, want, flags...)
 	if err != nil {
@@ -112,24 +112,24 @@ func (b *bench) hold(ctx context.Context, name string, streams int, want stream,
 	return srv, g, closeAll, nil
 }
 
-// fits returns how many of so many streams the limit of open files allows.
+// fits returns the number of streams, or fewer if the limit of open files does not allow as many.
 func (b *bench) fits(t *table, streams int) int {
 	if streams > b.limit {
-		if len(t.notes) == 0 || !strings.Contains(t.notes[len(t.notes)-1], "open files") {
-			t.note("The limit of open files allows %d streams here, not %d.", b.limit, streams)
+		if len(t.remarks) == 0 || !strings.Contains(t.remarks[len(t.remarks)-1], "open files") {
+			t.remark("The limit of open files allows only %d streams here, not %d.", b.limit, streams)
 		}
 		return b.limit
 	}
 	return streams
 }
 
-// missing notes what the program could not be asked for.
+// missing adds remarks on events that the program does not have.
 func (b *bench) missing(t *table) {
 	if b.difference == nil {
-		t.note("marcador has no `mode=diff` yet, so there are no differences here.")
+		t.remark("marcador has no `mode=diff` yet, so differences are left out.")
 	}
 	if !b.compresses {
-		t.note("marcador does not compress streams yet, so there is no gzip here.")
+		t.remark("marcador does not compress streams yet, so gzip is left out.")
 	}
 }
 
@@ -137,9 +137,9 @@ func (b *bench) progress(format string, args ...any) {
 	fmt.Fprintf(b.log, "bench: "+format+"\n", args...)
 }
 
-// compare measures servers in turn, so many times as there are runs, and returns
-// the series of each. Beside each metric is another one, its multiple of what bare
-// had in the same run, where bare is among them and had any: see against.
+// compare measures the servers one after the other, b.count times, and returns the series of each.
+// If bare is one of them, each metric has another one beside it, the multiple of bare's value in
+// the same run: see against.
 func (b *bench) compare(what string, names []string, measure func(name string) (map[string]float64, error)) (map[string]series, error) {
 	results := make(map[string]series, len(names))
 	for _, name := range names {
@@ -163,5 +163,5 @@ func (b *bench) compare(what string, names []string, measure func(name string) (
 	return results, nil
 }
 
-// against names the metric that is a multiple of bare's.
+// against returns the name of the metric's multiple of bare.
 func against(metric string) string { return metric + " × bare" }

@@ -5,53 +5,55 @@ import (
 	"strconv"
 )
 
-// kind is what an event is about.
+// kind is a kind of event.
 type kind uint8
 
 const (
 	otherEvent    kind = iota
 	greetingEvent      // `authenticated`
-	boardEvent         // a state of the board or a difference to it; a whole frame, where it is compressed
+	boardEvent         // a state or a difference; in a gzip stream any frame
 	goodbyeEvent
 	errorEvent
 )
 
-// event is what a scanner tells of an event.
+// event is what a scanner finds out about an event.
 type event struct {
 	kind    kind
-	version int64 // of its id, 0 where it has none or is compressed
-	retry   int64 // in milliseconds, 0 where it has none
+	version int64 // from the id; 0 without an id, and in a gzip stream
+	retry   int64 // in milliseconds, or 0
 }
 
-// scanner finds the events in an HTTP/1.1 response that comes in pieces, cut
-// anywhere. It does not look at their data and does not inflate: of a gzip stream
-// it knows where frames end, by the mark of a sync flush that is the end of a chunk,
-// if there are chunks. The zero value expects the first byte of the head.
+// scanner finds the events in an HTTP/1.1 response that arrives in pieces, which may end anywhere.
+// The zero value expects the first byte of the head.
+//
+// To be fast, the scanner does not look at data and does not decompress. In a gzip stream it only
+// finds the ends of frames: each ends with the bytes of a sync flush, at the end of a chunk if
+// there are chunks.
 type scanner struct {
-	status  int  // of the response, 0 until it is known
-	open    bool // the head is over
-	ended   bool // the last chunk has come, or what is no chunk
+	status  int  // status of the response; 0 until it is known
+	open    bool // the head has ended
+	ended   bool // the last chunk has arrived, or something that is not a chunk
 	chunked bool
 	gzip    bool
 
 	left   int // bytes until the end of the chunk
-	size   int // of the next chunk, as far as it is read
-	digits int // of its size
+	size   int // size of the next chunk, as far as it was read
+	digits int // digits of that size so far
 
-	line  []byte // the beginning of a line that has not ended, at most maxLine
-	event event  // as far as its lines have come
-	lines int    // of that event
-	tail  []byte // the last bytes of a gzip stream, fewer than the mark has
+	line  []byte // the beginning of a line that has not ended, at most maxLine bytes
+	event event  // the event so far
+	lines int    // lines of the event so far
+	tail  []byte // the last bytes of a gzip stream, fewer than a sync flush has
 }
 
-// maxLine is as much of a line as tells what it says.
+// maxLine is how many bytes of a line the scanner looks at.
 const maxLine = 128
 
-// flushed ends each frame of a gzip stream that is flushed.
+// flushed are the bytes of a sync flush, which end each frame of a gzip stream.
 var flushed = []byte{0x00, 0x00, 0xff, 0xff}
 
-// next takes from b until an event ends. It returns what is left of b, and false
-// where b held no end of an event. b may be used again afterwards.
+// next reads b up to the end of an event, and returns the event and the rest of b. It returns false
+// if no event ends in b. The scanner does not retain b.
 func (s *scanner) next(b []byte) (event, []byte, bool) {
 	for len(b) > 0 && !s.ended {
 		if !s.open {
@@ -69,7 +71,7 @@ func (s *scanner) next(b []byte) (event, []byte, bool) {
 		n, done := s.plain(part)
 		s.left -= n
 		b = b[n:]
-		if done && s.gzip && s.left > 0 { // the client's own id follows, in the same chunk
+		if done && s.gzip && s.left > 0 { // the client's own id follows in the same chunk
 			done = false
 		}
 		if done {
@@ -81,7 +83,7 @@ func (s *scanner) next(b []byte) (event, []byte, bool) {
 	return event{}, nil, false
 }
 
-// head takes one line of the head, or the part of it that is there.
+// head reads a line of the head, or as much of the line as has arrived.
 func (s *scanner) head(b []byte) []byte {
 	line, n, whole := s.cut(b)
 	if !whole {
@@ -95,7 +97,7 @@ func (s *scanner) head(b []byte) []byte {
 		s.open = true
 	case s.status == 0:
 		if fields := bytes.Fields(line); len(fields) > 1 {
-			s.status, _ = strconv.Atoi(string(fields[1])) // 0 is no status that is waited for
+			s.status, _ = strconv.Atoi(string(fields[1])) // nobody expects status 0
 		}
 	case bytes.EqualFold(name, []byte("Transfer-Encoding")):
 		s.chunked = bytes.EqualFold(value, []byte("chunked"))
@@ -105,8 +107,8 @@ func (s *scanner) head(b []byte) []byte {
 	return b[n:]
 }
 
-// chunk takes from what stands between the data of two chunks. A chunk of 256 MB
-// or more is none: the response ends there.
+// chunk reads the bytes between the data of two chunks. It takes a chunk of 256 MB or more for the
+// end of the response.
 func (s *scanner) chunk(b []byte) []byte {
 	for i, c := range b {
 		switch {
@@ -126,7 +128,8 @@ func (s *scanner) chunk(b []byte) []byte {
 	return nil
 }
 
-// plain takes from the body until an event ends, and returns how much it took.
+// plain reads the body up to the end of an event. It returns how many bytes it read, and whether an
+// event ended.
 func (s *scanner) plain(b []byte) (int, bool) {
 	if s.gzip {
 		return s.frame(b)
@@ -166,15 +169,15 @@ func (s *scanner) field(line []byte) {
 		}
 	case "id":
 		if _, version, ok := bytes.Cut(value, []byte("-")); ok {
-			version, _, _ = bytes.Cut(version, []byte("."))                // what the client was told follows
-			s.event.version, _ = strconv.ParseInt(string(version), 10, 64) // 0 is none
+			version, _, _ = bytes.Cut(version, []byte("."))                // a tag follows
+			s.event.version, _ = strconv.ParseInt(string(version), 10, 64) // 0 if it is no number
 		}
 	case "retry":
-		s.event.retry, _ = strconv.ParseInt(string(value), 10, 64) // 0 is none
+		s.event.retry, _ = strconv.ParseInt(string(value), 10, 64) // 0 if it is no number
 	}
 }
 
-// frame takes until a mark has been seen.
+// frame reads a gzip stream up to the end of a sync flush.
 func (s *scanner) frame(b []byte) (int, bool) {
 	before := len(s.tail)
 	s.tail = append(s.tail, b[:min(len(b), len(flushed)-1)]...)
@@ -197,9 +200,9 @@ func (s *scanner) frame(b []byte) (int, bool) {
 	return len(b), false
 }
 
-// cut returns the line that b begins with or goes on with, without its end, how
-// much of b it takes, and whether it has ended. Of a long one it returns the
-// beginning.
+// cut returns the line at the beginning of b, which may have begun earlier, without its line end.
+// It also returns how many bytes of b it read, and whether the line has ended. It returns only the
+// beginning of a long line.
 func (s *scanner) cut(b []byte) ([]byte, int, bool) {
 	i := bytes.IndexByte(b, '\n')
 	if i < 0 {

@@ -14,7 +14,7 @@ const spoken = "retry: 1025\nevent: authenticated\ndata: {}\n\n" +
 	"event: leaderboard:updated\ndata: {\"leaderboard\":[]}\nid: IAAF2ZVVIV-3.oc2B7RJhSlvJAQICAA\n\n" +
 	"event: position_change\ndata: {}\nid: IAAF2ZVVIV-90412\n\n" +
 	"event: ping\ndata: {}\n\n" +
-	"id: \ndata: {}\nevent: leaderboard:updated\n\n" + // as r3labs orders them
+	"id: \ndata: {}\nevent: leaderboard:updated\n\n" + // the order of r3labs
 	"retry: 4200\nevent: goodbye\ndata: {\"reason\":\"shutdown\"}\n\n"
 
 var heard = []event{
@@ -26,7 +26,7 @@ var heard = []event{
 	{goodbyeEvent, 0, 4200},
 }
 
-// chunks frames text in chunks of that size.
+// chunks encodes text in chunks of the size.
 func chunks(text string, size int) string {
 	var b strings.Builder
 	for part := range slices.Chunk([]byte(text), size) {
@@ -35,7 +35,7 @@ func chunks(text string, size int) string {
 	return b.String() + "0\r\n\r\n"
 }
 
-// all feeds text in pieces of that size.
+// all passes text to a scanner in pieces of the size.
 func all(text string, size int) (*scanner, []event) {
 	s := &scanner{}
 	var got []event
@@ -89,7 +89,7 @@ func TestScanner_gzip(t *testing.T) {
 	}
 }
 
-// However a response is cut, it has the same events.
+// A response has the same events, however it is cut into pieces.
 func FuzzScanner(f *testing.F) {
 	const head = "HTTP/1.1 200 OK\r\n"
 	f.Add(head+"\r\n"+spoken, 7)

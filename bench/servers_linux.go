@@ -22,27 +22,27 @@ type server interface {
 	pid() int
 	addr() unix.SockaddrInet4
 
-	// request is what client n sends. Each is a user of their own.
+	// request returns the request of client n. Each client is a different user.
 	request(n int, want stream) []byte
 
-	// publish makes an event and returns when the server has taken it.
+	// publish causes an event and returns when the server has accepted it.
 	publish(ctx context.Context) (publication, error)
 
-	// publishedAt is when the event began to be sent, in nanoseconds since 1970.
-	// It is known when the event has been received.
+	// publishedAt returns when the server began to send the event, in nanoseconds since 1970. It is
+	// known once a client has received the event.
 	publishedAt(p publication) int64
 
 	terminate() error // asks the process to end
-	stop() error      // ends it, and returns when it is gone
+	stop() error      // kills the process, and returns when it has ended
 }
 
-// stream is what a client asks for.
+// stream is a kind of stream that a client asks for.
 type stream struct {
-	diff bool // differences in place of snapshots
+	diff bool // differences instead of snapshots
 	gzip bool
 }
 
-// String names what is received.
+// String returns the name of the kind.
 func (s stream) String() string {
 	name := "snapshot"
 	if s.diff {
@@ -56,30 +56,31 @@ func (s stream) String() string {
 
 // publication is an event that was published.
 type publication struct {
-	version int64 // 0 where the server counts none
-	key     int64 // by which a group's samples name it
-	at      int64 // when the server was asked, or began, in nanoseconds since 1970
+	version int64 // 0 if the server has no versions
+	key     int64 // the key of its samples in a group
+	at      int64 // when the server was asked, in nanoseconds since 1970
 }
 
-// child is a process that was started here, and ends with this one.
+// child is a process that this one has started, and that ends with it.
 type child struct {
 	cmd    *exec.Cmd
 	at     unix.SockaddrInet4
 	exited chan struct{}
-	err    error // of Wait; to be read when exited is closed
+	err    error // from Wait; readable once exited is closed
 	said   lastWords
 }
 
-// newChild prepares a program that is killed should this process die. The caller
-// starts it, reads the outputs that it has asked for, and calls wait.
+// newChild prepares a program that the system kills if this process dies. The caller starts it,
+// reads its outputs, and calls wait.
 func newChild(name string, args, env []string) *child {
-	cmd := exec.Command(name, args...) //nolint:noctx // our own programs; stop ends them
+	cmd := exec.Command(name, args...) //nolint:noctx // stop ends it
 	cmd.Env = append(os.Environ(), env...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true} // Ctrl-C is ours to pass on
+	// With a process group of its own it does not get our Ctrl-C.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	return &child{cmd: cmd, exited: make(chan struct{})}
 }
 
-// wait collects the process when its output has ended.
+// wait waits for the process in the background, after its output has ended.
 func (c *child) wait(output *sync.WaitGroup) {
 	go func() {
 		output.Wait()
@@ -107,7 +108,7 @@ func (c *child) stop() error {
 	return nil
 }
 
-// lastWords keeps the last of what a process said on standard error, at most eight lines.
+// lastWords has the last eight lines that a process wrote to its standard error.
 type lastWords struct {
 	mu    sync.Mutex
 	lines []string // guarded by mu
@@ -127,15 +128,15 @@ func (w *lastWords) String() string {
 	return strings.Join(w.lines, "\n")
 }
 
-// peer is a server to compare with, which sends a frame that it was given.
+// peer is a server to compare with. It runs in a process of this program and sends a fixed frame.
 type peer struct {
 	*child
 
 	ask  io.Writer
-	said chan string // lines of its standard output
+	said chan string // the lines of its standard output
 }
 
-// startPeer starts this program again, as the peer of that name.
+// startPeer starts this program again, as the peer with the name.
 func startPeer(ctx context.Context, name, frame string) (*peer, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -169,7 +170,7 @@ func startPeer(ctx context.Context, name, frame string) (*peer, error) {
 	return p, nil
 }
 
-// answer waits for a line of that name and returns its number.
+// answer waits for a line that begins with the name and returns the number in it.
 func (p *peer) answer(ctx context.Context, name string) (int64, error) {
 	timer := time.NewTimer(10 * time.Second)
 	defer timer.Stop()
@@ -177,7 +178,7 @@ func (p *peer) answer(ctx context.Context, name string) (int64, error) {
 	case line, ok := <-p.said:
 		number, found := strings.CutPrefix(line, name+" ")
 		if !ok || !found {
-			return 0, fmt.Errorf("it said %q in place of %s", line, name)
+			return 0, fmt.Errorf("it said %q instead of %s", line, name)
 		}
 		return strconv.ParseInt(number, 10, 64)
 	case <-timer.C:
@@ -201,8 +202,8 @@ func (p *peer) publish(ctx context.Context) (publication, error) {
 
 func (p *peer) publishedAt(pub publication) int64 { return pub.at }
 
-// obey is the other end of a peer: it says on which port it listens and publishes when it
-// is told to, until its standard input ends.
+// obey runs in the peer's process. It writes the peer's port, and then publishes an event for each
+// line of the standard input.
 func obey(port int, publish func()) error {
 	fmt.Printf("listening %d\n", port)
 	lines := bufio.NewScanner(os.Stdin)

@@ -13,35 +13,35 @@ import (
 )
 
 const (
-	soakStreams   = 500 // that stay
-	soakChurn     = 20  // streams a second that come and go
-	soakRows      = 12  // of the table
-	soakWarm      = 60  // the part of the time, besides, in which it is filled first
+	soakStreams   = 500 // long streams
+	soakChurn     = 20  // short streams a second
+	soakRows      = 12  // rows of the table
+	soakWarm      = 60  // writing before the run takes this part of its time
 	soakThrottle  = "250ms"
-	soakCaught    = 10 * time.Second // within what each stream has the last state
-	flatFrom      = 10 * time.Minute // a shorter run says nothing of memory
-	flatGrowth    = 1.10
-	flatBytes     = 8 << 20 // what is as good as flat, besides
+	soakCaught    = 10 * time.Second // each stream has the last state after this time
+	flatFrom      = 10 * time.Minute // in a shorter run memory may grow
+	flatGrowth    = 1.10             // growth up to this factor is tolerated, and these amounts too:
+	flatBytes     = 8 << 20
 	soakSampling  = time.Second
 	soakGoodbye   = 10 * time.Second
 	soakSpareFDs  = 32
 	soakSpareGoes = 32
 )
 
-// state is what the service holds over a part of the run.
+// state describes the service during a part of the run.
 type state struct {
-	at         time.Duration // its end, since the beginning
-	updates    int64         // acknowledged in it
+	at         time.Duration // end of the part, since the beginning of the run
+	updates    int64         // updates that were acknowledged
 	p99        time.Duration // of requests that write
-	rss        int64         // at its end, in bytes
-	heap       int64         // the lowest, which is what lives, in bytes
-	goroutines int64         // the highest
-	files      int64         // the highest
-	database   int64         // file and log at its end, in bytes
+	rss        int64         // bytes, at the end of the part
+	heap       int64         // bytes, the lowest value, which has the least garbage
+	goroutines int64         // the highest value
+	files      int64         // open files, the highest value
+	database   int64         // bytes of file and log, at the end of the part
 }
 
-// soak runs the service for long under everything at once, and fails where anything
-// does: a request, a stream, a sum, or memory, goroutines and files that grow.
+// soak runs the service for a long time under every kind of load at once. It fails if a request or
+// a stream fails, if points are missing, or if memory, goroutines or open files grow.
 func (b *bench) soak(ctx context.Context) ([]*table, error) {
 	s, err := b.program.start(ctx, "--throttle", soakThrottle, "--metrics-addr", "127.0.0.1:0", "--max-streams-per-user", "64")
 	if err != nil {
@@ -55,8 +55,8 @@ func (b *bench) soak(ctx context.Context) ([]*table, error) {
 	}
 	t := &table{
 		title: "soak",
-		intro: fmt.Sprintf("%s of everything at once: %d streams that stay (snapshots and differences) and %d a second that come and go, some %d updates a second by %d callers, a quarter of them sent twice with one key, pages, histories and profiles read, people who come, befriend, win and are erased. "+
-			"No request and no stream failed; at the end each person's points were the sum of what had been acknowledged, by the service and by `marcador verify`, and `PRAGMA integrity_check` found nothing. Heap is the lowest of each part, goroutines and files are the highest.",
+		intro: fmt.Sprintf("%s of every kind of load at once: %d long streams (snapshots and differences), %d short streams a second, about %d updates a second by %d callers, a quarter of the requests sent twice with one key, reads of pages, histories and profiles, and users who come, find a friend, win points and are erased. "+
+			"No request and no stream failed. At the end each user's points were the sum of the acknowledged updates, `marcador verify` found no difference, and `PRAGMA integrity_check` found no damage. Heap is the lowest value of each part; goroutines and files are the highest.",
 			b.soakTime, soakStreams, soakChurn, writersRate, writers),
 		head: []string{"after", "updates", "p99", "RSS", "heap", "goroutines", "open files", "database"},
 	}
@@ -67,16 +67,16 @@ func (b *bench) soak(ctx context.Context) ([]*table, error) {
 	return []*table{t}, err
 }
 
-// soaked runs the load and holds what is left against what was acknowledged.
+// soaked runs the load, and then compares the database with the acknowledged updates.
 func (b *bench) soaked(ctx context.Context, s *service, load *traffic) (_ []state, err error) {
 	if err := s.enrol(ctx, writePeople); err != nil {
 		return nil, err
 	}
-	// SQLite's cache of pages grows with the file until it is full.
+	// SQLite's page cache grows with the file until it is full. This fills it.
 	if _, _, err := s.load(ctx, writeCallers, writeBatch, b.soakTime/soakWarm); err != nil {
 		return nil, err
 	}
-	if err := load.note(ctx); err != nil {
+	if err := load.begin(ctx); err != nil {
 		return nil, err
 	}
 	p, err := newPool(b.loops)
@@ -90,7 +90,7 @@ func (b *bench) soaked(ctx context.Context, s *service, load *traffic) (_ []stat
 	var newest [2]latest
 	for i, g := range stay {
 		newest[i].of = make([]int64, soakStreams/len(stay))
-		g.onEvent = newest[i].note
+		g.onEvent = newest[i].record
 		g.onGone = func(*client, int64) {
 			if !leaving.Load() {
 				gone.add(errors.New("a stream ended"))
@@ -128,7 +128,7 @@ func (b *bench) soaked(ctx context.Context, s *service, load *traffic) (_ []stat
 	return states, s.retire(ctx)
 }
 
-// sample watches the service for the time of the run.
+// sample watches the service during the run.
 func (b *bench) sample(ctx context.Context, s *service, load *traffic, streams []*group) (states []state, err error) {
 	begin := time.Now()
 	for row := range soakRows {
@@ -150,7 +150,7 @@ func (b *bench) sample(ctx context.Context, s *service, load *traffic, streams [
 			}
 		}
 		for _, g := range streams {
-			g.settle() // nobody asks for what was received
+			g.settle() // nobody needs what was received
 		}
 		st.at = time.Since(begin)
 		st.updates, st.p99 = load.take()
@@ -169,11 +169,11 @@ func (b *bench) sample(ctx context.Context, s *service, load *traffic, streams [
 	return states, nil
 }
 
-// grows returns an error where what is held in the last quarter of the run is more than
-// in the second, in which everything is warm.
+// grows returns an error if the service took more in the last quarter of the run than in the second
+// quarter, when it had warmed up.
 func grows(states []state, d time.Duration) error {
 	if len(states) < soakRows {
-		return errors.New("soak: the run was broken off")
+		return errors.New("soak: the run was interrupted")
 	}
 	early, late := states[soakRows/4:soakRows/2], states[soakRows*3/4:]
 	middle := func(part []state, of func(state) int64) float64 {
@@ -203,13 +203,13 @@ func grows(states []state, d time.Duration) error {
 	return err
 }
 
-// latest is the newest version that each of a group's streams was told of.
+// latest has the newest version that each stream of a group has received.
 type latest struct {
 	mu sync.Mutex
 	of []int64 // guarded by mu
 }
 
-func (l *latest) note(c *client, e event, _ int64) {
+func (l *latest) record(c *client, e event, _ int64) {
 	if e.kind == boardEvent {
 		l.mu.Lock()
 		defer l.mu.Unlock()
@@ -223,7 +223,7 @@ func (l *latest) lowest() int64 {
 	return slices.Min(l.of)
 }
 
-// caughtUp returns when each stream has been told of that version.
+// caughtUp returns when each stream has received the version.
 func caughtUp(ctx context.Context, version int64, groups []latest) error {
 	for end := time.Now().Add(soakCaught); ; {
 		behind := version
@@ -242,7 +242,7 @@ func caughtUp(ctx context.Context, version int64, groups []latest) error {
 	}
 }
 
-// retire ends the service as an operator does, and has its database verified.
+// retire ends the service as an operator does, and then verifies its database.
 func (s *service) retire(ctx context.Context) error {
 	if err := s.terminate(); err != nil {
 		return err

@@ -8,12 +8,12 @@ import (
 	"net/url"
 	"time"
 
-	"modernc.org/sqlite" // the peer is the database that the program has, without the program
+	"modernc.org/sqlite" // measures the program's database without the program
 )
 
-// bareSQLite is the least that a durable write takes: one connection to a database that
-// the program has made, set up as the program's, and the three statements of an update
-// in transactions of so many. Nobody is waited for, ranked or answered.
+// bareSQLite is the least that a durable write takes: one connection to a database of the program,
+// with the same settings, that runs the three statements of an update in large transactions. It
+// waits for nobody, ranks nobody and answers nobody.
 type bareSQLite struct {
 	db   *sql.DB
 	conn *sql.Conn
@@ -28,7 +28,7 @@ func openBareSQLite(ctx context.Context, path string) (_ *bareSQLite, err error)
 		"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)",
 		"wal_autocheckpoint(8192)", "journal_size_limit(67108864)", "secure_delete(ON)", "cache_size(-65536)",
 	}}.Encode()}
-	_, _ = sqlite.Fdatasync(true) // as the program; where it is not to be had, neither has that
+	_, _ = sqlite.Fdatasync(true) // like the program, which also goes on if the system has none
 	b := &bareSQLite{}
 	if b.db, err = sql.Open("sqlite", dsn.String()); err != nil {
 		return nil, err
@@ -62,7 +62,7 @@ func openBareSQLite(ctx context.Context, path string) (_ *bareSQLite, err error)
 			WHERE user = ?`},
 		{&b.state, `UPDATE state SET seq = ?, at = ?, answered = ?`},
 	} {
-		if *p.stmt, err = b.conn.PrepareContext(ctx, p.sql); err != nil { //nolint:sqlclosecheck // close does
+		if *p.stmt, err = b.conn.PrepareContext(ctx, p.sql); err != nil { //nolint:sqlclosecheck // close
 			return nil, err
 		}
 	}
@@ -83,8 +83,7 @@ func (b *bareSQLite) close() error {
 	return errors.Join(err, b.db.Close())
 }
 
-// run commits transactions of so many updates until the time is over, and returns how
-// many updates that were.
+// run commits transactions of batch updates for the time d, and returns the number of updates.
 func (b *bareSQLite) run(ctx context.Context, batch int, d time.Duration) (updates int, err error) {
 	for end := time.Now().Add(d); time.Now().Before(end); updates += batch {
 		if err := b.transact(ctx, updates, batch); err != nil {

@@ -12,22 +12,22 @@ const (
 	goodClients    = 100
 	stalledClients = 20
 	stallRate      = 100             // events a second
-	stallTime      = 8 * time.Second // for which they are published
-	writeTimeout   = 2 * time.Second // marcador's --write-timeout
+	stallTime      = 8 * time.Second // how long events are published
+	writeTimeout   = 2 * time.Second // --write-timeout of marcador
 
 	stalledSource = 9 // stalled clients come from 127.0.9.x
 )
 
-// stall asks what clients that have stopped reading do to others, when they are
-// let go, and what they take until then.
+// stall measures what clients that have stopped reading do to other clients, when the server cuts
+// them off, and how much memory they take until then.
 func (b *bench) stall(ctx context.Context) ([]*table, error) {
 	t := &table{
 		title: "stall",
-		intro: fmt.Sprintf("%d clients that read and %d that never do (receive buffers of 4 KB), the snapshot %d times a second for %s; marcador with `--write-timeout %s`. "+
-			"Received is the share of all events that the good ones got. Let go counts the stalled ones whose connection the server gave up, and how long after the first event that found no room (the first one after the send queue in /proc/net/tcp had grown for the last time, which is looked at every 50 ms). "+
-			"Memory is for each stalled client at its highest: RSS above the same run without them, and the kernel's for the server's end.",
+		intro: fmt.Sprintf("%d clients read and %d never do (receive buffers of 4 KB); all get the snapshot %d times a second for %s; marcador has `--write-timeout %s`. Quiet is the same run without the stalled clients. "+
+			"Received is the share of all events that the reading clients got. Cut off counts the stalled clients whose connection the server closed; after is the time since the first event that did not fit into the send queue (the first one after the queue in /proc/net/tcp, read every 50 ms, had grown for the last time). "+
+			"RSS and kernel are the highest memory for each stalled client: the growth of the process over the quiet run, and the kernel's memory for the server's socket.",
 			goodClients, stalledClients, stallRate, stallTime, writeTimeout),
-		head: []string{"server", "received, quiet", "received", "p99, quiet", "p99", "× quiet", "× bare", "let go", "after, median", "after, most", "RSS", "kernel"},
+		head: []string{"server", "received, quiet", "received", "p99, quiet", "p99", "× quiet", "× bare", "cut off", "after, median", "after, most", "RSS", "kernel"},
 	}
 	names := []string{"bare", "marcador", "r3labs"}
 	results, err := b.compare("stall", names, func(name string) (map[string]float64, error) {
@@ -57,7 +57,7 @@ func (b *bench) stall(ctx context.Context) ([]*table, error) {
 			kernel = kilobytes(s.median("kernel"))
 		}
 		t.add(name, percent(s.median("quiet received")), percent(s.median("received")), millis(s.median("quiet p99")), millis(s.median("p99")),
-			times(s.median("ratio")), times(s.median(against("p99"))), fmt.Sprintf("%.0f of %d", s.median("let go"), stalledClients), after, most, kilobytes(s.median("growth")), kernel)
+			times(s.median("ratio")), times(s.median(against("p99"))), fmt.Sprintf("%.0f of %d", s.median("cut off"), stalledClients), after, most, kilobytes(s.median("growth")), kernel)
 	}
 	return []*table{t}, nil
 }
@@ -85,7 +85,7 @@ func (b *bench) stallOf(ctx context.Context, name string, stalled int) (_ map[st
 	watchers.Go(func() { watch.run(watching) })
 	published, err := publishAtRate(ctx, srv, g, stallRate, stallTime)
 	if err == nil {
-		err = pause(ctx, time.Second) // for what is under way
+		err = pause(ctx, time.Second) // for the last events to arrive
 	}
 	list, _ := g.received()
 	stop()
@@ -98,7 +98,7 @@ func (b *bench) stallOf(ctx context.Context, name string, stalled int) (_ map[st
 		"p99":      float64(quantile(delays, 0.99)),
 		"received": float64(len(delays)) / float64(goodClients*len(published)),
 		"rss":      float64(watch.rss),
-		"let go":   float64(len(watch.over)),
+		"cut off":  float64(len(watch.over)),
 	}
 	if watch.kernel > 0 {
 		m["kernel"] = float64(watch.kernel)
@@ -113,8 +113,8 @@ func (b *bench) stallOf(ctx context.Context, name string, stalled int) (_ map[st
 	return m, nil
 }
 
-// publishAtRate publishes so many events a second, however long they take to arrive.
-// What was late is not made up for: that would be a burst.
+// publishAtRate publishes rate events a second, however long they take to arrive. It does not make
+// up for late events, which would be a burst.
 func publishAtRate(ctx context.Context, srv server, g *group, rate int, d time.Duration) ([]publication, error) {
 	var all []publication
 	next := time.Now()

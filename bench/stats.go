@@ -2,8 +2,8 @@ package main
 
 import "slices"
 
-// quantile returns the value that a share q of the sorted values does not exceed
-// (the nearest rank), 0 of none.
+// quantile returns the value that a share q of the sorted values does not exceed (the nearest
+// rank), or 0 if there are no values.
 func quantile[T ~int64 | ~float64](sorted []T, q float64) T {
 	if len(sorted) == 0 {
 		return 0
@@ -12,8 +12,7 @@ func quantile[T ~int64 | ~float64](sorted []T, q float64) T {
 	return sorted[min(max(i-1, 0), len(sorted)-1)]
 }
 
-// median returns the middle of the values, the mean of two where their number is
-// even.
+// median returns the middle value, or the mean of the two middle ones, or 0 if there are no values.
 func median(values []float64) float64 {
 	if len(values) == 0 {
 		return 0
@@ -23,19 +22,18 @@ func median(values []float64) float64 {
 	return (sorted[(n-1)/2] + sorted[n/2]) / 2
 }
 
-// series are the values of each metric, one of each run.
+// series has the values of each metric, one for each run.
 type series map[string][]float64
 
 func (s series) add(metric string, value float64) { s[metric] = append(s[metric], value) }
 
-// has reports whether there is any value of the metric.
+// has reports whether the metric has any value.
 func (s series) has(metric string) bool { return len(s[metric]) > 0 }
 
 func (s series) median(metric string) float64 { return median(s[metric]) }
 
-// spread returns how far the counts of a histogram's fullest slot lies above the
-// mean of all from the first to the last that is used. at are instants, slot is a
-// width, in the same unit.
+// spread divides the time from the first to the last instant into slots, and returns how many
+// instants the fullest slot has and how many a slot has on average. at and slot have the same unit.
 func spread(at []int64, slot int64) (most int, mean float64) {
 	if len(at) == 0 {
 		return 0, 0

@@ -18,27 +18,27 @@ import (
 
 const (
 	writers      = 8
-	writersRate  = 600 // updates a second, by all of them
+	writersRate  = 600 // updates a second of all writers
 	readersEvery = 20 * time.Millisecond
 	guestsEvery  = 500 * time.Millisecond
 )
 
-// traffic is what a service has to do with over a day, at once, and a record of what it
-// has acknowledged. Every person's points are written by all writers.
+// traffic is a load of every kind at once, with a record of the acknowledged updates. All writers
+// give points to all users.
 type traffic struct {
 	s      *service
 	failed failures
 
 	mu    sync.Mutex
-	given []int64         // guarded by mu: points of each person, acknowledged
-	took  []time.Duration // guarded by mu: of requests that write, since take
-	count int64           // guarded by mu: updates, since take
+	given []int64         // guarded by mu: acknowledged points of each user
+	took  []time.Duration // guarded by mu: times of writing requests since take
+	count int64           // guarded by mu: updates since take
 }
 
 func newTraffic(s *service) *traffic { return &traffic{s: s, given: make([]int64, writePeople)} }
 
-// note begins the record with what is there.
-func (l *traffic) note(ctx context.Context) error {
+// begin begins the record with the users' present points.
+func (l *traffic) begin(ctx context.Context) error {
 	for i := range l.given {
 		xp, err := l.points(ctx, i)
 		if err != nil {
@@ -49,7 +49,7 @@ func (l *traffic) note(ctx context.Context) error {
 	return nil
 }
 
-// compare holds the service's totals against the record.
+// compare compares the totals of the service with the record.
 func (l *traffic) compare(ctx context.Context) error {
 	for i, want := range l.given {
 		got, err := l.points(ctx, i)
@@ -57,7 +57,7 @@ func (l *traffic) compare(ctx context.Context) error {
 			return err
 		}
 		if got != want {
-			return fmt.Errorf("%s has %d points; acknowledged were %d", personID(i), got, want)
+			return fmt.Errorf("%s has %d points, but %d were acknowledged", personID(i), got, want)
 		}
 	}
 	return nil
@@ -94,8 +94,8 @@ func (l *traffic) every(ctx context.Context, d time.Duration, fn func(int) error
 	return nil
 }
 
-// write is one writer: a request of one update, of ten, and of one with a key that is
-// sent again, in turn.
+// write is one writer. Its requests alternate between one update, ten updates, and one update with
+// a key that is sent twice.
 func (l *traffic) write(ctx context.Context, n int) (err error) {
 	c, err := l.s.call()
 	if err != nil {
@@ -141,7 +141,7 @@ func (l *traffic) write(ctx context.Context, n int) (err error) {
 	return nil
 }
 
-// last writes once more and returns the version that everybody is to see.
+// last writes a last update and returns its version, which every stream has to reach.
 func (l *traffic) last(ctx context.Context) (version int64, err error) {
 	var done struct {
 		Version int64 `json:"version"`
@@ -155,7 +155,7 @@ func (l *traffic) last(ctx context.Context) (version int64, err error) {
 	return done.Version, nil
 }
 
-// take returns what was written since it was called before, and its p99.
+// take returns the number of updates since the last call, and the p99 of their requests.
 func (l *traffic) take() (updates int64, p99 time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -165,7 +165,7 @@ func (l *traffic) take() (updates int64, p99 time.Duration) {
 	return updates, p99
 }
 
-// read asks for one thing that people look at.
+// read reads one of the things that people look at.
 func (l *traffic) read(ctx context.Context, i int) error {
 	who := personIDs()[i*13%writePeople]
 	paths := []string{
@@ -177,7 +177,7 @@ func (l *traffic) read(ctx context.Context, i int) error {
 	return l.s.ask(ctx, http.MethodGet, paths[i%len(paths)], nil, &answer)
 }
 
-// guest is a person who comes, is renamed, finds a friend, wins something, and is erased.
+// guest is a user who comes, finds a friend, wins points, is renamed, and is erased.
 func (l *traffic) guest(ctx context.Context, i int) error {
 	path := "/v1/users/guest-" + strconv.Itoa(i%50)
 	var answer json.RawMessage
@@ -198,7 +198,7 @@ func (l *traffic) guest(ctx context.Context, i int) error {
 	return nil
 }
 
-// failures keeps the first of them.
+// failures remembers the first failure.
 type failures struct {
 	mu  sync.Mutex
 	err error // guarded by mu
@@ -218,7 +218,7 @@ func (f *failures) first() error {
 	return f.err
 }
 
-// scrape returns the metrics without labels.
+// scrape returns the metrics that have no labels.
 func (s *service) scrape(ctx context.Context) (map[string]float64, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.metrics+"/metrics", nil)
 	if err != nil {
@@ -240,9 +240,10 @@ func (s *service) scrape(ctx context.Context) (map[string]float64, error) {
 	return all, lines.Err()
 }
 
-// verify has the program compare a database with its ledger, and SQLite read it through.
+// verify runs `marcador verify` and SQLite's integrity check on a database.
 func (p *program) verify(ctx context.Context, path string) error {
-	if out, err := exec.CommandContext(ctx, p.path, "verify", "--db", path).CombinedOutput(); err != nil { //nolint:gosec // our own program
+	cmd := exec.CommandContext(ctx, p.path, "verify", "--db", path) //nolint:gosec // our program
+	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("marcador verify: %w\n%s", err, out)
 	}
 	db, err := sql.Open("sqlite", path)

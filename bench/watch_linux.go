@@ -6,22 +6,22 @@ import (
 	"time"
 )
 
-// stallWatch follows the server's ends of connections whose clients do not read,
-// and its memory. Its fields may be read when run has returned.
+// stallWatch watches the memory of a server, and its ends of connections whose clients do not read.
+// Its fields may be read when run has returned.
 type stallWatch struct {
 	server server
 
-	// By connection, in nanoseconds since 1970.
-	first  map[string]int64 // when the send queue was last seen to have grown
-	queued map[string]int64 // its size then, in bytes
-	over   map[string]int64 // when the server had given the connection up
+	// The keys of these are the clients' addresses. Times are in nanoseconds since 1970.
+	first  map[string]int64 // when the send queue had last grown
+	queued map[string]int64 // bytes in the queue then
+	over   map[string]int64 // when the server had closed the connection
 
-	rss    int64 // at its highest, in bytes
-	kernel int64 // of one connection, the median at its highest, in bytes; 0 where that is not known
+	rss    int64 // bytes, the highest value
+	kernel int64 // bytes of one connection, the highest median; 0 if it is not known
 	err    error
 }
 
-// run looks every 50 ms until ctx is done.
+// run looks at the server every 50 ms until ctx is done.
 func (w *stallWatch) run(ctx context.Context) {
 	for n := 0; w.err == nil; n++ {
 		if w.look(); n%10 == 0 {
@@ -60,10 +60,9 @@ func (w *stallWatch) look() {
 	}
 }
 
-// waits returns how long each connection that was given up was kept after the first
-// event that found no room, sorted, in nanoseconds. That event is the first of
-// those, which are sorted, that was published when the queue had grown for the last
-// time.
+// waits returns, for each connection that the server closed, the time from the first event that did
+// not fit into the send queue, in nanoseconds and sorted. That event is the first one that was
+// published after the queue had grown for the last time. published is sorted.
 func (w *stallWatch) waits(published []int64) []int64 {
 	var all []int64
 	for peer, at := range w.over {

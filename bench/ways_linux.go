@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// The goals of each way, and how much is measured of each board and kind of stream: so many
-// pages and events, or fewer if they take as long as that.
+// The goals of each way, and the number of pages and events that are measured for each board and
+// kind of stream. Measuring ends earlier if it has taken wayTime.
 const (
 	pageGoal  = 100 * time.Millisecond
 	eventGoal = 50 * time.Millisecond
@@ -30,10 +30,10 @@ const (
 type wayBoard struct {
 	name   string
 	rows   int
-	avatar int // bytes of each avatar, 0 for people as they are
+	avatar int // bytes of each avatar; 0 leaves the avatars alone
 }
 
-// wayBoards are as small and as large as boards get.
+// wayBoards are the smallest and the largest boards that are common.
 var wayBoards = []wayBoard{
 	{"3 rows", 3, 0},
 	{"100 rows, avatars of 2 KB", 100, 2048},
@@ -42,21 +42,21 @@ var wayBoards = []wayBoard{
 // wayKinds are the kinds of streams that are measured.
 var wayKinds = []stream{{}, {gzip: true}, {diff: true}}
 
-// ways asks when one client sees a first page and an event, on each way and with nothing
-// else going on.
+// ways measures when a single client has a first page and an event, on each way, without other
+// load.
 func (b *bench) ways(ctx context.Context) ([]*table, error) {
 	t := &table{
 		title: "ways",
-		intro: fmt.Sprintf("One stream, and nothing else. A first page takes from before the connection until it is read, over %d streams of each kind. "+
-			"An event takes from the broadcast that the log names until it is read, and the next one is made then: %d of each kind, or as many as there are in %s. "+
-			"The goals are %d ms for a first page and %d ms for an event; a note names what missed them at p99.",
+		intro: fmt.Sprintf("One stream, without other load. The time of a first page is from before the connection until the page is read, over %d streams of each kind. "+
+			"The time of an event is from its broadcast, which the log has, until the event is read; then the next one is published: %d of each kind, or as many as fit into %s. "+
+			"The goals are %d ms for a first page and %d ms for an event at p99; a remark names each miss.",
 			wayPages, wayEvents, wayTime, pageGoal.Milliseconds(), eventGoal.Milliseconds()),
 		head: []string{"way", "board", "page, p50", "p99"},
 	}
 	for _, kind := range wayKinds {
 		t.head = append(t.head, kind.String()+", p50", "p99")
 	}
-	t.note("HAProxy as it comes holds back the end of each event for 200 ms in HTTP/1.1; `option http-no-delay` has it send at once.")
+	t.remark("HAProxy as it comes delays the end of each event by 200 ms in HTTP/1.1. With `option http-no-delay` it sends at once.")
 	for _, board := range wayBoards {
 		srv, err := b.program.start(ctx, "--top", strconv.Itoa(board.rows))
 		if err != nil {
@@ -68,7 +68,7 @@ func (b *bench) ways(ctx context.Context) ([]*table, error) {
 				break
 			}
 			if f.program != "" && f.installed() == "" {
-				t.note("%s is not installed here, so “%s” is left out.", f.program, f.name)
+				t.remark("%s is not installed here, so “%s” is left out.", f.program, f.name)
 				continue
 			}
 			b.progress("ways: %s, %s", f.name, board.name)
@@ -81,7 +81,7 @@ func (b *bench) ways(ctx context.Context) ([]*table, error) {
 	return []*table{t}, nil
 }
 
-// paint gives all people avatars of that many bytes, if it is not 0.
+// paint gives all users avatars of size bytes, unless size is 0.
 func (s *service) paint(ctx context.Context, size int) error {
 	if size == 0 {
 		return nil
@@ -119,20 +119,21 @@ func (b *bench) way(ctx context.Context, t *table, srv *service, f front, board 
 		}
 		late := quantile(took, 0.99)
 		cells = append(cells, millis(float64(quantile(took, 0.5))), millis(float64(late)))
-		if late > eventGoal.Nanoseconds() && !f.holds {
-			t.note("Missed: %s, %s, %s.", f.name, board.name, kind)
+		if late > eventGoal.Nanoseconds() && !f.delays {
+			t.remark("Missed: %s, %s, %s.", f.name, board.name, kind)
 		}
 	}
 	slices.Sort(pages)
 	late := quantile(pages, 0.99)
-	if late > pageGoal.Nanoseconds() && !f.holds {
-		t.note("Missed: %s, %s, first page.", f.name, board.name)
+	if late > pageGoal.Nanoseconds() && !f.delays {
+		t.remark("Missed: %s, %s, first page.", f.name, board.name)
 	}
 	t.add(slices.Insert(cells, 2, millis(float64(quantile(pages, 0.5))), millis(float64(late)))...)
 	return nil
 }
 
-// firstPages opens streams, one after the other, and returns how long each took to show a page.
+// firstPages opens streams, one after the other, and returns the time from opening to the first
+// page.
 func (b *bench) firstPages(ctx context.Context, over http.RoundTripper, addr string, kind stream) (took []int64, err error) {
 	for began := time.Now(); len(took) < wayPages && time.Since(began) < wayTime; {
 		at := time.Now()
@@ -146,7 +147,7 @@ func (b *bench) firstPages(ctx context.Context, over http.RoundTripper, addr str
 	return took, nil
 }
 
-// events returns how long events took to be read, sorted.
+// events returns the times from broadcast to reading, sorted.
 func (b *bench) events(ctx context.Context, srv *service, board wayBoard, over http.RoundTripper, addr string, kind stream) (took []int64, err error) {
 	s, err := b.listenOver(ctx, over, addr, kind, 0)
 	if err != nil {
@@ -169,7 +170,7 @@ func (b *bench) events(ctx context.Context, srv *service, board wayBoard, over h
 		}
 		published, read = append(published, p), append(read, time.Now().UnixNano())
 	}
-	if err := pause(ctx, 50*time.Millisecond); err != nil { // for the log
+	if err := pause(ctx, 50*time.Millisecond); err != nil { // until the log is read
 		return nil, err
 	}
 	for i := warmUp; i < len(read); i++ {
@@ -179,7 +180,7 @@ func (b *bench) events(ctx context.Context, srv *service, board wayBoard, over h
 	return took, nil
 }
 
-// reading is a stream that is read as it comes.
+// reading is a stream that is read event by event.
 type reading struct {
 	lines *bufio.Reader
 	close func()
@@ -207,7 +208,7 @@ func (b *bench) listenOver(ctx context.Context, over http.RoundTripper, addr str
 		cancel()
 		return nil, err
 	}
-	s := &reading{close: func() { cancel(); _ = res.Body.Close() }} // nothing is lost
+	s := &reading{close: func() { cancel(); _ = res.Body.Close() }} // the data no longer matters
 	if res.StatusCode != http.StatusOK {
 		s.close()
 		return nil, errors.New(res.Status)
@@ -227,12 +228,12 @@ func (b *bench) listenOver(ctx context.Context, over http.RoundTripper, addr str
 	return s, nil
 }
 
-// until reads up to the end of the next event of that name.
+// until reads up to the end of the next event with the name.
 func (s *reading) until(event string) error {
 	for is := false; ; {
 		line, err := s.lines.ReadSlice('\n')
 		switch {
-		case errors.Is(err, bufio.ErrBufferFull): // of a long line the end is enough
+		case errors.Is(err, bufio.ErrBufferFull): // a long line: skip the rest
 			_, err = s.lines.ReadBytes('\n')
 		case is && len(line) == 1:
 			return err

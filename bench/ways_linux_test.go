@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// An event is read to its end, however long its lines are, and what comes after is left.
+// until reads an event to its end, however long its lines are, and leaves the next event unread.
 func TestReading_until(t *testing.T) {
 	long := strings.Repeat("x", 10_000)
 	s := &reading{lines: bufio.NewReader(strings.NewReader(

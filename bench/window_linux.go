@@ -27,16 +27,16 @@ type window struct {
 	version string
 }
 
-// chromium is the browser's path: $CHROMIUM, else chromium on PATH.
+// chromium returns the path of the browser: $CHROMIUM, or else chromium on PATH.
 func chromium() (string, error) {
 	path, err := exec.LookPath(cmp.Or(os.Getenv("CHROMIUM"), "chromium"))
 	if err != nil {
-		return "", fmt.Errorf("the page is measured in Chromium: install it, or name it in CHROMIUM (%w)", err)
+		return "", fmt.Errorf("the page is measured in Chromium: install it, or set CHROMIUM to its path (%w)", err)
 	}
 	return path, nil
 }
 
-// openWindow starts Chromium. It reaches no other host.
+// openWindow starts Chromium, which can reach no other host.
 func openWindow(ctx context.Context, width, height int64) (*window, error) {
 	path, err := chromium()
 	if err != nil {
@@ -84,13 +84,13 @@ func (w *window) visit(url string) error {
 	return err
 }
 
-// memory returns Chromium's metrics of the page, when garbage has been collected,
-// with the number of its rows and of updates that it has shown.
+// memory collects garbage and returns Chromium's metrics of the page, with the number of rows and
+// of the updates that the page has shown.
 func (w *window) memory() (map[string]float64, error) {
 	if _, err := chromedp.Call(w.ctx, performance.Enable, performance.EnableParams{}); err != nil {
 		return nil, err
 	}
-	for range 2 { // what a finalizer lets go is collected by the next
+	for range 2 { // the second collects what finalizers have released
 		if _, err := chromedp.Call(w.ctx, heapprofiler.CollectGarbage, cdp.Empty{}); err != nil {
 			return nil, err
 		}
@@ -111,24 +111,24 @@ func (w *window) memory() (map[string]float64, error) {
 	return metrics, nil
 }
 
-// updates returns how many the page has shown since it is visited.
+// updates returns how many updates the page has shown since visit.
 func (w *window) updates() (float64, error) {
 	return chromedp.Run(w.ctx, chromedp.Evaluate[float64](`updates`))
 }
 
-// traced is what a trace tells.
+// traced has the figures of a trace.
 type traced struct {
 	time      time.Duration
 	presented int // frames
 	dropped   int
-	painted   int // frames of the main thread
+	painted   int // frames that the main thread has drawn
 	busy      time.Duration
 	p99       time.Duration // of tasks
 	longest   time.Duration
-	updates   int // that the page has shown
+	updates   int // updates that the page has shown
 }
 
-// traceEvent is the part of one that is looked at; times are in microseconds.
+// traceEvent has the fields of a trace event that are needed. Times are in microseconds.
 type traceEvent struct {
 	Name  string  `json:"name"`
 	Phase string  `json:"ph"`
@@ -140,7 +140,7 @@ type traceEvent struct {
 		Name     string `json:"name"`
 		Reporter struct {
 			State    string `json:"state"`
-			Sequence int    `json:"frame_sequence"` // the same for two reports of one frame
+			Sequence int    `json:"frame_sequence"` // two reports of one frame have the same
 		} `json:"frame_reporter"`
 	} `json:"args"`
 }
@@ -207,8 +207,7 @@ func (w *window) trace(d time.Duration) (*traced, error) {
 	return t, nil
 }
 
-// digest counts frames and tasks of the page's own process, which is the renderer
-// that draws most.
+// digest counts the frames and tasks of the page's process: the renderer process that draws most.
 func digest(events []traceEvent, took time.Duration) *traced {
 	type thread struct{ pid, tid int }
 	mains := make(map[thread]bool)
@@ -228,7 +227,7 @@ func digest(events []traceEvent, took time.Duration) *traced {
 		}
 	}
 	t := &traced{time: took}
-	frames := make(map[int]bool) // by sequence: whether it was presented
+	frames := make(map[int]bool) // whether a frame was presented, by sequence
 	var tasks []time.Duration
 	for _, e := range events {
 		if e.PID != main.pid {

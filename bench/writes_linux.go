@@ -17,15 +17,15 @@ const (
 	writePeople  = 1000
 	writeCallers = 64
 	writeBatch   = 100
-	writeTime    = 5 * time.Second // of each measurement
+	writeTime    = 5 * time.Second // how long each measurement takes
 )
 
-// writes asks how many durable updates a second the service takes over HTTP, beside the
-// database alone.
+// writes measures how many durable updates a second the service accepts over HTTP, compared with
+// the database alone.
 func (b *bench) writes(ctx context.Context) ([]*table, error) {
 	t := &table{
 		title: "writes",
-		intro: fmt.Sprintf("Updates a second among %d people, each committed and fsynced before it is answered. **bare SQLite** is a loop of the same three statements in transactions of %d, on a database that marcador has made, with nobody to wait for. marcador is asked over HTTP by %d callers with one request each in flight, who share the cores with it. A time is from a request to its answer.", writePeople, writeBatch, writeCallers),
+		intro: fmt.Sprintf("Updates a second for %d users. Each is committed and fsynced before it is answered. **bare SQLite** is a loop of the same three statements in transactions of %d, on a database of marcador, without anybody to answer. marcador is called over HTTP by %d callers, each with one request at a time, which share the cores with it. Times are from a request to its answer.", writePeople, writeBatch, writeCallers),
 		head:  []string{"", "updates/s", "× bare", "p50", "p99", "CPU an update"},
 	}
 	results := map[string]series{"bare": {}, "one": {}, "batch": {}}
@@ -74,7 +74,7 @@ func (b *bench) writesOnce(ctx context.Context, run int, results map[string]seri
 	return nil
 }
 
-// bareWrites returns how many updates a second SQLite alone takes.
+// bareWrites returns how many updates a second SQLite alone accepts.
 func (b *bench) bareWrites(ctx context.Context) (_ float64, err error) {
 	s, err := b.program.start(ctx)
 	if err != nil {
@@ -91,7 +91,7 @@ func (b *bench) bareWrites(ctx context.Context) (_ float64, err error) {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, bare.close()) }()
-	if _, err := bare.run(ctx, writeBatch, time.Second); err != nil { // what is cold gets warm
+	if _, err := bare.run(ctx, writeBatch, time.Second); err != nil { // warms the caches
 		return 0, err
 	}
 	begin := time.Now()
@@ -99,7 +99,7 @@ func (b *bench) bareWrites(ctx context.Context) (_ float64, err error) {
 	return float64(n) / time.Since(begin).Seconds(), err
 }
 
-// servedWrites measures the service under so many callers.
+// servedWrites measures the service with requests of batch updates.
 func (b *bench) servedWrites(ctx context.Context, batch int) (_ map[string]float64, err error) {
 	s, err := b.program.start(ctx)
 	if err != nil {
@@ -132,7 +132,7 @@ func (b *bench) servedWrites(ctx context.Context, batch int) (_ map[string]float
 	}, nil
 }
 
-// enrol puts so many people on the board.
+// enrol creates n users.
 func (s *service) enrol(ctx context.Context, n int) error {
 	for chunk := range slices.Chunk(make([]struct{}, n), 1000) {
 		var profiles []map[string]any
@@ -147,9 +147,9 @@ func (s *service) enrol(ctx context.Context, n int) error {
 	return nil
 }
 
-// load has callers write until the time is over, each as soon as it is answered, and
-// returns how many updates were acknowledged and how long each request took, sorted.
-// Any other answer than a 2xx is an error.
+// load lets callers write for the time d. Each caller sends its next request when the last one is
+// answered. load returns the number of acknowledged updates and the time of each request, sorted.
+// Any answer but a 2xx is an error.
 func (s *service) load(ctx context.Context, callers, batch int, d time.Duration) (updates int, took []time.Duration, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, d, errOver)
 	defer cancel()
@@ -173,7 +173,7 @@ func (s *service) load(ctx context.Context, callers, batch int, d time.Duration)
 	return len(took) * batch, took, err
 }
 
-// errOver is why a load ends that is not broken off.
+// errOver is the cause that ends a load in good order.
 var errOver = errors.New("the time is over")
 
 // write is one caller of load.
@@ -201,8 +201,8 @@ func (s *service) write(ctx context.Context, next *atomic.Int64, batch int) (too
 	return took, nil
 }
 
-// request appends the body of a write that gives a point to so many people in turn, and
-// returns where to send it.
+// request appends the body of a write that gives one point to each of batch users, and returns the
+// path to send it to.
 func request(body []byte, first, batch int) (path string, _ []byte) {
 	if batch == 1 {
 		return "/v1/users/" + personIDs()[first*37%writePeople] + "/xp", append(body, `{"xp":1,"reason":"exercise:1"}`...)
@@ -220,7 +220,7 @@ func request(body []byte, first, batch int) (path string, _ []byte) {
 	return "/v1/xp", append(body, `]}`...)
 }
 
-// personIDs are those of the people that writes are spread over.
+// personIDs returns the ids of the users that get points.
 var personIDs = sync.OnceValue(func() []string {
 	ids := make([]string, writePeople)
 	for i := range ids {
