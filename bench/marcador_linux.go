@@ -39,7 +39,8 @@ type program struct {
 // build builds the program in folder.
 func build(ctx context.Context, folder string) (*program, error) {
 	p := &program{path: filepath.Join(folder, "marcador")}
-	compile := exec.CommandContext(ctx, "go", "build", "-o", p.path, "marcador") //nolint:gosec // ours
+	//nolint:gosec // the path is ours
+	compile := exec.CommandContext(ctx, "go", "build", "-o", p.path, "marcador")
 	compile.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := compile.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("build marcador: %w\n%s", err, out)

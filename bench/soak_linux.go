@@ -20,7 +20,7 @@ const (
 	soakThrottle  = "250ms"
 	soakCaught    = 10 * time.Second // each stream has the last state after this time
 	flatFrom      = 10 * time.Minute // in a shorter run memory may grow
-	flatGrowth    = 1.10             // growth up to this factor is tolerated, and these amounts too:
+	flatGrowth    = 1.10             // growth up to this factor, and by these, is tolerated
 	flatBytes     = 8 << 20
 	soakSampling  = time.Second
 	soakGoodbye   = 10 * time.Second

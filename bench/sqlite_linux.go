@@ -62,7 +62,8 @@ func openBareSQLite(ctx context.Context, path string) (_ *bareSQLite, err error)
 			WHERE user = ?`},
 		{&b.state, `UPDATE state SET seq = ?, at = ?, answered = ?`},
 	} {
-		if *p.stmt, err = b.conn.PrepareContext(ctx, p.sql); err != nil { //nolint:sqlclosecheck // close
+		//nolint:sqlclosecheck // close does it
+		if *p.stmt, err = b.conn.PrepareContext(ctx, p.sql); err != nil {
 			return nil, err
 		}
 	}
