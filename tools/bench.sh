@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Runs every benchmark (those that match $BENCH) $COUNT times and keeps what they print in
-# bench/go.txt, under the machine that they ran on. The header's lines are of the form that
-# benchstat reads.
+# tools/bench.sh BENCHSTAT
+#
+# Runs every benchmark, or those that match $BENCH, $COUNT times, and writes the results to
+# bench/go.txt. The file begins with a description of the machine, in lines that benchstat reads.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -20,7 +21,7 @@ machine() {
   fi
 }
 
-# What was there stays until the new run is whole.
+# The old results stay until the new run is complete.
 new=$(mktemp)
 trap 'rm -f "$new"' EXIT
 {

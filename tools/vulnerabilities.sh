@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # tools/vulnerabilities.sh GOVULNCHECK [PACKAGE…]
 #
-# Fails where the program calls code with a known vulnerability. Where the database of
-# vulnerabilities can't be reached, it says so in one line and does not fail: then nothing is known.
+# Fails if the program calls code with a known vulnerability. If the database of vulnerabilities can't
+# be reached, it says in one line that nothing was checked, and does not fail.
 set -euo pipefail
 
 govulncheck=$1
@@ -31,9 +31,9 @@ not_known() {
 }
 case $code in
   0) ;;
-  143) not_known "govulncheck was not done after $limit s" ;;
+  143) not_known "govulncheck took longer than $limit s" ;;
   1)
-    # These are its own words for it, whatever keeps the database away.
+    # govulncheck begins this message in the same way, whatever keeps it from the database.
     if why=$(grep -m1 '^govulncheck: fetching vulnerabilities: ' "$said"); then
       not_known "${why#govulncheck: fetching vulnerabilities: }"
     else
