@@ -57,7 +57,7 @@ type group struct {
 	onGone  func(c *client, at int64) // the server closed the connection
 
 	mu      sync.Mutex
-	clients []*client // guarded by mu; without those of redial
+	clients []*client // guarded by mu; lacks the clients of redial
 	failed  error     // guarded by mu: the first failure to open
 
 	room    chan struct{} // has an element for each client that is being opened

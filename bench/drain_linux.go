@@ -140,8 +140,7 @@ func (r *returns) scheduled() int {
 	return r.told
 }
 
-// wait returns when all clients have come back, or after drainTime, with the times of those that
-// have.
+// wait waits until all clients have come back, or for drainTime, and returns when each came back.
 func (r *returns) wait(ctx context.Context) ([]int64, error) {
 	for end := time.Now().Add(drainTime); time.Now().Before(end); {
 		r.mu.Lock()

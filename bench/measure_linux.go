@@ -79,7 +79,7 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// connection is what the kernel says about the server's end of a connection.
+// connection is the server's end of a connection, from /proc/net/tcp.
 type connection struct {
 	state  int   // TCP_ESTABLISHED is 1
 	queued int64 // bytes that the client has not acknowledged

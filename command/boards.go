@@ -17,7 +17,7 @@ type boardFlags struct {
 	Heartbeat    time.Duration `default:"15s" help:"Longest silence on a stream, at most 30s."`
 	WriteTimeout time.Duration `default:"5s" help:"Longest time that one write to a client may take. A slower client is disconnected."`
 
-	MaxStreams        int `default:"50000" help:"Most streams at once. More get a 503. Streams without a token may be half of them, and those from one address a tenth."`
+	MaxStreams        int `default:"50000" help:"Most streams at once. More get a 503. At most half of them may have no token, and at most a tenth of them may come without a token from one address."`
 	MaxStreamsPerUser int `default:"8" help:"Most streams that one user may have at once. One more ends the user's oldest."`
 
 	Timezone       string `default:"UTC" help:"Time zone in which days, weeks and months begin: an IANA name such as America/Merida."`

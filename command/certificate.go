@@ -75,8 +75,8 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return c.current.Load(), nil
 }
 
-// renew serves what is in the files, if that is new and valid. The two files may be replaced one
-// after the other, so for a moment they don't match; the next change is read again. mu must be
+// renew reads the files and serves the new pair, if it is valid. The files may be replaced one
+// after the other, so a pair that does not match is read again after its next change. mu must be
 // locked.
 func (c *certificate) renew() {
 	pair, seen, err := c.read()

@@ -167,7 +167,7 @@ func (c collector) Collect(to chan<- prometheus.Metric) {
 	to <- prometheus.MustNewConstHistogram(freshness, count, s.Freshness.Sum, buckets)
 }
 
-// each sends one metric for each label value: those of always, and those that were counted.
+// each sends one metric for each label value. A value of always that was never counted is 0.
 func each[N int | uint64](to chan<- prometheus.Metric, d *prometheus.Desc, kind prometheus.ValueType, counts map[string]N, always []string) {
 	all := make(map[string]N, len(counts)+len(always))
 	for _, label := range always {

@@ -89,7 +89,7 @@ func exportTo(ctx context.Context, s *store.Snapshot, path, format string, say f
 type importCommand struct {
 	File     string `arg:"" optional:"" default:"-" help:"File of users, points and more, or - for the standard input."`
 	DB       string `default:"marcador.db" name:"db" help:"SQLite file. It is created if it is missing. No service may be running on it."`
-	Timezone string `help:"Time zone in which days begin: an IANA name, the same as that of the service. Without it, the zone of the database, or UTC."`
+	Timezone string `help:"Time zone in which days begin: an IANA name, the same as for the service. Without it, the zone of the database, or UTC."`
 
 	fileFormat
 }

@@ -24,9 +24,9 @@ func (b *Board) StartOver() {
 	b.loadScores()
 }
 
-// RankThen returns the rank that the user had at an earlier moment. The map has the items that
-// users had at that moment; users who are not in it had the item that they have now. Users who are
-// not in the order now are left out, even if the map has them.
+// RankThen returns the rank that the user had at an earlier moment. The map has the items of that
+// moment; a user who is not in the map had the present item. The order counts only users who are in
+// it now, even if the map has others.
 //
 // RankThen returns 0 if the user is not on the board, and always with Dense, where the answer would
 // need a look at every user. O(len(then) + log n).

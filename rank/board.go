@@ -39,9 +39,8 @@ func NewBoard(o Options) *Board {
 	return b
 }
 
-// Load replaces the whole board. The items of now become the order, with nobody hidden. The ranks
-// of the items of then become the baseline; then may have users whom now lacks. Load sorts both
-// slices. O(n log n).
+// Load replaces the whole board. The items of now become the order, and nobody is hidden. The items
+// of then become the baseline; they may have other users. Load sorts both slices. O(n log n).
 func (b *Board) Load(now, then []Item) {
 	clear(b.hidden)
 	b.index.Load(now)

@@ -10,8 +10,8 @@
 // # Order
 //
 // The higher score comes first. Among equal scores, the user who reached the score first comes
-// first: the one whose sequence number is lower. [Options.Tie] decides what is then still equal.
-// The same scores therefore always give the same order, whatever order they were put in.
+// first: the one with the lower sequence number. [Options.Tie] decides the remaining ties. The same
+// scores therefore always give the same order, whatever order they were put in.
 //
 // # Positions and ranks
 //

@@ -266,7 +266,7 @@ func (c *csvWriter) write(r *record) error {
 	return c.out.Write(c.row)
 }
 
-// flush writes both buffers, that of csv.Writer and that beneath.
+// flush flushes the csv.Writer, which then flushes the buffer below it.
 func (c *csvWriter) flush() error {
 	c.out.Flush()
 	return c.out.Error()

@@ -22,8 +22,8 @@ const (
 	inWindows1252
 )
 
-// boms are the byte order marks with which an input may begin. UTF-32 comes before UTF-16, whose
-// mark its own begins with.
+// boms are the byte order marks with which an input may begin. The mark of UTF-32 begins with that
+// of UTF-16, so UTF-32 comes first.
 var boms = []struct {
 	bytes string
 	charset
@@ -68,7 +68,7 @@ func (e *encodings) add(block []byte) {
 	e.carried = append(e.carried[:0], b...)
 }
 
-// found returns the encoding and the length of the byte order mark. Without a mark, zeros between
+// found returns the encoding and the length of the byte order mark. If there is none, zeros between
 // the Latin letters of the first line show UTF-16. An input with more invalid bytes than valid
 // UTF-8 characters is taken for Windows-1252; one with fewer is UTF-8 with faults.
 func (e *encodings) found() (charset, int) {

@@ -42,8 +42,8 @@ func Export(ctx context.Context, s *store.Snapshot, w io.Writer, format string, 
 		err = s.Users(ctx, func(p *store.Profile) error {
 			return e.write(&record{
 				Type: user, ID: p.ID, CreatedAt: formatTime(p.Created),
-				// What is empty is said too: an import leaves what is absent as it is. No groups at
-				// all are not said, since an import of an empty list of kinds ends no membership.
+				// Empty fields are given too, because an import leaves absent fields alone. Empty
+				// groups are left out: importing an empty list of kinds would end no membership.
 				Patch: profile.Patch{
 					Username: profile.Given(p.Username), Avatar: profile.Given(p.Avatar), Email: profile.Given(p.Email),
 					Pseudonym: profile.Given(p.Pseudonym), Hidden: profile.Given(p.Hidden), Groups: profile.Field[map[string][]string]{Given: len(p.Groups) > 0, Value: p.Groups},

@@ -12,10 +12,10 @@ import (
 	"marcador/store"
 )
 
-// prefix identifies a beginning of an input: it is a hash of all points without a key so far, of
-// what they say and in their order. Such points are written under a key made of the prefix before
-// them and the prefix after them. A later import of the same input computes the same prefixes, and
-// so finds the points again.
+// prefix identifies the beginning of an input: it is a hash of all points without a key so far, in
+// their order. Such points are written under a key made of the prefix before them and the prefix
+// after them. A later import of the same input computes the same prefixes, and so finds the points
+// again.
 type prefix [16]byte
 
 // noPrefix is the prefix before the first points.
