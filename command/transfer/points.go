@@ -21,24 +21,24 @@ type prefix [16]byte
 // noPrefix is the prefix before the first points.
 var noPrefix prefix
 
-func (m prefix) String() string { return hex.EncodeToString(m[:]) }
+func (p prefix) String() string { return hex.EncodeToString(p[:]) }
 
 // after returns the prefix after the next record.
-func (m prefix) after(p *pending) prefix {
-	b := append(make([]byte, 0, 256), m[:]...)
-	b = append(b, p.writtenID...) // the id as it stands in the file
-	b = append(b, 0)              // no text contains a zero
-	b = strconv.AppendInt(b, p.XP, 10)
+func (p prefix) after(next *pending) prefix {
+	b := append(make([]byte, 0, 256), p[:]...)
+	b = append(b, next.writtenID...) // the id as it stands in the file
+	b = append(b, 0)                 // no text contains a zero
+	b = strconv.AppendInt(b, next.XP, 10)
 	b = append(b, 0)
-	b = strconv.AppendInt(b, p.MLCoins, 10)
+	b = strconv.AppendInt(b, next.MLCoins, 10)
 	b = append(b, 0)
-	b = append(b, p.Reason...)
+	b = append(b, next.Reason...)
 	b = append(b, 0)
-	if p.At != "" {
-		b = strconv.AppendInt(b, timeOf(p.At).UnixMilli(), 10)
+	if next.At != "" {
+		b = strconv.AppendInt(b, timeOf(next.At).UnixMilli(), 10)
 	}
 	sum := sha256.Sum256(b)
-	return prefix(sum[:len(m)])
+	return prefix(sum[:len(p)])
 }
 
 // batch has points that one transaction writes.
@@ -156,10 +156,10 @@ func run(rows []pending) int {
 // already.
 func (i *importer) addUnkeyed(ctx context.Context, rows []pending, b *batch) error {
 	prefixes := make([]prefix, len(rows))
-	m := i.prefix
+	next := i.prefix
 	for n := range rows {
-		m = m.after(&rows[n])
-		prefixes[n] = m
+		next = next.after(&rows[n])
+		prefixes[n] = next
 	}
 	for len(rows) > 0 {
 		known, err := i.store.Imported(ctx, i.prefix.String())
