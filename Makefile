@@ -10,7 +10,7 @@ SHELL := bash
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fmt hook bench soak fuzz vulnerabilities tools \
+.PHONY: help run test lint fmt generate hook bench soak fuzz vulnerabilities tools \
   all room need gofmt page node vet golangci cross race
 
 # Only the race detector needs cgo. All other steps build without it, so that they share one cache.
@@ -45,6 +45,9 @@ lint: gofmt page vet golangci ## runs the checks that only read the code; takes 
 fmt: $(TOOLS)/golangci-lint $(NPM) ## formats the code
 	$(TOOLS)/golangci-lint fmt
 	node_modules/.bin/biome check --write
+
+generate: ## writes the bundle of the page again, after a change in static/
+	go generate ./static
 
 hook: ## has git run tools/hooks/pre-commit before each commit
 	@tools/hooks/install.sh

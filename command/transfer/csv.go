@@ -266,7 +266,7 @@ func (c *csvWriter) write(r *record) error {
 	return c.out.Write(c.row)
 }
 
-// flush flushes the csv.Writer, which then flushes the buffer below it.
+// flush also flushes the buffer of newWriter, because csv.Writer uses it as its own.
 func (c *csvWriter) flush() error {
 	c.out.Flush()
 	return c.out.Error()
