@@ -31,7 +31,10 @@ func Example() {
 		fmt.Println(e.Rank, pupils[e.User], e.Score)
 	}
 	// Output:
-	// Ana was number 3 and is number 1 1 Ana 90 2 Bruno 70 3 Citlali 70
+	// Ana was number 3 and is number 1
+	// 1 Ana 90
+	// 2 Bruno 70
+	// 3 Citlali 70
 }
 
 // Put returns the rank before and after. Before is 0 for a user who is new on the board.
@@ -41,7 +44,9 @@ func ExampleBoard_Put() {
 	fmt.Println(board.Put(bruno, 40, 2))
 	fmt.Println(board.Put(bruno, 60, 3))
 	// Output:
-	// 0 1 0 2 2 1
+	// 0 1
+	// 0 2
+	// 2 1
 }
 
 // A page begins at any position. It carries the ranks and how far each user has moved since the
@@ -60,7 +65,9 @@ func ExampleBoard_Page() {
 		fmt.Println(e.Rank, pupils[e.User], e.Score, direction, places)
 	}
 	// Output:
-	// 2 Ana 50 down 1 3 Bruno 40 down 1 4 Diego 10 new 0
+	// 2 Ana 50 down 1
+	// 3 Bruno 40 down 1
+	// 4 Diego 10 new 0
 }
 
 // A hidden user is not on any page and counts for nobody's rank, but still has a rank to be told.
@@ -73,7 +80,9 @@ func ExampleBoard_Hide() {
 	fmt.Println("Bruno is number", board.Rank(bruno))
 	fmt.Println("Ana would be number", board.Rank(ana))
 	// Output:
-	// on the board: 1 Bruno is number 1 Ana would be number 1
+	// on the board: 1
+	// Bruno is number 1
+	// Ana would be number 1
 }
 
 // ToNext says how many points a user lacks for a better rank.
@@ -97,5 +106,7 @@ func ExampleNumbering() {
 		fmt.Println()
 	}
 	// Output:
-	// ordinal: 1 2 3 4 competition: 1 2 2 4 dense: 1 2 2 3
+	// ordinal: 1 2 3 4
+	// competition: 1 2 2 4
+	// dense: 1 2 2 3
 }

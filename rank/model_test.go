@@ -155,7 +155,7 @@ func TestBoard_model(t *testing.T) {
 }
 
 // Few scores, sequence numbers and users, so that ties and repetitions are frequent.
-const low, high, users = -3, 8, 43
+const low, high, people = -3, 8, 43
 
 // boardMachine changes a board and its model in the same way. rapid calls the exported methods in
 // random order, and Check after each of them.
@@ -174,7 +174,7 @@ func newBoardMachine(t *rapid.T) *boardMachine {
 		Numbering: rapid.SampledFrom([]rank.Numbering{rank.Ordinal, rank.Competition, rank.Dense}).Draw(t, "numbering"),
 		Sparse:    rapid.Bool().Draw(t, "sparse"),
 	}
-	b := &boardMachine{board: rank.NewBoard(o), model: newModel(o.Numbering), users: rapid.Uint32Range(0, users-3)}
+	b := &boardMachine{board: rank.NewBoard(o), model: newModel(o.Numbering), users: rapid.Uint32Range(0, people-3)}
 	if rapid.Bool().Draw(t, "narrow") {
 		b.board.Narrow()
 	}
@@ -260,7 +260,7 @@ func (b *boardMachine) Load(t *rapid.T) {
 }
 
 func (b *boardMachine) Page(t *rapid.T) {
-	first, n := rapid.IntRange(-1, users).Draw(t, "first"), rapid.IntRange(-1, users).Draw(t, "n")
+	first, n := rapid.IntRange(-1, people).Draw(t, "first"), rapid.IntRange(-1, people).Draw(t, "n")
 	if got, want := b.board.Page(nil, first, n), b.model.page(first, n); !slices.Equal(got, want) {
 		t.Fatalf("Page(%d, %d) = %v, want %v", first, n, got, want)
 	}
@@ -268,7 +268,7 @@ func (b *boardMachine) Page(t *rapid.T) {
 
 func (b *boardMachine) RankThen(t *rapid.T) {
 	then := b.many.Draw(t, "then")
-	for user := range uint32(users) {
+	for user := range uint32(people) {
 		want := b.model.rankThen(user, then)
 		if got := b.board.RankThen(user, then); got != want {
 			t.Fatalf("RankThen(%d, %v) = %d, want %d", user, then, got, want)
@@ -284,7 +284,7 @@ func (b *boardMachine) Check(t *rapid.T) {
 	if b.board.Len() != len(b.model.now) {
 		t.Fatalf("Len() = %d, want %d", b.board.Len(), len(b.model.now))
 	}
-	for user := range uint32(users) {
+	for user := range uint32(people) {
 		b.checkUser(t, user)
 		b.checkDistances(t, user)
 	}
