@@ -208,9 +208,12 @@ func TestLimits_bodies(t *testing.T) {
 	}
 }
 
-// Batches that find no memory at once wait for it, and none is refused.
+// Batches that find no memory at once wait for it, and none is refused. There is memory for one at
+// a time, and all of them together may take long on a busy machine.
 func TestLimits_bodiesWait(t *testing.T) {
-	f := newFixture(t, func(o *api.Options) { o.Limits.Bodies = 500 << 10 })
+	f := newFixture(t, func(o *api.Options) {
+		o.Limits = api.Limits{Bodies: 500 << 10, Receive: 2 * time.Minute, Answer: time.Minute, Deliver: 2 * time.Minute}
+	})
 	f.put("u1")
 	batch := longBatch(150)
 	var sending sync.WaitGroup
