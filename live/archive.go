@@ -228,7 +228,7 @@ func (a *archive) wakeToPrune() {
 
 // prune removes the closed periods that are older than Options.Retention.
 func (a *archive) prune() {
-	if keep := a.s.opts.Retention; keep > 0 && a.s.clock.mayPrune() {
-		a.s.logError("prune closed periods", a.s.store.Prune(a.s.ctx, a.s.opts.Now().Add(-keep)))
+	if retention := a.s.opts.Retention; retention > 0 && a.s.clock.mayPrune() {
+		a.s.logError("prune closed periods", a.s.store.Prune(a.s.ctx, a.s.opts.Now().Add(-retention)))
 	}
 }

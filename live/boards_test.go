@@ -131,7 +131,7 @@ func TestService_periodsBeginOnTime(t *testing.T) {
 		for _, p := range []live.Period{live.Daily, live.Monthly} {
 			streams[p].want("21600s: rank 0>1 +1", "21600s: 1 b:1 ")
 			if e := f.ask(live.Query{Board: live.Global, Period: p, Limit: 1}).Entries[0]; e.Change != 1 || e.ChangeType != "up" || e.XP != 4 {
-				t.Errorf("%s: entry = %+v, want one place up", p, e)
+				t.Errorf("%s: entry = %+v, want one rank up", p, e)
 			}
 		}
 		time.Sleep(48 * time.Hour) // Monday

@@ -357,8 +357,8 @@ func said(entries []live.Entry) (s string) {
 // expected returns what said should return for the oracle's rows.
 func expected(rows []verify.Row) (s string) {
 	for _, r := range rows {
-		places, way := rank.Entry{Rank: r.Rank, Before: r.Prior}.Change()
-		s += fmt.Sprintf("%d %s %d xp=%d coins=%d %s %s%d, ", r.Rank, r.UserID, r.Score, r.XP, r.MLCoins, r.Badge, way, places)
+		moved, way := rank.Entry{Rank: r.Rank, Before: r.Prior}.Change()
+		s += fmt.Sprintf("%d %s %d xp=%d coins=%d %s %s%d, ", r.Rank, r.UserID, r.Score, r.XP, r.MLCoins, r.Badge, way, moved)
 	}
 	return s
 }

@@ -59,15 +59,15 @@ type pastPage struct {
 }
 
 // among returns the user's rank and score on the page, as if only these users had been on it.
-func (n pastPage) among(there map[string]bool, user string, by rank.Numbering) (place int, score int64) {
+func (n pastPage) among(there map[string]bool, user string, by rank.Numbering) (number int, score int64) {
 	count := rank.NewCounter(by)
 	for _, e := range n.rows {
 		if e.XP == 0 || e.UserID != user && !there[e.UserID] {
 			continue
 		}
-		place := count.Next(e.Score)
+		number := count.Next(e.Score)
 		if e.UserID == user {
-			return place, e.Score
+			return number, e.Score
 		}
 	}
 	return 0, 0
@@ -212,9 +212,9 @@ func (f *trendFixture) compare(board, there string, p live.Period, pages []pastP
 			}
 			for i, l := range series {
 				for j, n := range past {
-					place, score := n.among(seen, l.UserID, f.by)
-					if !got.Times[j].Equal(n.at) || l.Ranks[j] != place || l.Scores[j] != score {
-						f.t.Fatalf("%s %s, %s at %s: %d with %d, want %d with %d at %s", board, p, l.UserID, got.Times[j], l.Ranks[j], l.Scores[j], place, score, n.at)
+					number, score := n.among(seen, l.UserID, f.by)
+					if !got.Times[j].Equal(n.at) || l.Ranks[j] != number || l.Scores[j] != score {
+						f.t.Fatalf("%s %s, %s at %s: %d with %d, want %d with %d at %s", board, p, l.UserID, got.Times[j], l.Ranks[j], l.Scores[j], number, score, n.at)
 					}
 				}
 				if e := now[i]; l.UserID != e.UserID || l.Ranks[len(past)] != e.Rank || l.Scores[len(past)] != e.Score || l.RankBadge != e.RankBadge || l.Username != e.Username {
