@@ -50,7 +50,7 @@ type remoteKeys struct {
 
 	keys      atomic.Pointer[[]key] // nil until a set was fetched
 	waiting   atomic.Int32          // requests that wait for a fetch
-	requested chan struct{}         // has room for one: a token wants the fetch newest to begin
+	requested chan struct{}         // of capacity 1: a token wants newest to be done now
 
 	mu     sync.Mutex
 	newest *fetch // guarded by mu: nil before the first
@@ -105,9 +105,9 @@ func mayBeNewer(set *[]key, h header) bool {
 	return h.KeyID != "" && !slices.ContainsFunc(*set, func(k key) bool { return k.id == h.KeyID })
 }
 
-// begin returns the fetch that is under way, or a new one. For a token it returns the newest fetch
-// even if that has finished, unless it began renewEvery ago or earlier. A new fetch for a token is
-// left to run.
+// begin returns the fetch that is under way or, if there is none, a new one. A token does not get a
+// new one until renewEvery after the beginning of the last: begin returns the last one, which has
+// finished. The goroutine of run does all fetches, also the new one of a token.
 func (r *remoteKeys) begin(forToken bool) *fetch {
 	r.mu.Lock()
 	defer r.mu.Unlock()

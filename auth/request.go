@@ -37,7 +37,7 @@ func TokenOf(r *http.Request, query bool) (token string, from Source, err error)
 	if values := r.Header.Values("Authorization"); len(values) > 0 {
 		scheme, token, _ := strings.Cut(values[0], " ")
 		if !strings.EqualFold(scheme, "Bearer") || len(values) > 1 {
-			return "", FromHeader, fmt.Errorf("%w: the Authorization header must be one, of the form 'Bearer <token>'", ErrInvalidToken)
+			return "", FromHeader, fmt.Errorf("%w: there must be a single Authorization header, of the form 'Bearer <token>'", ErrInvalidToken)
 		}
 		return strings.TrimSpace(token), FromHeader, nil
 	}

@@ -55,8 +55,9 @@ const (
 	closeAfter = time.Second
 )
 
-// maxWaiters is about how many waiters there may be at once. Past it each account with waiters may
-// have an equal share of them, and at least minWaiters. Further ones get ErrFull at once.
+// maxWaiters is about how many waiters there may be at once. Past it, each account may have an
+// equal share of them, or minWaiters if that is more. A request beyond the share gets ErrFull at
+// once.
 const (
 	maxWaiters = 2048
 	minWaiters = 8
@@ -209,7 +210,8 @@ func (b *Budget) count(r *Reservation, by int64) {
 	}
 }
 
-// taken returns how many bytes answers use that are made, or being made.
+// taken returns the bytes of answers that were made or are being made. Pending requests do not
+// count.
 func (b *Budget) taken() int64 { return b.used - b.pending }
 
 // enqueue adds a waiter, or returns nil if its account has too many.

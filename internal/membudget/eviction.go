@@ -8,9 +8,9 @@ import (
 
 // The methods of Budget in this file are called with mu held.
 
-// enforce chooses what to cut off after bytes were taken without waiting. While answers are read,
-// reservations may use half as much again as the budget. Past that, nothing is spared but the
-// reservation that asks.
+// enforce chooses what to cut off after a reservation has taken bytes without waiting. For a while,
+// reservations may use half as much again as the budget, so that clients can read their answers.
+// Past that, it spares no answer but that of the given reservation.
 func (b *Budget) enforce(but *Reservation) (cuts []*Reservation) {
 	cuts = b.free(0, unreadGrace, but)
 	for b.pending > b.bytes/2 {
@@ -26,8 +26,8 @@ func (b *Budget) enforce(but *Reservation) (cuts []*Reservation) {
 	return cuts
 }
 
-// free chooses what to cut off until need more bytes fit into the budget: answers that have gone
-// unread for at least that long. If there are too few, a timer calls serve again when there may be
+// free chooses what to cut off so that need bytes more fit into the budget: answers that have gone
+// unread for the given time. If there are too few, a timer calls serve again when there may be
 // more.
 func (b *Budget) free(need int64, unread time.Duration, but *Reservation) (cuts []*Reservation) {
 	now := time.Now()
@@ -47,11 +47,12 @@ func (b *Budget) free(need int64, unread time.Duration, but *Reservation) (cuts 
 	return cuts
 }
 
-// stalest returns a reservation that has made no progress since the given time: the first one in
-// the list that of returns, of the account that uses the most. It returns nil if there is none.
-func (b *Budget) stalest(since time.Time, but *Reservation, of func(*account) *list.List) (victim *Reservation) {
+// stalest compares the first reservations of all accounts, each in the list that choose returns. Of
+// those that have made no progress since the given time, it returns the one whose account uses the
+// most, or nil.
+func (b *Budget) stalest(since time.Time, but *Reservation, choose func(*account) *list.List) (victim *Reservation) {
 	for _, a := range b.accounts {
-		e := of(a).Front()
+		e := choose(a).Front()
 		if e != nil && e.Value == any(but) {
 			e = e.Next()
 		}
@@ -83,9 +84,9 @@ func (b *Budget) untilStale(now time.Time, unread time.Duration) time.Duration {
 	return max(first.Add(unread).Sub(now), 10*time.Millisecond)
 }
 
-// slowest returns the answer that is read the slowest, of the account that uses the most among
-// those that use more than their share while another account waits. It returns nil if there is
-// none. An answer that is read quickly is not returned, because it is done soon.
+// slowest looks at the accounts that use more than their share while another account waits. It
+// returns the answer that is read the slowest, of the one that uses the most, or nil. It spares
+// answers that are read quickly, because they are done soon.
 func (b *Budget) slowest(now time.Time) (victim *Reservation) {
 	share := b.bytes / int64(max(len(b.accounts), 1))
 	least := 0.0
