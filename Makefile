@@ -61,8 +61,8 @@ bench: tools $(NPM) ## runs the benchmarks, into bench/go.txt, streams.md, write
 	go run ./bench -out bench/page.md page
 
 soak: ## kills the program 1,000 times, attacks it, then loads it for SOAKTIME, into bench/soak.md
-	go test -count=1 -run '^TestProcess_killed$$' -timeout 1h -v . -kills 1000
-	go test -count=1 -run '^TestAttack_' -timeout 1h -v . -full
+	go test -count=1 -run '^TestProcess_killed$$' -timeout 1h -v ./test/process -kills 1000
+	go test -count=1 -run '^TestAttack_' -timeout 1h -v ./test/attack -full
 	go run ./bench -soak $(SOAKTIME) -out bench/soak.md soak
 
 fuzz: ## runs each fuzz target for FUZZTIME

@@ -56,6 +56,7 @@ func (p *Program) FollowOver(transport http.RoundTripper, token, query, lastID s
 // come where a machine is slow, and over rank_changed.
 func Next(tb testing.TB, heard <-chan Message, event string) Message {
 	tb.Helper()
+	late := time.After(Patience) // pings don't put it off
 	for {
 		select {
 		case m, ok := <-heard:
@@ -65,7 +66,7 @@ func Next(tb testing.TB, heard <-chan Message, event string) Message {
 			if !ok || m.Event != "ping" && m.Event != "rank_changed" {
 				tb.Fatalf("heard %q %s (open %v), want %q", m.Event, m.Data, ok, event)
 			}
-		case <-time.After(Patience):
+		case <-late:
 			tb.Fatalf("heard nothing, want %q", event)
 		}
 	}

@@ -1,0 +1,9 @@
+package command_test
+
+import (
+	"testing"
+
+	"marcador/test/testkit"
+)
+
+func TestMain(m *testing.M) { testkit.Main(m) }
