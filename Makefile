@@ -7,11 +7,10 @@
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
-.NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 .PHONY: help run test lint fmt generate hook bench soak fuzz vulnerabilities tools \
-  all room need gofmt page node vet golangci cross race
+  peers all room fetch check need gofmt page node vet golangci cross linux darwin windows race
 
 # Only the race detector needs cgo. All other steps build without it, so that they share one cache.
 export CGO_ENABLED := 0
@@ -23,11 +22,19 @@ FAST := GOGC=400
 TOOLS := .tools/$(shell go env GOVERSION 2>/dev/null)
 NPM := node_modules/.package-lock.json
 PKG ?= ./...
+GOLANGCI := $(TOOLS)/golangci-lint
 FUZZTIME ?= 30s
 SOAKTIME ?= 1h
 
 # The folders of PKG, as gofmt takes them.
 FOLDERS := $(patsubst %/...,%,$(PKG))
+
+# The packages that `go test` gets. The tests of whole programs take longest, so they begin first.
+# `make test` leaves test/peers to `make peers`.
+TESTED := $(if $(filter ./...,$(PKG)),$$(go list ./test/... ./... | grep -v /test/peers$$),$(PKG))
+
+# For targets that are made side by side: shows the output of each in one piece.
+TOGETHER := --no-print-directory $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
 ##@ Every day
 
@@ -42,8 +49,8 @@ test: $(if $(filter ./...,$(PKG)),all,room) ## runs what a change has to pass; P
 
 lint: gofmt page vet golangci ## runs the checks that only read the code; takes PKG too
 
-fmt: $(TOOLS)/golangci-lint $(NPM) ## formats the code
-	$(TOOLS)/golangci-lint fmt
+fmt: $(GOLANGCI) $(NPM) ## formats the code
+	$(GOLANGCI) fmt
 	node_modules/.bin/biome check --write
 
 generate: ## writes the bundle of the page again, after a change in static/
@@ -59,6 +66,11 @@ bench: tools $(NPM) ## runs the benchmarks, into bench/go.txt, streams.md, write
 	go run ./bench -out bench/streams.md fanout ways idle stall churn drain
 	go run ./bench -out bench/writes.md writes
 	go run ./bench -out bench/page.md page
+
+peers: $(NPM) ## tests the program with nginx, HAProxy, Firefox, Lighthouse and clients from npm
+	@tools/programs.sh peers
+	@echo "== go test ./test/peers"
+	@go test -count=1 -timeout 30m ./test/peers
 
 soak: ## kills the program 1,000 times, attacks it, then loads it for SOAKTIME, into bench/soak.md
 	go test -count=1 -run '^TestProcess_killed$$' -timeout 1h -v ./test/process -kills 1000
@@ -76,11 +88,20 @@ vulnerabilities: tools ## fails if the program calls code with a known vulnerabi
 	@echo "== govulncheck"
 	@$(FAST) tools/vulnerabilities.sh $(TOOLS)/govulncheck ./...
 
-tools: $(TOOLS)/golangci-lint ## compiles the Go tools of tools/go.mod, into .tools
+tools: $(GOLANGCI) ## compiles the Go tools of tools/go.mod, into .tools
 
-# The parts of `make test`, the cheap ones first.
+# The parts of `make test`. The first two phases do several things side by side: while one waits for
+# the network or runs on one core, another goes on. The tests have the machine for themselves,
+# because many of them measure time.
 
-all: need gofmt page node vet golangci cross vulnerabilities race
+all:
+	@$(MAKE) $(TOGETHER) -j4 fetch
+	@$(MAKE) $(TOGETHER) -j2 check
+	@$(MAKE) --no-print-directory race
+
+fetch: need $(NPM) $(GOLANGCI) gofmt
+
+check: golangci cross vulnerabilities page node
 
 # Only tests of whole programs and of the page start browsers and other programs.
 room: $(if $(filter ./test% ./static%,$(PKG)),need $(NPM)) $(if $(filter ./static%,$(PKG)),page node) \
@@ -110,22 +131,26 @@ vet:
 	@echo "== go vet $(PKG)"
 	@$(FAST) go vet $(PKG)
 
-golangci: $(TOOLS)/golangci-lint
+golangci: $(GOLANGCI)
 	@echo "== golangci-lint $(PKG)"
-	@$(FAST) $(TOOLS)/golangci-lint run $(PKG)
+	@$(FAST) $(GOLANGCI) run $(PKG)
 
 # Other systems' code only has to compile. Without optimisation that takes a third of the time.
-cross:
-	@echo "== go build for linux, darwin, windows"
+cross: linux darwin windows
+
+linux:
+	@echo "== go build for linux"
 	@$(FAST) GOOS=linux go build ./...
-	@$(FAST) GOOS=darwin go build -gcflags='all=-N -l' ./...
-	@$(FAST) GOOS=windows go build -gcflags='all=-N -l' ./...
+
+darwin windows:
+	@echo "== go build for $@"
+	@$(FAST) GOOS=$@ go build -gcflags='all=-N -l' ./...
 
 race:
 	@echo "== go test -race $(PKG)"
-	@CGO_ENABLED=1 go test -race -shuffle=on -timeout 25m $(PKG)
+	@CGO_ENABLED=1 go test -race -shuffle=on -timeout 25m $(TESTED)
 
-$(TOOLS)/golangci-lint: tools/go.mod tools/go.sum
+$(GOLANGCI): tools/go.mod tools/go.sum
 	@echo "== go install tools (a minute or two, the first time)"
 	@$(FAST) GOBIN=$(CURDIR)/$(TOOLS) go -C tools install tool
 	@touch $@

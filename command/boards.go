@@ -22,7 +22,7 @@ type boardFlags struct {
 
 	Timezone       string `default:"UTC" help:"Time zone in which days, weeks and months begin: an IANA name such as America/Merida."`
 	ChangeBaseline string `default:"daily" enum:"daily,weekly,monthly" help:"On the all-time board, count the places that a user has moved since the start of this period: ${enum}."`
-	Ranks          string `default:"ordinal" enum:"ordinal,competition,dense" help:"How equal scores are ranked: 1 2 3 4, 1 2 2 4, or 1 2 2 3."`
+	Ranks          string `default:"ordinal" enum:"ordinal,competition,dense" help:"How equal scores are ranked: 'ordinal' 1 2 3 4, 'competition' 1 2 2 4, 'dense' 1 2 2 3."`
 	Friends        string `default:"mutual" enum:"mutual,group,open" help:"When two users are friends: 'mutual', when both have asked; 'group', when one has, and both are in one group; 'open', when one has."`
 	Retention      int    `default:"400" help:"Days that closed periods are kept. 0 is for ever."`
 }
