@@ -45,13 +45,8 @@
 //
 // # Use
 //
-//	s, err := live.Open(ctx, "marcador.db", live.Options{Schema: schema})
-//	if err != nil { … }
-//	defer s.Close()
-//	write := live.Write{Updates: []live.Update{{UserID: "u7", XP: 50}}}
-//	results, err := s.AddPoints(ctx, []live.Write{write})
-//	body, err := s.Page(ctx, live.Query{Board: live.Global, Period: live.Weekly, Limit: 10})
-//	follow, err := s.Follow(ctx, live.Follow{Board: live.Global, Period: live.Weekly, Seen: -1})
+// Open returns a Service, and Service has a method for everything else; see the example. sse.Server
+// writes the streams that Follow begins.
 //
 // All methods of Service are safe for concurrent use. docs/design/locks.md has a picture of the
 // locks.
