@@ -55,7 +55,7 @@ var headerCases = map[string]struct {
 	"script of the page":   {false, get, "/static/page/page.js", "", 200, nil},
 	"style":                {false, get, "/static/page/style.css", "", 200, nil},
 	"client":               {false, get, "/marcador.js", "", 200, ofClient},
-	"module of the client": {false, get, "/marcador/sse.js", "", 200, ofClient},
+	"module of the client": {false, get, "/marcador/client/sse.js", "", 200, ofClient},
 	"its types":            {false, get, "/marcador.d.ts", "", 200, ofClient},
 	"nothing":              {false, get, "/nothing", "", 404, nil},
 	"wrong method on page": {false, post, "/", "", 405, nil},

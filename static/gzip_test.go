@@ -34,7 +34,7 @@ func ask(tb testing.TB, method, path string, headers ...string) (*http.Response,
 }
 
 func TestHandler_gzip(t *testing.T) {
-	for _, path := range []string{"/", "/marcador/check.js", "/static/page/page.js", "/static/page/style.css"} {
+	for _, path := range []string{"/", "/marcador/client/check.js", "/static/page/page.js", "/static/page/style.css"} {
 		plain, text := ask(t, http.MethodGet, path)
 		packed, small := ask(t, http.MethodGet, path, "Accept-Encoding", "gzip, deflate, br, zstd")
 		if packed.StatusCode != http.StatusOK || packed.Header.Get("Content-Encoding") != "gzip" || plain.Header.Get("Content-Encoding") != "" {

@@ -3,7 +3,7 @@ export type {
   MarcadorBoard,
   MarcadorBoardAttributes,
   MarcadorBoardEvents,
-} from "./marcador/element.js";
+} from "./element.js";
 
 /** One row of a board. */
 export interface Entry {

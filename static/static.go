@@ -11,6 +11,7 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -22,8 +23,8 @@ import (
 	"time"
 )
 
-//go:embed index.html *.css *.js *.svg marcador.d.ts marcador/*.js marcador/*.d.ts page/* bundle
-//go:embed vendor/uPlot.esm.js vendor/uPlot.css vendor/uPlot.LICENSE
+//go:embed marcador.js marcador.d.ts element.js element.d.ts client view element
+//go:embed index.html favicon.svg bundle page/*.css page/*.svg vendor/*.js vendor/*.css vendor/*.LICENSE
 var files embed.FS
 
 // policy lets the page load its own files and people's avatars, and nothing else; no
@@ -80,11 +81,17 @@ var loaded = [2]func() (map[string]file, error){
 	sync.OnceValues(func() (map[string]file, error) { return load(true) }),
 }
 
-// Handler serves the page at /, its icon at /favicon.ico, the client at /marcador.js with its types at /marcador.d.ts and its
-// modules under /marcador/, and every embedded file under /static/, of which what pages load is
-// bundled; to who accepts it in gzip. Each answer carries an ETag, of its coding, and has to be
-// revalidated. Where demo is true, the page's <html> tag has the attribute data-demo. Anything else is a
-// 404, any method but GET and HEAD a 405. Safe for concurrent use.
+// Handler serves the embedded files:
+//
+//	/                          the page; its <html> tag has the attribute data-demo if demo is true
+//	/favicon.ico               its icon
+//	/static/                   what the page and /docs load
+//	/marcador.js, .d.ts        the browser client and its types
+//	/marcador/element.js, .d.ts  the tag <marcador-board> and its types
+//	/marcador/                 the modules of both, as they were written: the files of the npm package
+//
+// Clients that accept gzip get it. Each answer has an ETag for its coding, and browsers have to
+// revalidate it. Any other path is a 404, any method but GET and HEAD a 405. Safe for concurrent use.
 func Handler(demo bool) http.Handler {
 	which := loaded[0]
 	if demo {
@@ -130,20 +137,24 @@ func Handler(demo bool) http.Handler {
 // load reads every embedded file once, by the paths that it is served under.
 func load(demo bool) (map[string]file, error) {
 	served := make(map[string]file)
+	add := func(name, at string, body []byte) error {
+		f, err := encode(name, body)
+		served[at] = f
+		return err
+	}
 	err := fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
 		body, err := files.ReadFile(name)
-		if err != nil {
-			return err
-		}
 		if name == "index.html" && demo {
 			body = bytes.Replace(body, []byte("<html "), []byte("<html data-demo "), 1)
 		}
-		f, err := encode(name, body)
 		for _, at := range paths(name) {
-			served[at] = f
+			err = errors.Join(err, add(name, at, body))
+		}
+		if name == "marcador.js" || name == "marcador.d.ts" {
+			err = errors.Join(err, add(name, "/"+name, outward(body)))
 		}
 		return err
 	})
@@ -152,21 +163,29 @@ func load(demo bool) (map[string]file, error) {
 
 // paths returns the paths that an embedded file is served under.
 func paths(name string) []string {
-	bundled, ok := strings.CutPrefix(name, bundles)
-	switch {
-	case ok:
+	if bundled, ok := strings.CutPrefix(name, bundles); ok {
 		return []string{"/static/" + bundled}
-	case name == "index.html":
-		return []string{"/"}
-	case name == "favicon.svg":
-		return []string{icon, "/static/" + name}
-	case name == "marcador.js", name == "marcador.d.ts", strings.HasPrefix(name, "marcador/"):
-		return []string{"/" + name, "/static/" + name}
 	}
 	if _, err := fs.Stat(files, bundles+name); err == nil {
-		return nil // its bundle has that path
+		return nil // the bundle of that name is served
 	}
-	return []string{"/static/" + name}
+	folder, _, _ := strings.Cut(name, "/")
+	switch folder {
+	case "index.html":
+		return []string{"/"}
+	case "favicon.svg":
+		return []string{icon, "/static/" + name}
+	case "page", "vendor":
+		return []string{"/static/" + name}
+	default:
+		return []string{"/marcador/" + name}
+	}
+}
+
+// outward returns a file of the folder that is served as /marcador/ for a path outside of it: what
+// the file imports from beside it is in that folder.
+func outward(body []byte) []byte {
+	return bytes.ReplaceAll(body, []byte(`"./`), []byte(`"./marcador/`))
 }
 
 func encode(name string, body []byte) (file, error) {

@@ -39,7 +39,8 @@ func TestHandler_Files(t *testing.T) {
 		{"/", "text/html; charset=utf-8", "<!doctype html>"},
 		{"/marcador.js", "text/javascript; charset=utf-8", "export { connect }"},
 		{"/marcador.d.ts", "text/plain; charset=utf-8", "export function connect"},
-		{"/marcador/sse.js", "text/javascript; charset=utf-8", "export class EventParser"},
+		{"/marcador/client/sse.js", "text/javascript; charset=utf-8", "export class EventParser"},
+		{"/marcador/marcador.js", "text/javascript; charset=utf-8", "export { connect }"},
 		{"/marcador/element.js", "text/javascript; charset=utf-8", "customElements"},
 		{"/marcador/element.d.ts", "text/plain; charset=utf-8", "HTMLElementTagNameMap"},
 		{"/static/page/page.js", "text/javascript; charset=utf-8", "chunk.js"},
@@ -143,16 +144,44 @@ func TestHandler_Page(t *testing.T) {
 	if m := regexp.MustCompile(`<style|\sstyle=|\son[a-z]+=|<script(?:>| type="module">)`).FindString(page); m != "" {
 		t.Errorf("inline: %s", m)
 	}
-	for _, module := range []string{"/marcador.js", "/static/page/page.js"} {
-		text := body(t, do(t, h, http.MethodGet, module, ""))
-		for _, m := range regexp.MustCompile(`(?m)^import .*from "\.(/[^"]+)"`).FindAllStringSubmatch(text, -1) {
-			name := module[:strings.LastIndex(module, "/")] + m[1]
-			res := do(t, h, http.MethodGet, name, "")
-			if res.StatusCode != http.StatusOK {
-				t.Errorf("%s imports %s: got %d, want 200", module, name, res.StatusCode)
-			}
-			res.Body.Close()
+}
+
+// Whatever a served module imports is served too, and so is each path that a type declaration names.
+func TestHandler_Imports(t *testing.T) {
+	h := static.Handler(false)
+	imports := regexp.MustCompile(`(?m)\b(?:from|import\()\s*"(\.[^"]+)"`)
+	comments := regexp.MustCompile(`(?m)^ *(?:/?\*|//).*$`)
+	seen := map[string]bool{}
+	queue := []string{
+		"/marcador.js", "/marcador/marcador.js", "/marcador/element.js", "/static/page/page.js",
+		"/marcador.d.ts", "/marcador/marcador.d.ts", "/marcador/element.d.ts",
+	}
+	for ; len(queue) > 0; queue = queue[1:] {
+		module := queue[0]
+		if seen[module] {
+			continue
 		}
+		seen[module] = true
+		res := do(t, h, http.MethodGet, module, "")
+		text := comments.ReplaceAllString(body(t, res), "")
+		if res.StatusCode != http.StatusOK {
+			t.Errorf("%s is imported: got %d, want 200", module, res.StatusCode)
+		}
+		for _, m := range imports.FindAllStringSubmatch(text, -1) {
+			name := path.Join(path.Dir(module), m[1])
+			if strings.HasSuffix(module, ".d.ts") {
+				name = strings.TrimSuffix(name, ".js") + ".d.ts"
+			}
+			queue = append(queue, name)
+		}
+	}
+	for _, want := range []string{"/marcador/client/connect.js", "/marcador/view/words.js", "/marcador/element/frameworks.d.ts"} {
+		if !seen[want] {
+			t.Errorf("nothing imports %s", want)
+		}
+	}
+	if seen["/client/connect.js"] || seen["/element.js"] {
+		t.Error("/marcador.js imports from outside of /marcador/")
 	}
 }
 

@@ -7,7 +7,7 @@
 
 import { fetchEventSource } from "@microsoft/fetch-event-source";
 import { EventSource } from "eventsource";
-import { EventParser } from "../static/marcador/sse.js";
+import { EventParser } from "../static/client/sse.js";
 
 const TYPES = [
   "authenticated",

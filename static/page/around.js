@@ -1,7 +1,7 @@
 // @ts-check
 /** @import { Board, Ranks, Snapshot } from "../marcador.d.ts" */
 
-import { say } from "../marcador/cells.js";
+import { say } from "../view/cells.js";
 import { find } from "./find.js";
 import { Rows } from "./rows.js";
 import { figure, words } from "./words.js";

@@ -1,8 +1,8 @@
 // @ts-check
 /** @import { Board, Me, Snapshot } from "../marcador.d.ts" */
 
-import { say } from "../marcador/cells.js";
-import { badgeMark } from "../marcador/drawing.js";
+import { say } from "../view/cells.js";
+import { badgeMark } from "../view/drawing.js";
 import { find } from "./find.js";
 import { figure, percent, without, words } from "./words.js";
 

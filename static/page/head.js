@@ -1,7 +1,7 @@
 // @ts-check
 /** @import { Snapshot } from "../marcador.d.ts" */
 
-import { say } from "../marcador/cells.js";
+import { say } from "../view/cells.js";
 import { find } from "./find.js";
 import { ago, figure, moment, words } from "./words.js";
 

@@ -1,8 +1,8 @@
 // @ts-check
 /** @import { Snapshot } from "../marcador.d.ts" */
 
-import { say } from "../marcador/cells.js";
-import { still } from "../marcador/motion.js";
+import { say } from "../view/cells.js";
+import { still } from "../view/motion.js";
 import { find } from "./find.js";
 import { figure, percent, without, words } from "./words.js";
 

@@ -2,10 +2,10 @@
 /** @import { Board, Problem, Snapshot } from "../marcador.d.ts" */
 /** @import { View } from "./tabs.js" */
 
-import { fitScores, say } from "../marcador/cells.js";
-import { connect } from "../marcador/connect.js";
-import { MOST_ROWS } from "../marcador/options.js";
-import { NEVER } from "../marcador/refused.js";
+import { connect } from "../client/connect.js";
+import { MOST_ROWS } from "../client/options.js";
+import { NEVER } from "../client/refused.js";
+import { fitScores, say } from "../view/cells.js";
 import { Around } from "./around.js";
 import { Card } from "./card.js";
 import { Charts } from "./charts.js";

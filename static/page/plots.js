@@ -2,8 +2,8 @@
 /** @import { Course, Line, Trend } from "./charts.js" */
 /** @typedef {import("../vendor/uPlot.esm.js")} Plot */
 
-import { say, unseen } from "../marcador/cells.js";
 import uPlot from "../vendor/uPlot.esm.js";
+import { say, unseen } from "../view/cells.js";
 import { WEEK } from "./charts.js";
 import { figure, hour, ordinal, short, weekday, words } from "./words.js";
 

@@ -1,11 +1,11 @@
 // @ts-check
 /** @import { Entry } from "../marcador.d.ts" */
 
-import { avatar } from "../marcador/avatar.js";
-import { breakable, fillChange, say } from "../marcador/cells.js";
-import { badgeMark, medal } from "../marcador/drawing.js";
-import { Count } from "../marcador/motion.js";
-import { MovingRow } from "../marcador/moving.js";
+import { avatar } from "../view/avatar.js";
+import { breakable, fillChange, say } from "../view/cells.js";
+import { badgeMark, medal } from "../view/drawing.js";
+import { Count } from "../view/motion.js";
+import { MovingRow } from "../view/moving.js";
 import { figure, words } from "./words.js";
 
 /** The first element of a class in a row made from the template. @param {Element} row @param {string} name */

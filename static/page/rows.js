@@ -1,7 +1,7 @@
 // @ts-check
 /** @import { Entry } from "../marcador.d.ts" */
 
-import { MovingRows } from "../marcador/moving.js";
+import { MovingRows } from "../view/moving.js";
 import { template } from "./find.js";
 import { Row } from "./row.js";
 

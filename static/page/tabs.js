@@ -1,6 +1,6 @@
 // @ts-check
 
-import { PERIODS } from "../marcador/options.js";
+import { PERIODS } from "../client/options.js";
 import { find } from "./find.js";
 import { nameOf, words } from "./words.js";
 

@@ -1,7 +1,7 @@
 // @ts-check
 /** @import { Me } from "../marcador.d.ts" */
 
-import { badgeMark } from "../marcador/drawing.js";
+import { badgeMark } from "../view/drawing.js";
 import { find } from "./find.js";
 import { figure, ordinal, words } from "./words.js";
 

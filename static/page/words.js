@@ -1,6 +1,6 @@
 // @ts-check
 
-import { english, late, speak } from "../marcador/words.js";
+import { english, late, speak } from "../view/words.js";
 
 /**
  * What the page says besides, in Spanish and in English. Plain texts are strings; what carries a number is a

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import * as check from "../marcador/check.js";
-import { speak } from "../marcador/words.js";
+import * as check from "../client/check.js";
+import { speak } from "../view/words.js";
 import { entry, page, update } from "./service.js";
 
 /** @param {unknown} data */

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { beforeEach, mock, test } from "node:test";
-import { Election } from "../marcador/election.js";
+import { Election } from "../client/election.js";
 
 /** @type {Election[]} */
 let tabs = [];

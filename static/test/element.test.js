@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { MarcadorBoard } from "../marcador/element.js";
-import { refusal } from "../marcador/element-refusal.js";
-import { homeOf, settings } from "../marcador/element-settings.js";
-import { speak } from "../marcador/words.js";
+import { refusal } from "../element/refusal.js";
+import { homeOf, settings } from "../element/settings.js";
+import { MarcadorBoard } from "../element.js";
+import { speak } from "../view/words.js";
 
 test("the element can be imported where there is no page", () => {
   assert.equal(typeof MarcadorBoard, "function");
@@ -70,6 +70,7 @@ test("the service is where the script is from", () => {
       "http://localhost:5173/node_modules/marcador/marcador/element.js?v=1f2e",
       "http://localhost:5173",
     ],
+    ["http://localhost:5173/node_modules/marcador/element.js?v=1f2e", "http://localhost:5173"],
     ["file:///home/ana/marcador/element.js", ""],
   ]) {
     assert.equal(homeOf(module), want, module);

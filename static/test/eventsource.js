@@ -1,6 +1,6 @@
 // @ts-check
 
-import { EventParser } from "../marcador/sse.js";
+import { EventParser } from "../client/sse.js";
 
 /** How EventSources of this page have been opened, oldest first. @type {string[]} */
 export const opened = [];

@@ -1,7 +1,7 @@
 // @ts-check
 
 import { afterEach, before, beforeEach, mock } from "node:test";
-import { boardOf, connect } from "../marcador/connect.js";
+import { boardOf, connect } from "../client/connect.js";
 import { Locks } from "./locks.js";
 import { frame, Service, update } from "./service.js";
 

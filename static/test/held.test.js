@@ -1,11 +1,11 @@
 // @ts-check
 /** @import { Entry } from "../marcador.d.ts" */
-/** @import { Standing } from "../marcador/check.js" */
+/** @import { Standing } from "../client/check.js" */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import * as check from "../marcador/check.js";
-import { changed, Gap, Held } from "../marcador/held.js";
+import * as check from "../client/check.js";
+import { changed, Gap, Held } from "../client/held.js";
 import { entry } from "./service.js";
 
 const TOP = 12;

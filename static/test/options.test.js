@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { normal } from "../marcador/boards.js";
-import { complete, home } from "../marcador/options.js";
+import { normal } from "../client/boards.js";
+import { complete, home } from "../client/options.js";
 import { connect } from "../marcador.js";
 
 /** @type {[unknown, RegExp][]} */
@@ -43,7 +43,7 @@ test("defaults, and addresses with slashes at the end", () => {
 });
 
 test("a board is asked for as it is named, and known by the service's spelling", () => {
-  for (const [board, kept] of [
+  for (const [board, known] of [
     [" classroom: 7a\u00a0", "classroom:7a"],
     ["friends:Jose\u0301", "friends:José"],
     ["school: a:b ", "school:a:b"],
@@ -51,7 +51,7 @@ test("a board is asked for as it is named, and known by the service's spelling",
     ["global", "global"],
   ]) {
     assert.equal(complete({ board }).board, board);
-    assert.equal(normal(board), kept);
+    assert.equal(normal(board), known);
   }
   assert.throws(() => complete({ board: " \u00a0" }), /^TypeError: board is only white space/);
 });
@@ -59,11 +59,14 @@ test("a board is asked for as it is named, and known by the service's spelling",
 test("a module knows the service that it came from, also under a path", () => {
   for (const [module, want] of /** @type {[string | undefined, string | null][]} */ ([
     ["https://points.example.org/marcador/options.js", "https://points.example.org"],
+    ["https://points.example.org/marcador/client/options.js", "https://points.example.org"],
+    ["https://a.example/points/marcador/client/options.js?v=2", "https://a.example/points"],
     ["https://a.example/points/marcador/options.js?v=2", "https://a.example/points"],
     ["https://a.example/marcador/marcador/options.js", "https://a.example/marcador"],
     ["https://a.example/static/marcador/options.js", "https://a.example"],
     ["https://a.example/assets/index-1f2e.js", null],
     ["http://localhost:5173/node_modules/.vite/deps/marcador/options.js", null],
+    ["http://localhost:5173/node_modules/marcador/client/options.js", null],
     ["file:///srv/marcador/options.js", null],
     [undefined, null], // in a bundle that is no module
   ])) {

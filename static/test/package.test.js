@@ -57,9 +57,12 @@ before(async () => {
 after(() => rm(project, { recursive: true, force: true }));
 
 test("the package has the client, the element, their types, and nothing else", async () => {
-  const modules = (await readdir(join(here, "marcador"))).map((name) => `marcador/${name}`);
-  const rest = ["LICENSE", "README.md", "marcador.d.ts", "marcador.js", "package.json"];
-  assert.deepEqual(packed, [...modules, ...rest].sort());
+  const modules = ["client", "element", "view"].map(async (folder) =>
+    (await readdir(join(here, folder))).map((name) => `${folder}/${name}`),
+  );
+  const entries = ["marcador.js", "marcador.d.ts", "element.js", "element.d.ts"];
+  const rest = ["LICENSE", "README.md", "package.json"];
+  assert.deepEqual(packed, [...(await Promise.all(modules)).flat(), ...entries, ...rest].sort());
   const own = await readFile(join(here, "LICENSE"), "utf8");
   assert.equal(own, await readFile(join(here, "../LICENSE"), "utf8"), "the licence is the same");
 });

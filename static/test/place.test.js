@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { placeIn } from "../marcador/place.js";
+import { placeIn } from "../client/place.js";
 
 /** @param {[id: string, rank: number, score: number][]} rows @returns {Entry[]} */
 function board(rows) {

@@ -2,13 +2,13 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { EventParser } from "../marcador/sse.js";
+import { EventParser } from "../client/sse.js";
 
 const encoder = new TextEncoder();
 
 /** @param {Iterable<Uint8Array>} chunks */
 function parse(chunks) {
-  /** @type {import("../marcador/sse.js").StreamEvent[]} */
+  /** @type {import("../client/sse.js").StreamEvent[]} */
   const events = [];
   const parser = new EventParser((event) => events.push(event));
   for (const chunk of chunks) parser.feed(chunk);

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { beforeEach, mock, test } from "node:test";
-import { claimsOf } from "../marcador/token.js";
+import { claimsOf } from "../client/token.js";
 import {
   browserPage,
   eventually,

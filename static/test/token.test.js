@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
-import { claimsOf, lifeOf, personOf } from "../marcador/token.js";
+import { claimsOf, lifeOf, personOf } from "../client/token.js";
 import {
   eventually,
   follow,

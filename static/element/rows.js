@@ -1,12 +1,12 @@
 // @ts-check
 /** @import { Entry } from "../marcador.d.ts" */
-/** @import { Voice } from "./words.js" */
+/** @import { Voice } from "../view/words.js" */
 
-import { avatar } from "./avatar.js";
-import { breakable, fillChange, say } from "./cells.js";
-import { badgeMark } from "./drawing.js";
-import { Count } from "./motion.js";
-import { MovingRow, MovingRows } from "./moving.js";
+import { avatar } from "../view/avatar.js";
+import { breakable, fillChange, say } from "../view/cells.js";
+import { badgeMark } from "../view/drawing.js";
+import { Count } from "../view/motion.js";
+import { MovingRow, MovingRows } from "../view/moving.js";
 
 /**
  * An element whose class is its part's name too: shadow CSS sees the one, the page's CSS the other.

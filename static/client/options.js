@@ -36,8 +36,9 @@ export function complete(options) {
   return { board, period, rows, shared, getToken, baseUrl: address(baseUrl) };
 }
 
-/** As a service serves its modules, in front of which a proxy may put a path. */
-const MODULE = /^(https?:\/\/[^/?#]+)([^?#]*?)(?:\/static)?\/marcador\/[a-z-]+\.js(?:[?#]|$)/;
+/** A module's address, as a service serves it. A proxy may put a path in front of it. */
+const MODULE =
+  /^(https?:\/\/[^/?#]+)([^?#]*?)(?:\/static)?\/marcador\/(?:client\/)?[a-z-]+\.js(?:[?#]|$)/;
 
 /**
  * The address of the service that a module came from; null where a bundler or a package manager has moved it.

@@ -1,9 +1,9 @@
 // @ts-check
 /** @import { Me, RankedMe } from "../marcador.d.ts" */
-/** @import { Voice } from "./words.js" */
+/** @import { Voice } from "../view/words.js" */
 
-import { breakable, fillChange } from "./cells.js";
-import { make, portrait } from "./element-rows.js";
+import { breakable, fillChange } from "../view/cells.js";
+import { make, portrait } from "./rows.js";
 
 /** How far it is to the next place. @param {RankedMe} me @param {Voice} voice */
 function wayOn({ pointsToNext: more, percentile }, { words, figure, percent }) {

@@ -1,12 +1,12 @@
 // @ts-check
 /** @import { Entry, Me, Problem, Snapshot } from "../marcador.d.ts" */
-/** @import { Settings } from "./element-settings.js" */
-/** @import { Voice } from "./words.js" */
+/** @import { Settings } from "./settings.js" */
+/** @import { Voice } from "../view/words.js" */
 
-import { fitScores, say } from "./cells.js";
-import { ownPlace } from "./element-own.js";
-import { refusal } from "./element-refusal.js";
-import { make, Rows } from "./element-rows.js";
+import { fitScores, say } from "../view/cells.js";
+import { ownPlace } from "./own.js";
+import { refusal } from "./refusal.js";
+import { make, Rows } from "./rows.js";
 
 /** More than this are below the fold anyway; their height is kept free without them. */
 const MOST_STONES = 30;

@@ -1,7 +1,7 @@
 // The tag for templates that are type-checked: JSX of React 19, Vue, and Svelte. Each
 // part counts where that framework is installed.
 
-import type { MarcadorBoard, MarcadorBoardEvents } from "./element.js";
+import type { MarcadorBoard, MarcadorBoardEvents } from "../element.js";
 
 /** What a template may write on the tag, besides what any element takes. */
 export interface MarcadorBoardAttributes {

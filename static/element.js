@@ -1,13 +1,13 @@
 // @ts-check
-/** @import { Board, Snapshot } from "../marcador.d.ts" */
+/** @import { Board, Snapshot } from "./marcador.d.ts" */
 /** @import { MarcadorBoard as Typed } from "./element.d.ts" */
-/** @import { Settings } from "./element-settings.js" */
+/** @import { Settings } from "./element/settings.js" */
 
-import { connect } from "./connect.js";
-import { homeOf, REMEDIES, settings } from "./element-settings.js";
-import { style } from "./element-style.js";
-import { View } from "./element-view.js";
-import { speak } from "./words.js";
+import { connect } from "./client/connect.js";
+import { homeOf, REMEDIES, settings } from "./element/settings.js";
+import { style } from "./element/style.js";
+import { View } from "./element/view.js";
+import { speak } from "./view/words.js";
 
 const TAG = "marcador-board";
 const SETTABLE = ["board", "period", "rows", "src", "label", "getToken"];

@@ -1,8 +1,8 @@
 // @ts-check
 /** @import { Problem } from "../marcador.d.ts" */
-/** @import { Voice } from "./words.js" */
+/** @import { Voice } from "../view/words.js" */
 
-import { NEVER } from "./refused.js";
+import { NEVER } from "../client/refused.js";
 
 /** What a `<marcador-board>` says in its place for the owner of the site that it stands on. */
 const es = {

@@ -1,7 +1,7 @@
 // @ts-check
 /** @import { UnrankedMe } from "../marcador.d.ts" */
 
-import { PERIODS } from "./options.js";
+import { PERIODS } from "../client/options.js";
 
 /** What a board says, on the page and in a `<marcador-board>`. Functions take a number and its text: plurals hang on the one, people read the other. */
 const es = {

@@ -1,6 +1,6 @@
 // @ts-check
 
-import { home, MOST_ROWS, PERIODS } from "./options.js";
+import { home, MOST_ROWS, PERIODS } from "../client/options.js";
 
 /**
  * What the attributes of a `<marcador-board>` ask for. `wrong` names those that can't be followed, and

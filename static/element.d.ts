@@ -1,6 +1,6 @@
-import type { RankChanged, Snapshot, Status } from "../marcador.js";
+import type { RankChanged, Snapshot, Status } from "./marcador.js";
 
-export type { MarcadorBoardAttributes } from "./frameworks.js";
+export type { MarcadorBoardAttributes } from "./element/frameworks.js";
 
 /**
  * `<marcador-board board="school:42" period="weekly" rows="10">`: a board that follows itself. Importing this
