@@ -4,9 +4,9 @@
 /** @import { Settings } from "./element/settings.js" */
 
 import { connect } from "./client/connect.js";
+import { Frame } from "./element/frame.js";
 import { homeOf, REMEDIES, settings } from "./element/settings.js";
 import { style } from "./element/style.js";
-import { View } from "./element/view.js";
 import { speak } from "./view/words.js";
 
 const TAG = "marcador-board";
@@ -26,7 +26,7 @@ export class MarcadorBoard extends Base {
 
   #root = /** @type {ShadowRoot | null} */ (null);
   #board = /** @type {Board | null} */ (null);
-  #view = /** @type {View | null} */ (null);
+  #frame = /** @type {Frame | null} */ (null);
   #getToken = /** @type {(() => Promise<string | null>) | null} */ (null);
   #snapshot = /** @type {Snapshot | null} */ (null);
   /** What the connection and the view were made of, "" where there is none. */
@@ -159,10 +159,10 @@ export class MarcadorBoard extends Base {
       this.#root = this.attachShadow({ mode: "open" });
       this.#root.adoptedStyleSheets = [style()];
     }
-    const reader = this.#getToken !== null;
-    this.#view?.close();
-    this.#view = new View(voice, asked, this.label, reader, (what) => this[what]());
-    this.#root.replaceChildren(this.#view.frame);
+    const givesTokens = this.#getToken !== null;
+    this.#frame?.close();
+    this.#frame = new Frame(voice, asked, this.label, givesTokens, (action) => this[action]());
+    this.#root.replaceChildren(this.#frame.element);
     if (again) {
       this.#complain(asked);
       if (!asked.broken) this.#open(asked);
@@ -177,7 +177,7 @@ export class MarcadorBoard extends Base {
     this.#board = connect({ board, period, baseUrl, rows, getToken });
     this.#board.subscribe(() => this.#render());
     this.#board.on("rank_changed", (move) => this.#tell("marcador-rank", move));
-    this.#ticking = setInterval(() => this.#view?.tick(), TICK);
+    this.#ticking = setInterval(() => this.#frame?.tick(), TICK);
     this.#render();
   }
 
@@ -185,8 +185,8 @@ export class MarcadorBoard extends Base {
     clearInterval(this.#ticking);
     this.#board?.close();
     this.#board = null;
-    this.#view?.close();
-    this.#view = null;
+    this.#frame?.close();
+    this.#frame = null;
     this.#followed = "";
     this.#drawn = "";
   }
@@ -196,7 +196,7 @@ export class MarcadorBoard extends Base {
     const old = this.#snapshot;
     const now = this.#board.getSnapshot();
     this.#snapshot = now;
-    this.#view?.show(now);
+    this.#frame?.show(now);
     const same = old !== null && old.board === now.board && old.period === now.period;
     if (!same || old.status !== now.status) this.#tell("marcador-status", { status: now.status });
     if (now.version !== null && (!same || old.version !== now.version)) {

@@ -1,52 +1,34 @@
 // @ts-check
-/** @import { Me, RankedMe } from "../marcador.d.ts" */
+/** @import { Me } from "../marcador.d.ts" */
 /** @import { Voice } from "../view/words.js" */
 
+import { avatar } from "../view/avatar.js";
 import { breakable, fillChange } from "../view/cells.js";
-import { make, portrait } from "./rows.js";
-
-/** How far it is to the next place. @param {RankedMe} me @param {Voice} voice */
-function wayOn({ pointsToNext: more, percentile }, { words, figure, percent }) {
-  const rest = make("div", "rest", more === null ? words.first : words.toNext(more, figure(more)));
-  const ahead = document.createElement("span");
-  ahead.className = "ahead";
-  ahead.textContent = ` · ${words.ahead(percent(percentile))}`;
-  rest.append(ahead);
-  return rest;
-}
+import { make, part } from "../view/dom.js";
+import { ownPlace } from "../view/own.js";
 
 /**
- * The reader's own place, for the line under the rows: all of it where their row is not above, else only how far
- * it is to the next. Both are as high, so that nothing moves.
+ * The reader's own place, for below the rows: all of it, or only the way to the next place if the
+ * reader's row is above. Both are equally high, so that nothing moves.
  * @param {Me} me
  * @param {string} period
  * @param {boolean} above
  * @param {Voice} voice
  */
-export function ownPlace(me, period, above, voice) {
-  const { words, figure, without } = voice;
+export function ownRow(me, period, above, voice) {
+  const { rank, score, way, rest } = ownPlace(me, period, voice);
   const ranked = me.rank !== null;
-  const rest = ranked ? wayOn(me, voice) : make("div", "rest");
-  if (!ranked) {
-    const { none, enter } = without(period, me);
-    rest.textContent = `${none} ${enter}`;
-  }
-  if (above) return rest;
+  const text = part("div", "rest", ranked ? way : `${way} ${rest}`);
+  if (ranked) text.append(make("span", "ahead", ` · ${rest}`));
+  if (above) return text;
 
-  const rank = make("div", "rank", make("span", "", ranked ? figure(me.rank) : "–"));
-  const change = make("div", "change");
+  const change = part("div", "change");
   if (ranked) fillChange(change, me, voice);
-  const name = make("span", "name", me.username);
+  const name = part("span", "name", me.username);
   name.title = me.username;
-  const points = make(
-    "span",
-    "points",
-    make("span", "", ranked ? breakable(figure(me.score)) : "–"),
-  );
-  const line = make("div", "", name, make("span", "you", words.you), points);
-  const names = make("div", "", line, rest);
-  names.className = "names";
-  const person = make("div", "person", rank, change, portrait(me), names);
-  person.removeAttribute("part");
-  return person;
+  const points = part("span", "points", make("span", "", breakable(score)));
+  const line = make("div", "", name, part("span", "you", voice.words.you), points);
+  const picture = avatar(me.userId, me.username, me.avatar);
+  const names = make("div", "names", line, text);
+  return make("div", "person", part("div", "rank", make("span", "", rank)), change, picture, names);
 }

@@ -1,6 +1,6 @@
 // @ts-check
 
-// Light and dark follow the page's color-scheme; a browser that can't gets the light ones.
+// Light and dark follow the page's color-scheme. Browsers without light-dark() get the light colours.
 const both = globalThis.CSS?.supports("color", "light-dark(red, red)") ?? false;
 
 /** @param {string} light @param {string} dark */
@@ -9,13 +9,13 @@ const tone = (light, dark) => (both ? `light-dark(${light}, ${dark})` : light);
 /** @param {number} share of the ink, in percent */
 const mix = (share) => `color-mix(in oklab, var(--ink) ${share}%, var(--ground))`;
 
-// Public properties begin with --marcador-; the names without it are the same with their defaults.
+// Public properties begin with --marcador-. Names without that prefix add the defaults.
 const css = `
 :host {
   --ground: var(--marcador-ground, ${tone("oklch(97.7% 0.007 81)", "oklch(19.8% 0.01 248)")});
   --ink: var(--marcador-ink, ${tone("oklch(23.7% 0.007 248)", "oklch(93% 0.012 80)")});
   --quiet: var(--marcador-quiet, ${mix(67)});
-  --line: var(--marcador-line, ${mix(11)});
+  --hairline: var(--marcador-line, ${mix(11)});
   --stone: var(--marcador-stone, ${mix(8)});
   --accent: var(--marcador-accent, ${tone("oklch(48.5% 0.096 172)", "oklch(76% 0.137 170)")});
   --trouble: var(--marcador-trouble, ${tone("oklch(50.5% 0.156 34)", "oklch(73% 0.145 36)")});
@@ -142,7 +142,7 @@ button[aria-busy="true"] { opacity: 0.6; }
   min-height: 0;
   overflow: hidden auto;
   overflow-anchor: none;
-  border-block: 1px solid var(--line);
+  border-block: 1px solid var(--hairline);
 }
 .rows {
   --thead: 2.25em;
@@ -187,7 +187,7 @@ tbody tr {
 }
 .wash[data-way="down"] { background: color-mix(in oklab, var(--trouble) 22%, var(--ground)); }
 tbody > tr > * { height: var(--row); }
-tbody > tr + tr > * { border-top: 1px solid var(--line); }
+tbody > tr + tr > * { border-top: 1px solid var(--hairline); }
 
 .c-rank { width: var(--c-rank); }
 .c-change { width: var(--c-change); }
@@ -223,7 +223,7 @@ thead .points span { font-size: 0.8em; font-weight: 400; }
 .person { display: flex; align-items: center; gap: 0.75em; min-width: 0; }
 .names { display: grid; flex: 1; min-width: 0; }
 .name { overflow: hidden; font-weight: 500; text-overflow: ellipsis; white-space: nowrap; }
-.line {
+.detail {
   display: flex;
   align-items: center;
   gap: 0.375em;
@@ -236,7 +236,7 @@ thead .points span { font-size: 0.8em; font-weight: 400; }
 }
 .badge { display: flex; align-items: center; gap: 0.375em; min-width: 0; overflow: hidden; }
 .badge span { overflow: hidden; text-overflow: ellipsis; }
-.mark {
+.icon {
   flex: none;
   width: 1.4em;
   height: 1.17em;
@@ -268,7 +268,7 @@ tr.own > :first-child { box-shadow: inset 0.25em 0 var(--accent); }
   height: var(--row);
   margin-top: auto;
   padding: 0 var(--edge);
-  border-top: 1px solid var(--line);
+  border-top: 1px solid var(--hairline);
   background: var(--ground);
 }
 .me.own { background: var(--own); box-shadow: inset 0.25em 0 var(--accent); }
@@ -322,11 +322,11 @@ tr.own > :first-child { box-shadow: inset 0.25em 0 var(--accent); }
   .frame { --edge: 1.5em; --gap: 0.5em; --c-rank: calc(4em + var(--edge)); --c-change: 5em; }
   .label { font-size: 1.5625em; }
 }
-.poor .c-coins, .poor .coins { display: none; }
+.coinless .c-coins, .coinless .coins { display: none; }
 @container marcador (max-width: 39.99em) {
   .c-coins, .coins, .ahead { display: none; }
 }
-/* In two lines from the start, so that a longer status moves nothing. */
+/* Two lines from the start, so that a longer status moves nothing. */
 @container marcador (max-width: 34em) {
   .header { flex-direction: column; align-items: stretch; gap: 0; padding-bottom: 0.375em; }
 }
@@ -353,7 +353,7 @@ tr.own > :first-child { box-shadow: inset 0.25em 0 var(--accent); }
   tbody .avatar, tbody .badge { display: none; }
   tbody .name { display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; white-space: normal; }
   tbody .own .name { -webkit-line-clamp: 1; }
-  tbody tr:not(.own) .line { display: none; }
+  tbody tr:not(.own) .detail { display: none; }
   .change .tag { padding: 0; background: none; color: var(--quiet); }
 }
 @media (prefers-reduced-motion: reduce) {
@@ -367,7 +367,7 @@ tr.own > :first-child { box-shadow: inset 0.25em 0 var(--accent); }
 
 let sheet = /** @type {CSSStyleSheet | undefined} */ (undefined);
 
-/** One sheet for all elements of the page. It is made by script, which a policy without inline style allows. */
+/** One sheet for all elements of the page. Script makes it, since a strict policy forbids inline style. */
 export function style() {
   if (sheet === undefined) {
     sheet = new CSSStyleSheet();

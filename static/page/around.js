@@ -1,23 +1,23 @@
 // @ts-check
 /** @import { Board, Ranks, Snapshot } from "../marcador.d.ts" */
 
-import { say } from "../view/cells.js";
+import { say } from "../view/dom.js";
+import { Rows } from "../view/rows.js";
 import { find } from "./find.js";
-import { Rows } from "./rows.js";
-import { figure, words } from "./words.js";
+import { figure, voice, words } from "./words.js";
 
 const NEIGHBOURS = 5;
-/** Between two readings, in milliseconds: below the top, places move all the time. */
+/** Least time between two reads, in milliseconds: below the top, places change all the time. */
 const LEAST = 5_000;
 
-/** The places around the reader's own, below the top rows, while the own row is not among those. */
+/** The rows around the reader's own, below the top rows, while the top rows lack the reader's. */
 export class Around {
-  #rows = new Rows(/** @type {HTMLTableSectionElement} */ (find("around")), false);
+  #rows = new Rows(/** @type {HTMLTableSectionElement} */ (find("around")), voice);
   #gap = find("gap");
   #gapText = find("gap-text");
   #changed;
   #board = /** @type {Board | null} */ (null);
-  /** What was last read for: nothing new is asked while it is the same. */
+  /** The state that was last read for. Nothing is read again while it stays the same. */
   #seen = "";
   #readAt = 0;
   #timer = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
@@ -60,10 +60,10 @@ export class Around {
     this.#timer = setTimeout(() => this.#read(), wait);
   }
 
-  /** @param {number} skipped ranks between the two @param {Ranks} ranks */
+  /** @param {number} skipped ranks between the top rows and these @param {Ranks} ranks */
   #showGap(skipped, ranks) {
     this.#gap.hidden = skipped <= 0;
-    // Where equal scores share a rank, ranks do not say how many people lie between.
+    // Where equal scores share a rank, ranks do not tell how many people are between.
     const text = ranks === "ordinal" ? words.skipped(skipped, figure(skipped)) : words.someSkipped;
     say(this.#gapText, text);
   }
@@ -84,7 +84,7 @@ export class Around {
       this.#showGap(overlaps ? 0 : below[0].rank - (entries.at(-1)?.rank ?? 0) - 1, page.ranks);
       this.#changed();
     } catch (cause) {
-      console.warn("marcador: the places around are not known:", cause);
+      console.warn("marcador: the rows around the reader's own could not be read:", cause);
     } finally {
       if (board === this.#board) {
         this.#timer = undefined;

@@ -1,17 +1,18 @@
 // @ts-check
 /** @import { Board, Me, Snapshot } from "../marcador.d.ts" */
 
-import { say } from "../view/cells.js";
-import { badgeMark } from "../view/drawing.js";
+import { say } from "../view/dom.js";
+import { badgeIcon } from "../view/drawing.js";
+import { ownPlace } from "../view/own.js";
 import { find } from "./find.js";
-import { figure, percent, without, words } from "./words.js";
+import { figure, voice, words } from "./words.js";
 
 /** @typedef {{ minXp: number, name: string }} Badge */
 
-/** How long a place is waited for, in milliseconds: a reader who is not on the board has none. */
+/** How long the card waits for a place, in milliseconds. A reader who is not on the board has none. */
 const WAIT = 3_000;
 
-/** What the reader has come to: rank, badge, and the way to the next one. */
+/** The reader's rank and badge, and how far it is to the next badge. */
 export class Card {
   #card = find("card");
   #rank = find("card-rank");
@@ -21,7 +22,7 @@ export class Card {
   #wayText = find("card-way-text");
   #shown = /** @type {Me | null} */ (null);
   #waiting = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
-  /** Lowest first; asked for once. */
+  /** The service's badges, the lowest first. They are asked for once. */
   #badges = /** @type {Promise<Badge[]> | null} */ (null);
 
   /** @param {Board} board @param {Snapshot} snapshot */
@@ -41,7 +42,7 @@ export class Card {
     this.#fill(board, me, period);
   }
 
-  /** Keeps the room for a while, of stone. @param {boolean} coming */
+  /** Shows the card in stone for a while, or hides it. @param {boolean} coming whether a place may still come */
   #waitFor(coming) {
     clearTimeout(this.#waiting);
     this.#waiting = undefined;
@@ -52,15 +53,17 @@ export class Card {
 
   /** @param {Board} board @param {Me} me @param {string} period */
   async #fill(board, me, period) {
-    say(this.#rank, me.rank === null ? "–" : figure(me.rank));
-    this.#badge.replaceChildren(badgeMark(me.rankBadge) ?? "", me.rankBadge);
-    say(this.#line, lineOf(me, period));
+    const { rank, way, rest } = ownPlace(me, period, voice);
+    say(this.#rank, rank);
+    this.#badge.replaceChildren(badgeIcon(me.rankBadge) ?? "", me.rankBadge);
+    // At the top there is no next place to go to.
+    say(this.#line, me.rank !== null && me.pointsToNext === null ? way : rest);
     try {
       this.#badges ??= board.read("/v1/badges").then(badgesOf);
       const badges = await this.#badges;
       if (this.#shown === me) this.#showWay(me, badges);
     } catch {
-      this.#badges = null; // the next state of the reader asks again
+      this.#badges = null; // the reader's next state asks again
     }
   }
 
@@ -76,12 +79,6 @@ export class Card {
     this.#way.value = (100 * (xp - from)) / (next.minXp - from);
     say(this.#wayText, words.toBadge(next.minXp - xp, figure(next.minXp - xp), next.name));
   }
-}
-
-/** @param {Me} me @param {string} period */
-function lineOf(me, period) {
-  if (me.rank === null) return without(period, me).enter;
-  return me.pointsToNext === null ? words.first : words.ahead(percent(me.percentile));
 }
 
 /** @param {unknown} answer of `GET /v1/badges` @returns {Badge[]} */

@@ -3,21 +3,21 @@
 
 import { find } from "./find.js";
 
-/** Between two readings of the past, in milliseconds. */
+/** Least time between two reads of the past, in milliseconds. */
 const LEAST = 30_000;
 const DAYS = 7;
-/** How far back the pictures go, in milliseconds. */
+/** How far back charts go, in milliseconds. */
 export const WEEK = DAYS * 24 * 60 * 60 * 1000;
 
 /**
- * A trend, as `GET /v1/leaderboards/{board}/trend` gives it: where people stood at some times.
+ * The answer of `GET /v1/leaderboards/{board}/trend`: people's ranks and scores at some times.
  * @typedef {{ userId: string, username: string, ranks: (number | null)[], scores: number[] }} Course
  * @typedef {{ times: string[], entries: Course[], me: Course | null }} Trend
  */
 
-/** One line of a chart: values at times, in milliseconds. @typedef {{ times: number[], values: (number | null)[] }} Line */
+/** A chart's series: values at times in milliseconds. @typedef {{ times: number[], values: (number | null)[] }} Series */
 
-/** The pictures of the last days. The library that draws them is loaded when they come into view. */
+/** The charts of the last days. The library that draws them is loaded when they come into view. */
 export class Charts {
   #race = find("race");
   #own = find("own-chart");
@@ -37,7 +37,7 @@ export class Charts {
     });
     const side = find("side");
     observer.observe(side);
-    // Taller than the window, it stays with its end in view.
+    // If the side is taller than the window, CSS keeps its end in view by its height.
     new ResizeObserver(() => {
       side.style.setProperty("--height", `${side.offsetHeight}px`);
     }).observe(side);
@@ -68,7 +68,7 @@ export class Charts {
     const { version, userId } = board.getSnapshot();
     try {
       this.#plots ??= import("./plots.js").catch((cause) => {
-        this.#plots = null; // asked for again the next time
+        this.#plots = null; // the next read tries again
         throw cause;
       });
       const [plots, trend] = await Promise.all([this.#plots, trendOf(board)]);
@@ -83,7 +83,7 @@ export class Charts {
       this.#own.hidden = points.times.length < 2;
       if (!this.#own.hidden) plots.own(this.#own, points, places);
     } catch (cause) {
-      console.warn("marcador: the last days are not known:", cause);
+      console.warn("marcador: the last days could not be read:", cause);
     } finally {
       if (board === this.#board) {
         this.#timer = undefined;
@@ -93,7 +93,7 @@ export class Charts {
   }
 }
 
-/** Null where the board has none that may be read. @param {Board} board @returns {Promise<Trend | null>} */
+/** The board's trend, null if the board has none that the reader may see. @param {Board} board @returns {Promise<Trend | null>} */
 async function trendOf(board) {
   const { board: name, period } = board.getSnapshot();
   const query = new URLSearchParams({ period, points: String(DAYS + 1), limit: "10" });
@@ -102,42 +102,42 @@ async function trendOf(board) {
     return /** @type {Trend} */ (trend);
   } catch (cause) {
     if (/** @type {{ code?: unknown }} */ (cause)?.code !== "closed")
-      console.warn("marcador: the race of the first is not known:", cause);
+      console.warn("marcador: the trend could not be read:", cause);
     return null;
   }
 }
 
-/** The reader's points of the last days, out of their ledger. @param {Board} board @param {string} userId @returns {Promise<Line>} */
+/** The reader's points in the last days, from their history. @param {Board} board @param {string} userId @returns {Promise<Series>} */
 async function pointsOf(board, userId) {
   const answer = await board.read(`/v1/users/${encodeURIComponent(userId)}/history?limit=500`);
   const { entries } = /** @type {{ entries: { xpAfter: number, at: string }[] }} */ (answer);
   const since = Date.now() - WEEK;
-  /** @type {Line} */
-  const line = { times: [], values: [] };
+  /** @type {Series} */
+  const series = { times: [], values: [] };
   for (const { at, xpAfter } of entries.toReversed()) {
     const time = Date.parse(at);
-    // What came before is where the line begins.
+    // The last value before the week is the series' first.
     if (time < since) {
-      line.times[0] = since;
-      line.values[0] = xpAfter;
+      series.times[0] = since;
+      series.values[0] = xpAfter;
     } else {
-      line.times.push(time);
-      line.values.push(xpAfter);
+      series.times.push(time);
+      series.values.push(xpAfter);
     }
   }
-  if (line.times.length > 0) {
-    line.times.push(Date.now());
-    line.values.push(line.values[line.values.length - 1]);
+  if (series.times.length > 0) {
+    series.times.push(Date.now());
+    series.values.push(series.values[series.values.length - 1]);
   }
-  return line;
+  return series;
 }
 
 /**
- * The reader's places of the last days: on this board where they are known, else on the board of
+ * The reader's places in the last days: on this board if its trend knows them, else on the board of
  * each closed day.
  * @param {Board} board
  * @param {Trend | null} trend
- * @returns {Promise<Line & { ofDay: boolean }>}
+ * @returns {Promise<Series & { ofDay: boolean }>}
  */
 async function placesOf(board, trend) {
   const { times, me } = trend ?? { times: [], me: null };

@@ -25,7 +25,7 @@ async function call(path, init) {
   return response.json();
 }
 
-/** Whom this tab watched as before; null where the browser keeps nothing for us. */
+/** The student that this tab watched as before; null if the browser stores nothing. */
 function recall() {
   try {
     return sessionStorage.getItem(KEY);
@@ -35,35 +35,35 @@ function recall() {
 }
 
 /** @param {string} student */
-function keep(student) {
+function store(student) {
   try {
     sessionStorage.setItem(KEY, student);
   } catch {
-    // A browser that blocks cookies forbids it. The tab then forgets its student with a reload.
+    // Browsers that block cookies forbid this. A reload of the tab then forgets its student.
   }
 }
 
-/** The bar above the board with which a visitor becomes one of the students. */
+/** The bar above the board, where a visitor chooses which student to be. */
 export class Demo {
   #student = /** @type {HTMLSelectElement} */ (find("student"));
   #exercise = /** @type {HTMLButtonElement} */ (find("exercise"));
   #toasts;
   #follow;
   #refresh;
-  #named;
+  #learnNames;
   #token = /** @type {Promise<string> | null} */ (null);
 
   /**
    * @param {Toasts} toasts
    * @param {(getToken: GetToken) => void} follow called with each choice
    * @param {() => void} refresh called when the student's points have changed
-   * @param {(names: Record<string, string>) => void} named called with what boards are called
+   * @param {(names: Record<string, string>) => void} learnNames called with the names of boards
    */
-  constructor(toasts, follow, refresh, named) {
+  constructor(toasts, follow, refresh, learnNames) {
     this.#toasts = toasts;
     this.#follow = follow;
     this.#refresh = refresh;
-    this.#named = named;
+    this.#learnNames = learnNames;
     find("demo").addEventListener("submit", (event) => {
       event.preventDefault();
       this.#complete();
@@ -74,18 +74,18 @@ export class Demo {
     });
   }
 
-  /** Follows the board as whoever was chosen before. */
+  /** Follows the board as the student who was chosen before. */
   async start() {
     this.#student.append(new Option(words.justWatching, WATCHING));
     const named = new URL(location.href).searchParams.get("student");
     const wanted = named ?? recall() ?? WATCHING;
-    // Who only watches need not wait for the list, nor anybody for a first picture.
+    // Watching needs no list of students, and the first paint does not wait for it.
     if (wanted === WATCHING) this.#choose();
     await new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
     try {
       const { students, boards } = await call("demo/students");
       this.#offer(students);
-      this.#named(boards);
+      this.#learnNames(boards);
     } catch (cause) {
       console.warn("marcador: no students:", cause);
     }
@@ -93,7 +93,7 @@ export class Demo {
     if (wanted === WATCHING) return;
     this.#student.value = wanted;
     if (this.#student.selectedIndex < 0) this.#student.value = WATCHING;
-    keep(this.#student.value);
+    store(this.#student.value);
     this.#choose();
   }
 
@@ -117,9 +117,9 @@ export class Demo {
     this.#student.append(...sorted.map(([, group]) => group));
   }
 
-  /** Two windows can be two students; an address that names one keeps saying who it is. */
+  /** Remembers the student for this tab alone, also in an address that names one. */
   #remember() {
-    keep(this.#student.value);
+    store(this.#student.value);
     const address = new URL(location.href);
     if (!address.searchParams.has("student")) return;
     address.searchParams.set("student", this.#student.value);
@@ -150,14 +150,14 @@ export class Demo {
     const userId = this.#student.value;
     this.#exercise.disabled = true;
     try {
-      // A token that has expired in the meantime is worth one more.
+      // The token may have expired meanwhile, so one failure is tried again with a fresh token.
       const result = await this.#write(await (this.#token ?? this.#grant(userId))).catch(async () =>
         this.#write(await this.#grant(userId)),
       );
       if (this.#student.value === userId) {
         const { pointsGained, oldRank, newRank } = result;
         this.#toasts.gained(pointsGained, oldRank, newRank);
-        // One's own points are not for waiting until the next broadcast.
+        // Readers should see their own points before the next broadcast.
         this.#refresh();
       }
     } catch {

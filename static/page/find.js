@@ -1,16 +1,11 @@
 // @ts-check
 
-/** The element with an id, which the page has. @param {string} id @returns {HTMLElement} */
+/** The page's element with this id. @param {string} id @returns {HTMLElement} */
 export function find(id) {
   const element = document.getElementById(id);
   if (element === null) throw new Error(`the page has no #${id}`);
   return element;
 }
 
-/** The path that the service lies under, without a slash at its end: a proxy may have put it anywhere. */
+/** The path of the service, without a slash at its end. A proxy may have put it under any path. */
 export const base = new URL(".", location.href).pathname.replace(/\/+$/, "");
-
-/** @param {string} id */
-export function template(id) {
-  return /** @type {HTMLTemplateElement} */ (find(id));
-}

@@ -1,27 +1,21 @@
 // @ts-check
 /** @import { Snapshot } from "../marcador.d.ts" */
 
-import { say } from "../view/cells.js";
+import { say } from "../view/dom.js";
 import { find } from "./find.js";
-import { ago, figure, moment, words } from "./words.js";
+import { words } from "./words.js";
 
 const BANNER = 3_000;
 
-/** The header: what is shown, how the stream is, and when it last moved. */
+/** The header: the board's name, a button while the page is offline, and a banner for news. */
 export class Head {
   #board = find("board");
   #period = find("period");
-  #status = find("status");
-  #text = find("status-text");
   #retry = find("retry");
-  #total = find("total");
-  #when = find("when");
-  #label = find("when-label");
-  #time = /** @type {HTMLTimeElement} */ (find("time"));
   #banner = find("banner");
   #hiding = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
 
-  /** @param {string} board @param {string} period what they are called */
+  /** @param {string} board @param {string} period as people call them */
   name(board, period) {
     say(this.#board, board);
     this.#board.title = board;
@@ -30,29 +24,11 @@ export class Head {
   }
 
   /** @param {Snapshot} snapshot */
-  show(snapshot) {
-    const { status } = snapshot;
-    this.#status.dataset.status = status;
-    say(this.#text, words[status]);
+  show({ status }) {
     this.#retry.hidden = status !== "offline";
-    this.tick(snapshot);
   }
 
-  /** Brings the relative time up to now. @param {Snapshot} snapshot */
-  tick({ totalEntries, lastUpdated, version, error, status }) {
-    say(this.#total, version === null ? "" : words.people(totalEntries, figure(totalEntries)));
-    this.#when.hidden = lastUpdated === null;
-    if (lastUpdated === null) return;
-    const failed = (status === "readonly" || status === "polling") && error !== null;
-    say(this.#label, failed ? words.notUpdated : words.lastUpdate);
-    if (this.#time.dateTime !== lastUpdated) {
-      this.#time.dateTime = lastUpdated;
-      this.#time.title = moment(lastUpdated);
-    }
-    say(this.#time, ago(lastUpdated, Date.now()));
-  }
-
-  /** Says that the board has moved, over the page and without moving it. */
+  /** Says for a while that the board has moved. The banner covers the page, and moves nothing. */
   announce() {
     clearTimeout(this.#hiding);
     // Emptied first, so that a screen reader says it each time.

@@ -5,17 +5,17 @@ export const isKiosk = new URLSearchParams(location.search).has("kiosk");
 
 if (isKiosk) document.documentElement.classList.add("kiosk");
 
-/** Keeps the screen from going dark, for as long as the page is seen. */
+/** Keeps the screen on while the page is visible. */
 export function keepAwake() {
   const ask = async () => {
     if (document.visibilityState !== "visible") return;
     try {
       await navigator.wakeLock?.request("screen");
     } catch (cause) {
-      console.info("marcador: the screen may go dark:", cause);
+      console.info("marcador: the screen may turn off:", cause);
     }
   };
-  // The browser takes it away whenever the page is hidden.
+  // Browsers release the lock whenever the page is hidden.
   document.addEventListener("visibilitychange", ask);
   ask();
 }

@@ -1,58 +1,71 @@
 // @ts-check
-/** @import { Board, Problem, Snapshot } from "../marcador.d.ts" */
-/** @import { View } from "./tabs.js" */
+/** @import { Board, Snapshot } from "../marcador.d.ts" */
+/** @import { Choice } from "./tabs.js" */
 
 import { connect } from "../client/connect.js";
 import { MOST_ROWS } from "../client/options.js";
-import { NEVER } from "../client/refused.js";
-import { fitScores, say } from "../view/cells.js";
+import { BoardView } from "../view/board.js";
 import { Around } from "./around.js";
 import { Card } from "./card.js";
 import { Charts } from "./charts.js";
 import { Demo } from "./demo.js";
+import { Dock } from "./dock.js";
 import { base, find } from "./find.js";
 import { Head } from "./head.js";
 import { isKiosk, keepAwake } from "./kiosk.js";
-import { Own } from "./own.js";
-import { Rows } from "./rows.js";
+import { PodiumRows } from "./podium.js";
 import { boardsOf, periodName, Tabs } from "./tabs.js";
 import { Toasts } from "./toasts.js";
-import { figure, language, words } from "./words.js";
+import { figure, voice, words } from "./words.js";
 
 const STONES = 12;
-/** When the reader's boards are asked for again, in milliseconds. */
+const LEAST_SCORE = 7;
+/** After a failure the reader's boards are asked for again, in milliseconds. */
 const LATER = 30_000;
+
+/** @typedef {(() => Promise<string | null>) | undefined} GetToken */
 
 translate();
 const demo = document.documentElement.dataset.demo !== undefined;
-const [table, notice, noticeTitle, noticeText] = [
-  "table",
-  "notice",
-  "notice-title",
-  "notice-text",
-].map(find);
+const table = find("table");
+const rows = new PodiumRows(bodyOf("rows"), voice, showOwn);
 const noticeRetry = find("notice-retry");
-const rows = new Rows(/** @type {HTMLTableSectionElement} */ (find("rows")), true, showOwn);
 const head = new Head();
+const view = new BoardView(
+  {
+    status: find("status"),
+    statusText: find("status-text"),
+    table,
+    notice: find("notice"),
+    noticeText: find("notice-title"),
+    noticeHelp: find("notice-text"),
+    total: find("total"),
+    updated: find("when"),
+    updatedLabel: find("when-label"),
+    updatedTime: /** @type {HTMLTimeElement} */ (find("time")),
+  },
+  rows,
+  { most: MOST_ROWS, stones: STONES, leastScore: LEAST_SCORE, emptyHelp: words.emptyHelp },
+  siteWith(undefined),
+);
 const toasts = new Toasts();
 const around = new Around(showOwn);
-const own = new Own((userId) => rows.find(userId) ?? around.find(userId));
+const dock = new Dock((userId) => rows.find(userId) ?? around.find(userId));
 const card = new Card();
 const charts = new Charts();
 const tabs = new Tabs(follow);
 
 /** @type {Board | null} */
 let board = null;
-/** @type {(() => Promise<string | null>) | undefined} */
-let getToken;
-/** The version last shown of this board, null before the first. */
-let shown = /** @type {number | null} */ (null);
-/** Whose boards the tabs offer. */
+let getToken = /** @type {GetToken} */ (undefined);
+/** The version of this board that was last shown, null before the first. */
+let version = /** @type {number | null} */ (null);
+/** The reader whose boards the tabs offer. */
 let reader = /** @type {string | null} */ (null);
 
-/** Puts the page's own texts into the reader's language. */
+/** Translates the texts of the markup. */
 function translate() {
-  document.documentElement.lang = language;
+  document.documentElement.lang = voice.language;
   /** @type {Record<string, unknown>} */
   const all = words;
   for (const element of /** @type {NodeListOf<HTMLElement>} */ (
@@ -64,17 +77,32 @@ function translate() {
   }
 }
 
-/** Follows what the tabs say, in place of what was followed. @param {View} view */
-function follow(view) {
+/** @param {string} id */
+function bodyOf(id) {
+  return /** @type {HTMLTableSectionElement} */ (find(id));
+}
+
+/** @param {GetToken} token */
+function siteWith(token) {
+  const closed = demo ? words.closedDemo : words.closedText;
+  return {
+    baseUrl: base,
+    givesTokens: token !== undefined,
+    help: { closed, absent: words.absentText },
+  };
+}
+
+/** Follows another board. @param {Choice} choice */
+function follow(choice) {
   board?.close();
   toasts.leave();
-  board = connect({ ...view, baseUrl: base, getToken, ...rowsAsked() });
-  shown = null;
+  board = connect({ ...choice, baseUrl: base, getToken, ...rowsAsked() });
+  version = null;
   table.setAttribute("aria-busy", "true");
   rows.leave();
   around.follow(board);
   charts.follow(board);
-  head.name(tabs.name, periodName(view.period));
+  showName();
   board.subscribe(render);
   board.on("rank_changed", ({ oldRank, newRank }) => toasts.moved(oldRank, newRank));
   render();
@@ -89,81 +117,49 @@ function rowsAsked() {
 function render() {
   if (board === null) return;
   const snapshot = board.getSnapshot();
+  view.show(snapshot);
   head.show(snapshot);
-  renderTable(snapshot);
+  showNews(snapshot);
   around.show(snapshot);
-  own.show(snapshot);
+  dock.show(snapshot);
   card.show(board, snapshot);
   charts.show(snapshot);
   toasts.follow(snapshot.me);
-  renderReader(board, snapshot);
+  offerBoards(board, snapshot);
+}
+
+function showName() {
+  head.name(tabs.name, periodName(tabs.choice.period));
 }
 
 /** Shows the reader's own place anew, when rows have come or gone. */
 function showOwn() {
-  if (board !== null) own.show(board.getSnapshot());
+  if (board !== null) dock.show(board.getSnapshot());
 }
 
-/** @param {Snapshot} snapshot */
-function renderTable(snapshot) {
-  const { entries, version, error, status } = snapshot;
-  const given = error !== null && (status === "readonly" || status === "offline");
-  table.setAttribute("aria-busy", String(version === null && !given));
-  if (version === null) {
-    if (given) {
-      rows.clear();
-      renderProblem(error);
-    } else if (rows.empty) {
-      rows.waitFor(STONES);
-    }
-    table.hidden = given;
-    notice.hidden = !given;
+/** Offers a retry after a failure, makes room for the longest rank, and announces a new version. @param {Snapshot} snapshot */
+function showNews({ me, entries, version: now, status, error }) {
+  if (now === null) {
+    noticeRetry.hidden = error === null;
     return;
   }
-  rows.show(entries);
-  table.hidden = entries.length === 0;
-  notice.hidden = entries.length > 0;
-  if (entries.length === 0) {
-    say(noticeTitle, words.emptyTitle);
-    say(noticeText, words.emptyText);
-    noticeRetry.hidden = true;
-  }
-  fitScores(table, entries, 7, figure);
-  const lowest = Math.max(snapshot.me?.rank ?? 0, entries.at(-1)?.rank ?? 0);
-  document.documentElement.style.setProperty(
-    "--digits",
-    String(Math.max(3, figure(lowest).length)),
-  );
-  if (shown !== null && status === "live" && version !== shown) head.announce();
-  shown = version;
+  noticeRetry.hidden = true;
+  const lowest = Math.max(me?.rank ?? 0, entries.at(-1)?.rank ?? 0);
+  const digits = Math.max(3, figure(lowest).length);
+  document.documentElement.style.setProperty("--digits", String(digits));
+  if (version !== null && status === "live" && now !== version) head.announce();
+  version = now;
 }
 
-/** Says why there is nothing to see, and what helps. @param {Problem} problem */
-function renderProblem({ status: code }) {
-  const closed = code === 401;
-  const forbidden = code === 403;
-  const absent = NEVER.has(code);
-  const [title, help] = closed
-    ? [words.closedTitle, demo ? words.closedDemo : words.closedText]
-    : forbidden
-      ? [words.forbiddenTitle, words.forbiddenText]
-      : absent
-        ? [words.absentTitle, words.absentText]
-        : [words.lostTitle, words.lostText];
-  say(noticeTitle, title);
-  say(noticeText, help);
-  noticeRetry.hidden = false;
-}
-
-/** Offers a reader that has become known their own boards. @param {Board} from @param {Snapshot} snapshot */
-async function renderReader(from, { userId, status }) {
-  // A board that is still being asked for does not know its reader yet; the tabs stay meanwhile.
+/** Offers a reader who has become known the boards of their own. @param {Board} from @param {Snapshot} snapshot */
+async function offerBoards(from, { userId, status }) {
+  // A board that still connects does not know its reader yet. Until it does, the tabs stay.
   const known = userId !== null || status === "live" || status === "readonly";
   if (!known || userId === reader) return;
   reader = userId;
   if (userId === null) {
     tabs.reset();
-    head.name(tabs.name, periodName(tabs.view.period));
+    showName();
     return;
   }
   try {
@@ -171,10 +167,10 @@ async function renderReader(from, { userId, status }) {
     if (reader !== userId) return;
     const { groups } = /** @type {{ groups: Record<string, string[]> }} */ (profile);
     tabs.offer(boardsOf(userId, groups));
-    head.name(tabs.name, periodName(tabs.view.period));
+    showName();
   } catch (cause) {
-    console.warn("marcador: the reader's boards are not known:", cause);
-    // Somebody may have a token and no profile; what else failed may go well later.
+    console.warn("marcador: the reader's boards could not be read:", cause);
+    // A token may speak for a user without a profile. Other failures may pass.
     const status = Number(/** @type {{ status?: unknown }} */ (cause)?.status);
     if (status >= 400 && status < 500) return;
     setTimeout(() => {
@@ -185,19 +181,20 @@ async function renderReader(from, { userId, status }) {
   }
 }
 
-/** Takes in what boards are called. @param {Record<string, string>} names */
-function call(names) {
-  tabs.call(names);
-  head.name(tabs.name, periodName(tabs.view.period));
+/** Learns the names of boards. @param {Record<string, string>} names by board */
+function learnNames(names) {
+  tabs.learn(names);
+  showName();
 }
 
-/** Begins anew as somebody else. @param {typeof getToken} token */
+/** Begins again as another reader. @param {GetToken} token */
 function become(token) {
   getToken = token;
   reader = null;
+  view.site = siteWith(token);
   tabs.reset();
   toasts.reset();
-  follow(tabs.view);
+  follow(tabs.choice);
 }
 
 find("retry").addEventListener("click", () => board?.retry());
@@ -209,11 +206,11 @@ refresh.addEventListener("click", async () => {
   refresh.classList.remove("busy");
 });
 setInterval(() => {
-  if (board !== null && document.visibilityState === "visible") head.tick(board.getSnapshot());
+  if (board !== null && document.visibilityState === "visible") view.tick(board.getSnapshot());
 }, 1_000);
 
 if (isKiosk) keepAwake();
-rows.waitFor(STONES);
-head.name(tabs.name, periodName(tabs.view.period));
-if (demo && !isKiosk) new Demo(toasts, become, () => board?.refresh(), call).start();
+view.wait();
+showName();
+if (demo && !isKiosk) new Demo(toasts, become, () => board?.refresh(), learnNames).start();
 else become(undefined);

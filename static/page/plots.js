@@ -1,20 +1,21 @@
 // @ts-check
-/** @import { Course, Line, Trend } from "./charts.js" */
+/** @import { Course, Series, Trend } from "./charts.js" */
 /** @typedef {import("../vendor/uPlot.esm.js")} Plot */
 
 import uPlot from "../vendor/uPlot.esm.js";
-import { say, unseen } from "../view/cells.js";
+import { make, say, unseen } from "../view/dom.js";
 import { WEEK } from "./charts.js";
 import { figure, hour, ordinal, short, weekday, words } from "./words.js";
 
-/** Height of a name beside the race, which its line ends at, in rem. */
+/** Height of a name beside the race, in rem. The name's series ends there. */
 const NAME = 2;
+/** Heights of the axis and of a chart of one series, in pixels. */
 const AXIS = 24;
-const LINE = 88;
+const SINGLE = 88;
 
-/** @type {Map<HTMLElement, Plot>} The chart of each place. */
+/** The chart in each box. @type {Map<HTMLElement, Plot>} */
 const plots = new Map();
-/** What draws each place anew, when colours or sizes have changed. @type {Map<HTMLElement, () => void>} */
+/** What draws each box again after colours or sizes have changed. @type {Map<HTMLElement, () => void>} */
 const draws = new Map();
 
 const resized = new ResizeObserver((entries) => {
@@ -30,33 +31,33 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
   for (const draw of draws.values()) draw();
 });
 
-/** A colour of the page, by its property. @param {string} name */
+/** A colour of the page, by the name of its custom property. @param {string} name */
 function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }
 
-/** Pixels of a length in rem. @param {number} rem */
+/** A length in pixels. @param {number} rem */
 function pixels(rem) {
   return rem * Number.parseFloat(getComputedStyle(document.documentElement).fontSize);
 }
 
 /**
- * Puts a chart in a place, instead of the one that is there.
- * @param {HTMLElement} place
- * @param {() => [Omit<uPlot.Options, "width">, uPlot.AlignedData]} make options and data
+ * Draws a chart in a box, in place of an older one.
+ * @param {HTMLElement} box
+ * @param {() => [Omit<uPlot.Options, "width">, uPlot.AlignedData]} chart gives its options and data
  */
-function draw(place, make) {
+function draw(box, chart) {
   const again = () => {
-    plots.get(place)?.destroy();
-    const [options, data] = make();
-    plots.set(place, new uPlot({ width: place.clientWidth || 300, ...options }, data, place));
+    plots.get(box)?.destroy();
+    const [options, data] = chart();
+    plots.set(box, new uPlot({ width: box.clientWidth || 300, ...options }, data, box));
   };
-  draws.set(place, again);
-  resized.observe(place);
+  draws.set(box, again);
+  resized.observe(box);
   again();
 }
 
-/** What all charts have in common. */
+/** The options that all charts share. */
 function common() {
   return {
     cursor: { show: false },
@@ -77,14 +78,14 @@ function axis(more = {}) {
 }
 
 /**
- * The race of the first: who was where, time by time, with their names at the end.
+ * The race of the first ten: a series of ranks for each person, with the names at its end.
  * @param {HTMLElement} section
  * @param {Trend} trend
  * @param {string} period
  * @param {string | null} userId the reader's
  */
 export function race(section, trend, period, userId) {
-  const [title, place, list] = ["h2", ".plot", "ol"].map(
+  const [title, box, list] = ["h2", ".plot", "ol"].map(
     (selector) => /** @type {HTMLElement} */ (section.querySelector(selector)),
   );
   const daily = period === "daily";
@@ -94,10 +95,10 @@ export function race(section, trend, period, userId) {
     if (index === times.length - 1) return words.now;
     return daily ? hour(time) : weekday(time - 1);
   });
-  /** Whose line stands out, besides the first and the reader's. */
-  let marked = /** @type {Course | null} */ (null);
-  draw(place, () => {
-    const strong = trend.entries.map((one) => one === marked || one.userId === userId);
+  /** Whose series stands out, besides that of the first and of the reader. */
+  let highlighted = /** @type {Course | null} */ (null);
+  draw(box, () => {
+    const strong = trend.entries.map((one) => one === highlighted || one.userId === userId);
     return racePlot(trend.entries, labels, strong);
   });
   const items = trend.entries.map((course, index) => {
@@ -107,8 +108,8 @@ export function race(section, trend, period, userId) {
       ["pointerleave", null],
     ])) {
       item.addEventListener(type, () => {
-        marked = whom;
-        draws.get(place)?.();
+        highlighted = whom;
+        draws.get(box)?.();
       });
     }
     return item;
@@ -119,7 +120,7 @@ export function race(section, trend, period, userId) {
 /**
  * @param {Course[]} entries
  * @param {string[]} labels of the times
- * @param {boolean[]} strong whether one's line stands out
+ * @param {boolean[]} strong whose series stand out
  * @returns {[Omit<uPlot.Options, "width">, uPlot.AlignedData]}
  */
 function racePlot(entries, labels, strong) {
@@ -130,7 +131,7 @@ function racePlot(entries, labels, strong) {
     return { stroke, width, paths: uPlot.paths.spline?.(), points, spanGaps: false };
   });
   const steps = labels.map((_, index) => index);
-  // Every other one has room, the last among them.
+  // There is room for every other label, counted from the last.
   /** @param {unknown} _ @param {number[]} splits */
   const values = (_, splits) =>
     splits.map((index) => ((steps.length - 1 - index) % 2 === 0 ? labels[index] : ""));
@@ -148,35 +149,32 @@ function racePlot(entries, labels, strong) {
 }
 
 /**
- * How low each line runs, time by time: at its rank, and where several share one, each below the other as in the
- * list of names, which the lines end at.
+ * How low each series runs at each time: at its rank. People who share a rank run one below the
+ * other, in the order of their names in the list.
  * @param {Course[]} entries
  */
 function heights(entries) {
-  const lines = entries.map(({ ranks }) => [...ranks]);
-  for (let time = 0; time < (lines[0]?.length ?? 0); time++) {
+  const all = entries.map(({ ranks }) => [...ranks]);
+  for (let time = 0; time < (all[0]?.length ?? 0); time++) {
     let last = 0;
     // The sort is stable: equal ranks stay in the order of the names.
-    const there = lines.filter((line) => line[time] !== null);
-    for (const line of there.sort((one, other) => Number(one[time]) - Number(other[time]))) {
-      last = Math.max(Number(line[time]), last + 1);
-      line[time] = last;
+    const ranked = all.filter((series) => series[time] !== null);
+    for (const series of ranked.sort((one, other) => Number(one[time]) - Number(other[time]))) {
+      last = Math.max(Number(series[time]), last + 1);
+      series[time] = last;
     }
   }
-  return lines;
+  return all;
 }
 
-/** A name at the end of its line. @param {Course} course @param {number} index @param {string | null} userId */
+/** A name at the end of its series. @param {Course} course @param {number} index @param {string | null} userId */
 function nameOf({ userId: whose, username, ranks }, index, userId) {
-  const item = document.createElement("li");
-  const [number, name] = [document.createElement("span"), document.createElement("bdi")];
-  number.textContent = figure(ranks[ranks.length - 1] ?? index + 1);
-  name.textContent = username;
+  const name = make("bdi", "", username);
   name.title = username;
-  item.append(number, name);
+  const item = make("li", "", make("span", "", figure(ranks[ranks.length - 1] ?? index + 1)), name);
   item.classList.toggle("first", (ranks[ranks.length - 1] ?? index + 1) === 1);
   item.classList.toggle("own", whose === userId);
-  // What the line shows, for who does not see it.
+  // The series in words, for people who do not see it.
   const then = ranks.find((rank) => rank !== null);
   const now = ranks[ranks.length - 1];
   if (then != null && now != null && then !== now) {
@@ -186,50 +184,47 @@ function nameOf({ userId: whose, username, ranks }, index, userId) {
 }
 
 /**
- * The reader's own days: points, and below them places.
+ * The reader's own days: a chart of points, and below it one of places.
  * @param {HTMLElement} section
- * @param {Line} points
- * @param {Line & { ofDay: boolean }} places
+ * @param {Series} points
+ * @param {Series & { ofDay: boolean }} places
  */
 export function own(section, points, places) {
   const frame = /** @type {HTMLElement} */ (section.querySelector(".plots"));
-  if (frame.childElementCount === 0) frame.append(linePlace(), linePlace());
+  if (frame.childElementCount === 0) frame.append(emptyChart(), emptyChart());
   const [above, below] = /** @type {HTMLElement[]} */ ([...frame.children]);
-  line(above, words.points, points, false);
+  fill(above, words.points, points, false);
   below.hidden = places.values.filter((rank) => rank !== null).length < 2;
-  if (!below.hidden) line(below, places.ofDay ? words.placeOfDay : words.rank, places, true);
+  if (!below.hidden) fill(below, places.ofDay ? words.placeOfDay : words.rank, places, true);
 }
 
-/** Where a line is drawn, with its label above. */
-function linePlace() {
-  const [part, label, place] = ["div", "p", "div"].map((tag) => document.createElement(tag));
-  label.className = "quiet";
-  place.className = "plot";
-  place.setAttribute("role", "img");
-  part.append(label, place);
-  return part;
+/** A label with a box for a chart below it. */
+function emptyChart() {
+  const box = make("div", "plot");
+  box.setAttribute("role", "img");
+  return make("div", "", make("p", "quiet"), box);
 }
 
-/** @param {HTMLElement} part @param {string} label @param {Line} data @param {boolean} ofRanks */
-function line(part, label, data, ofRanks) {
-  const [text, place] = /** @type {HTMLElement[]} */ ([...part.children]);
+/** @param {HTMLElement} chart @param {string} label @param {Series} data @param {boolean} ofRanks */
+function fill(chart, label, data, ofRanks) {
+  const [text, box] = /** @type {HTMLElement[]} */ ([...chart.children]);
   say(text, label);
   const known = /** @type {number[]} */ (data.values.filter((value) => value !== null));
-  place.setAttribute(
+  box.setAttribute(
     "aria-label",
     `${label}: ${figure(known[0])} → ${figure(known[known.length - 1])}`,
   );
-  draw(place, () => linePlot(data, Math.min(...known), Math.max(...known), ofRanks));
+  draw(box, () => singlePlot(data, Math.min(...known), Math.max(...known), ofRanks));
 }
 
 /**
- * @param {Line} line
+ * @param {Series} series
  * @param {number} low its least value
- * @param {number} high
- * @param {boolean} ofRanks whether the least is the best, and at the top
+ * @param {number} high its greatest value
+ * @param {boolean} ofRanks whether the least value is the best, and is drawn at the top
  * @returns {[Omit<uPlot.Options, "width">, uPlot.AlignedData]}
  */
-function linePlot({ times, values }, low, high, ofRanks) {
+function singlePlot({ times, values }, low, high, ofRanks) {
   const stroke = colour(ofRanks ? "ink" : "jade");
   const room = Math.max(1, (high - low) * 0.15);
   const now = Date.now();
@@ -249,7 +244,7 @@ function linePlot({ times, values }, low, high, ofRanks) {
   return [
     {
       ...common(),
-      height: LINE,
+      height: SINGLE,
       padding: [8, 16, 0, 0],
       scales: {
         x: { range: [(now - WEEK) / 1000, now / 1000] },

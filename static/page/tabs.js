@@ -4,14 +4,14 @@ import { PERIODS } from "../client/options.js";
 import { find } from "./find.js";
 import { nameOf, words } from "./words.js";
 
-/** What is shown: a board in a period. @typedef {{ board: string, period: string }} View */
-/** @typedef {{ board: string, name: string }} Choice a board and what it is called */
+/** What is shown: a board in a period. @typedef {{ board: string, period: string }} Choice */
+/** A board, and how people call it. @typedef {{ board: string, name: string }} NamedBoard */
 
 const GLOBAL = { board: "global", name: words.global };
 
 /**
- * What the page's address asks for: `?board=school:42&period=weekly`. What is no period is all time.
- * @returns {View}
+ * What the page's address asks for: `?board=school:42&period=weekly`. An unknown period is all time.
+ * @returns {Choice}
  */
 export function asked() {
   const query = new URLSearchParams(location.search);
@@ -26,75 +26,75 @@ export function periodName(period) {
 }
 
 /**
- * The boards of a person: everybody's, their groups', their friends'.
+ * The boards that a person is on: the global one, their groups', their friends'.
  * @param {string} userId
  * @param {Record<string, string[]>} groups ids by kind, as the profile has them
- * @returns {Choice[]}
+ * @returns {NamedBoard[]}
  */
 export function boardsOf(userId, groups) {
   const own = new Map(Object.entries({ school: words.mySchool, classroom: words.myClassroom }));
   const kinds = Object.keys(groups).sort((one, other) => order(one) - order(other));
-  const choices = kinds.flatMap((kind) =>
+  const boards = kinds.flatMap((kind) =>
     groups[kind].map((id) => {
       const board = `${kind}:${id}`;
       const name = groups[kind].length === 1 ? own.get(kind) : undefined;
       return { board, name: name ?? nameOf(board) };
     }),
   );
-  return [GLOBAL, ...choices, { board: `friends:${userId}`, name: words.friends }];
+  return [GLOBAL, ...boards, { board: `friends:${userId}`, name: words.friends }];
 }
 
 /** Schools, classrooms, then any other kind. @param {string} kind */
 function order(kind) {
-  const place = ["school", "classroom"].indexOf(kind);
-  return place < 0 ? 2 : place;
+  const index = ["school", "classroom"].indexOf(kind);
+  return index < 0 ? 2 : index;
 }
 
-/** The links that choose the board and the period; the address follows. */
+/** The links that choose the board and the period. The page's address says the same. */
 export class Tabs {
   #boards = find("boards");
   #periods = find("periods");
-  #choose;
-  /** @type {Choice[]} */
-  #choices = [GLOBAL];
-  /** What boards are called by those who know. @type {Map<string, string>} */
+  #chosen;
+  /** @type {NamedBoard[]} */
+  #offered = [GLOBAL];
+  /** Names of boards that the service has told. @type {Map<string, string>} */
   #names = new Map();
-  #view = asked();
+  #choice = asked();
 
-  /** @param {(view: View) => void} choose called with each choice, "back" included */
-  constructor(choose) {
-    this.#choose = choose;
+  /** @param {(choice: Choice) => void} chosen called with each new choice, also after "back" */
+  constructor(chosen) {
+    this.#chosen = chosen;
     for (const nav of [this.#boards, this.#periods]) {
       nav.addEventListener("click", (event) => this.#clicked(event));
     }
-    addEventListener("popstate", () => this.#turn(asked()));
+    addEventListener("popstate", () => this.#choose(asked()));
     this.#render();
   }
 
-  get view() {
-    return this.#view;
+  get choice() {
+    return this.#choice;
   }
 
-  /** Takes in what boards are called. @param {Record<string, string>} names by board */
-  call(names) {
+  /** Learns the names of boards. @param {Record<string, string>} names by board */
+  learn(names) {
     this.#names = new Map(Object.entries(names));
   }
 
-  /** What the board in view is called. */
+  /** The name of the chosen board. */
   get name() {
-    const { board } = this.#view;
+    const { board } = this.#choice;
     const name = this.#names.get(board);
     if (name !== undefined) return name;
-    return this.#choices.find((one) => one.board === board)?.name ?? nameOf(board);
+    return this.#offered.find((one) => one.board === board)?.name ?? nameOf(board);
   }
 
-  /** Offers the boards of somebody else. @param {Choice[]} choices */
-  offer(choices) {
-    this.#choices = choices;
+  /** Offers a person's boards. @param {NamedBoard[]} boards */
+  offer(boards) {
+    this.#offered = boards;
     this.#render();
   }
 
-  /** Back to what is there without anybody's boards. */
+  /** Offers the boards that are there for everybody. */
   reset() {
     this.offer([GLOBAL]);
   }
@@ -102,29 +102,29 @@ export class Tabs {
   /** @param {MouseEvent} event */
   #clicked(event) {
     const link = /** @type {Element} */ (event.target).closest("a");
-    // With a modifier the link opens elsewhere, as any other.
+    // With a modifier key a link opens in another tab, as any link does.
     if (link === null || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
     event.preventDefault();
     if (link.href === location.href) return;
     history.pushState(null, "", link.href);
-    this.#turn(asked());
+    this.#choose(asked());
   }
 
-  /** @param {View} view */
-  #turn(view) {
-    if (view.board === this.#view.board && view.period === this.#view.period) return;
-    this.#view = view;
+  /** @param {Choice} choice */
+  #choose(choice) {
+    if (choice.board === this.#choice.board && choice.period === this.#choice.period) return;
+    this.#choice = choice;
     this.#render();
-    this.#choose(view);
+    this.#chosen(choice);
   }
 
   #render() {
-    const { board, period } = this.#view;
-    const choices = [...this.#choices];
-    if (!choices.some((one) => one.board === board)) choices.push({ board, name: nameOf(board) });
+    const { board, period } = this.#choice;
+    const boards = [...this.#offered];
+    if (!boards.some((one) => one.board === board)) boards.push({ board, name: nameOf(board) });
     fill(
       this.#boards,
-      choices.map((one) => ({ ...one, period, current: one.board === board })),
+      boards.map((one) => ({ ...one, period, current: one.board === board })),
     );
     fill(
       this.#periods,
@@ -133,13 +133,13 @@ export class Tabs {
   }
 }
 
-/** Bars that are scrolled perhaps. Until then the page needs no layout before its first picture. */
+/** Bars that may be scrolled. Other bars are not measured, so the first paint needs no extra layout. */
 const scrolled = /** @type {WeakSet<Element>} */ (new WeakSet());
 
 /**
- * Puts links in, keeping those that are there, and with them the keyboard's place.
+ * Fills a bar with links. Elements are reused, so that the keyboard's focus stays.
  * @param {HTMLElement} nav
- * @param {(Choice & { period: string, current: boolean })[]} tabs
+ * @param {(NamedBoard & { period: string, current: boolean })[]} tabs
  */
 function fill(nav, tabs) {
   while (nav.children.length > tabs.length) nav.lastElementChild?.remove();
@@ -162,7 +162,7 @@ function fill(nav, tabs) {
   }
 }
 
-/** The page's address with another view; what is usual is left out. @param {string} board @param {string} period */
+/** The page's address for another choice, without the defaults. @param {string} board @param {string} period */
 function addressOf(board, period) {
   const address = new URL(location.href);
   address.hash = "";

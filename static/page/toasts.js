@@ -1,20 +1,20 @@
 // @ts-check
 /** @import { Me } from "../marcador.d.ts" */
 
-import { badgeMark } from "../view/drawing.js";
+import { badgeIcon } from "../view/drawing.js";
 import { find } from "./find.js";
 import { figure, ordinal, words } from "./words.js";
 
 const TOAST = 4_000;
 const WON = 7_000;
 
-/** What is said to the reader alone, above the bottom edge. */
+/** Messages to the reader alone, above the bottom edge. */
 export class Toasts {
   #toast = find("toast");
   #won = find("won");
   #hiding = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
   #ending = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
-  /** The place that was said last, so that two sources do not say it twice. */
+  /** The place that was told last. Two sources tell the same move, and it is shown once. */
   #place = /** @type {number | null} */ (null);
   #had = /** @type {{ userId: string, rankBadge: string, xp: number } | null} */ (null);
 
@@ -48,7 +48,7 @@ export class Toasts {
     this.say(rose ? `${gained} · ${words.rose(ordinal(newRank))}` : gained);
   }
 
-  /** Celebrates a badge that the reader did not have the last time. @param {Me | null} me */
+  /** Celebrates a badge that the reader did not have before. @param {Me | null} me */
   follow(me) {
     if (me === null) return;
     const { userId, rankBadge, xp, username } = me;
@@ -58,12 +58,12 @@ export class Toasts {
     if (had.rankBadge !== rankBadge && xp > had.xp) this.#celebrate(rankBadge, username);
   }
 
-  /** Forgets the place on a board that is left. */
+  /** Forgets the place on a board that is no longer shown. */
   leave() {
     this.#place = null;
   }
 
-  /** Forgets whom it speaks to. */
+  /** Forgets the reader. */
   reset() {
     this.#had = null;
     this.leave();
@@ -77,11 +77,11 @@ export class Toasts {
     const strong = document.createElement("strong");
     strong.textContent = badge;
     text.append(words.newBadge, strong, name);
-    const mark = badgeMark(badge, true);
-    for (const [nth, step] of [...(mark?.children ?? [])].entries()) {
+    const icon = badgeIcon(badge, true);
+    for (const [nth, step] of [...(icon?.children ?? [])].entries()) {
       /** @type {SVGElement} */ (step).style.setProperty("--nth", String(nth));
     }
-    this.#won.replaceChildren(mark ?? "", text);
+    this.#won.replaceChildren(icon ?? "", text);
     clearTimeout(this.#ending);
     this.#ending = setTimeout(() => this.#won.replaceChildren(), WON);
   }

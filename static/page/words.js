@@ -2,10 +2,7 @@
 
 import { english, late, speak } from "../view/words.js";
 
-/**
- * What the page says besides, in Spanish and in English. Plain texts are strings; what carries a number is a
- * function of the number and of its text, because plurals hang on the one and people read the other.
- */
+/** The texts that only the page has. As in view/words.js, functions take a number and its text. */
 const es = {
   demo: "Demostración",
   skip: "Ir al marcador",
@@ -27,18 +24,10 @@ const es = {
   now: "ahora",
   newBadge: "Nueva insignia",
   topBadge: "Tienes la insignia más alta",
-  notUpdated: "No se pudo actualizar · Última actualización",
-  emptyTitle: "Todavía nadie tiene puntos en este marcador.",
-  emptyText: "Completa un ejercicio: el primer lugar aparecerá aquí sin recargar la página.",
-  closedTitle: "Este marcador pide iniciar sesión.",
+  emptyHelp: "Completa un ejercicio: el primer lugar aparecerá aquí sin recargar la página.",
   closedText: "Entra con tu cuenta en la plataforma de tu escuela y vuelve a esta página.",
   closedDemo: "Elige un estudiante arriba para verlo.",
-  forbiddenTitle: "Tu cuenta no puede ver este marcador.",
-  forbiddenText: "Pide a quien lo administra que te agregue al grupo.",
-  absentTitle: "No existe este marcador.",
   absentText: "Revisa su nombre en la dirección, o elige otro arriba.",
-  lostTitle: "No se pudo leer el marcador.",
-  lostText: "Revisa la conexión y vuelve a intentarlo.",
   /** @param {number} n @param {string} text */
   score: (n, text) => (n === 1 ? "1 punto" : `${text} puntos`),
   /** @param {string} place */
@@ -82,18 +71,10 @@ const en = {
   now: "now",
   newBadge: "New badge",
   topBadge: "You have the highest badge",
-  notUpdated: "Could not refresh · Last update",
-  emptyTitle: "Nobody has points on this leaderboard yet.",
-  emptyText: "Complete an exercise: first place will show up here without a reload.",
-  closedTitle: "This leaderboard asks you to sign in.",
+  emptyHelp: "Complete an exercise: first place will show up here without a reload.",
   closedText: "Sign in on your school's platform, then come back to this page.",
   closedDemo: "Pick a student above to see it.",
-  forbiddenTitle: "Your account may not see this leaderboard.",
-  forbiddenText: "Ask whoever runs it to add you to the group.",
-  absentTitle: "There is no such leaderboard.",
   absentText: "Check its name in the address, or choose another one above.",
-  lostTitle: "The leaderboard could not be read.",
-  lostText: "Check the connection and try again.",
   score: (n, text) => (n === 1 ? "1 point" : `${text} points`),
   rose: (place) => `You are now ${place}`,
   fell: (place) => `You are now ${place}`,
@@ -104,9 +85,10 @@ const en = {
   ordinal: english,
 };
 
-const voice = speak([...(globalThis.navigator?.languages ?? [])]);
+/** The language of the reader's browser. */
+export const voice = speak([...(globalThis.navigator?.languages ?? [])]);
 
-export const { language, figure, percent, moment, ago, nameOf, without } = voice;
+export const { language, figure, nameOf } = voice;
 
 export const words = { ...voice.words, ...(language === "en" ? en : es) };
 

@@ -2,7 +2,7 @@
 
 import { svg } from "./drawing.js";
 
-/** Stonework for the ground of an avatar, on a grid of 8 by 8. */
+/** Patterns for the ground of an avatar, on a grid of 8 by 8. */
 const PATTERNS = [
   ["00000011", "00000011", "00001111", "00001111", "00111111", "00111111", "11111111", "11111111"],
   ["00000000", "00000000", "00011000", "00011000", "01111110", "01111110", "11111111", "11111111"],
@@ -24,7 +24,7 @@ function hash(text) {
 }
 
 /**
- * First letters of the first and the last word that have any; "" for a name of pictures alone.
+ * The first letters of the first and of the last word that has letters; "" for a name without any.
  * @param {string} name
  */
 function initials(name) {
@@ -37,7 +37,7 @@ function initials(name) {
 }
 
 /**
- * A picture drawn out of the user's id: the same person has the same one everywhere.
+ * A picture made from the user's id, so that a person has the same picture everywhere.
  * @param {string} userId
  * @param {string} name
  */
@@ -46,7 +46,7 @@ function draw(userId, name) {
   const hue = HUES[seed % HUES.length];
   const other = HUES[(seed + 1 + ((seed >>> 8) % (HUES.length - 1))) % HUES.length];
   const pattern = PATTERNS[(seed >>> 16) % PATTERNS.length];
-  const turn = ((seed >>> 24) % 4) * 90;
+  const angle = ((seed >>> 24) % 4) * 90;
   let d = "";
   for (const [y, row] of pattern.entries()) {
     for (const { index, 0: run } of row.matchAll(/1+/g)) {
@@ -57,16 +57,17 @@ function draw(userId, name) {
     "svg",
     { viewBox: "0 0 40 40" },
     svg("path", { d: "M0 0h40v40H0z", fill: `oklch(38% 0.07 ${hue})` }),
-    svg("path", { d, fill: `oklch(46% 0.085 ${other})`, transform: `rotate(${turn} 20 20)` }),
+    svg("path", { d, fill: `oklch(46% 0.085 ${other})`, transform: `rotate(${angle} 20 20)` }),
     svg("text", { x: 20, y: 25, "text-anchor": "middle" }, initials(name)),
   );
 }
 
-/** Only what a page can show without running it: HTTPS, and pictures in the address itself. */
+/** Pictures that a page can show and that run nothing: over HTTPS, or inside the address itself. */
 const PICTURE = /^(https:\/\/|data:image\/)/i;
 
 /**
- * The user's picture over the drawn one, which shows while it loads and where it can't be had.
+ * The user's picture above the drawn one, which is seen while the picture loads or if it can't be
+ * loaded.
  * @param {string} userId
  * @param {string} name
  * @param {string} picture address, or ""
@@ -74,6 +75,7 @@ const PICTURE = /^(https:\/\/|data:image\/)/i;
 export function avatar(userId, name, picture) {
   const frame = document.createElement("span");
   frame.className = "avatar";
+  frame.setAttribute("part", "avatar");
   frame.setAttribute("aria-hidden", "true");
   frame.append(draw(userId, name));
   if (PICTURE.test(picture)) {

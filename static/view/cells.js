@@ -2,34 +2,19 @@
 /** @import { Entry } from "../marcador.d.ts" */
 /** @import { Voice } from "./words.js" */
 
-import { arrow } from "./drawing.js";
+import { make, unseen } from "./dom.js";
+import { arrow, badgeIcon } from "./drawing.js";
 
-/** For screen readers alone. @param {string} text */
-export function unseen(text) {
-  const span = document.createElement("span");
-  span.className = "unseen";
-  span.textContent = text;
-  return span;
-}
-
-/** Says a text, without touching what says it already. @param {Element} element @param {string} text */
-export function say(element, text) {
-  if (element.textContent !== text) element.textContent = text;
-}
-
-/** Longer figures go on in a second line, so that they leave names their room. */
+/** Longer figures are broken into two lines, so that names keep their room. */
 const LONG = 11;
 
-/**
- * The figure with places to break it at, behind separators, where it is long.
- * @param {string} figure
- */
+/** The figure, with chances to break it behind separators if it is long. @param {string} figure */
 export function breakable(figure) {
   return figure.length > LONG ? figure.replace(/(\d\D)(?=\d)/g, "$1\u200b") : figure;
 }
 
 /**
- * Makes the column of scores as wide as the widest of them, or as half of it where that is long.
+ * Makes the column of scores as wide as its widest score, or half as wide if that one is long.
  * @param {HTMLElement} table
  * @param {readonly Entry[]} entries
  * @param {number} least characters
@@ -43,7 +28,7 @@ export function fitScores(table, entries, least, figure) {
 }
 
 /**
- * How somebody moved: an arrow and a figure, and the same in words.
+ * Shows how somebody moved: an arrow and a figure, and the same in words for screen readers.
  * @param {HTMLElement} cell
  * @param {Pick<Entry, "change" | "changeType">} entry
  * @param {Pick<Voice, "words" | "figure">} voice
@@ -51,20 +36,18 @@ export function fitScores(table, entries, least, figure) {
 export function fillChange(cell, { change, changeType }, { words, figure }) {
   cell.dataset.change = changeType;
   cell.setAttribute("part", `change ${changeType}`);
-  const text = figure(change);
-  const shown = document.createElement("span");
   if (changeType === "new") {
-    shown.className = "tag";
-    shown.textContent = words.fresh;
-    cell.replaceChildren(shown);
+    cell.replaceChildren(make("span", "tag", words.fresh));
     return;
   }
+  const text = figure(change);
+  const same = changeType === "same";
+  const shown = same ? make("span", "", "–") : make("span", "", arrow(changeType), text);
   shown.setAttribute("aria-hidden", "true");
-  if (changeType === "same") {
-    shown.textContent = "–";
-    cell.replaceChildren(shown, unseen(words.same));
-  } else {
-    shown.append(arrow(changeType), text);
-    cell.replaceChildren(shown, unseen(words[changeType](change, text)));
-  }
+  cell.replaceChildren(shown, unseen(same ? words.same : words[changeType](change, text)));
+}
+
+/** Shows a badge by its icon and its name. @param {HTMLElement} element @param {string} badge */
+export function fillBadge(element, badge) {
+  element.replaceChildren(badgeIcon(badge) ?? "", make("span", "", badge));
 }

@@ -14,24 +14,23 @@ export function svg(name, attributes, ...children) {
   return element;
 }
 
-/** The stepped fret as a pyramid: one to five steps, each badge a step higher. */
-const STEPS = ["Ajaw", "Nacom", "Ah K'in", "Halach Uinic", "K'uk'ulkan"];
+/** The badges with an icon, a stepped pyramid: each has a step more than the one before. */
+const BADGES = ["Ajaw", "Nacom", "Ah K'in", "Halach Uinic", "K'uk'ulkan"];
 
 /**
- * The mark of a badge; null for a badge that has none. Each step is a path of its own, the lowest first,
- * where it is to be drawn step by step.
- * @param {string} name
- * @param {boolean} [apart]
+ * The icon of a badge, null for a badge without one.
+ * @param {string} badge
+ * @param {boolean} [apart] whether each step is a path of its own, the lowest first
  */
-export function badgeMark(name, apart = false) {
-  const count = STEPS.indexOf(name.replaceAll("’", "'")) + 1;
+export function badgeIcon(badge, apart = false) {
+  const count = BADGES.indexOf(badge.replaceAll("’", "'")) + 1;
   if (count === 0) return null;
   const steps = Array.from({ length: count }, (_, step) => {
-    // Foot and top are as wide in every badge; the steps between them share the way.
+    // The foot and the top of all icons are equally wide; the steps between share the difference.
     const inset = count === 1 ? 0 : Math.round((step * 7) / (count - 1));
     return `M${inset} ${12 - step * 3}h${18 - inset * 2}v3h-${18 - inset * 2}z`;
   });
-  const attributes = { viewBox: "0 0 18 15", class: "mark", "aria-hidden": "true" };
+  const attributes = { viewBox: "0 0 18 15", class: "icon", "aria-hidden": "true" };
   const paths = apart ? steps : [steps.join("")];
   return svg("svg", attributes, ...paths.map((d) => svg("path", { d })));
 }
@@ -47,7 +46,7 @@ export function arrow(direction) {
 }
 
 /**
- * The medal of a place: a disc of gold, silver or bronze, by its class, with the fret's pyramid.
+ * The medal of a rank: a disc with the pyramid, whose class makes it gold, silver or bronze.
  * @param {number} rank 1 to 3
  */
 export function medal(rank) {

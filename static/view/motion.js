@@ -1,6 +1,6 @@
 // @ts-check
 
-/** How rows move, on the page and in a `<marcador-board>`. Times are in milliseconds. */
+/** How rows move. Times are in milliseconds. */
 export const GLIDE = { duration: 450, easing: "cubic-bezier(0.2, 0.7, 0.2, 1)" };
 export const WASH = { duration: 1500, easing: "ease-out" };
 const COUNT = 700;
@@ -10,19 +10,19 @@ export function still() {
   return matchMedia("(prefers-reduced-motion: reduce)").matches;
 }
 
-/** A figure that counts up to what it becomes. */
+/** A figure that counts up or down to its new value. */
 export class Count {
   #element;
   #figure;
   #frame = 0;
 
-  /** @param {HTMLElement} element @param {(n: number) => string} figure how numbers are written */
+  /** @param {HTMLElement} element @param {(n: number) => string} figure writes a number */
   constructor(element, figure) {
     this.#element = element;
     this.#figure = figure;
   }
 
-  /** @param {number} from @param {number} to @param {boolean} moving whether the way is to be seen */
+  /** @param {number} from @param {number} to @param {boolean} moving whether it counts, or jumps */
   run(from, to, moving) {
     this.stop();
     if (!moving || from === to || still()) {
@@ -46,7 +46,7 @@ export class Count {
   /** @param {number} n */
   #say(n) {
     const figure = this.#figure(n);
-    // The same text node with other words: a new one would be a new child, at which styles are matched anew.
+    // Changing a text node costs less than replacing it, after which styles are matched anew.
     const text = this.#element.firstChild;
     if (!(text instanceof Text)) this.#element.textContent = figure;
     else if (text.data !== figure) text.data = figure;

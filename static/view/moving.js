@@ -3,13 +3,13 @@
 
 import { GLIDE, still, WASH } from "./motion.js";
 
-/** How many rows come at a time at first: as many as a phone makes before anybody waits for it. */
+/** How many rows are added at a time when a table is filled, so that a phone stays responsive. */
 const PORTION = 12;
 
-/** One person's row; it stays the same element for as long as they are shown. */
+/** One person's row. It stays the same element for as long as the person is shown. */
 export class MovingRow {
   element;
-  /** Whether it is in the window; what is not has no need to be seen moving. */
+  /** Whether it is in the window. Rows outside of it change without motion. */
   seen = true;
   #glide = /** @type {Animation | null} */ (null);
   #wash;
@@ -17,37 +17,41 @@ export class MovingRow {
 
   /**
    * @param {HTMLTableRowElement} element
-   * @param {HTMLElement} wash what lies on the row's ground, seen while it is washed: an opacity moves off the main thread, a colour would not
+   * @param {HTMLElement} wash covers the row's ground while it is washed; its opacity is animated,
+   *   since browsers do that off the main thread, unlike a colour
    */
   constructor(element, wash) {
     this.element = element;
     this.#wash = wash;
   }
 
-  /** Shows another state of the person. @param {Entry} _entry @param {boolean} _moving whether changes are to be seen */
+  /** Shows a new state of the person. @param {Entry} _entry @param {boolean} _moving whether changes are animated */
   update(_entry, _moving) {}
 
-  /** Stands at another place of the table. @param {number} _index from 0 */
-  stand(_index) {}
+  /** Learns its position in the table. @param {number} _index from 0 */
+  moveTo(_index) {}
 
-  /** How the row is laid out. Between two layouts it does not glide: its new shape would sweep over the others. */
+  /**
+   * The name of the row's layout. A row that changes its layout does not glide, since its new shape
+   * would sweep over other rows.
+   */
   get layout() {
     return "";
   }
 
-  /** What moves when the row does. */
+  /** The element that glides when the row moves. */
   get mover() {
     return /** @type {HTMLElement} */ (this.element);
   }
 
-  /** Lets the row come from where it stood, so many pixels away. @param {number} x @param {number} y positive from below */
+  /** Glides from the old position, so many pixels away. @param {number} x @param {number} y positive from below */
   glide(x, y) {
-    // Whoever rises passes above those who make room.
+    // A row that rises passes above the rows that make room for it.
     this.element.style.zIndex = y > 0 ? "1" : "";
     this.#come({ transform: `translate(${x}px, ${y}px)` }, "glide");
   }
 
-  /** Lets the row come up where it stands, in another layout than before. */
+  /** Fades in, in a layout that the row did not have before. */
   enter() {
     this.#come({ opacity: 0, transform: "scale(0.9)" }, "enter");
   }
@@ -61,21 +65,21 @@ export class MovingRow {
     glide.onfinish = () => this.rest();
   }
 
-  /** Puts the row where it belongs, without the rest of its way. */
+  /** Ends a glide at once. */
   rest() {
     this.#glide?.cancel();
     this.#glide = null;
     this.element.style.zIndex = "";
   }
 
-  /** Whether the row is on its way. */
+  /** Whether a glide is under way. */
   get gliding() {
     return this.#glide !== null;
   }
 
   /** Colours the row's ground for a while. @param {"up" | "down"} way */
   wash(way) {
-    this.#washing?.cancel(); // one at a time, however fast they come
+    this.#washing?.cancel(); // one at a time
     this.#wash.dataset.way = way;
     this.#washing = this.#wash.animate({ opacity: [1, 0] }, WASH);
   }
@@ -90,42 +94,44 @@ export class MovingRow {
 }
 
 /**
- * The moving rows of a table's body.
+ * The moving rows of a table's body. `rowOf` makes them.
  * @template {MovingRow} R
  */
 export class MovingRows {
   #body;
-  #make;
-  #rows = /** @type {Map<string, R>} By user id, as many as are shown. */ (new Map());
+  #rows = /** @type {Map<string, R>} The rows that are shown, by user id. */ (new Map());
   #shown = /** @type {readonly Entry[] | null} */ (null);
   #left = false;
   #timer = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
   #grown;
   #watch = new IntersectionObserver((changes) => {
     for (const { target, isIntersecting } of changes) {
-      const row = this.#of.get(target);
+      const row = this.#byElement.get(target);
       if (row !== undefined) row.seen = isIntersecting;
     }
   });
-  #of = /** @type {WeakMap<Element, R>} */ (new WeakMap());
+  #byElement = /** @type {WeakMap<Element, R>} */ (new WeakMap());
 
   /**
    * @param {HTMLTableSectionElement} body
-   * @param {(entry: Entry) => R} make
-   * @param {() => void} [grown] called when rows have come by themselves, after the first
+   * @param {() => void} [grown] called when a table that is filled in portions has more rows
    */
-  constructor(body, make, grown) {
+  constructor(body, grown) {
     this.#body = body;
-    this.#make = make;
     this.#grown = grown;
   }
 
-  /** Whether nothing is shown, not even stone. */
+  /** Makes a person's row. @param {Entry} _entry @returns {R} */
+  rowOf(_entry) {
+    throw new Error("rowOf is not implemented");
+  }
+
+  /** Whether nothing is shown, not even rows of stone. */
   get empty() {
     return this.#body.childElementCount === 0;
   }
 
-  /** Rows of stone, in the geometry of what will come. @param {Node[]} stones */
+  /** Shows rows of stone, which keep the room of the rows to come. @param {Node[]} stones */
   wait(stones) {
     this.clear();
     this.#body.replaceChildren(...stones);
@@ -140,19 +146,19 @@ export class MovingRows {
     this.#body.replaceChildren();
   }
 
-  /** Keeps what is shown until another board's rows come, which then appear without a way from here. */
+  /** Leaves the rows in view until another board's rows come. Those then appear without motion. */
   leave() {
     this.#left = true;
   }
 
-  /** The row of a user, null where it is not here. @param {string} userId */
+  /** A user's row, null if it is not shown. @param {string} userId */
   find(userId) {
     return this.#rows.get(userId)?.element ?? null;
   }
 
   /**
-   * Shows these entries; people who were there before glide to their new place. Only rows that
-   * change their place are measured, so that an update of a thousand costs what moves.
+   * Shows these entries. People who were shown before glide to their new position. Only rows that
+   * move are measured, so an update of a thousand rows costs no more than its moves.
    * @param {readonly Entry[]} entries
    */
   show(entries) {
@@ -169,19 +175,23 @@ export class MovingRows {
     }
     const moving = document.visibilityState === "visible";
 
-    const places = moving && !still() ? this.#measure(before, entries) : null;
+    const origins = moving && !still() ? this.#measure(before, entries) : null;
     this.#leaveOut(entries);
-    this.#fill(entries, moving, places !== null);
-    if (places === null) return;
-    // All are measured before the first is moved.
-    const ways = [...places].map(([row, { layout, from }]) => ({ row, layout, ...way(from, row) }));
-    for (const { row, layout, x, y } of ways) {
+    this.#fill(entries, moving, origins !== null);
+    if (origins === null) return;
+    // All are measured before the first moves, or each would force a layout.
+    const moves = [...origins].map(([row, { layout, from }]) => ({
+      row,
+      layout,
+      ...distance(from, row),
+    }));
+    for (const { row, layout, x, y } of moves) {
       if (row.layout !== layout) row.enter();
       else if (x !== 0 || y !== 0) row.glide(x, y);
     }
   }
 
-  /** Fills an empty table, the first so many rows now and the others portion by portion. @param {readonly Entry[]} entries @param {number} count */
+  /** Fills an empty table: `count` rows now, the others portion by portion. @param {readonly Entry[]} entries @param {number} count */
   #begin(entries, count) {
     this.#fill(entries.slice(0, count), false, false);
     const more = count < entries.length;
@@ -189,7 +199,7 @@ export class MovingRows {
     if (count > PORTION) this.#grown?.();
   }
 
-  /** Drops who is not among these any more. @param {readonly Entry[]} entries */
+  /** Removes the rows of people who are not among these. @param {readonly Entry[]} entries */
   #leaveOut(entries) {
     const there = new Set(entries.map((entry) => entry.userId));
     for (const [userId, row] of this.#rows) if (!there.has(userId)) this.#drop(userId, row);
@@ -203,20 +213,20 @@ export class MovingRows {
   }
 
   /**
-   * Where the rows that will move are seen now, on their way perhaps; from there they go on.
+   * Where the rows that will move are seen now. A row that is still gliding goes on from there.
    * @param {readonly Entry[]} before
    * @param {readonly Entry[]} entries
    */
   #measure(before, entries) {
     /** @type {Map<R, { layout: string, from: DOMRect }>} */
-    const places = new Map();
+    const origins = new Map();
     for (const [index, { userId }] of entries.entries()) {
       const row = this.#rows.get(userId);
       if (row === undefined || (before[index]?.userId === userId && !row.gliding)) continue;
-      places.set(row, { layout: row.layout, from: row.mover.getBoundingClientRect() });
+      origins.set(row, { layout: row.layout, from: row.mover.getBoundingClientRect() });
     }
-    for (const row of places.keys()) row.rest();
-    return places;
+    for (const row of origins.keys()) row.rest();
+    return origins;
   }
 
   /** @param {readonly Entry[]} entries @param {boolean} moving @param {boolean} gliding */
@@ -224,30 +234,30 @@ export class MovingRows {
     let next = this.#body.firstElementChild;
     for (const [index, entry] of entries.entries()) {
       const old = this.#rows.get(entry.userId);
-      const row = old ?? this.#make(entry);
+      const row = old ?? this.rowOf(entry);
       old?.update(entry, moving && old.seen);
-      row.stand(index);
+      row.moveTo(index);
       if (row.element === next) next = next.nextElementSibling;
       else this.#body.insertBefore(row.element, next);
       if (old !== undefined) continue;
       this.#rows.set(entry.userId, row);
-      this.#of.set(row.element, row);
+      this.#byElement.set(row.element, row);
       this.#watch.observe(row.element);
       if (gliding) row.appear();
     }
   }
 }
 
-/** How far it is from a place in the window to a row's, 0 where nobody sees either. @param {DOMRect} from @param {MovingRow} row */
-function way(from, row) {
+/** How far a row is from where it was, 0 if neither is in the window. @param {DOMRect} from @param {MovingRow} row */
+function distance(from, row) {
   const to = row.mover.getBoundingClientRect();
   if (!inWindow(from) && !inWindow(to)) return { x: 0, y: 0 };
-  // From middle to middle: the columns of the podium are not all as wide.
+  // Middles are compared, since the columns of the podium differ in width.
   const [x, y] = [(from.left + from.right - to.left - to.right) / 2, from.top - to.top];
   return { x: Math.abs(x) < 1 ? 0 : x, y: Math.abs(y) < 1 ? 0 : y };
 }
 
-/** @param {DOMRect} place */
+/** @param {DOMRect} box */
 function inWindow({ top, bottom }) {
   return bottom > 0 && top < innerHeight;
 }

@@ -3,7 +3,10 @@
 
 import { PERIODS } from "../client/options.js";
 
-/** What a board says, on the page and in a `<marcador-board>`. Functions take a number and its text: plurals hang on the one, people read the other. */
+/**
+ * The texts of a board. Functions take a number, which decides the plural, and the number's text,
+ * which is shown.
+ */
 const es = {
   connecting: "Conectando…",
   live: "En vivo",
@@ -32,15 +35,11 @@ const es = {
   yourPlace: "Tu lugar",
   first: "Vas en primer lugar",
   lastUpdate: "Última actualización",
+  notUpdated: "No se pudo actualizar · Última actualización",
   justNow: "hace un momento",
   empty: "Todavía nadie tiene puntos en este marcador.",
   emptyHelp: "El primer lugar aparecerá aquí sin recargar la página.",
-  closed: "Este marcador pide iniciar sesión.",
-  closedHelp: "Entra con tu cuenta y vuelve a esta página.",
-  forbidden: "Tu cuenta no puede ver este marcador.",
-  forbiddenHelp: "Pide a quien lo administra que te agregue al grupo.",
-  lost: "No se pudo leer el marcador.",
-  lostHelp: "Revisa la conexión y vuelve a intentarlo.",
+  checkAttributes: "Revisa los atributos board y src.",
   wrong: "Este marcador está mal configurado.",
   /** @param {string} attribute @param {string} value */
   attribute: (attribute, value) => `El atributo ${attribute} no puede ser “${value}”.`,
@@ -111,15 +110,11 @@ const en = {
   yourPlace: "Your place",
   first: "You are in first place",
   lastUpdate: "Last update",
+  notUpdated: "Could not refresh · Last update",
   justNow: "just now",
   empty: "Nobody has points on this leaderboard yet.",
   emptyHelp: "First place will show up here without a reload.",
-  closed: "This leaderboard asks you to sign in.",
-  closedHelp: "Sign in with your account, then come back to this page.",
-  forbidden: "Your account may not see this leaderboard.",
-  forbiddenHelp: "Ask whoever runs it to add you to the group.",
-  lost: "The leaderboard could not be read.",
-  lostHelp: "Check the connection and try again.",
+  checkAttributes: "Check the attributes board and src.",
   wrong: "This leaderboard is not set up right.",
   attribute: (attribute, value) => `The attribute ${attribute} can't be “${value}”.`,
   remedies: {
@@ -144,15 +139,13 @@ const en = {
     `${n === 1 ? "1 point takes" : `${text} points take`} you to ${place} place`,
 };
 
-/** @typedef {ReturnType<typeof voice>} Voice words, and figures as they are written with them */
+/** @typedef {ReturnType<typeof voice>} Voice a language: its words, and how it writes figures and times */
 
-const voices = /** @type {Map<string, Voice>} At most as many as a page names languages. */ (
-  new Map()
-);
+const voices = /** @type {Map<string, Voice>} By locale; a page names few. */ (new Map());
 
 /**
- * The voice of the first of these languages that is spoken here, Spanish where none is. A bare "es"
- * is as the reader's browser has it: "es-MX" writes figures otherwise than "es-ES".
+ * The voice of the first of these languages that there is, else Spanish. A bare "es" becomes the
+ * regional one of the reader's browser, since "es-MX" and "es-ES" write figures differently.
  * @param {(string | null | undefined)[]} wanted
  */
 export function speak(wanted) {
@@ -167,7 +160,7 @@ export function speak(wanted) {
     try {
       found = voice(locale);
     } catch {
-      found = voice(locale.slice(0, 2)); // "es-what ever" is Spanish, if nowhere's
+      found = voice(locale.slice(0, 2)); // the region is malformed, as in "es-what ever"
     }
     voices.set(locale, found);
   }
@@ -175,7 +168,7 @@ export function speak(wanted) {
 }
 
 /**
- * What is made when it is first asked for: a format takes a phone some 20 ms to make.
+ * Puts off making something until it is needed. A format takes a phone some 20 ms.
  * @template T
  * @param {() => T} make
  */
@@ -188,7 +181,7 @@ export function late(make) {
 function voice(locale) {
   const language = locale.slice(0, 2).toLowerCase();
   const words = language === "en" ? en : es;
-  // Always grouped: figures of a column look alike.
+  // Always grouped, so that the figures of a column look alike.
   const figures = new Intl.NumberFormat(locale, { useGrouping: true });
   const percents = late(
     () => new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 1 }),
@@ -206,7 +199,8 @@ function voice(locale) {
     /** @param {number} n from 0 to 100 */
     percent: (n) => percents().format(n / 100),
     /**
-     * What is said to a reader who has no points in the period: that, and how many lead to which place.
+     * Texts for a reader without points in the period: that there are none, and how many points lead
+     * to which place.
      * @param {string} period
      * @param {UnrankedMe} me
      */
@@ -220,7 +214,7 @@ function voice(locale) {
     },
     /** @param {string} time */
     moment: (time) => moments().format(new Date(time)),
-    /** "hace 2 min", in steps of ten seconds below a minute. @param {string} time @param {number} now milliseconds */
+    /** "hace 2 min"; below a minute in steps of ten seconds. @param {string} time @param {number} now milliseconds */
     ago: (time, now) => {
       const seconds = Math.max(0, Math.floor((now - Date.parse(time)) / 1000));
       if (seconds < 10) return words.justNow;
@@ -229,7 +223,7 @@ function voice(locale) {
       if (seconds < 86_400) return relative().format(-Math.floor(seconds / 3_600), "hour");
       return relative().format(-Math.floor(seconds / 86_400), "day");
     },
-    /** What a board is called: its kind's word, and which of them it is. @param {string} board */
+    /** A board's name: the word for its kind, and its id. @param {string} board */
     nameOf: (board) => {
       const [kind, ...id] = board.split(":");
       const { global, school, classroom, friends } = words;

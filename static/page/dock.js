@@ -1,13 +1,14 @@
 // @ts-check
 /** @import { Snapshot } from "../marcador.d.ts" */
 
-import { say } from "../view/cells.js";
+import { say } from "../view/dom.js";
 import { still } from "../view/motion.js";
+import { ownPlace } from "../view/own.js";
 import { find } from "./find.js";
-import { figure, percent, without, words } from "./words.js";
+import { figure, voice, words } from "./words.js";
 
-/** The reader's own place, docked at the bottom edge while their row is not in view. */
-export class Own {
+/** The reader's own place, docked at the bottom edge while the reader's row is not in view. */
+export class Dock {
   #dock = find("me");
   #rank = find("me-rank");
   #next = find("me-next");
@@ -25,9 +26,9 @@ export class Own {
       const behavior = still() ? "auto" : "smooth";
       this.#row?.scrollIntoView({ block: "center", behavior });
     });
-    // A row behind the header or right at the edge is not in view.
+    // A row behind the header or at the very edge is not in view.
     this.#observer = new IntersectionObserver(
-      (seen) => this.#place(seen[seen.length - 1]?.isIntersecting ?? false),
+      (seen) => this.#toggle(seen[seen.length - 1]?.isIntersecting ?? false),
       { rootMargin: "-112px 0px -8px 0px", threshold: 0.9 },
     );
   }
@@ -35,26 +36,14 @@ export class Own {
   /** @param {Snapshot} snapshot */
   show({ me, period }) {
     this.#known = me !== null;
-    if (me === null) {
-      this.#watch(null);
-      return;
+    if (me !== null) {
+      const { rank, way, rest } = ownPlace(me, period, voice);
+      say(this.#rank, rank);
+      say(this.#next, way);
+      const line = me.rank === null ? rest : `${rest} · ${words.score(me.score, figure(me.score))}`;
+      say(this.#line, line);
     }
-    if (me.rank === null) {
-      const { none, enter } = without(period, me);
-      say(this.#rank, "–");
-      say(this.#next, none);
-      say(this.#line, enter);
-      this.#watch(null);
-      return;
-    }
-    this.#rank.textContent = figure(me.rank);
-    this.#next.textContent =
-      me.pointsToNext === null
-        ? words.first
-        : words.toNext(me.pointsToNext, figure(me.pointsToNext));
-    const score = words.score(me.score, figure(me.score));
-    this.#line.textContent = `${words.ahead(percent(me.percentile))} · ${score}`;
-    this.#watch(this.#rowOf(me.userId));
+    this.#watch(me === null || me.rank === null ? null : this.#rowOf(me.userId));
   }
 
   /** @param {HTMLElement | null} row */
@@ -63,12 +52,12 @@ export class Own {
     if (row !== null && row === this.#row) return;
     this.#observer.disconnect();
     this.#row = row;
-    if (row === null) this.#place(false);
+    if (row === null) this.#toggle(false);
     else this.#observer.observe(row);
   }
 
   /** @param {boolean} rowInView */
-  #place(rowInView) {
+  #toggle(rowInView) {
     this.#dock.hidden = !this.#known || rowInView;
     document.body.classList.toggle("docked", this.#known);
   }
