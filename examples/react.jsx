@@ -1,7 +1,10 @@
 import { connect } from "marcador";
 import { useMemo, useSyncExternalStore } from "react";
 
-/** Connected for as long as a component shows it: StrictMode's second mount opens another and closes the first. */
+/**
+ * A board that is connected while a component shows it. StrictMode's second mount opens another one
+ * and closes the first.
+ */
 function follow(options) {
   let board = null;
   return {
@@ -14,7 +17,7 @@ function follow(options) {
   };
 }
 
-/** `getToken` is to be the same function at each render, as from the module or from useCallback. */
+/** `getToken` must be the same function at each render: one of the module, or one from useCallback. */
 export function Leaderboard({ board, period, baseUrl, getToken }) {
   const { subscribe, getSnapshot } = useMemo(
     () => follow({ board, period, baseUrl, getToken }),

@@ -3,30 +3,34 @@ import type { RankChanged, Snapshot, Status } from "./marcador.js";
 export type { MarcadorBoardAttributes } from "./element/frameworks.js";
 
 /**
- * `<marcador-board board="school:42" period="weekly" rows="10">`: a board that follows itself. Importing this
- * module defines it. Its attributes are board, period, rows, src, label and lang; a change of one shows at once.
+ * `<marcador-board board="school:42" period="weekly" rows="10">`: a live board. Importing this
+ * module defines the tag. Its attributes are board, period, rows, src, label and lang. Changes show
+ * at once.
  */
 export class MarcadorBoard extends HTMLElement {
-  /** Gives the reader's token, and is asked again when that one has expired; null where a cookie speaks, or nobody. */
+  /**
+   * Gives the reader's token, and is called again when it has expired. Null if a cookie speaks, or
+   * nobody.
+   */
   getToken: (() => Promise<string | null>) | null;
-  /** What is shown, null before the first connection. The last one stays after the element's removal. */
+  /** What is shown, null before the first connection. It stays after the element is removed. */
   readonly snapshot: Snapshot | null;
-  /** The attributes, "" where there is none. */
+  /** The attributes, "" for a missing one. */
   board: string;
   period: string;
   src: string;
   label: string;
-  /** How many rows are shown: the attribute where that is a number from 1 to 1000, else 10. */
+  /** How many rows are shown: the attribute if it is a number from 1 to 1000, else 10. */
   rows: number;
-  /** Reads the page once. Always resolves. */
+  /** Reads the board once. Always resolves. */
   refresh(): Promise<void>;
   /** Tries the stream at once. */
   retry(): void;
 }
 
-/** They bubble, out of shadow roots too. */
+/** Events bubble, also out of shadow roots. */
 export interface MarcadorBoardEvents {
-  /** The board has moved, or came for the first time. */
+  /** The board has a new state, or its first. */
   "marcador-update": CustomEvent<{ snapshot: Snapshot }>;
   "marcador-status": CustomEvent<{ status: Status }>;
   /** The reader's own rank has changed. */

@@ -14,11 +14,11 @@ const SETTABLE = ["board", "period", "rows", "src", "label", "getToken"];
 /** Relative times move in steps of ten seconds at the least. */
 const TICK = 5_000;
 
-// Where there is no page, as in Node, the class is there to be imported and makes nothing.
+// Without a page, as in Node, the class can be imported, and makes nothing.
 const Base = globalThis.HTMLElement ?? /** @type {typeof HTMLElement} */ (class {});
 
 /**
- * A board that follows itself: `<marcador-board board="school:42" period="weekly" rows="10">`.
+ * A live board as one tag: `<marcador-board board="school:42" period="weekly" rows="10">`.
  * @implements {Typed}
  */
 export class MarcadorBoard extends Base {
@@ -29,17 +29,17 @@ export class MarcadorBoard extends Base {
   #frame = /** @type {Frame | null} */ (null);
   #getToken = /** @type {(() => Promise<string | null>) | null} */ (null);
   #snapshot = /** @type {Snapshot | null} */ (null);
-  /** What the connection and the view were made of, "" where there is none. */
+  /** What the connection and the frame were made from, "" without one. */
   #followed = "";
   #drawn = "";
-  /** What was complained of last, so that it is not said twice. */
+  /** The last complaint, which is not repeated. */
   #complaint = "";
   #due = false;
   #ticking = /** @type {ReturnType<typeof setInterval> | undefined} */ (undefined);
-  /** Hears the page change its language. */
+  /** Hears when the page changes its language. */
   #hearing = /** @type {MutationObserver | null} */ (null);
 
-  /** Gives the reader's token, as `connect` wants it; null where a cookie speaks, or nobody. */
+  /** Gives the reader's token, as for `connect`. Null if a cookie speaks, or nobody. */
   get getToken() {
     return this.#getToken;
   }
@@ -55,7 +55,7 @@ export class MarcadorBoard extends Base {
     this.#later();
   }
 
-  /** What is shown, null before the first connection. The last one stays after the element's removal. */
+  /** What is shown, null before the first connection. It stays after the element is removed. */
   get snapshot() {
     return this.#snapshot;
   }
@@ -113,7 +113,7 @@ export class MarcadorBoard extends Base {
     adopt(this);
     this.#hearing ??= new MutationObserver(() => this.#later());
     this.#hearing.observe(this.ownerDocument.documentElement, { attributeFilter: ["lang"] });
-    // At once, so that the room is taken before the page is painted.
+    // At once, so that the element has its height before the page is painted.
     this.#sync();
   }
 
@@ -126,7 +126,7 @@ export class MarcadorBoard extends Base {
     this.#later();
   }
 
-  /** Several changes of one moment, and a move within the page, are one. */
+  /** Updates in a moment, once for several changes. A move within the page changes nothing. */
   #later() {
     if (this.#due || this.#root === null) return;
     this.#due = true;
@@ -136,7 +136,7 @@ export class MarcadorBoard extends Base {
     });
   }
 
-  /** Makes what is shown that which the attributes ask for. */
+  /** Shows what the attributes ask for. */
   #sync() {
     if (!this.isConnected) {
       this.#close();
@@ -222,7 +222,10 @@ export class MarcadorBoard extends Base {
   }
 }
 
-/** Takes what a page has set before this module came, and so beside the class. @param {any} element */
+/**
+ * Takes over properties that a page set before this module came, when the class had no setters.
+ * @param {any} element
+ */
 function adopt(element) {
   for (const name of SETTABLE) {
     if (!Object.hasOwn(element, name)) continue;
@@ -232,20 +235,23 @@ function adopt(element) {
   }
 }
 
-/** The languages that are said around an element, its own first, through shadow roots. @param {Element} element */
+/**
+ * The languages of an element and of the elements around it, across shadow roots, its own first.
+ * @param {Element} element
+ */
 function languagesAround(element) {
   const languages = [];
   let at = /** @type {Element | null} */ (element);
   while (at !== null) {
-    const said = at.closest("[lang]");
-    if (said !== null) languages.push(said.getAttribute("lang"));
-    const root = (said ?? at).getRootNode();
-    at = said?.parentElement ?? (root instanceof ShadowRoot ? root.host : null);
+    const named = at.closest("[lang]");
+    if (named !== null) languages.push(named.getAttribute("lang"));
+    const root = (named ?? at).getRootNode();
+    at = named?.parentElement ?? (root instanceof ShadowRoot ? root.host : null);
   }
   return languages;
 }
 
-// Two scripts of two services may define it: the first one's address is the default of src.
+// Scripts of two services may both define the tag. The first one's address is the default of src.
 if (globalThis.customElements?.get(TAG) === undefined) {
   globalThis.customElements?.define(TAG, MarcadorBoard);
 }

@@ -1,4 +1,4 @@
-// This module defines the tag <marcador-board> too.
+// This module also defines the tag <marcador-board>.
 export type {
   MarcadorBoard,
   MarcadorBoardAttributes,
@@ -20,28 +20,31 @@ export interface Entry {
   /** Points in total. */
   readonly xp: number;
   readonly mlCoins: number;
-  /** Places moved since the period before, never negative. */
+  /** How many places the user moved since the period before, never negative. */
   readonly change: number;
   readonly changeType: "up" | "down" | "same" | "new";
   /** True for the user that the token speaks for. */
   readonly isCurrentUser: boolean;
 }
 
-/** The current user's own place, on the page or far below it; without points in the period, the way to one. */
+/**
+ * The current user's own place, also far below the rows. Without points in the period, how to get a
+ * place.
+ */
 export type Me = RankedMe | UnrankedMe;
 
 export interface RankedMe extends Entry {
-  /** Share of the board that stands below, 0 to 100, with one decimal. */
+  /** Share of the board below the user, 0 to 100, with one decimal. */
   readonly percentile: number;
-  /** Points that would take the next place; null at the top. */
+  /** Points to the next place, null at the top. */
   readonly pointsToNext: number | null;
 }
 
-/** Who is on the board and has no points in the period yet. */
+/** A user who is on the board and has no points in the period yet. */
 export interface UnrankedMe extends Omit<RankedMe, "rank" | "score"> {
   readonly rank: null;
   readonly score: null;
-  /** The place that `pointsToNext` would give. */
+  /** The place that the user gets with `pointsToNext` points. */
   readonly nextRank: number | null;
 }
 
@@ -49,25 +52,27 @@ export interface UnrankedMe extends Omit<RankedMe, "rank" | "score"> {
 export type Ranks = "ordinal" | "competition" | "dense";
 
 /**
- * - `connecting`: no data yet, a first answer is awaited
+ * - `connecting`: no data yet, the first answer has not come
  * - `live`: the stream is open
- * - `stale`: the stream is lost, the data stays, a new try is under way
- * - `offline`: a try and five more in a row failed, there is no such board, or neither the stream
- *   nor the page comes; there is one more try a minute, and `retry()` tries at once
- * - `polling`: the page is read every 15 s while visible, since something on the way holds the
- *   stream back, a newer stream of the same user took its place, or 96 other boards of this page
- *   and the user's other tabs fill the streams; `offline` where the page can't be read either
- * - `readonly`: no token, or one that may not follow: the page is read every 15 s while visible
+ * - `stale`: the stream is lost and is tried again, the data stays
+ * - `offline`: six tries in a row failed, there is no such board, or neither the stream nor the
+ *   board's page comes. There is one more try a minute, and `retry()` tries at once
+ * - `polling`: the board's page is read every 15 s while this page is visible. A proxy holds the
+ *   stream back, or a newer stream of the same user replaced it, or 96 other boards of this page
+ *   and the user's other tabs fill all streams. It becomes `offline` if the board can't be read
+ * - `readonly`: there is no token, or it does not allow to follow. The board's page is read every
+ *   15 s while this page is visible
  */
 export type Status = "connecting" | "live" | "stale" | "offline" | "polling" | "readonly";
 
 /** Why the last request or stream failed. */
 export interface Problem {
-  /** HTTP status, or 0 where there was no answer. */
+  /** HTTP status, 0 without an answer. */
   readonly status: number;
   /**
-   * The server's stable code, or `network`, `token`, `malformed`, `gap`, `closed`; `cors` where the service is there
-   * and does not let this site call it, `csp` where the page's own policy does not.
+   * The server's stable code, or `network`, `token`, `malformed`, `gap`, `closed`. `cors`: the
+   * service is there and does not let this site call it. `csp`: the page's own policy does not let
+   * it.
    */
   readonly code: string;
   readonly message: string;
@@ -83,7 +88,7 @@ export interface Page {
   readonly me: Me | null;
 }
 
-/** The user's own rank moved on the board, among the rows or not. A rank of null is none. */
+/** The user's own rank moved on the board, in the rows or below them. Null stands for no rank. */
 export interface RankChanged {
   readonly userId: string;
   readonly board: string;
@@ -93,17 +98,17 @@ export interface RankChanged {
   readonly pointsGained: number;
 }
 
-/** Frozen. A new one is made only when something in it changed. */
+/** A snapshot is frozen. There is a new one only when something in it has changed. */
 export interface Snapshot {
   readonly status: Status;
   readonly board: string;
   readonly period: string;
-  /** Best first; `rows` says how many. */
+  /** Best first, as many as the option `rows` says. */
   readonly entries: readonly Entry[];
   readonly totalEntries: number;
-  /** Sequence number of the last update that `entries` contains; null before the first data. */
+  /** Sequence number of the last change in `entries`, null before the first data. */
   readonly version: number | null;
-  /** RFC 3339, or null where nothing was ever written or read. */
+  /** RFC 3339. Null before the first data, and for a board without any change. */
   readonly lastUpdated: string | null;
   readonly me: Me | null;
   /** Null for an anonymous reader. */
@@ -112,47 +117,59 @@ export interface Snapshot {
 }
 
 export interface ConnectOptions {
-  /** `global` (the default), `school:42`, … The snapshot and events name it as it is given here. */
+  /**
+   * `global` (the default), `school:42`, … The snapshot and events have the name as it is given
+   * here.
+   */
   board?: string;
   /** `all-time` (the default), `daily`, `weekly` or `monthly`. */
   period?: string;
   /**
-   * Origin and path prefix of the service; "" is the page's own origin. Without it, the service that this module
-   * came from, and "" in a bundle.
+   * Origin and path prefix of the service, "" for the page's own origin. The default is the service
+   * that this module came from, and "" in a bundle.
    */
   baseUrl?: string;
   /**
-   * Gives a token, and is asked again when that one has expired. Null or "" means that there is none, which
-   * leaves plain reading. Without this option the stream is tried with the page's cookie.
+   * Gives a token, and is called again when that one has expired. Null or "" means that there is no
+   * token, so the board is only read. Without this option the stream is tried with the page's
+   * cookie.
    */
   getToken?: () => Promise<string | null>;
-  /** How many rows are kept, 1 to 1000. Without it, all that the stream brings, the service's `--top`, or 100 by polling. */
+  /**
+   * How many rows the snapshot has, 1 to 1000. The default is what the stream brings (the service's
+   * `--top`), or 100 by polling.
+   */
   rows?: number;
-  /** False for a stream that no other tab shares (true). The boards of this page that say so share one. */
+  /**
+   * False for a stream that other tabs do not share (true). Boards of this page with false share
+   * one.
+   */
   shared?: boolean;
 }
 
-/** A followed board. Its methods need no `this`. */
+/** A board that is followed. Its methods need no `this`. */
 export interface Board {
-  /** Calls `listener` after each change of the snapshot; gives the function that ends this. */
+  /** Calls `listener` after each change of the snapshot. The returned function ends that. */
   subscribe(listener: () => void): () => void;
   getSnapshot(): Snapshot;
-  /** Calls `listener` with each move of the user's own rank; gives the function that ends this. */
+  /** Calls `listener` with each move of the user's own rank. The returned function ends that. */
   on(type: "rank_changed", listener: (move: RankChanged) => void): () => void;
-  /** Reads the page once. Always resolves; a failure stands in the snapshot's `error`. */
+  /** Reads the board once. Always resolves. A failure is in the snapshot's `error`. */
   refresh(): Promise<void>;
   /**
-   * Reads the rows around the user's own, with so many above and below (5). Rejects with an Error that has a
-   * Problem's `status` and `code`.
+   * Reads the rows around the user's own, with so many above and below (5). Rejects with an Error
+   * that has the `status` and `code` of a Problem.
    */
   around(neighbours?: number): Promise<Page>;
-  /** Reads JSON from a path of the service, with the board's token. Rejects as `around` does. */
+  /** Reads JSON from a path of the service, with the board's token. Rejects like `around`. */
   read(path: string): Promise<unknown>;
-  /** Tries the stream at once, with a fresh token where there was none and all five tries ahead. */
+  /**
+   * Tries the stream at once, with a fresh token if there was none, as if no try had failed before.
+   */
   retry(): void;
-  /** Ends the stream, every request and every timer. The last snapshot stays readable. */
+  /** Ends the stream, all requests and all timers. The last snapshot can still be read. */
   close(): void;
 }
 
-/** Follows a board, from now until `close()`. Throws a TypeError that names the option which is wrong. */
+/** Follows a board until `close()`. Throws a TypeError that names a wrong option. */
 export function connect(options?: ConnectOptions): Board;

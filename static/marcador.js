@@ -2,10 +2,10 @@
 
 export { connect } from "./client/connect.js";
 
-// In a browser the tag <marcador-board> is known as well; nothing waits for it.
+// In a browser this module also defines the tag <marcador-board>. Nothing waits for it.
 if (globalThis.customElements !== undefined) {
   const define = () => import("./element.js").catch((cause) => console.warn("marcador:", cause));
-  // A page without the tag has other things to load first.
+  // A page without the tag loads everything else first.
   if (document.readyState === "complete" || document.querySelector("marcador-board")) define();
   else addEventListener("load", define, { once: true });
 }

@@ -3,15 +3,15 @@
 
 import { Refusal, refusalFrom } from "./http.js";
 
-/** How long the service may take to say that it is there, in milliseconds. */
+/** How long the service may take to show that it is there, in milliseconds. */
 const PATIENCE = 10_000;
 
-/** The codes of what a browser does not let through, until somebody changes a setting. */
+/** The codes of requests that a browser blocks until somebody changes a setting. */
 export const BLOCKED = new Set(["cors", "csp"]);
 
 /**
- * Why a request got no answer. A browser does not tell a script, so the service is asked for a file
- * that it gives to every site: when that comes, the service is there and does not let this site call it.
+ * Why a request got no answer. Browsers do not tell scripts. So the service is asked for a file
+ * that is open to every site: if it comes, the service is there and does not let this site call it.
  * @param {Service} service
  * @param {unknown} cause
  * @returns {Promise<Refusal>}
@@ -33,7 +33,8 @@ export async function whyNoAnswer(service, cause) {
     const text = `${origin} does not let pages of ${location.origin} call it: start it with --cors-origins ${location.origin}`;
     return new Refusal(0, "cors", text);
   } catch {
-    await new Promise((resolve) => setTimeout(resolve)); // a violation is told a moment later
+    // Browsers report a violation a moment later.
+    await new Promise((resolve) => setTimeout(resolve));
     const text = `the page's content security policy lacks ${origin} in connect-src`;
     return policy ? new Refusal(0, "csp", text) : plain;
   } finally {

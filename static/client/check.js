@@ -2,19 +2,36 @@
 /** @import { Entry, Me, Page, Problem, RankChanged, Ranks } from "../marcador.d.ts" */
 /** @import { State } from "./connection.js" */
 
-import { normal } from "./boards.js";
+import { normal } from "./topics.js";
 
 /**
- * Everything that comes from the server passes through here once. Each function gives a fresh,
- * typed object, or throws a TypeError that names the first field that is wrong.
+ * Checks everything that comes from the server or from another tab. Each function returns a fresh,
+ * typed object, or throws a TypeError that names the first wrong field. `Top` is the state of a
+ * board as a stream brings it: the first rows, and how many there are.
  *
- * @typedef {{ entries: readonly Entry[], totalEntries: number, version: number, lastUpdated: string | null }} Standing
- * @typedef {{ userId: string | null, socketId: string, recovered: boolean, boards: string[], ranks: Ranks }} Authenticated
- * @typedef {{ userId: string, oldRank: number | null, newRank: number | null, entry: Entry | null }} Change
- * @typedef {Omit<Standing, "entries"> & { from: number, changes: Change[] }} Difference
+ * @typedef {object} Top
+ * @property {readonly Entry[]} entries
+ * @property {number} totalEntries
+ * @property {number} version
+ * @property {string | null} lastUpdated
+ *
+ * @typedef {object} Authenticated
+ * @property {string | null} userId
+ * @property {string} socketId
+ * @property {boolean} recovered
+ * @property {string[]} boards
+ * @property {Ranks} ranks
+ *
+ * @typedef {object} Change
+ * @property {string} userId
+ * @property {number | null} oldRank
+ * @property {number | null} newRank
+ * @property {Entry | null} entry
+ *
+ * @typedef {Omit<Top, "entries"> & { from: number, changes: Change[] }} Difference
  */
 
-/** No tab shows as many. */
+/** No tab shows as many boards. */
 const MOST_WANTED = 1000;
 const CHANGE_TYPES = ["up", "down", "same", "new"];
 const RANKS = /** @type {const} */ (["ordinal", "competition", "dense"]);
@@ -100,7 +117,7 @@ export function entry(value) {
  * @param {unknown} value
  * @param {string} name
  * @param {number} totalEntries
- * @param {boolean} [fromTop] whether they begin with the best
+ * @param {boolean} [fromTop] whether they begin with the best row
  */
 function entries(value, name, totalEntries, fromTop = true) {
   if (!Array.isArray(value)) throw new TypeError(`${name} is not a list`);
@@ -113,14 +130,18 @@ function entries(value, name, totalEntries, fromTop = true) {
   return list;
 }
 
-/** How equal scores are numbered; a service of before does not say it. @param {unknown} value @returns {Ranks} */
+/**
+ * How equal scores are numbered. Older services do not say it.
+ * @param {unknown} value
+ * @returns {Ranks}
+ */
 function ranksOf(value = "ordinal") {
   const known = RANKS.find((one) => one === value);
   if (known === undefined) throw new TypeError(`ranks is not one of ${RANKS.join(", ")}`);
   return known;
 }
 
-/** Which board an event is about. @param {unknown} value */
+/** The topic of an event. @param {unknown} value */
 export function subject(value) {
   const from = object(value, "data");
   return { board: string(from, "board"), period: string(from, "period") };
@@ -140,7 +161,7 @@ function followed(from, board, period) {
  * @param {unknown} value
  * @param {string} board
  * @param {string} period
- * @returns {Standing}
+ * @returns {Top}
  */
 export function update(value, board, period) {
   const from = object(value, "data");
@@ -155,7 +176,7 @@ export function update(value, board, period) {
 }
 
 /**
- * The data of `position_change`. The changes that stay among the rows are in the order of their ranks.
+ * The data of `position_change`. Changes with a new rank are in the order of those ranks.
  * @param {unknown} value
  * @param {string} board
  * @param {string} period
@@ -284,7 +305,7 @@ function rank(from, name) {
  */
 export function failure(value) {
   const from = object(value, "data");
-  // Without a board the whole stream ends.
+  // An error without a board ends the whole stream.
   const board = from.board === undefined || from.board === null ? null : string(from, "board");
   return { code: string(from, "code"), message: string(from, "message"), board };
 }
@@ -303,12 +324,12 @@ const STATUSES = /** @type {const} */ ([
   "live",
   "offline",
   "readonly",
-  "held",
+  "buffered",
   "replaced",
 ]);
 
 /**
- * How a tab's boards stand, by their keys.
+ * The states of the leading tab's boards, by key.
  * @param {unknown} value
  * @returns {Map<string, State>}
  */
@@ -330,14 +351,14 @@ export function states(value) {
 }
 
 /**
- * What a tab wants of the one that has the stream.
+ * What a tab wants from the leading tab.
  * @param {Record<string, unknown>} from
  */
 export function wants(from) {
   if (!Array.isArray(from.boards) || from.boards.length > MOST_WANTED) {
     throw new TypeError("boards is not a list, or too long");
   }
-  return { tab: string(from, "tab"), boards: from.boards.map(subject) };
+  return { tab: string(from, "tab"), topics: from.boards.map(subject) };
 }
 
 /** @param {unknown} value @returns {Problem} */
@@ -352,7 +373,7 @@ function problem(value) {
 }
 
 /**
- * What a tab's message says of the stream's ids.
+ * Which state of the stream a tab's message is about.
  * @param {Record<string, unknown>} from
  */
 export function position(from) {

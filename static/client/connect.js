@@ -2,10 +2,13 @@
 /** @import { Board, ConnectOptions } from "../marcador.d.ts" */
 /** @import { SharedStream } from "./shared.js" */
 
-import { Following } from "./following.js";
+import { FollowedBoard } from "./followed.js";
 import { complete } from "./options.js";
 
-/** What this page follows, by whom it speaks for. @type {Map<string, SharedStream>} */
+/**
+ * The streams of this page, by name. A name says the service and the person.
+ * @type {Map<string, SharedStream>}
+ */
 const streams = new Map();
 
 /** @param {ConnectOptions} [options] @returns {Board} */
@@ -13,17 +16,22 @@ export function connect(options = {}) {
   return boardOf(options, streams);
 }
 
-/** @param {ConnectOptions} options @param {Map<string, SharedStream>} page the streams of a page, by name @returns {Board} */
+/**
+ * Follows a board with the streams of some page.
+ * @param {ConnectOptions} options
+ * @param {Map<string, SharedStream>} page by name
+ * @returns {Board}
+ */
 export function boardOf(options, page) {
-  const following = new Following(complete(options), page);
+  const followed = new FollowedBoard(complete(options), page);
   return {
-    subscribe: (listener) => following.subscribe(listener),
-    getSnapshot: () => following.snapshot,
-    on: (type, listener) => following.on(type, listener),
-    refresh: () => following.refresh(),
-    around: (neighbours) => following.around(neighbours),
-    read: (path) => following.read(path),
-    retry: () => following.retry(),
-    close: () => following.close(),
+    subscribe: (listener) => followed.subscribe(listener),
+    getSnapshot: () => followed.snapshot,
+    on: (type, listener) => followed.on(type, listener),
+    refresh: () => followed.refresh(),
+    around: (neighbours) => followed.around(neighbours),
+    read: (path) => followed.read(path),
+    retry: () => followed.retry(),
+    close: () => followed.close(),
   };
 }

@@ -1,15 +1,18 @@
 // @ts-check
 
-/** How long a newcomer waits for a leader to speak up, in milliseconds. */
+/** How long a new tab waits for a leader to answer, in milliseconds. */
 const WAIT = 100;
-/** How long a claim has to stand before its tab leads: two that are made together open one stream. */
+/**
+ * How long a claim goes undisputed before its tab leads, so that claims made together open one
+ * stream.
+ */
 const SETTLE = 75;
-/** Those who would succeed a leader do so at different times within this. */
+/** Tabs claim a free lead at random times within this. */
 const SPREAD = 300;
 
 /**
- * Which tab leads where there are no Web Locks, as on a page of plain http: the one whose claim is
- * the newest. Everybody hears each claim, so all agree as soon as messages have arrived.
+ * Elects a leader where there are no Web Locks, as on a page of plain http. The newest claim wins.
+ * Every tab hears each claim, so all agree as soon as messages have arrived.
  *
  *     waits ──nobody claims for 100 ms──▶ claims      waits ──hears a claim──▶ follows
  *     follows ──takes, or the leader leaves──▶ claims
@@ -17,7 +20,7 @@ const SPREAD = 300;
  */
 export class Election {
   #id = Math.random().toString(36).slice(2);
-  /** When the own claim was made, 0 where somebody else leads. */
+  /** When this tab made its claim, 0 without one. */
   #since = 0;
   #leads = false;
   #post;
@@ -36,13 +39,13 @@ export class Election {
     this.#lost = lost;
   }
 
-  /** Leads if nobody else does. */
-  stand() {
+  /** Leads, if no other tab does. */
+  enter() {
     this.#post({ kind: "who" });
     this.#claimIn(WAIT);
   }
 
-  /** Leads, unless somebody else claims to at the same time. */
+  /** Leads, unless another tab claims the lead after this one. */
   claim() {
     clearTimeout(this.#timer);
     this.#since = Date.now();
@@ -53,7 +56,7 @@ export class Election {
     }, SETTLE);
   }
 
-  /** Succeeds a leader that says nothing, unless another one is faster. */
+  /** Claims the lead from a leader that says nothing, unless another tab is faster. */
   succeed() {
     this.#claimIn(Math.random() * SPREAD);
   }
@@ -65,7 +68,10 @@ export class Election {
     this.#leads = false;
   }
 
-  /** Takes a message that is about this, and tells whether it was. @param {Record<string, unknown>} message */
+  /**
+   * Takes a message about the election, and returns whether it was one.
+   * @param {Record<string, unknown>} message
+   */
   hear({ kind, since, id }) {
     if (kind === "who") {
       if (this.#since > 0) this.#tell();

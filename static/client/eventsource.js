@@ -14,14 +14,17 @@ const TYPES = [
   "goodbye",
 ];
 
-/** Whether the page's cookie speaks, and the browser's own client can send it. @param {Service} service */
+/**
+ * Whether the page's cookie speaks, so that the browser's EventSource can be used.
+ * @param {Service} service
+ */
 export function eventSource(service) {
   return !service.asksForToken && service.ownOrigin && globalThis.EventSource !== undefined;
 }
 
 /**
- * Reads a stream with the page's cookie. An EventSource does not say why it was refused, so one that ended
- * before it had begun is followed by another way of reading the same.
+ * Reads a stream with the page's cookie. An EventSource does not tell why it was refused, so a
+ * stream that ended before it began is read again with `fetch`, which does.
  * @param {Service} service
  * @param {string} path
  * @param {Reading} reading
@@ -33,7 +36,7 @@ export async function readEventSource(service, path, reading) {
 }
 
 /**
- * Resolves when the stream has ended, and tells whether it had begun.
+ * Resolves when the stream has ended, with whether it had begun.
  * @param {Service} service
  * @param {string} path
  * @param {Reading} reading
@@ -44,7 +47,7 @@ function opened(service, path, { lastEventId, signal, heard, take }) {
   return new Promise((resolve, reject) => {
     const source = new EventSource(service.address(path) + from);
     let begun = false;
-    // When to come back is decided elsewhere: its own way of reconnecting knows no bound.
+    // Without this it would reconnect by itself, without any bound.
     const end = () => source.close();
     signal.addEventListener("abort", end, { once: true });
     for (const type of TYPES) {

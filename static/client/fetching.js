@@ -6,7 +6,7 @@ import { Refusal } from "./http.js";
 import { EventParser } from "./sse.js";
 
 /**
- * Reads a stream of any origin, with the token in a header where there is one.
+ * Reads a stream of any origin with `fetch`. A token is sent in a header.
  * @param {Service} service
  * @param {string} path
  * @param {Reading} reading

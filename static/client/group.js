@@ -3,14 +3,18 @@
 import { Election } from "./election.js";
 
 /**
- * What a member of a group is told. `lost` comes only after `lead`.
+ * How a member of a group is called. `lost` is called only after `lead`.
  * @typedef {object} Member
  * @property {() => void} lead it leads from now on
- * @property {() => void} lost another one leads now
- * @property {(message: Record<string, unknown>) => void} hear of the others; of any shape
+ * @property {() => void} lost another member leads now
+ * @property {(message: Record<string, unknown>) => void} hear a message of another member, of any
+ *   shape
  */
 
-/** Whether tabs can find each other here: a browser that blocks cookies may forbid it, and a server has none. */
+/**
+ * Whether tabs can find each other here. Browsers that block cookies may forbid it, and Node has no
+ * tabs.
+ */
 export function groupsExist() {
   try {
     new BroadcastChannel("marcador").close();
@@ -21,9 +25,9 @@ export function groupsExist() {
 }
 
 /**
- * Tabs of one origin that have something in common, one of which leads: who holds the Web Lock, or,
- * where there are none, who is elected. The lead passes on when the leader leaves, closes or
- * crashes; from one that is frozen it can be taken.
+ * A group of tabs of one origin, one of which leads: the tab that holds the Web Lock or, without
+ * Web Locks, the tab that is elected. The lead passes on when the leader leaves, closes or crashes.
+ * It can be taken from a frozen leader.
  */
 export class Group {
   /** Whether this member leads. */
@@ -33,13 +37,17 @@ export class Group {
   #member;
   #channel;
   #left = false;
-  /** Takes the place in the lock's queue back. */
+  /** Leaves the lock's queue. */
   #queued = /** @type {AbortController | null} */ (null);
   #release = () => {};
-  /** In place of the lock. */
+  /** Replaces the lock where there are no Web Locks. */
   #election = /** @type {Election | null} */ (null);
 
-  /** @param {string} name @param {Member} member @param {boolean} atOnce whether it takes the lead as it comes */
+  /**
+   * @param {string} name
+   * @param {Member} member
+   * @param {boolean} atOnce whether it takes the lead at once
+   */
   constructor(name, member, atOnce) {
     this.#name = name;
     this.#member = member;
@@ -58,7 +66,7 @@ export class Group {
     if (!this.#left) this.#channel.postMessage(message);
   }
 
-  /** Takes the lead from whoever has it. */
+  /** Takes the lead from the leader. */
   take() {
     if (this.leading || this.#left) return;
     if (this.#election !== null) {
@@ -70,7 +78,7 @@ export class Group {
     this.#hold({ steal: true });
   }
 
-  /** Gives up the lead, and hears nothing any more. */
+  /** Gives up the lead. Nothing is called after this. */
   leave() {
     this.#election?.leave();
     this.#left = true;
@@ -86,7 +94,7 @@ export class Group {
     this.#hold({ signal: queued.signal });
   }
 
-  /** Holds the lock, once it is given, until it is released. @param {LockOptions} options */
+  /** Waits for the lock, and holds it until it is released. @param {LockOptions} options */
   async #hold(options) {
     const { signal, steal = false } = options;
     try {
@@ -121,7 +129,7 @@ export class Group {
     const election = new Election(post, () => this.#lead(), lost);
     this.#election = election;
     if (atOnce) queueMicrotask(() => this.#left || election.claim());
-    else election.stand();
+    else election.enter();
   }
 
   #lead() {

@@ -4,7 +4,7 @@
 import { whyNoAnswer } from "./blocked.js";
 import { claimsOf, lifeOf, personOf } from "./token.js";
 
-/** Longest wait that a server may ask for, in milliseconds. */
+/** The longest wait that a server may ask for, in milliseconds. */
 const LONGEST_WAIT = 60 * 60 * 1000;
 /** How long a token may take, in milliseconds. */
 const PATIENCE = 30_000;
@@ -12,10 +12,10 @@ const PATIENCE = 30_000;
 /** A request that failed, or a stream that ended. */
 export class Refusal extends Error {
   /**
-   * @param {number} status HTTP status, 0 where there was no answer
+   * @param {number} status HTTP status, 0 without an answer
    * @param {string} code
    * @param {string} message
-   * @param {number | null} [wait] milliseconds after which the server wants the next try
+   * @param {number | null} [wait] milliseconds that the server wants no try for
    */
   constructor(status, code, message, wait = null) {
     super(message);
@@ -46,7 +46,7 @@ async function refusalOf(response) {
     if (typeof body.title === "string") message = body.title;
     if (typeof body.detail === "string" && body.detail !== "") message = body.detail;
   } catch {
-    // A proxy's error page: the status says enough.
+    // The answer is a proxy's error page, and only its status tells something.
   }
   return new Refusal(response.status, code, message, retryAfter(response.headers));
 }
@@ -61,7 +61,7 @@ function retryAfter(headers) {
 }
 
 /**
- * Rejects where nothing has come after so many milliseconds.
+ * Rejects if the promise has not settled after `time` milliseconds.
  * @template T
  * @param {number} time
  * @param {Promise<T> | T} promise
@@ -78,9 +78,11 @@ export function within(time, promise) {
   );
 }
 
-/** One service, seen with one token. The token is asked for when first needed and after a 401. */
+/**
+ * A service, called with one token. The token is asked for when it is first needed and after a 401.
+ */
 export class Service {
-  /** Called when tokens begin to speak for somebody else. */
+  /** Called when a token speaks for another user than the token before. */
   onOther = () => {};
 
   #baseUrl;
@@ -101,12 +103,12 @@ export class Service {
     this.#getToken = getToken;
   }
 
-  /** Whether tokens come from `getToken`; otherwise a cookie may speak for the user. */
+  /** Whether tokens come from `getToken`. If not, a cookie may speak for the user. */
   get asksForToken() {
     return this.#getToken !== undefined;
   }
 
-  /** Whether it is on the page's own origin, where the page's cookie is sent. */
+  /** Whether the service is on the page's own origin, so that the page's cookie is sent to it. */
   get ownOrigin() {
     const here = globalThis.location;
     if (here === undefined) return false;
@@ -118,14 +120,16 @@ export class Service {
     return this.#baseUrl + path;
   }
 
-  /** The token in use, asked for where it is not known. Rejects with a Refusal. */
+  /** The token in use. Asks for one if there is none yet. Rejects with a Refusal. */
   async token() {
     if (this.#getToken === undefined) return null;
     if (this.#token !== undefined) return this.#token;
     return this.#ask();
   }
 
-  /** Asks for the next token while this one is still good; null where there is no other. */
+  /**
+   * Asks for the next token while the present one is good. Resolves to null if there is no other.
+   */
   async renew() {
     const last = this.#token;
     const next = await this.#ask();
@@ -133,12 +137,14 @@ export class Service {
     return next === last ? null : next;
   }
 
-  /** Milliseconds until the token in use expires, or null where that can't be known. */
+  /** Milliseconds until the token in use expires, null if that can't be known. */
   get tokenLife() {
     return typeof this.#token === "string" ? lifeOf(this.#token) : null;
   }
 
-  /** For whom requests speak; null where there is no token. Rejects with a Refusal. */
+  /**
+   * A text for the person that requests speak for, null without a token. Rejects with a Refusal.
+   */
   async person() {
     if (this.#getToken === undefined) return "cookie";
     const token = await this.token();
@@ -150,15 +156,16 @@ export class Service {
     this.#token = undefined;
   }
 
-  /** Goes on without a token, until `forgetToken`. @param {Refusal} reason */
+  /** Sends no token until `forgetToken`. @param {Refusal} reason */
   dropToken(reason) {
-    const given = this.#getToken !== undefined && this.#token !== null;
-    this.#dropped = given ? new Refusal(401, reason.code, reason.message) : null;
+    const dropped = this.#getToken !== undefined && this.#token !== null;
+    this.#dropped = dropped ? new Refusal(401, reason.code, reason.message) : null;
     this.#token = null;
   }
 
   /**
-   * Gives a 2xx response, or rejects with a Refusal. A 401 to a token asks for another one, once.
+   * Resolves to a 2xx response, or rejects with a Refusal. A token that gets a 401 is replaced
+   * once.
    * @param {string} path
    * @param {Record<string, string>} headers
    * @param {AbortSignal} signal
@@ -179,7 +186,7 @@ export class Service {
       });
       if (response.ok) return response;
       const refusal = await refusalOf(response);
-      // Why the token was refused says more than that now there is none.
+      // The reason why the token was dropped says more than "token missing".
       if (refusal.status === 401 && token === null && this.#dropped !== null) throw this.#dropped;
       if (refusal.status !== 401 || token === null || again) throw refusal;
       if (this.#token === token) this.forgetToken();
@@ -188,7 +195,7 @@ export class Service {
     }
   }
 
-  /** At most once at a time. */
+  /** Calls getToken, once at a time. */
   #ask() {
     const ask = this.#getToken;
     this.#asking ??= (async () => {

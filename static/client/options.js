@@ -5,7 +5,7 @@ export const PERIODS = /** @type {const} */ (["all-time", "daily", "weekly", "mo
 export const MOST_ROWS = 1000;
 
 /**
- * The options with their defaults. Throws a TypeError that names the one that is wrong, and the remedy.
+ * The options with their defaults. Throws a TypeError that names a wrong option and its remedy.
  * @param {ConnectOptions} options
  */
 export function complete(options) {
@@ -41,8 +41,9 @@ const MODULE =
   /^(https?:\/\/[^/?#]+)([^?#]*?)(?:\/static)?\/marcador\/(?:client\/)?[a-z-]+\.js(?:[?#]|$)/;
 
 /**
- * The address of the service that a module came from; null where a bundler or a package manager has moved it.
- * @param {string | undefined} module its own address
+ * The address of the service that a module came from, null if a bundler or a package manager moved
+ * it.
+ * @param {string | undefined} module the module's own address
  */
 export function home(module = "") {
   const [, origin, path] = MODULE.exec(module) ?? [];
@@ -50,15 +51,15 @@ export function home(module = "") {
   return { origin, path };
 }
 
-/** The default of `baseUrl`: where this module came from, else the page's own origin. */
+/** The default of `baseUrl`: the service that this module came from, else the page's own origin. */
 function ownHome() {
   const found = home(import.meta.url);
   if (found === null) return "";
-  // One spelling for the page's own, so that all that follows boards there shares the stream.
+  // The page's own origin has one spelling, so that all boards of that service share a stream.
   return found.origin === globalThis.location?.origin ? found.path : found.origin + found.path;
 }
 
-/** The address without slashes at its end. @param {unknown} baseUrl */
+/** A checked address, without slashes at its end. @param {unknown} baseUrl */
 function address(baseUrl) {
   const remedy = 'give the service\'s origin and path, such as "https://scores.example"';
   if (typeof baseUrl !== "string") throw new TypeError(`baseUrl is ${said(baseUrl)}; ${remedy}`);

@@ -1,23 +1,26 @@
 // @ts-check
 /** @import { Entry, Me, Ranks } from "../marcador.d.ts" */
 
-/** What came of a row the last time: the same object again tells whoever draws it that nothing is new. */
-const marked = /** @type {WeakMap<Entry, Entry>} */ (new WeakMap());
+/**
+ * The flagged row for each row. A row that has not changed is the same object as before, which
+ * spares the view work.
+ */
+const flagged = /** @type {WeakMap<Entry, Entry>} */ (new WeakMap());
 
 /**
- * The same rows, frozen, with `isCurrentUser` said for this user.
+ * The same rows, frozen, with `isCurrentUser` set for this user.
  * @param {readonly Entry[]} entries
  * @param {string | null} userId
  * @returns {readonly Entry[]}
  */
-export function mark(entries, userId) {
+export function flagOwn(entries, userId) {
   return Object.freeze(
     entries.map((one) => {
       const isCurrentUser = one.userId === userId;
-      let row = marked.get(one);
+      let row = flagged.get(one);
       if (row?.isCurrentUser !== isCurrentUser) {
         row = Object.freeze({ ...one, isCurrentUser });
-        marked.set(one, row);
+        flagged.set(one, row);
       }
       return row;
     }),
@@ -25,11 +28,11 @@ export function mark(entries, userId) {
 }
 
 /**
- * The user's own place, null where the rows can't tell it: the page of the service does.
+ * The user's own place, null if the rows don't tell it. Then a page has to be read.
  * @param {readonly Entry[]} entries from the top of the board
  * @param {string | null} userId
  * @param {number} totalEntries
- * @param {Ranks | null} ranks null where the service has not said it yet
+ * @param {Ranks | null} ranks null until the service has said it
  * @returns {Me | null}
  */
 export function placeIn(entries, userId, totalEntries, ranks) {
@@ -38,14 +41,15 @@ export function placeIn(entries, userId, totalEntries, ranks) {
   const better = entries.findLast((one) => one.rank < own.rank);
   const behind = totalEntries - entries.filter((one) => one.rank <= own.rank).length;
   const shared = ranks !== "ordinal";
-  // The last rank may go on below the rows.
+  // People below the rows may share the last row's rank.
   if (shared && behind > 0 && entries[entries.length - 1].rank === own.rank) return null;
   return Object.freeze({
     ...own,
     isCurrentUser: true,
     percentile: Math.round((1000 * behind) / totalEntries) / 10,
-    // Where equal scores do not share a rank, who reached them first goes in front, so that a better
-    // one takes one point more.
+    // With ordinal ranks, whoever reached an equal score first is ahead, so a better place takes
+    // one
+    // point more.
     pointsToNext: better === undefined ? null : better.score - own.score + (shared ? 0 : 1),
   });
 }

@@ -1,12 +1,14 @@
 // @ts-check
-/** @import { What } from "./boards.js" */
 /** @import { State } from "./connection.js" */
 /** @import { Service } from "./http.js" */
+/** @import { Topic } from "./topics.js" */
 
-import { keyOf, pageOf } from "./boards.js";
 import { Refusal, refusalFrom } from "./http.js";
+import { keyOf, pagePath } from "./topics.js";
 
-/** The board does not exist, or the request is wrong: trying again soon would bring the same answer. */
+/**
+ * The board does not exist, or the request is wrong. Trying again soon would bring the same answer.
+ */
 export const NEVER = new Set([400, 404, 422]);
 const REFUSED = new Set([...NEVER, 401, 403]);
 const FIRST_DELAY = 1_000;
@@ -15,19 +17,25 @@ const MINUTE = 60_000;
 /** How long a page may take to come, in milliseconds. */
 const PATIENCE = 30_000;
 
-/** About a minute, so that readers who were refused together do not come back together. */
+/**
+ * About a minute in milliseconds, at random: readers who were refused together must not return
+ * together.
+ */
 export function aMinute() {
   return MINUTE * (0.75 + Math.random() / 2);
 }
 
-/** How long after so many failures the next try is made. @param {number} failures */
+/** Milliseconds until the next try after so many failures. @param {number} failures */
 export function backoff(failures) {
   return Math.random() * Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** (failures - 1));
 }
 
-/** Boards that a stream is not asked for, since each of them was refused. They are asked about once a minute. */
-export class Refused {
-  /** @type {Map<string, { what: What, state: Pick<State, "status" | "error"> }>} */
+/**
+ * Boards that were refused, and that streams are therefore not asked for. Their pages are tried
+ * once a minute, and a board that can be read is asked for again.
+ */
+export class RefusedBoards {
+  /** @type {Map<string, { topic: Topic, state: Pick<State, "status" | "error"> }>} */
   #boards = new Map();
   #service;
   #freed;
@@ -35,8 +43,8 @@ export class Refused {
   #timer = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
 
   /**
-   * @param {() => Service} service gives the one whose token speaks
-   * @param {() => void} freed called when boards can be read after all
+   * @param {() => Service} service the one whose token speaks at the moment
+   * @param {() => void} freed called when a board can be read after all
    */
   constructor(service, freed) {
     this.#service = service;
@@ -48,25 +56,25 @@ export class Refused {
     return this.#boards.has(key);
   }
 
-  /** How a board stands, null where it is none of these. @param {string} key */
+  /** The state of a refused board, null for any other. @param {string} key */
   stateOf(key) {
     return this.#boards.get(key)?.state ?? null;
   }
 
-  /** @param {What} what @param {Refusal} refusal */
-  add(what, { status, message, problem }) {
-    console.warn(`marcador: ${what.board} was refused:`, message);
+  /** @param {Topic} topic @param {Refusal} refusal */
+  add(topic, { status, message, problem }) {
+    console.warn(`marcador: ${topic.board} was refused:`, message);
     const closed = status === 401 || status === 403;
-    // Of a board that may be read otherwise, the page says what is wrong.
+    // A closed board is read by pages, and their error tells what is wrong.
     const state = closed
       ? { status: /** @type {const} */ ("readonly"), error: null }
       : { status: /** @type {const} */ ("offline"), error: problem };
-    this.#boards.set(keyOf(what), { what, state });
-    this.#timer ??= setTimeout(() => this.#look(), aMinute());
+    this.#boards.set(keyOf(topic), { topic, state });
+    this.#timer ??= setTimeout(() => this.#tryPages(), aMinute());
   }
 
-  /** Forgets all others. @param {Set<string>} keys */
-  keep(keys) {
+  /** Forgets all boards but these. @param {Set<string>} keys */
+  retain(keys) {
     for (const key of this.#boards.keys()) if (!keys.has(key)) this.#boards.delete(key);
   }
 
@@ -82,28 +90,30 @@ export class Refused {
   }
 
   /**
-   * Finds the boards for which a stream was refused, and tells whether there are any.
-   * @param {What[]} boards
-   * @param {Refusal} ending why the stream was refused
-   * @param {boolean} [one] whether it is certain that one of them is why
+   * Finds which boards a stream was refused for, and returns whether there are any. The service
+   * refuses a stream as a whole, so the boards' pages tell.
+   * @param {Topic[]} topics
+   * @param {Refusal} reason why the stream was refused
+   * @param {boolean} [among] whether the reason is certainly one of these boards
    */
-  async find(boards, ending, one = false) {
-    const expired = ending.status === 401 && this.#service().asksForToken;
-    if (!REFUSED.has(ending.status) || expired) return false;
-    const certain = one && boards.length === 1 ? ending : null;
-    const refusals = await Promise.all(boards.map((what) => certain ?? this.#ask(what)));
+  async find(topics, reason, among = false) {
+    const expired = reason.status === 401 && this.#service().asksForToken;
+    if (!REFUSED.has(reason.status) || expired) return false;
+    const certain = among && topics.length === 1 ? reason : null;
+    const refusals = await Promise.all(topics.map((topic) => certain ?? this.#tryPage(topic)));
     if (this.#closing.signal.aborted) return false;
     for (const [i, refusal] of refusals.entries()) {
-      if (refusal !== null) this.add(boards[i], refusal);
+      if (refusal !== null) this.add(topics[i], refusal);
     }
     return refusals.some((refusal) => refusal !== null);
   }
 
-  /** Why a board can't be read, or null where it can or that is not known. @param {What} what */
-  async #ask(what) {
+  /** Why a board can't be read. Null if it can be, or if nothing is known. @param {Topic} topic */
+  async #tryPage(topic) {
     const soon = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(PATIENCE)]);
     try {
-      await this.#service().get(pageOf(what, { limit: "1" }), { Accept: "application/json" }, soon);
+      const path = pagePath(topic, { limit: "1" });
+      await this.#service().get(path, { Accept: "application/json" }, soon);
     } catch (cause) {
       const refusal = refusalFrom(cause);
       if (REFUSED.has(refusal.status)) return refusal;
@@ -111,16 +121,16 @@ export class Refused {
     return null;
   }
 
-  async #look() {
+  async #tryPages() {
     const boards = [...this.#boards.entries()];
-    const refusals = await Promise.all(boards.map(([, { what }]) => this.#ask(what)));
+    const refusals = await Promise.all(boards.map(([, { topic }]) => this.#tryPage(topic)));
     let freed = false;
     for (const [i, [key, board]] of boards.entries()) {
       if (refusals[i] !== null || this.#boards.get(key) !== board) continue;
       this.#boards.delete(key);
       freed = true;
     }
-    this.#timer = this.#boards.size > 0 ? setTimeout(() => this.#look(), aMinute()) : undefined;
+    this.#timer = this.#boards.size > 0 ? setTimeout(() => this.#tryPages(), aMinute()) : undefined;
     if (freed) this.#freed();
   }
 }

@@ -3,22 +3,29 @@
 
 import { refusalFrom } from "./http.js";
 
-/** A fresh token is asked for at most this long before the old one expires, and not in the last moment. */
+/**
+ * A fresh token is asked for at most EARLY before the old one expires, and not in the last LATE.
+ */
 const EARLY = 60_000;
 const LATE = 2_000;
 /** Longer timers than 24 days fire at once. */
 const LONGEST_TIMER = 24 * 60 * 60 * 1000;
 
-/** Has a stream go on when its token does not: it is handed a fresh one before the old one expires. */
+/** Gives a live stream a fresh token before the old one expires. */
 export class Renewal {
   #timer = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
 
-  /** For this stream, in place of any other. @param {() => Service} service gives the one whose token speaks @param {string} socketId @param {AbortSignal} signal aborted when the stream is over */
+  /**
+   * Renews the token of this stream from now on.
+   * @param {() => Service} service the one whose token speaks at the moment
+   * @param {string} socketId the stream's
+   * @param {AbortSignal} signal aborted when the stream is over
+   */
   begin(service, socketId, signal) {
     this.end();
     const life = service().tokenLife;
     if (life === null || life < LATE) return;
-    // Between a half and the whole of it, so that tabs and people do not ask at one time.
+    // A random part of it, so that tabs and people do not ask at the same time.
     const early = Math.min(EARLY, life / 4) * (0.5 + Math.random() / 2);
     const delay = life - early;
     this.#timer = setTimeout(
@@ -38,13 +45,13 @@ export class Renewal {
   async #renew(service, socketId, signal) {
     try {
       const speaker = service();
-      // Whoever has left meanwhile may speak for somebody else.
+      // The service may be another one by now, whose token speaks for somebody else.
       if ((await speaker.renew()) !== null && !signal.aborted && speaker === service()) {
         const path = `/v1/events/${encodeURIComponent(socketId)}/token`;
         await speaker.get(path, { Accept: "application/json" }, signal, "POST");
       }
     } catch (cause) {
-      // The stream ends with `token_expired`, and the next one asks again.
+      // The stream will end with `token_expired`, and the next one asks for a token again.
       console.warn("marcador: the token was not renewed:", refusalFrom(cause).message);
       return;
     }

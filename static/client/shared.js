@@ -1,134 +1,147 @@
 // @ts-check
-/** @import { What } from "./boards.js" */
 /** @import { State } from "./connection.js" */
-/** @import { Seat } from "./seat.js" */
+/** @import { Subscription } from "./subscription.js" */
 
-import { keyOf, MOST_BOARDS } from "./boards.js";
 import * as check from "./check.js";
-import { Connection } from "./connection.js";
+import { Connections } from "./connections.js";
 import { Group, groupsExist } from "./group.js";
-import { Held } from "./held.js";
 import { refusalFrom } from "./http.js";
-import { Tabs } from "./others.js";
+import { OtherTabs } from "./other-tabs.js";
+import { keyOf } from "./topics.js";
 
-/** With HTTP/1.1 a browser has six connections to a service: most are for the page's other requests. */
-const MOST_STREAMS = 3;
-/** The leader says that it is there when its stream is heard of, which is with each heartbeat of the server, but not more often than this. */
+/**
+ * The leader tells its states when anything comes from the server, but not more often than this.
+ */
 const BEAT = 5_000;
 /** A leader that is silent for longer is asked whether it is there, … */
 const SILENCE = 10_000;
 /** … and has this long to answer. */
 const ANSWER = 3_000;
-/** A tab that follows says so this often: the leader forgets tabs that don't. */
+/** A follower tells what it wants this often. The leader forgets tabs that do not. */
 const HERE = 30_000;
-/** A tab that can't find the others gives its stream up when it is hidden for this long. */
+/** A tab that can't find other tabs closes its stream when it has been hidden for this long. */
 const UNSEEN = 10_000;
 
 /** @type {State} */
 const WAITING = { status: "waiting", userId: null, error: null };
-/** Boards past all bounds are read as pages. @type {State} */
-const OVER = { status: "held", userId: null, error: null };
 
 /** @typedef {ReturnType<typeof setTimeout> | undefined} Timer */
 
 /**
- * What brings all boards of a page that one person follows their news, and those of the person's
- * other tabs: one stream, which one of the tabs has.
+ * The stream that all boards share which a page follows for one person, and that the person's other
+ * tabs share as well. One of the tabs leads: it has the stream, and tells the others what comes.
  *
- *     joins ──no other tab, or it takes the lead──▶ leads: has the stream of what all tabs want
- *     joins ──another tab leads──▶ follows: says what it wants, hears what the stream brings
- *     follows ──the leader leaves, or is silent for 10 s and 3 s more──▶ leads
- *     leads ──another tab takes the lead──▶ follows
- *     leads ──its token is refused──▶ alone: leaves the lead to others ──live──▶ joins
+ *                        no other tab leads, or a cookie speaks
+ *              joins ─────────────────────────────────────────────▶ leads
+ *              │ ▲                                                  │ ▲ │
+ *     another  │ │ its stream is live        its token is refused   │ │ │ another tab
+ *     tab      │ └─────────── alone ◀───────────────────────────────┘ │ │ takes the lead
+ *     leads    ▼        (leaves the lead to others)                   │ ▼
+ *            follows ─────────────────────────────────────────────────┘
+ *              ▲ │       the leader closes, or says nothing for 10 s,
+ *              └─┘       is asked, and does not answer within 3 s
+ *            says what it wants,
+ *            hears what the leader's stream brings
+ *
+ * A tab that can't find others, as where the browser forbids channels, leads for itself alone.
  */
 export class SharedStream {
-  /** By what boards are joined; "" for none, where the person is not known yet. */
+  /** Boards with the same name share a stream. "" while the person is not known. */
   name = "";
 
   #shares = false;
-  #seats = /** @type {Set<Seat>} */ (new Set());
-  #held = new Held();
-  /** The own streams, of which there is more than one past 32 boards; none where another tab has it. */
-  #connections = /** @type {Connection[]} */ ([]);
-  /** Which stream brings a board. */
-  #placed = /** @type {Map<string, Connection>} */ (new Map());
-  /** What the leader says of boards. */
+  #subscriptions = /** @type {Set<Subscription>} */ (new Set());
+  /** This tab's own streams. There are none while another tab leads. */
+  #connections = new Connections({
+    changed: () => this.#changed(),
+    moved: (key) => {
+      this.#postTop(key);
+      this.#deliver(key);
+    },
+    move: (key, move) => {
+      this.#post({ kind: "move", move, ...this.#connections.position });
+      for (const one of this.#of(key)) one.move(move);
+    },
+    heard: () => this.#beat(),
+  });
+  /** The states that the leader has told, by key. */
   #told = /** @type {Map<string, State>} */ (new Map());
   #group = /** @type {Group | null} */ (null);
-  /** What the other tabs want of the leader. */
-  #tabs = new Tabs();
+  /** What the other tabs want from this one while it leads. */
+  #tabs = new OtherTabs();
   #me = Math.random().toString(36).slice(2);
-  /** Calls off what was begun before something else. */
-  #turn = 0;
-  /** What is to be asked of the leader in a moment. */
+  /** Counts starts. A start that is not the newest has no effect. */
+  #starts = 0;
+  /** What to ask the leader in a moment, "" for nothing. */
   #question = "";
   #postedAt = 0;
-  #saidAt = 0;
+  #askedAt = 0;
   #watchdog = /** @type {Timer} */ (undefined);
-  /** Ends `#mind`, where this tab can't find the others. */
-  #unseen = /** @type {AbortController | null} */ (null);
+  /** Ends `#closeWhileHidden`. Null in a tab that can find others. */
+  #alone = /** @type {AbortController | null} */ (null);
 
-  /** Whether nobody follows anything here. */
+  /** Whether nothing is followed here. */
   get empty() {
-    return this.#seats.size === 0;
+    return this.#subscriptions.size === 0;
   }
 
-  /** What is known of a board. @param {string} key */
-  #known(key) {
-    const held = this.#heldOf(key);
-    return { standing: held.standing(key), epoch: held.epoch };
+  get #leads() {
+    return this.#connections.count > 0;
   }
 
-  /** Is found by that name from now on. @param {string} name @param {boolean} shares whether by other tabs too */
+  /**
+   * Gives the stream a name, once the person is known.
+   * @param {string} name
+   * @param {boolean} shares whether with other tabs too
+   */
   call(name, shares) {
     this.name = name;
     this.#shares = shares;
-    if (this.#connections.length > 0 && shares) this.#enter();
+    if (this.#leads && shares) this.#enter();
   }
 
-  /** @param {Seat} seat */
-  join(seat) {
-    this.#seats.add(seat);
-    if (this.#seats.size === 1) {
-      const turn = ++this.#turn;
-      // What a page mounts together is asked for together.
-      queueMicrotask(() => turn === this.#turn && this.#start());
-    } else if (this.#connections.length > 0) {
+  /** @param {Subscription} subscription */
+  join(subscription) {
+    this.#subscriptions.add(subscription);
+    if (this.#subscriptions.size === 1) {
+      const start = ++this.#starts;
+      // Boards that a page mounts together are asked for together.
+      queueMicrotask(() => start === this.#starts && this.#start());
+    } else if (this.#leads) {
       this.#spread();
     } else if (this.#group !== null) {
       this.#ask("hello");
     }
-    this.#tell(seat);
+    subscription.state(this.#stateOf(subscription.key));
+    const { top, epoch } = this.#connections.known(subscription.key);
+    if (top !== null) subscription.top(top, epoch);
   }
 
-  /** @param {Seat} seat */
-  leave(seat) {
-    if (!this.#seats.delete(seat)) return;
-    if (this.#seats.size === 0) {
+  /** @param {Subscription} subscription */
+  leave(subscription) {
+    if (!this.#subscriptions.delete(subscription)) return;
+    if (this.#subscriptions.size === 0) {
       this.#leaveGroup();
-      this.#close();
+      this.#connections.close();
       this.#told.clear();
       return;
     }
-    const [next] = this.#seats;
-    for (const connection of this.#connections) {
-      if (connection.service === seat.service) connection.service = next.service;
-    }
-    if (this.#connections.length > 0) this.#spread();
+    const [next] = this.#subscriptions;
+    this.#connections.replaceService(subscription.service, next.service);
+    if (this.#leads) this.#spread();
     else this.#ask("here");
   }
 
-  /** Tries again at once, wherever the stream is. @param {string} key */
+  /** Tries a board's stream at once, whichever tab has it. @param {string} key */
   retry(key) {
-    const { status } = this.#stateOf(key);
-    if (status === "live") return;
-    if (this.#connections.length > 0) this.#placed.get(key)?.retry();
+    if (this.#stateOf(key).status === "live") return;
+    if (this.#leads) this.#connections.retry(key);
     else this.#ask("retry");
   }
 
-  /** Something changed for the better: the page is seen again, or the network is back. */
+  /** Call it when a try may succeed: the page is visible again, or the network is back. */
   wake() {
-    if (this.#connections.length > 0) for (const one of this.#connections) one.wake();
+    if (this.#leads) this.#connections.wake();
     else if (this.#group !== null) this.#ask("wake");
   }
 
@@ -137,15 +150,15 @@ export class SharedStream {
     else this.#lead();
   }
 
-  /** Looks for the other tabs. */
+  /** Looks for other tabs. */
   #enter() {
     if (!groupsExist()) {
       this.#lead();
-      if (this.#unseen === null) this.#mind();
+      if (this.#alone === null) this.#closeWhileHidden();
       return;
     }
-    const [{ service }] = this.#seats;
-    // A cookie may be another user's by now: whose tab comes last knows best.
+    const [{ service }] = this.#subscriptions;
+    // A cookie may be another user's by now. The newest tab knows best whose it is, so it leads.
     this.#group = new Group(
       this.name,
       {
@@ -159,26 +172,20 @@ export class SharedStream {
   }
 
   #leaveGroup() {
-    this.#turn++;
+    this.#starts++;
     clearTimeout(this.#watchdog);
-    this.#unseen?.abort();
-    this.#unseen = null;
+    this.#alone?.abort();
+    this.#alone = null;
     if (this.#group?.leading === false) this.#group.post({ kind: "bye", tab: this.#me });
     this.#group?.leave();
     this.#group = null;
     this.#tabs.clear();
   }
 
-  #close() {
-    for (const connection of this.#connections) connection.close();
-    this.#connections = [];
-    this.#placed.clear();
-  }
-
-  /** Alone, it would take a connection from tabs that are seen: it gives up the stream while it is not. */
-  #mind() {
-    this.#unseen = new AbortController();
-    const { signal } = this.#unseen;
+  /** Has no stream while the tab is hidden: connections are few, and visible tabs need them. */
+  #closeWhileHidden() {
+    this.#alone = new AbortController();
+    const { signal } = this.#alone;
     const { document } = globalThis;
     if (document === undefined) return;
     /** @type {Timer} */
@@ -186,134 +193,85 @@ export class SharedStream {
     const look = () => {
       clearTimeout(timer);
       if (document.visibilityState === "hidden") timer = setTimeout(() => this.#rest(), UNSEEN);
-      else if (this.#connections.length === 0) this.#lead();
+      else if (!this.#leads) this.#lead();
     };
     signal.addEventListener("abort", () => clearTimeout(timer));
     document.addEventListener("visibilitychange", look, { signal });
     look();
   }
 
-  /** Has a stream of its own from now on, and tells the others, where there are any. */
+  /** Has the streams from now on, and tells the other tabs. */
   #lead() {
     clearTimeout(this.#watchdog);
-    if (this.#connections.length > 0) this.#tellAll();
-    else this.#spread();
+    if (!this.#leads) {
+      this.#spread();
+      return;
+    }
+    this.#postStates();
+    for (const key of this.#connections.keys) this.#postTop(key);
   }
 
-  /** Another tab has the stream. */
+  /** Another tab has the streams from now on. */
   #follow() {
     this.#rest();
     this.#ask("hello");
   }
 
-  /** Ends the own streams. Boards stand as they did until somebody says otherwise. */
+  /** Closes this tab's streams. States stay as they are until a leader tells others. */
   #rest() {
-    for (const { key } of this.#seats) this.#told.set(key, this.#stateOf(key));
-    this.#close();
+    for (const { key } of this.#subscriptions) this.#told.set(key, this.#stateOf(key));
+    this.#connections.close();
   }
 
-  /** What is wanted here, and, where this tab leads, by the others, by key. */
+  /** What this tab wants and, while it leads, what the others want, by key. */
   #wanted() {
-    const own = [...this.#seats].map(({ what }) => what);
+    const own = [...this.#subscriptions].map(({ topic }) => topic);
     const all = this.#group?.leading ? [...own, ...this.#tabs.wanted()] : own;
-    return new Map(all.map((what) => [keyOf(what), what]));
+    return new Map(all.map((topic) => [keyOf(topic), topic]));
   }
 
-  /** Gives each board that is wanted to a stream. */
+  /** Gives each board that is wanted a stream. */
   #spread() {
-    const wanted = this.#wanted();
-    for (const key of this.#placed.keys()) if (!wanted.has(key)) this.#placed.delete(key);
-    const opened = [];
-    for (const key of wanted.keys()) {
-      if (this.#placed.has(key)) continue;
-      let free = this.#connections.find((one) => this.#boardsOf(one).length < MOST_BOARDS);
-      if (free === undefined && this.#connections.length < MOST_STREAMS) {
-        free = this.#connect();
-        opened.push(free);
-      }
-      if (free !== undefined) this.#placed.set(key, free);
-    }
-    for (const connection of [...this.#connections]) {
-      const boards = this.#boardsOf(connection).flatMap((key) => wanted.get(key) ?? []);
-      connection.follow(boards);
-      if (boards.length === 0) {
-        connection.close();
-        this.#connections.splice(this.#connections.indexOf(connection), 1);
-      }
-    }
-    for (const one of opened) one.open(one.state.status === "live" ? "soon" : "said");
-    this.#stood();
+    const [{ service, topic }] = this.#subscriptions;
+    // A tab that takes the lead from another shows its boards as they were, so nobody notices.
+    const first = () => this.#told.get(keyOf(topic)) ?? WAITING;
+    this.#connections.spread(this.#wanted(), service, first);
+    this.#changed();
   }
 
-  /** @param {Connection} connection */
-  #boardsOf(connection) {
-    return [...this.#placed].flatMap(([key, one]) => (one === connection ? [key] : []));
-  }
-
-  #connect() {
-    const [{ service, what }] = this.#seats;
-    const first = this.#connections.length === 0;
-    const held = first ? this.#held : new Held();
-    const connection = new Connection(service, held, {
-      stood: () => this.#stood(),
-      standing: (key) => {
-        this.#postStanding(key);
-        this.#deliver(key);
-      },
-      move: (key, move) => {
-        this.#post({ kind: "move", move, ...this.#position });
-        for (const seat of this.#at(key)) seat.move(move);
-      },
-      heard: () => this.#beat(),
-    });
-    // The lead was passed on by a tab that had a stream: nobody has to notice.
-    if (first) connection.state = this.#told.get(keyOf(what)) ?? WAITING;
-    this.#connections.push(connection);
-    return connection;
-  }
-
-  /** The boards' states are other ones now. */
-  #stood() {
-    const status = this.#connections[0]?.state.status;
+  /** States may have changed. */
+  #changed() {
+    const { status } = this.#connections;
     if (status === "readonly" && this.#group !== null) {
-      // Others may have a better token.
+      // Another tab may have a better token.
       this.#group.leave();
       this.#group = null;
       this.#tabs.clear();
     }
-    for (const seat of [...this.#seats]) seat.state(this.#stateOf(seat.key));
-    const alone = this.#group === null && this.#unseen === null;
-    if (status === "live" && alone && this.#shares) this.#enter();
+    this.#tellStates();
+    const outside = this.#group === null && this.#alone === null;
+    if (status === "live" && outside && this.#shares) this.#enter();
     else this.#postStates();
   }
 
   /** @param {string} key @returns {State} */
   #stateOf(key) {
-    if (this.#connections.length === 0) return this.#told.get(key) ?? WAITING;
-    return this.#placed.get(key)?.stateOf(key) ?? OVER;
+    return this.#leads ? this.#connections.stateOf(key) : (this.#told.get(key) ?? WAITING);
   }
 
-  /** @param {string} key */
-  #heldOf(key) {
-    return this.#placed.get(key)?.held ?? this.#held;
+  /** The subscriptions to a board. @param {string} key */
+  #of(key) {
+    return [...this.#subscriptions].filter((one) => one.key === key);
   }
 
-  /** @param {string} key */
-  #at(key) {
-    return [...this.#seats].filter((seat) => seat.key === key);
+  #tellStates() {
+    for (const one of [...this.#subscriptions]) one.state(this.#stateOf(one.key));
   }
 
-  /** Tells whoever follows a board what is known of it. @param {string} key */
+  /** Tells a board's newest state to its subscriptions. @param {string} key */
   #deliver(key) {
-    const { standing, epoch } = this.#known(key);
-    if (standing !== null) for (const seat of this.#at(key)) seat.standing(standing, epoch);
-  }
-
-  /** Tells somebody who comes. @param {Seat} seat */
-  #tell(seat) {
-    seat.state(this.#stateOf(seat.key));
-    const { standing, epoch } = this.#known(seat.key);
-    if (standing !== null) seat.standing(standing, epoch);
+    const { top, epoch } = this.#connections.known(key);
+    if (top !== null) for (const one of this.#of(key)) one.top(top, epoch);
   }
 
   /** @param {Record<string, unknown>} message */
@@ -326,7 +284,10 @@ export class SharedStream {
     }
   }
 
-  /** Does what another tab asks for. Throws a TypeError where it can't be. @param {Record<string, unknown>} message */
+  /**
+   * Does what another tab asks. Throws a TypeError if the message is malformed.
+   * @param {Record<string, unknown>} message
+   */
   #serve(message) {
     const { kind } = message;
     if (kind === "bye") {
@@ -334,63 +295,73 @@ export class SharedStream {
       return;
     }
     if (!/^(hello|here|there|wake|retry)$/.test(String(kind))) return;
-    const { tab, boards } = check.wants(message);
-    if (this.#tabs.put(tab, boards)) this.#spread();
+    const { tab, topics } = check.wants(message);
+    if (this.#tabs.put(tab, topics)) this.#spread();
     if (kind === "here") return;
-    for (const connection of this.#connections) {
-      if (kind === "wake") connection.wake();
-      else if (kind === "retry") connection.retry();
-      connection.hurry();
-    }
+    if (kind === "wake") this.#connections.wake();
+    else if (kind === "retry") this.#connections.retry();
+    this.#connections.hurry();
     this.#postStates();
     if (kind === "there") return;
-    for (const what of boards) this.#postStanding(keyOf(what));
+    for (const topic of topics) this.#postTop(keyOf(topic));
   }
 
-  /** Takes in what the leader says. Throws a TypeError where it can't be. @param {Record<string, unknown>} message */
+  /**
+   * Learns what the leader tells. Throws a TypeError if the message is malformed.
+   * @param {Record<string, unknown>} message
+   */
   #learn(message) {
+    const { received } = this.#connections;
     if (message.kind === "states") {
-      const states = check.states(message.states);
-      this.#wait(SILENCE, () => this.#ask("there"));
-      this.#close();
-      for (const [key, state] of states) {
-        // A new leader opens its stream: that is over, or said to fail, in a moment.
-        const opening = state.status === "waiting" && state.error === null;
-        if (!opening || this.#told.get(key)?.status !== "live") this.#told.set(key, state);
-      }
-      const unknown = [...this.#seats].some(({ key }) => !states.has(key));
-      if (unknown || Date.now() - this.#saidAt >= HERE) this.#ask("here");
-      for (const seat of [...this.#seats]) seat.state(this.#stateOf(seat.key));
-    } else if (message.kind === "standing") {
-      const what = check.subject(message.update);
-      const standing = check.update(message.update, what.board, what.period);
+      this.#learnStates(check.states(message.states));
+    } else if (message.kind === "top") {
+      const topic = check.subject(message.update);
+      const top = check.update(message.update, topic.board, topic.period);
       const position = check.position(message);
-      if (this.#at(keyOf(what)).length === 0) return;
-      this.#held.adopt(keyOf(what), standing, position);
-      const { epoch } = position;
-      for (const seat of this.#at(keyOf(what))) seat.standing(standing, epoch);
+      const listeners = this.#of(keyOf(topic));
+      if (listeners.length === 0) return;
+      received.adopt(keyOf(topic), top, position);
+      for (const one of listeners) one.top(top, position.epoch);
     } else if (message.kind === "move") {
-      const what = check.subject(message.move);
-      const move = check.move(message.move, what.board, what.period);
+      const topic = check.subject(message.move);
+      const move = check.move(message.move, topic.board, topic.period);
       const { id, keys } = check.position(message);
-      this.#held.follow(id, keys);
-      for (const seat of this.#at(keyOf(what))) seat.move(move);
+      received.follow(id, keys);
+      for (const one of this.#of(keyOf(topic))) one.move(move);
     }
   }
 
-  /** Asks the leader for something, which it answers, or is replaced. @param {"here" | "there" | "hello" | "wake" | "retry"} kind */
-  #ask(kind) {
-    const asked = ["", "here", "there", "hello", "wake", "retry"];
-    if (this.#question === "") queueMicrotask(() => this.#say());
-    if (asked.indexOf(kind) > asked.indexOf(this.#question)) this.#question = kind;
+  /** @param {Map<string, State>} states */
+  #learnStates(states) {
+    this.#wait(SILENCE, () => this.#ask("there"));
+    this.#connections.close();
+    for (const [key, state] of states) {
+      // A new leader is still opening its stream. It will be live, or tell an error, in a moment.
+      const opening = state.status === "waiting" && state.error === null;
+      if (!opening || this.#told.get(key)?.status !== "live") this.#told.set(key, state);
+    }
+    const unknown = [...this.#subscriptions].some(({ key }) => !states.has(key));
+    if (unknown || Date.now() - this.#askedAt >= HERE) this.#ask("here");
+    this.#tellStates();
   }
 
-  #say() {
+  /**
+   * Asks the leader for something. A leader that does not answer is replaced.
+   * @param {"here" | "there" | "hello" | "wake" | "retry"} kind
+   */
+  #ask(kind) {
+    const order = ["", "here", "there", "hello", "wake", "retry"];
+    if (this.#question === "") queueMicrotask(() => this.#send());
+    if (order.indexOf(kind) > order.indexOf(this.#question)) this.#question = kind;
+  }
+
+  #send() {
     const kind = this.#question;
     this.#question = "";
     if (this.#group === null || this.#group.leading) return;
-    this.#saidAt = Date.now();
-    this.#group.post({ kind, tab: this.#me, boards: [...this.#seats].map(({ what }) => what) });
+    this.#askedAt = Date.now();
+    const boards = [...this.#subscriptions].map(({ topic }) => topic);
+    this.#group.post({ kind, tab: this.#me, boards });
     if (kind !== "here") this.#wait(ANSWER, () => this.#group?.take());
   }
 
@@ -406,11 +377,6 @@ export class SharedStream {
     this.#postStates();
   }
 
-  #tellAll() {
-    this.#postStates();
-    for (const key of this.#placed.keys()) this.#postStanding(key);
-  }
-
   #postStates() {
     this.#postedAt = Date.now();
     const keys = [...this.#wanted().keys()];
@@ -418,20 +384,13 @@ export class SharedStream {
   }
 
   /** @param {string} key */
-  #postStanding(key) {
-    const held = this.#heldOf(key);
-    const standing = held.standing(key);
-    const what = this.#wanted().get(key);
-    if (standing === null || what === undefined) return;
-    const { entries: leaderboard, lastUpdated: timestamp, ...rest } = standing;
-    const update = { ...what, ...rest, leaderboard, timestamp };
-    this.#post({ kind: "standing", update, ...this.#position, epoch: held.epoch });
-  }
-
-  /** From which a tab that takes the lead goes on: what it then holds has to be of one stream. */
-  get #position() {
-    const { id, keys, settled } = this.#held;
-    return { id: this.#connections.length === 1 && settled ? id : "", keys };
+  #postTop(key) {
+    const { top, epoch } = this.#connections.known(key);
+    const topic = this.#wanted().get(key);
+    if (top === null || topic === undefined) return;
+    const { entries: leaderboard, lastUpdated: timestamp, ...rest } = top;
+    const update = { ...topic, ...rest, leaderboard, timestamp };
+    this.#post({ kind: "top", update, ...this.#connections.position, epoch });
   }
 
   /** @param {Record<string, unknown>} message */

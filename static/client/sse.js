@@ -1,21 +1,21 @@
 // @ts-check
 
 /**
- * An event as the stream delivered it. `id` is the last id seen up to and including this event.
+ * An event of a stream. `id` is the last id that the stream has named up to this event.
  * @typedef {{ type: string, data: string, id: string }} StreamEvent
  */
 
-/** Characters that may be waiting for the end of their event. Past it `feed` throws. */
+/** The longest unfinished event, in characters. `feed` throws if one is longer. */
 const MAX_PENDING = 16 * 1024 * 1024;
 
 /**
- * Reads `text/event-stream` as the HTML standard words it, without `retry:`, since each event that
- * ends a stream says itself when to come back: CR, LF or CRLF ends a line, an empty line
- * ends an event, and bytes may be cut anywhere, inside a character too. One parser reads one
- * stream; what is unfinished when the stream ends is dropped, its id included.
+ * Parses `text/event-stream` as the HTML standard says: CR, LF or CRLF ends a line, an empty line
+ * ends an event, and bytes may be cut anywhere, also inside a character. `retry:` is ignored, since
+ * each event that ends a stream says itself when to come back. A parser reads one stream. An event
+ * that is unfinished when the stream ends is dropped, and so is its id.
  */
 export class EventParser {
-  /** The id to send as `Last-Event-ID`; it moves only when an event is complete. */
+  /** The id to send as `Last-Event-ID`. It changes only when an event is complete. */
   lastEventId = "";
 
   #decoder = new TextDecoder("utf-8");
@@ -33,11 +33,11 @@ export class EventParser {
   }
 
   /**
-   * Takes the next bytes. Throws a RangeError where an event grows past 16 million characters.
+   * Takes the next bytes. Throws a RangeError if an event is longer than 16 million characters.
    * @param {Uint8Array} bytes
    */
   feed(bytes) {
-    // The decoder drops a leading byte order mark and keeps the head of a cut character.
+    // The decoder drops a leading byte order mark, and waits for the rest of a cut character.
     const text = this.#decoder.decode(bytes, { stream: true });
     let start = 0;
     if (this.#afterCR && text !== "") {
@@ -50,7 +50,7 @@ export class EventParser {
       const line = this.#line + text.slice(start, end.index);
       this.#line = "";
       start = ends.lastIndex;
-      // A CR that ends the text may be half of a CRLF.
+      // A CR at the end of the text may be the first half of a CRLF.
       this.#afterCR = end[0] === "\r" && start === text.length;
       this.#read(line);
     }

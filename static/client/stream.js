@@ -1,48 +1,48 @@
 // @ts-check
-/** @import { What } from "./boards.js" */
 /** @import { Service } from "./http.js" */
 /** @import { StreamEvent } from "./sse.js" */
+/** @import { Topic } from "./topics.js" */
 
-import { keyOf, normal } from "./boards.js";
 import { eventSource, readEventSource } from "./eventsource.js";
 import { readFetch } from "./fetching.js";
 import { Refusal, refusalFrom } from "./http.js";
+import { keyOf, normal } from "./topics.js";
 
-/** The server is never silent for longer than its heartbeat, 30 s at most. */
+/** A stream that is silent for longer is lost. The server's longest heartbeat is 30 s. */
 export const SILENCE = 40_000;
 
 /**
- * What reads a stream: resolves where it ends, rejects with why it ended or did not begin.
+ * How a stream is read. Readers resolve when it ends, and reject with the reason if it failed.
  * @typedef {object} Reading
- * @property {string} lastEventId from which it goes on, "" for a fresh one
- * @property {AbortSignal} signal ends it; nothing is taken after that
- * @property {() => void} heard called with whatever comes
- * @property {(event: StreamEvent) => void} take called in order with each event; what it throws ends
- *   the stream. An id is "" until the stream names one.
+ * @property {string} lastEventId where it goes on from, "" for the beginning
+ * @property {AbortSignal} signal ends it; `take` is not called after that
+ * @property {() => void} heard called when anything comes
+ * @property {(event: StreamEvent) => void} take called in order with each event. If it throws, the
+ *   stream ends. An event's id is "" until the stream names one.
  */
 
-/** One stream, from its request to its end. It is run once; the next try is another one. */
+/** One stream, from its request to its end. It runs once: the next try is another stream. */
 export class Stream {
   #service;
   #take;
   #controller = new AbortController();
   #watchdog = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
   #heardAt = Date.now();
-  /** Whether it was ended because nothing was heard of it. */
+  /** Whether it was ended because nothing came. */
   fellSilent = false;
 
-  /** The keys of the boards that it brings. */
+  /** The keys of its boards. */
   keys;
-  /** What the service calls them. @type {string[]} */
+  /** The service's names of the boards. @type {string[]} */
   names = [];
 
-  #boards;
+  #topics;
 
-  /** @param {Service} service @param {What[]} boards @param {Reading["take"]} take */
-  constructor(service, boards, take) {
+  /** @param {Service} service @param {Topic[]} topics @param {Reading["take"]} take */
+  constructor(service, topics, take) {
     this.#service = service;
-    this.#boards = boards;
-    this.keys = new Set(boards.map(keyOf));
+    this.#topics = topics;
+    this.keys = new Set(topics.map(keyOf));
     this.#take = take;
   }
 
@@ -51,29 +51,34 @@ export class Stream {
     return this.#controller.signal;
   }
 
-  /** True where the stream should have been heard of by now, also while timers stood still. */
+  /**
+   * Whether something should have come by now. Unlike a timer, this is right after a page was
+   * frozen.
+   */
   get silent() {
     return Date.now() - this.#heardAt >= SILENCE;
   }
 
   /**
-   * The boards that the service calls so: one may be asked for in several spellings.
+   * The topics for a board's name in the service. There may be several, since a board may be asked
+   * for in several spellings.
    * @param {string} name
-   * @param {string} [period] in all, where it is not given
+   * @param {string} [period] without it, topics of all periods
    */
   called(name, period) {
-    return this.#boards.filter((what) => {
-      const { board } = what;
+    return this.#topics.filter((topic) => {
+      const { board } = topic;
       const same = board === name || (!this.names.includes(board) && normal(board) === name);
-      return same && (period ?? what.period) === what.period && this.keys.has(keyOf(what));
+      return same && (period ?? topic.period) === topic.period && this.keys.has(keyOf(topic));
     });
   }
 
   /**
-   * Resolves when the stream is over, with the reason. Never rejects.
+   * Resolves with the reason when the stream is over. Never rejects.
    * @param {string} path
    * @param {string} lastEventId
-   * @param {boolean} wary whether the last one failed, so that the reason matters should this one fail
+   * @param {boolean} wary whether the last stream failed. Then `fetch` is used, which tells why a
+   *   request fails
    * @returns {Promise<Refusal>}
    */
   async run(path, lastEventId, wary) {
@@ -87,7 +92,7 @@ export class Stream {
     try {
       heard();
       const reading = read(this.#service, path, { lastEventId, signal, heard, take: this.#take });
-      // The race is for what can't be aborted: a getToken that never answers.
+      // A getToken that never answers can't be aborted, hence the race.
       await Promise.race([stopped, reading]);
       return new Refusal(0, "closed", "the stream ended");
     } catch (cause) {

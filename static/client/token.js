@@ -1,14 +1,18 @@
 // @ts-check
 
 /**
- * What a token says of itself. Nothing here is checked, which is the service's affair: it is for knowing
- * when to ask for the next one, and which tabs are of one person.
+ * The claims of a token. They are not verified here, which is the service's task. The client uses
+ * them to know when to ask for the next token, and which tabs belong to one person.
  *
- * @typedef {{ sub: string | null, scope: string, exp: number | null, iat: number | null }} Claims times in seconds
+ * @typedef {object} Claims
+ * @property {string | null} sub
+ * @property {string} scope
+ * @property {number | null} exp seconds since 1970
+ * @property {number | null} iat seconds since 1970
  */
 
 /**
- * Each claim is null where the token is no JWT or does not have it.
+ * A claim that is missing is null, and so are all claims of a token that is no JWT.
  * @param {string} token
  * @returns {Claims}
  */
@@ -34,14 +38,14 @@ export function claimsOf(token) {
 }
 
 /**
- * Whom a token speaks for: the same text for all tokens of a user with the same scope, or of this
- * one token where it does not say.
+ * A text for the person that a token speaks for. It is the same for all tokens of a user with the
+ * same scope. A token that names no user has a text of its own.
  * @param {string} token
  */
 export async function personOf(token) {
   const { sub, scope } = claimsOf(token);
   if (sub !== null) return scope === "" ? `user:${sub}` : `user:${sub} ${scope}`;
-  // A page of plain http can't work it out.
+  // Pages of plain http have no Web Crypto.
   const { subtle } = globalThis.crypto;
   if (subtle === undefined) return `token:${token}`;
   const sum = await subtle.digest("SHA-256", new TextEncoder().encode(token));
@@ -49,8 +53,8 @@ export async function personOf(token) {
 }
 
 /**
- * Milliseconds for which a token that was just given is good, or null where it does not say. A clock that
- * is wrong here does not make it longer than it was made for.
+ * How long a token that was just given is good, in milliseconds, null if it does not say. If this
+ * device's clock is wrong, the result is still no longer than the life that the token was made for.
  * @param {string} token
  */
 export function lifeOf(token) {

@@ -8,7 +8,9 @@ import { make, part, say } from "../view/dom.js";
 import { Rows } from "../view/rows.js";
 import { ownRow } from "./own.js";
 
-/** More rows of stone are below the fold anyway; the height of the others is kept free without them. */
+/**
+ * More rows of stone would be below the fold. The frame has its full height without them.
+ */
 const MOST_STONES = 30;
 const LEAST_SCORE = 5;
 const COLUMNS = /** @type {const} */ (["rank", "change", "name", "coins", "points"]);
@@ -168,7 +170,11 @@ export class Frame {
     this.#scroller.append(this.#room);
   }
 
-  /** Says which attributes are wrong: in place of the rows if nothing can be shown, else below them. @param {HTMLElement} header @param {HTMLElement} footer */
+  /**
+   * Says which attributes are wrong: in place of the rows if nothing can be shown, else below them.
+   * @param {HTMLElement} header
+   * @param {HTMLElement} footer
+   */
   #explainWrong(header, footer) {
     const { words } = this.#voice;
     const { wrong, broken } = this.#settings;
@@ -186,7 +192,11 @@ export class Frame {
     /** @type {HTMLElement} */ (header.lastElementChild).hidden = true;
   }
 
-  /** Shows the reader's own place under the rows. @param {Me | null} me @param {string | null} userId */
+  /**
+   * Shows the reader's own place under the rows.
+   * @param {Me | null} me
+   * @param {string | null} userId
+   */
   #showOwn(me, userId) {
     if (userId !== null) this.#room.classList.add("reader");
     if (me === this.#me) return;

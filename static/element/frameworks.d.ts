@@ -1,9 +1,10 @@
-// The tag for templates that are type-checked: JSX of React 19, Vue, and Svelte. Each
-// part counts where that framework is installed.
+// Types of the tag in the templates of React 19 (JSX), Vue and Svelte. Each part has an effect
+// where
+// its framework is installed.
 
 import type { MarcadorBoard, MarcadorBoardEvents } from "../element.js";
 
-/** What a template may write on the tag, besides what any element takes. */
+/** The attributes of the tag, besides those of any element. */
 export interface MarcadorBoardAttributes {
   /** `global` (the default), `school:42`, … */
   board?: string | undefined;
@@ -11,22 +12,22 @@ export interface MarcadorBoardAttributes {
   period?: string | undefined;
   /** How many rows are shown, 1 to 1000 (10). */
   rows?: number | string | undefined;
-  /** The service's address; where the script came from, if a service served it. */
+  /** The service's address. The default is where the script came from. */
   src?: string | undefined;
-  /** The heading; the board's name otherwise. */
+  /** The heading. The default is the board's name. */
   label?: string | undefined;
-  /** A property, which each of the three sets as one. */
+  /** All three frameworks set this as a property. */
   getToken?: (() => Promise<string | null>) | null | undefined;
 }
 
-/** Listeners by the name of their event behind a prefix. */
+/** Listeners: a prefix and the name of the event. */
 type Listeners<Prefix extends string> = {
   [Name in keyof MarcadorBoardEvents as `${Prefix}${Name}`]?:
     | ((event: MarcadorBoardEvents[Name]) => void)
     | undefined;
 };
 
-// What any element takes, in each framework.
+// The attributes of any element in each framework.
 // @ts-ignore React may not be installed
 type ReactAttributes = import("react").HTMLAttributes<MarcadorBoard>;
 // @ts-ignore
@@ -49,7 +50,7 @@ declare module "react" {
 declare module "vue" {
   interface GlobalComponents {
     "marcador-board": new () => MarcadorBoard & {
-      /** Vue reads here what a template may write. */
+      /** Vue reads the attributes here. */
       $props: MarcadorBoardAttributes & Listeners<"on"> & VueProps;
       $emit: <Name extends keyof MarcadorBoardEvents>(
         name: Name,

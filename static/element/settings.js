@@ -3,19 +3,25 @@
 import { home, MOST_ROWS, PERIODS } from "../client/options.js";
 
 /**
- * What the attributes of a `<marcador-board>` ask for. `wrong` names those that can't be followed, and
- * where it is `broken` nothing can be asked of a service. A wrong `rows` is taken as the default.
+ * What the attributes of a `<marcador-board>` ask for. `wrong` names those that can't be followed.
+ * If the settings are `broken`, no board can be followed. A wrong `rows` counts as the default.
  *
  * @typedef {{ name: "board" | "period" | "rows" | "src" | "getToken", value: string }} Wrong
- * @typedef {{ board: string, period: string, rows: number, baseUrl: string, wrong: Wrong[], broken: boolean }} Settings
+ * @typedef {object} Settings
+ * @property {string} board
+ * @property {string} period
+ * @property {number} rows
+ * @property {string} baseUrl
+ * @property {Wrong[]} wrong
+ * @property {boolean} broken
  */
 
 const ROWS = 10;
 
-/** As the service takes them: `global`, or a kind and the id of a group or a user. */
+/** The names that a service accepts: `global`, or a kind and the id of a group or a user. */
 const BOARD = /^(global|(?!global:)[a-z][a-z0-9_-]{0,31}:.{1,128})$/u;
 
-/** What to write instead, for the developer's console. */
+/** What to write instead. The developer's console says it. */
 export const REMEDIES = {
   board: 'write "global", or a kind and an id such as "school:42"',
   period: `write one of ${PERIODS.join(", ")}`,
@@ -26,9 +32,9 @@ export const REMEDIES = {
 };
 
 /**
- * The address of the service that this module came from. A bundle has an address of its own, which
- * says no more than its origin.
- * @param {string | undefined} module
+ * The address of the service that a module came from. If a bundler has moved the module, that is
+ * the origin of the bundle.
+ * @param {string | undefined} module the module's own address
  */
 export function homeOf(module = "") {
   const found = home(module);
@@ -37,9 +43,9 @@ export function homeOf(module = "") {
 }
 
 /**
- * The service's address as `connect` takes it, null where it is none.
+ * The service's address as `connect` takes it, null if it is no address of http.
  * @param {string} src
- * @param {string} page address that a relative one is relative to
+ * @param {string} page the page's address, for a relative `src`
  */
 function baseUrlOf(src, page) {
   let url;
@@ -50,7 +56,7 @@ function baseUrlOf(src, page) {
   }
   if (url.protocol !== "http:" && url.protocol !== "https:") return null;
   const path = url.pathname.replace(/\/+$/, "");
-  // One spelling for the page's own, so that whatever else follows boards there shares the stream.
+  // The page's own origin has one spelling, so that all boards of that service share a stream.
   return url.origin === new URL(page).origin ? path : url.origin + path;
 }
 
@@ -77,7 +83,7 @@ export function settings(attribute, defaultSrc, page) {
   const baseUrl = baseUrlOf(src, page);
   if (baseUrl === null) wrong.push({ name: "src", value: src });
   const broken = wrong.some(({ name }) => name !== "rows");
-  // A framework that met the tag before it was defined has written a function into the markup.
+  // A framework that does not know the tag yet writes the function into the markup.
   const token = attribute("gettoken");
   if (token !== null) wrong.push({ name: "getToken", value: token });
   return { board, period, rows, baseUrl: baseUrl ?? "", wrong, broken };

@@ -1,6 +1,7 @@
 // @ts-check
 
-// Light and dark follow the page's color-scheme. Browsers without light-dark() get the light colours.
+// Light and dark follow the page's color-scheme. Browsers without light-dark() get the light
+// colours.
 const both = globalThis.CSS?.supports("color", "light-dark(red, red)") ?? false;
 
 /** @param {string} light @param {string} dark */
@@ -367,7 +368,10 @@ tr.own > :first-child { box-shadow: inset 0.25em 0 var(--accent); }
 
 let sheet = /** @type {CSSStyleSheet | undefined} */ (undefined);
 
-/** One sheet for all elements of the page. Script makes it, since a strict policy forbids inline style. */
+/**
+ * One sheet for all elements of the page. Script makes it, since a strict policy forbids inline
+ * style.
+ */
 export function style() {
   if (sheet === undefined) {
     sheet = new CSSStyleSheet();

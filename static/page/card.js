@@ -9,7 +9,9 @@ import { figure, voice, words } from "./words.js";
 
 /** @typedef {{ minXp: number, name: string }} Badge */
 
-/** How long the card waits for a place, in milliseconds. A reader who is not on the board has none. */
+/**
+ * How long the card waits for a place, in milliseconds. A reader who is not on the board has none.
+ */
 const WAIT = 3_000;
 
 /** The reader's rank and badge, and how far it is to the next badge. */
@@ -42,7 +44,10 @@ export class Card {
     this.#fill(board, me, period);
   }
 
-  /** Shows the card in stone for a while, or hides it. @param {boolean} coming whether a place may still come */
+  /**
+   * Shows the card in stone for a while, or hides it.
+   * @param {boolean} coming whether a place may still come
+   */
   #waitFor(coming) {
     clearTimeout(this.#waiting);
     this.#waiting = undefined;

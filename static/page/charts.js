@@ -11,11 +11,20 @@ export const WEEK = DAYS * 24 * 60 * 60 * 1000;
 
 /**
  * The answer of `GET /v1/leaderboards/{board}/trend`: people's ranks and scores at some times.
- * @typedef {{ userId: string, username: string, ranks: (number | null)[], scores: number[] }} Course
+ *
+ * @typedef {object} Course
+ * @property {string} userId
+ * @property {string} username
+ * @property {(number | null)[]} ranks
+ * @property {number[]} scores
+ *
  * @typedef {{ times: string[], entries: Course[], me: Course | null }} Trend
  */
 
-/** A chart's series: values at times in milliseconds. @typedef {{ times: number[], values: (number | null)[] }} Series */
+/**
+ * A chart's series: values at times in milliseconds.
+ * @typedef {{ times: number[], values: (number | null)[] }} Series
+ */
 
 /** The charts of the last days. The library that draws them is loaded when they come into view. */
 export class Charts {
@@ -93,7 +102,11 @@ export class Charts {
   }
 }
 
-/** The board's trend, null if the board has none that the reader may see. @param {Board} board @returns {Promise<Trend | null>} */
+/**
+ * The board's trend, null if the board has none that the reader may see.
+ * @param {Board} board
+ * @returns {Promise<Trend | null>}
+ */
 async function trendOf(board) {
   const { board: name, period } = board.getSnapshot();
   const query = new URLSearchParams({ period, points: String(DAYS + 1), limit: "10" });
@@ -107,7 +120,12 @@ async function trendOf(board) {
   }
 }
 
-/** The reader's points in the last days, from their history. @param {Board} board @param {string} userId @returns {Promise<Series>} */
+/**
+ * The reader's points in the last days, from their history.
+ * @param {Board} board
+ * @param {string} userId
+ * @returns {Promise<Series>}
+ */
 async function pointsOf(board, userId) {
   const answer = await board.read(`/v1/users/${encodeURIComponent(userId)}/history?limit=500`);
   const { entries } = /** @type {{ entries: { xpAfter: number, at: string }[] }} */ (answer);

@@ -132,12 +132,15 @@ function showName() {
   head.name(tabs.name, periodName(tabs.choice.period));
 }
 
-/** Shows the reader's own place anew, when rows have come or gone. */
+/** Shows the reader's own place again after rows have come or gone. */
 function showOwn() {
   if (board !== null) dock.show(board.getSnapshot());
 }
 
-/** Offers a retry after a failure, makes room for the longest rank, and announces a new version. @param {Snapshot} snapshot */
+/**
+ * Offers a retry after a failure, makes room for the longest rank, and announces a new version.
+ * @param {Snapshot} snapshot
+ */
 function showNews({ me, entries, version: now, status, error }) {
   if (now === null) {
     noticeRetry.hidden = error === null;
@@ -151,7 +154,11 @@ function showNews({ me, entries, version: now, status, error }) {
   version = now;
 }
 
-/** Offers a reader who has become known the boards of their own. @param {Board} from @param {Snapshot} snapshot */
+/**
+ * Offers a reader who has become known the boards of their own.
+ * @param {Board} from
+ * @param {Snapshot} snapshot
+ */
 async function offerBoards(from, { userId, status }) {
   // A board that still connects does not know its reader yet. Until it does, the tabs stay.
   const known = userId !== null || status === "live" || status === "readonly";

@@ -15,7 +15,10 @@ const SINGLE = 88;
 
 /** The chart in each box. @type {Map<HTMLElement, Plot>} */
 const plots = new Map();
-/** What draws each box again after colours or sizes have changed. @type {Map<HTMLElement, () => void>} */
+/**
+ * What draws each box again after colours or sizes have changed.
+ * @type {Map<HTMLElement, () => void>}
+ */
 const draws = new Map();
 
 const resized = new ResizeObserver((entries) => {
@@ -167,7 +170,12 @@ function heights(entries) {
   return all;
 }
 
-/** A name at the end of its series. @param {Course} course @param {number} index @param {string | null} userId */
+/**
+ * A name at the end of its series.
+ * @param {Course} course
+ * @param {number} index
+ * @param {string | null} userId
+ */
 function nameOf({ userId: whose, username, ranks }, index, userId) {
   const name = make("bdi", "", username);
   name.title = username;
@@ -205,7 +213,12 @@ function emptyChart() {
   return make("div", "", make("p", "quiet"), box);
 }
 
-/** @param {HTMLElement} chart @param {string} label @param {Series} data @param {boolean} ofRanks */
+/**
+ * @param {HTMLElement} chart
+ * @param {string} label
+ * @param {Series} data
+ * @param {boolean} ofRanks
+ */
 function fill(chart, label, data, ofRanks) {
   const [text, box] = /** @type {HTMLElement[]} */ ([...chart.children]);
   say(text, label);

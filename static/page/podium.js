@@ -6,10 +6,10 @@ import { medal } from "../view/drawing.js";
 import { Row } from "../view/row.js";
 import { Rows } from "../view/rows.js";
 
-/** How many stand on the podium. */
+/** How many people are on the podium. */
 const STEPS = 3;
 
-/** A row that stands on the podium while it is among the first three. */
+/** A row that is on the podium while it is among the first three. */
 class PodiumRow extends Row {
   /** Of the podium, 0 below it. */
   #step = 0;
@@ -51,7 +51,7 @@ class PodiumRow extends Row {
   }
 }
 
-/** The page's rows, of which the first three stand on a podium. */
+/** The page's rows. The first three are on a podium. */
 export class PodiumRows extends Rows {
   /** @override @param {Entry} entry @returns {Row} */
   rowOf(entry) {

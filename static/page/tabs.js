@@ -10,7 +10,8 @@ import { nameOf, words } from "./words.js";
 const GLOBAL = { board: "global", name: words.global };
 
 /**
- * What the page's address asks for: `?board=school:42&period=weekly`. An unknown period is all time.
+ * What the page's address asks for: `?board=school:42&period=weekly`. An unknown period is all
+ * time.
  * @returns {Choice}
  */
 export function asked() {
@@ -133,7 +134,9 @@ export class Tabs {
   }
 }
 
-/** Bars that may be scrolled. Other bars are not measured, so the first paint needs no extra layout. */
+/**
+ * Bars that may be scrolled. Other bars are not measured, so the first paint needs no extra layout.
+ */
 const scrolled = /** @type {WeakSet<Element>} */ (new WeakSet());
 
 /**
@@ -162,7 +165,11 @@ function fill(nav, tabs) {
   }
 }
 
-/** The page's address for another choice, without the defaults. @param {string} board @param {string} period */
+/**
+ * The page's address for another choice, without the defaults.
+ * @param {string} board
+ * @param {string} period
+ */
 function addressOf(board, period) {
   const address = new URL(location.href);
   address.hash = "";

@@ -51,7 +51,7 @@ test("a page says how equal scores are numbered", () => {
   assert.throws(() => ranksOf("olympic"), TypeError);
 });
 
-test("a tab that has another's stream learns how equal scores are numbered", () => {
+test("a follower learns from the leader how equal scores are numbered", () => {
   const live = { status: "live", userId: "u1", error: null };
   const [[, told], [, before]] = check.states([
     ["a", { ...live, ranks: "dense" }],

@@ -7,7 +7,7 @@ import { entry, frame, update } from "./service.js";
 
 prepare();
 
-test("a stream with a token: live, marked, placed", async () => {
+test("a stream with a token brings the board, the reader's row and place", async () => {
   given.service.userId = "u2";
   const board = follow({ getToken: async () => "t1" });
   assert.equal(board.getSnapshot().status, "connecting");
@@ -30,7 +30,7 @@ test("a stream with a token: live, marked, placed", async () => {
   assert.equal(given.service.requests.length, 1);
 });
 
-test("a snapshot is frozen, and a new one only where something changed", async () => {
+test("a snapshot is frozen, and there is a new one only after a change", async () => {
   const board = follow();
   const first = await untilVersion(board, 5);
   assert.ok(Object.isFrozen(first) && Object.isFrozen(first.entries[0]));
@@ -50,7 +50,7 @@ test("at the top there is no next place", async () => {
   assert.equal(me?.pointsToNext, null);
 });
 
-test("a move of the user's own rank is told, until it is no longer asked for", async () => {
+test("a move of the user's own rank is told until the listener is removed", async () => {
   given.service.userId = "u2";
   const board = follow();
   await untilVersion(board, 5);
@@ -118,7 +118,7 @@ test("close ends the stream and every timer", async () => {
   assert.equal(board.getSnapshot().version, 5);
 });
 
-test("as many rows as the stream brings, or as are asked for", async () => {
+test("there are as many rows as the stream brings, or as the option says", async () => {
   const many = Array.from({ length: 150 }, (_, index) => entry(index + 1));
   given.service.greeting = frame("leaderboard:updated", update(5, { leaderboard: many }), "e-5");
   const all = await untilVersion(follow(), 5);
@@ -129,7 +129,7 @@ test("as many rows as the stream brings, or as are asked for", async () => {
   assert.equal(given.service.asked("limit=2").length, 1);
 });
 
-test("a page that is read is no shorter than what the stream has brought", async () => {
+test("refresh asks for as many rows as the stream has brought", async () => {
   const many = Array.from({ length: 150 }, (_, index) => entry(index + 1));
   given.service.greeting = frame("leaderboard:updated", update(5, { leaderboard: many }), "e-5");
   const board = follow();

@@ -2,12 +2,26 @@
 
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
-import { follow, given, prepare, send, settled, until, untilVersion } from "./following.js";
+import {
+  follow,
+  given,
+  prepare,
+  send,
+  settled,
+  statusesOf,
+  until,
+  untilVersion,
+} from "./following.js";
 import { authenticated, entry, frame, update } from "./service.js";
 
 prepare();
 
-/** Data of `position_change`. @param {number} from @param {number} version @param {Record<string, unknown>} [fields] */
+/**
+ * Data of `position_change`.
+ * @param {number} from
+ * @param {number} version
+ * @param {Record<string, unknown>} [fields]
+ */
 function difference(from, version, fields = {}) {
   const what = { type: "position_change", board: "global", period: "all-time" };
   const timestamp = "2025-11-28T18:31:00.000Z";
@@ -24,7 +38,7 @@ const overtakes = (from, version) =>
     ],
   });
 
-test("a difference is applied, and who did not change stays the same", async () => {
+test("a difference changes its rows, and no other row", async () => {
   given.service.userId = "u2";
   const board = follow();
   await untilVersion(board, 5);
@@ -46,22 +60,20 @@ test("a difference is applied, and who did not change stays the same", async () 
 const wrong = [
   ["from another version", overtakes(4, 6)],
   [
-    "of people who stand elsewhere",
+    "of people with other ranks",
     difference(5, 6, { changes: [{ userId: "u9", oldRank: 1, newRank: 2 }] }),
   ],
 ];
 for (const [name, data] of wrong) {
-  test(`a difference ${name} is dropped, and a fresh page asked for at once`, async () => {
+  test(`after a difference ${name}, a fresh page is asked for at once`, async () => {
     const board = follow();
     const before = await untilVersion(board, 5);
-    /** @type {string[]} */
-    const stood = [];
-    board.subscribe(() => stood.push(board.getSnapshot().status));
+    const statuses = statusesOf(board);
     given.service.greeting = frame("leaderboard:updated", update(7), "e-7");
     send(frame("position_change", data, "e-6"));
     const after = await untilVersion(board, 7);
     assert.equal(after.entries, before.entries);
-    assert.deepEqual(stood, ["live"]);
+    assert.deepEqual(statuses, ["live"]);
     const [first, second] = given.service.asked("/v1/events");
     assert.equal(first.headers["last-event-id"], undefined);
     assert.equal(second.headers["last-event-id"], undefined);
@@ -81,7 +93,7 @@ test("a difference that is malformed is ignored, and the stream goes on", async 
   assert.equal(/** @type {any} */ (console.warn).mock.callCount(), 3);
 });
 
-test("a service whose differences never fit is asked ever more seldom", async () => {
+test("if differences never fit, the stream is tried less and less often", async () => {
   given.service.greeting += frame("position_change", overtakes(3, 6), "e-6");
   const board = follow();
   await until(board, ({ error }) => error?.code === "gap");
@@ -99,7 +111,7 @@ test("a service whose differences never fit is asked ever more seldom", async ()
   assert.equal(board.getSnapshot().entries.length, 3);
 });
 
-test("after a break, what came without an id is said again", async () => {
+test("after a break, the stream repeats events that came after the last id", async () => {
   const board = follow();
   await untilVersion(board, 5);
   // The own rank would have followed, with the id.

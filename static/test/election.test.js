@@ -42,24 +42,24 @@ function pass(time) {
   }
 }
 
-test("the first tab leads, and those that come later follow", () => {
-  tab().stand();
+test("the first tab leads, and later tabs follow", () => {
+  tab().enter();
   pass(200);
-  tab().stand();
+  tab().enter();
   pass(1_000);
   assert.deepEqual(told, ["0 leads"]);
 });
 
-test("of tabs that claim together one leads, and no other has led meanwhile", () => {
+test("if tabs claim together, one leads, and no other has led before it", () => {
   for (let i = 0; i < 5; i++) tab();
-  for (const one of tabs) one.stand();
+  for (const one of tabs) one.enter();
   pass(1_000);
   assert.equal(told.length, 1);
 });
 
 test("when the leader leaves, one of the others leads", () => {
   for (let i = 0; i < 4; i++) {
-    tab().stand();
+    tab().enter();
     pass(200);
   }
   tabs[0].leave();
@@ -68,8 +68,8 @@ test("when the leader leaves, one of the others leads", () => {
   assert.equal(told.length, 2);
 });
 
-test("who claims the lead has it, and the leader loses it", () => {
-  tab().stand();
+test("a tab that claims the lead gets it, and the leader loses it", () => {
+  tab().enter();
   pass(200);
   tab().claim();
   pass(200);

@@ -2,12 +2,12 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { refusal } from "../element/refusal.js";
 import { homeOf, settings } from "../element/settings.js";
 import { MarcadorBoard } from "../element.js";
+import { refusal } from "../view/refusal.js";
 import { speak } from "../view/words.js";
 
-test("the element can be imported where there is no page", () => {
+test("the element can be imported in Node", () => {
   assert.equal(typeof MarcadorBoard, "function");
 });
 
@@ -57,7 +57,7 @@ test("attributes are read, and those that can't be followed are named", () => {
   }
 });
 
-test("the service is where the script is from", () => {
+test("the default service is the one that the script came from", () => {
   for (const [module, want] of [
     ["https://points.example.org/marcador/element.js", "https://points.example.org"],
     [
@@ -77,7 +77,7 @@ test("the service is where the script is from", () => {
   }
 });
 
-test("the first language that is spoken is spoken, in the reader's region", () => {
+test("the first known language is used, in the reader's region", () => {
   for (const [wanted, locale] of /** @type {[(string | null)[], string][]} */ ([
     [["en", "es-MX"], "en"],
     [["es", "en-US", "es-MX"], "es-MX"],
@@ -99,12 +99,20 @@ test("the first language that is spoken is spoken, in the reader's region", () =
   );
 });
 
-test("what keeps a board from showing is said with what helps", () => {
+test("each reason why a board is not shown comes with what helps", () => {
   const there = "https://points.example.org";
-  /** @param {number} status @param {string} code @param {string} baseUrl @param {boolean} reader */
-  const said = (status, code, baseUrl = there, reader = false) =>
-    refusal({ status, code, message: "" }, speak(["en"]), baseUrl, reader).join(" ");
-  // Node has no page, as little as a file that was opened without a server has an origin.
+  /**
+   * @param {number} status
+   * @param {string} code
+   * @param {string} baseUrl
+   * @param {boolean} givesTokens
+   */
+  const said = (status, code, baseUrl = there, givesTokens = false) => {
+    const voice = speak(["en"]);
+    const site = { baseUrl, givesTokens, help: { absent: voice.words.checkAttributes } };
+    return refusal({ status, code, message: "" }, voice, site).join(" ");
+  };
+  // Node has no origin, like a file that was opened without a server.
   assert.match(said(0, "cors"), /A file that was opened without a server/);
   assert.match(said(0, "csp"), /adds https:\/\/points\.example\.org to connect-src/);
   assert.match(said(0, "network"), /could not be read/);

@@ -2,10 +2,10 @@
 
 import { EventParser } from "../client/sse.js";
 
-/** How EventSources of this page have been opened, oldest first. @type {string[]} */
+/** The addresses of all EventSources, oldest first. @type {string[]} */
 export const opened = [];
 
-/** The browser's EventSource as the HTML standard words it, so far as the client has to do with it. */
+/** The browser's EventSource, as far as the client uses it. */
 export class EventSource extends EventTarget {
   static CONNECTING = 0;
   static OPEN = 1;
@@ -44,7 +44,7 @@ export class EventSource extends EventTarget {
         for await (const bytes of /** @type {any} */ (response.body)) parser.feed(bytes);
       }
     } catch {
-      // Neither does a browser say more.
+      // Browsers do not tell the reason either.
     }
     if (this.#closing.signal.aborted) return;
     this.readyState = fatal ? EventSource.CLOSED : EventSource.CONNECTING;

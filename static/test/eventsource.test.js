@@ -7,9 +7,9 @@ import {
   follow,
   given,
   prepare,
+  replaceGlobal,
   send,
   settled,
-  stand,
   until,
   untilStatus,
   untilVersion,
@@ -21,8 +21,8 @@ prepare();
 beforeEach((t) => {
   opened.length = 0;
   const test = /** @type {import("node:test").TestContext} */ (t);
-  stand(test, "EventSource", EventSource);
-  stand(test, "location", new URL("/page?x=1", given.service.baseUrl));
+  replaceGlobal(test, "EventSource", EventSource);
+  replaceGlobal(test, "location", new URL("/page?x=1", given.service.baseUrl));
 });
 
 test("on the page's own origin and without a getToken, an EventSource brings the stream", async () => {
@@ -47,14 +47,14 @@ test("on the page's own origin and without a getToken, an EventSource brings the
   assert.equal((await untilVersion(board, 6)).totalEntries, 9);
 });
 
-test("with a getToken, or on another origin, there is none", async (t) => {
+test("with a getToken, or on another origin, no EventSource is used", async (t) => {
   await untilVersion(follow({ getToken: async () => "t1" }), 5);
-  stand(t, "location", new URL("https://elsewhere.example/"));
+  replaceGlobal(t, "location", new URL("https://elsewhere.example/"));
   await untilVersion(follow(), 5);
   assert.deepEqual(opened, []);
 });
 
-test("one that breaks off is closed; the next try is one that sees why it fails", async () => {
+test("an EventSource that breaks off is closed, and the next try uses fetch, which tells why it fails", async () => {
   const board = follow();
   await untilVersion(board, 5);
   given.service.onStream = refuse(500, "broken");
@@ -73,7 +73,7 @@ test("one that breaks off is closed; the next try is one that sees why it fails"
   assert.equal(given.service.requests[2].headers["last-event-id"], "e-5");
 });
 
-test("after a goodbye it comes back when that says", async () => {
+test("after a goodbye it returns at the time that the goodbye says", async () => {
   const board = follow();
   await untilVersion(board, 5);
   given.service.streams[0].end(frame("goodbye", { reason: "shutdown", retryAfter: 3_000 }));
@@ -85,7 +85,7 @@ test("after a goodbye it comes back when that says", async () => {
   await untilStatus(board, "live");
 });
 
-test("one that takes the place of another goes on from its last id", async () => {
+test("a new EventSource goes on from the last id of the one before", async () => {
   const board = follow();
   await untilVersion(board, 5);
   given.service.greeting = frame("leaderboard:updated", update(6), "e-6");
@@ -96,7 +96,7 @@ test("one that takes the place of another goes on from its last id", async () =>
 });
 
 for (const status of [401, 403]) {
-  test(`why it was refused is asked for: a ${status} is readonly`, async () => {
+  test(`fetch finds out why an EventSource was refused: a ${status} is readonly`, async () => {
     given.service.onStream = refuse(status, "no");
     const board = follow();
     await until(board, (snapshot) => snapshot.status === "readonly" && snapshot.version === 1);
@@ -118,7 +118,7 @@ test("Retry-After of a refusal is honoured", async () => {
   await untilStatus(board, "live");
 });
 
-test("one that did not begin, though it would now, begins another way", async () => {
+test("an EventSource that did not begin is followed by fetch", async () => {
   let tries = 0;
   given.service.onStream = (request, response) => {
     if (++tries === 1) request.socket.destroy();
@@ -132,7 +132,7 @@ test("one that did not begin, though it would now, begins another way", async ()
   assert.equal(tries, 2);
 });
 
-test("an error with data is the service's, and its own is the transport's", async () => {
+test("an error event with data is the service's, and one without is the connection's", async () => {
   const board = follow();
   await untilVersion(board, 5);
   given.service.onStream = refuse(403, "forbidden");
@@ -141,7 +141,7 @@ test("an error with data is the service's, and its own is the transport's", asyn
   assert.equal(opened.length, 1);
 });
 
-test("one that is silent for 40 s is lost, and a closed board's is ended", async () => {
+test("an EventSource that is silent for 40 s is lost, and close ends it", async () => {
   const board = follow();
   await untilVersion(board, 5);
   mock.timers.tick(40_000);

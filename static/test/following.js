@@ -10,15 +10,15 @@ import { frame, Service, update } from "./service.js";
  * @typedef {import("../marcador.js").Snapshot} Snapshot
  */
 
-/** What a test of this file has to do with: a service and the boards that follow it, on a clock that stands. */
+/** The service of the present test. Boards follow it on a clock that only the test moves. */
 export const given = { service: new Service() };
 
 /** @type {Board[]} */
 const boards = [];
 
-/** To be called once by each file of tests. */
+/** Sets up every test of a file. Call it once. */
 export function prepare() {
-  // Once for all tests: what fetch keeps running from one to the next does not outlive a change of clocks.
+  // Once for all tests, since fetch has timers that live from one test to the next.
   before(() => {
     mock.timers.enable({ apis: ["setTimeout", "Date"], now: 1_700_000_000_000 });
   });
@@ -45,14 +45,21 @@ export function follow(options = {}) {
   return board;
 }
 
-/** Follows a board in a tab of its own. @param {import("../marcador.js").ConnectOptions} [options] */
+/**
+ * Follows a board in a tab of its own.
+ * @param {import("../marcador.js").ConnectOptions} [options]
+ */
 export function followInTab(options = {}, tab = new Map()) {
   const board = boardOf({ baseUrl: given.service.baseUrl, ...options }, tab);
   boards.push(board);
   return board;
 }
 
-/** @param {Board} board @param {(snapshot: Snapshot) => boolean} holds @returns {Promise<Snapshot>} */
+/**
+ * @param {Board} board
+ * @param {(snapshot: Snapshot) => boolean} holds
+ * @returns {Promise<Snapshot>}
+ */
 export function until(board, holds) {
   return new Promise((resolve) => {
     const look = () => {
@@ -76,10 +83,23 @@ export const untilVersion = (board, version) =>
 /** Writes into the oldest stream. @param {string} text */
 export const send = (text) => given.service.streams[0].write(text);
 
-/** What was begun before is done, as far as it needs no clock. */
+/** Resolves when everything that needs no clock and no message is done. */
 export const settled = () => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
 
-/** Waits for what needs sockets or messages, but no clock. @param {() => boolean} holds */
+/** Resolves when several rounds of messages are done. @param {number} [rounds] */
+export async function settledAll(rounds = 50) {
+  for (let i = 0; i < rounds; i++) await settled();
+}
+
+/** The statuses that a board has from now on, in order. It grows. @param {Board} board */
+export function statusesOf(board) {
+  /** @type {string[]} */
+  const statuses = [];
+  board.subscribe(() => statuses.push(board.getSnapshot().status));
+  return statuses;
+}
+
+/** Waits for sockets and messages while the clock stands. @param {() => boolean} holds */
 export async function eventually(holds) {
   for (let i = 0; !holds(); i++) {
     if (i > 20_000) throw new Error(`it never comes to ${holds}`);
@@ -94,8 +114,13 @@ export function tokenOf(claims) {
   return `${part({ alg: "HS256", typ: "JWT" })}.${part(claims)}.c2lnbmVk`;
 }
 
-/** Puts something in a browser's place, until the test is over. @param {import("node:test").TestContext} t @param {string} name @param {unknown} value */
-export function stand(t, name, value) {
+/**
+ * Replaces a global of the browser until the test is over.
+ * @param {import("node:test").TestContext} t
+ * @param {string} name
+ * @param {unknown} value
+ */
+export function replaceGlobal(t, name, value) {
   const was = Object.getOwnPropertyDescriptor(globalThis, name);
   Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
   t.after(() => {
@@ -104,13 +129,16 @@ export function stand(t, name, value) {
   });
 }
 
-/** A page whose visibility and events a test decides, alone in its browser. @param {import("node:test").TestContext} t */
+/**
+ * A page whose visibility and events a test decides, alone in its browser.
+ * @param {import("node:test").TestContext} t
+ */
 export function browserPage(t) {
   const document = Object.assign(new EventTarget(), { visibilityState: "visible" });
   const window = new EventTarget();
-  stand(t, "document", document);
-  stand(t, "addEventListener", window.addEventListener.bind(window));
-  // With locks it leads at once; without them a claim takes time, which stands still here.
-  if (globalThis.navigator === undefined) stand(t, "navigator", { locks: new Locks() });
+  replaceGlobal(t, "document", document);
+  replaceGlobal(t, "addEventListener", window.addEventListener.bind(window));
+  // With locks it leads at once. Without them it would wait for a clock that stands.
+  if (globalThis.navigator === undefined) replaceGlobal(t, "navigator", { locks: new Locks() });
   return { document, window };
 }

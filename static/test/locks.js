@@ -5,7 +5,7 @@
  * @typedef {{ begin: () => void }} Waiting
  */
 
-/** The Web Locks of one origin, as the standard words them, so far as the client has to do with them. */
+/** The Web Locks of one origin, as far as the client uses them. */
 export class Locks {
   /** @type {Map<string, { holder: Holder | null, queue: Waiting[] }>} */
   #names = new Map();
@@ -56,7 +56,7 @@ export class Locks {
     });
   }
 
-  /** Whoever holds a lock, or waits for one, by name. */
+  /** The names of all locks that were ever asked for. */
   get names() {
     return [...this.#names.keys()];
   }

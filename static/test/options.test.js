@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { normal } from "../client/boards.js";
 import { complete, home } from "../client/options.js";
+import { normal } from "../client/topics.js";
 import { connect } from "../marcador.js";
 
 /** @type {[unknown, RegExp][]} */

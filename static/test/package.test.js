@@ -14,7 +14,7 @@ const here = fileURLToPath(new URL("..", import.meta.url));
 const modules = fileURLToPath(new URL("../../node_modules/", import.meta.url));
 const tsc = join(modules, ".bin/tsc");
 
-/** Somebody's settings, as strict as can be. */
+/** The strictest settings of a TypeScript project. */
 const strict = {
   target: "es2022",
   lib: ["es2022", "dom", "dom.iterable"],
@@ -36,7 +36,7 @@ async function checked(files, flags = []) {
 
 const BUNDLER = ["--module", "esnext", "--moduleResolution", "bundler"];
 
-/** Somebody's project, into which the package was installed from its archive. */
+/** The folder of a project that has installed the package from its archive. */
 let project = "";
 
 /** @type {string[]} */
@@ -67,7 +67,7 @@ test("the package has the client, the element, their types, and nothing else", a
   assert.equal(own, await readFile(join(here, "../LICENSE"), "utf8"), "the licence is the same");
 });
 
-test("installed, it can be imported where there is no page", async () => {
+test("the installed package can be imported in Node", async () => {
   await writeFile(
     join(project, "main.js"),
     `import { connect } from "marcador";
@@ -80,7 +80,7 @@ test("installed, it can be imported where there is no page", async () => {
   assert.equal(stdout, "connecting function\n");
 });
 
-test("installed, it is typed", async () => {
+test("the installed package has types", async () => {
   await writeFile(
     join(project, "main.ts"),
     `import { connect, type Board, type Snapshot } from "marcador";

@@ -17,20 +17,25 @@ import { entry, frame, page, refuse, update } from "./service.js";
 
 prepare();
 
-/** A page whose reader has that rank. @param {string} userId @param {number} rank @param {import("node:http").ServerResponse} response */
+/**
+ * A page whose reader has that rank.
+ * @param {string} userId
+ * @param {number} rank
+ * @param {import("node:http").ServerResponse} response
+ */
 function pageOf(userId, rank, response) {
   const me = { ...entry(rank, { userId }), percentile: 40, pointsToNext: 9 };
   response.writeHead(200, { "Content-Type": "application/json" });
   response.end(JSON.stringify(page(5, { me })));
 }
 
-test("a place outside the rows is asked for, spread, one request at a time", async () => {
+test("a place below the rows is asked for at a random time, one request at a time", async () => {
   given.service.userId = "u150";
   const me = { ...entry(150), percentile: 25, pointsToNext: 11 };
   /** @type {(() => void)[]} */
-  const held = [];
+  const answers = [];
   given.service.onPage = (_, response) => {
-    held.push(() => response.end(JSON.stringify(page(6, { entries: [entry(1)], me }))));
+    answers.push(() => response.end(JSON.stringify(page(6, { entries: [entry(1)], me }))));
   };
   const board = follow();
   await untilVersion(board, 5);
@@ -40,12 +45,12 @@ test("a place outside the rows is asked for, spread, one request at a time", asy
   await untilVersion(board, 6);
   mock.timers.tick(10_000);
   assert.equal(given.service.asked("limit=1").length, 1);
-  held[0]();
+  answers[0]();
   const got = await until(board, (snapshot) => snapshot.me !== null);
   assert.equal(got.me?.rank, 150);
   assert.equal(got.me?.isCurrentUser, true);
   assert.equal(got.entries.length, 3);
-  // The update that came meanwhile asks again, half of two seconds later.
+  // The update that came meanwhile asks again, after half of two seconds.
   await settled();
   mock.timers.tick(999);
   assert.equal(given.service.asked("limit=1").length, 1);
@@ -53,7 +58,7 @@ test("a place outside the rows is asked for, spread, one request at a time", asy
   await given.service.untilAsked("limit=1", 2);
 });
 
-test("a place outside the rows is asked for again while nothing is broadcast", async () => {
+test("a place below the rows is asked for again while nothing is broadcast", async () => {
   given.service.userId = "u126";
   let rank = 126;
   given.service.onPage = (_, response) => pageOf("u126", rank, response);
@@ -68,7 +73,7 @@ test("a place outside the rows is asked for again while nothing is broadcast", a
   assert.equal(given.service.asked("/v1/leaderboards").length, 2);
 });
 
-test("a move of the user's own rank outside the rows is asked about at once", async () => {
+test("after a move of the user's own rank below the rows, the place is asked for at once", async () => {
   given.service.userId = "u126";
   let rank = 126;
   given.service.onPage = (_, response) => pageOf("u126", rank, response);
@@ -96,7 +101,7 @@ test("a move of the user's own rank outside the rows is asked about at once", as
   assert.equal(given.service.asked("limit=1").length, 2);
 });
 
-test("rows: so many are kept and asked for, and who stands below has a place all the same", async () => {
+test("the option rows limits rows and requests, and a user below them still has a place", async () => {
   given.service.userId = "u3";
   const board = follow({ rows: 2 });
   const got = await untilVersion(board, 5);
@@ -131,7 +136,7 @@ test("around reads the rows near the user's own", async () => {
   await assert.rejects(board.around(), { status: 0, code: "malformed" });
 });
 
-test("a page's own place goes before what the rows would say", async () => {
+test("the place in a page wins over the one that the rows tell", async () => {
   given.service.userId = "u2";
   const board = follow();
   await untilVersion(board, 5);

@@ -23,17 +23,22 @@ function board(rows) {
   }));
 }
 
-/** @param {Entry[]} entries @param {string} userId @param {Ranks | null} ranks @param {number} [total] */
+/**
+ * @param {Entry[]} entries
+ * @param {string} userId
+ * @param {Ranks | null} ranks
+ * @param {number} [total]
+ */
 function told(entries, userId, ranks, total = 10) {
   const me = placeIn(entries, userId, total, ranks);
   return me && [me.rank, me.percentile, me.pointsToNext];
 }
 
-test("a user who is not among the rows has no place in them", () => {
+test("a user below the rows has no place in them", () => {
   assert.equal(told(board([["a", 1, 9]]), "b", "ordinal"), null);
 });
 
-test("nothing is guessed of how equal scores are numbered", () => {
+test("without knowing how equal scores are numbered, there is no place", () => {
   const entries = board([
     ["a", 1, 100],
     ["b", 2, 60],
@@ -44,7 +49,7 @@ test("nothing is guessed of how equal scores are numbered", () => {
   assert.deepEqual(told(entries, "b", "dense", 2), [2, 0, 40]);
 });
 
-test("equal scores in the order in which they were reached", () => {
+test("ordinal ranks: equal scores are in the order in which they were reached", () => {
   const entries = board([
     ["a", 1, 9],
     ["b", 2, 7],
@@ -55,7 +60,7 @@ test("equal scores in the order in which they were reached", () => {
   assert.deepEqual(told(entries, "c", "ordinal"), [3, 70, 1]);
 });
 
-test("equal scores that share a rank", () => {
+test("other ranks: equal scores share a rank", () => {
   const entries = board([
     ["a", 1, 9],
     ["b", 2, 7],
@@ -65,6 +70,6 @@ test("equal scores that share a rank", () => {
   assert.deepEqual(told(entries, "b", "competition"), [2, 70, 2]);
   assert.deepEqual(told(entries, "c", "competition"), [2, 70, 2]);
   assert.deepEqual(told(entries, "d", "competition", 4), [4, 0, 2]);
-  // Others may have the last row's rank too, below the rows.
+  // People below the rows may share the last row's rank.
   assert.equal(told(entries, "d", "competition", 10), null);
 });

@@ -9,6 +9,7 @@ import {
   given,
   prepare,
   settled,
+  statusesOf,
   until,
   untilStatus,
   untilVersion,
@@ -33,7 +34,7 @@ test("a lost stream is resumed after a jittered delay, with its last id", async 
   assert.equal(given.service.requests[1].headers["last-event-id"], "e-5");
 });
 
-test("five tries in a row, then offline, and one quiet try a minute for ever", async () => {
+test("six tries in a row, then offline, and one quiet try a minute for ever", async () => {
   const board = follow();
   await untilVersion(board, 5);
   let tries = 0;
@@ -51,9 +52,7 @@ test("five tries in a row, then offline, and one quiet try a minute for ever", a
   const offline = await untilStatus(board, "offline");
   assert.equal(offline.error?.code, "broken 5");
   assert.equal(offline.entries.length, 3);
-  /** @type {string[]} */
-  const stood = [];
-  board.subscribe(() => stood.push(board.getSnapshot().status));
+  const statuses = statusesOf(board);
   for (let minute = 1; minute <= 30; minute++) {
     mock.timers.tick(59_999);
     await settled();
@@ -61,14 +60,14 @@ test("five tries in a row, then offline, and one quiet try a minute for ever", a
     mock.timers.tick(1);
     await until(board, ({ error }) => error?.code === `broken ${5 + minute}`);
   }
-  assert.deepEqual([...new Set(stood)], ["offline"]);
+  assert.deepEqual([...new Set(statuses)], ["offline"]);
   given.service.onStream = (_, response) => given.service.welcome(response);
   mock.timers.tick(60_000);
   await untilStatus(board, "live");
   assert.equal(board.getSnapshot().error, null);
 });
 
-test("offline: retry tries at once, and one that fails is followed by the next minute", async () => {
+test("offline: retry tries at once, and after a failure the next try is in a minute", async () => {
   given.service.onStream = refuse(404, "not_found");
   const board = follow();
   await untilStatus(board, "offline");
@@ -99,7 +98,7 @@ test("quiet tries of many readers are spread over half a minute", async () => {
   }
 });
 
-test("a board that is not there is followed once it is", async () => {
+test("a missing board is followed once it exists", async () => {
   given.service.onStream = refuse(404, "not_found");
   const board = follow({ board: "nowhere" });
   const offline = await untilStatus(board, "offline");
@@ -113,7 +112,7 @@ test("a board that is not there is followed once it is", async () => {
   await untilStatus(board, "live");
 });
 
-test("a page that does not come is given up, and the next one is asked for", async () => {
+test("a page that does not come within 30 s is given up, and the next can be read", async () => {
   const board = follow();
   await untilVersion(board, 5);
   given.service.onPage = () => {};
@@ -128,7 +127,7 @@ test("a page that does not come is given up, and the next one is asked for", asy
   await again;
 });
 
-test("a goodbye says itself when to come back", async () => {
+test("after a goodbye the stream returns at the time that the goodbye says", async () => {
   const board = follow();
   await untilVersion(board, 5);
   const goodbye = { reason: "shutdown", retryAfter: 3_000 };
@@ -191,7 +190,7 @@ for (const status of [401, 403]) {
   });
 }
 
-test("nobody is logged in: the token that comes later opens the stream", async () => {
+test("without a login the board is only read, until getToken gives a token", async () => {
   let token = /** @type {string | null} */ (null);
   const board = follow({ getToken: async () => token });
   await untilVersion(board, 1);
@@ -205,7 +204,7 @@ test("nobody is logged in: the token that comes later opens the stream", async (
   await untilStatus(board, "live");
 });
 
-test("a reader who was refused stays one while the service is away", async () => {
+test("a refused reader stays readonly while the service is away", async () => {
   given.service.onStream = refuse(403, "no");
   const board = follow({ getToken: async () => "t1" });
   await untilStatus(board, "readonly");
@@ -231,7 +230,7 @@ test("a 401 asks for another token once, and does not loop", async () => {
   assert.deepEqual(tokens, ["Bearer t1", "Bearer t2", undefined]);
 });
 
-test("an expired token is replaced at once, but not without end", async () => {
+test("an expired token is replaced at once, but not again and again", async () => {
   let asked = 0;
   const expired = frame("error", { code: "token_expired", message: "the token has expired" });
   const board = follow({ getToken: async () => `t${++asked}` });

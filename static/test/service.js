@@ -27,7 +27,11 @@ export function entry(rank, fields = {}) {
   };
 }
 
-/** Data of `leaderboard:updated`. @param {number} version @param {Record<string, unknown>} [fields] */
+/**
+ * Data of `leaderboard:updated`.
+ * @param {number} version
+ * @param {Record<string, unknown>} [fields]
+ */
 export function update(version, fields = {}) {
   return {
     leaderboard: [entry(1), entry(2), entry(3)],
@@ -58,7 +62,12 @@ export function authenticated(userId, boards = ["global"]) {
   return frame("authenticated", { success: true, userId, ...fields });
 }
 
-/** @param {number} status @param {string} code @param {Record<string, string>} [headers] @returns {Answer} */
+/**
+ * @param {number} status
+ * @param {string} code
+ * @param {Record<string, string>} [headers]
+ * @returns {Answer}
+ */
 export function refuse(status, code, headers = {}) {
   return (_, response) => {
     response.writeHead(status, { "Content-Type": "application/problem+json", ...headers });
@@ -66,7 +75,7 @@ export function refuse(status, code, headers = {}) {
   };
 }
 
-/** A service over a real socket, whose answers a test can change, and which remembers what it was asked. */
+/** A service on a real socket. Tests change its answers, and see what it was asked. */
 export class Service {
   /** @type {{ method: string, url: string, headers: import("node:http").IncomingHttpHeaders }[]} */
   requests = [];
@@ -104,7 +113,10 @@ export class Service {
     return `http://127.0.0.1:${address.port}`;
   }
 
-  /** @param {Response} response @param {unknown} [first] the first page, in place of the usual one */
+  /**
+   * @param {Response} response
+   * @param {unknown} [first] the first page, instead of the usual one
+   */
   welcome(response, first) {
     response.writeHead(200, { "Content-Type": "text/event-stream" });
     const greeting = first === undefined ? this.greeting : frame("leaderboard:updated", first);

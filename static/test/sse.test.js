@@ -57,14 +57,14 @@ for (const [name, end] of [
   });
 }
 
-test("an unfinished event leaves nothing, not even its id", () => {
+test("an unfinished event is dropped with its id", () => {
   assert.deepEqual(whole("id: e-1\ndata: a\n\nid: e-2\ndata: b\n"), {
     events: [{ type: "message", data: "a", id: "e-1" }],
     id: "e-1",
   });
 });
 
-test("an event without a data line is none, and its type does not stick", () => {
+test("an event without a data line is dropped, and the next one does not get its type", () => {
   const { events, id } = whole("event: ping\nid: e-3\n\ndata: a\n\n");
   assert.deepEqual(events, [{ type: "message", data: "a", id: "e-3" }]);
   assert.equal(id, "e-3");
@@ -83,7 +83,7 @@ test("an empty id clears the last one", () => {
   assert.equal(whole("id: e-1\ndata: a\n\nid\ndata: b\n\n").id, "");
 });
 
-test("an event without end is refused", () => {
+test("an event of more than 16 million characters is refused", () => {
   const parser = new EventParser(() => {});
   const chunk = encoder.encode("x".repeat(1024 * 1024));
   assert.throws(() => {

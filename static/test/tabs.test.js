@@ -9,9 +9,10 @@ import {
   followInTab as follow,
   given,
   prepare,
+  replaceGlobal,
   send,
   settled,
-  stand,
+  statusesOf,
   tokenOf,
   until,
   untilStatus,
@@ -26,7 +27,7 @@ let locks = new Locks();
 
 beforeEach((t) => {
   locks = new Locks();
-  stand(/** @type {import("node:test").TestContext} */ (t), "navigator", { locks });
+  replaceGlobal(/** @type {import("node:test").TestContext} */ (t), "navigator", { locks });
   given.service.userId = "u1";
 });
 
@@ -34,9 +35,9 @@ const getToken = async () => tokenOf({ sub: "u1" });
 const streams = () => given.service.asked("/v1/events?").length;
 
 /** The name of the group of u1. */
-const group = () => `marcador/2 ${given.service.baseUrl}/ user:u1`;
+const group = () => `marcador/3 ${given.service.baseUrl}/ user:u1`;
 
-/** What the members of a group say to each other. @param {import("node:test").TestContext} t */
+/** Hears the messages of a group, and can post some. @param {import("node:test").TestContext} t */
 function listen(t) {
   const channel = new BroadcastChannel(group());
   /** @type {any[]} */
@@ -46,12 +47,12 @@ function listen(t) {
   return { heard, post: (/** @type {unknown} */ data) => channel.postMessage(data) };
 }
 
-/** A leader that is frozen: it has the lock and says nothing. */
+/** A frozen leader has the lock and says nothing. */
 function freeze() {
   locks.request(group(), { steal: true }, () => new Promise(() => {})).catch(() => {});
 }
 
-/** Two tabs of one person, of which the first has the stream. */
+/** Two tabs of one person. The first has the stream. */
 async function pair() {
   const first = follow({ getToken });
   await untilVersion(first, 5);
@@ -60,12 +61,12 @@ async function pair() {
   return { first, second };
 }
 
-test("tabs of one person have one stream, and all of what it brings", async () => {
+test("tabs of one person share one stream, and all get its events", async () => {
   const first = follow({ getToken });
   await untilVersion(first, 5);
   send(frame("leaderboard:updated", update(6), "e-6"));
   await untilVersion(first, 6);
-  // One that comes later knows what was before it.
+  // A later tab learns the present state.
   const second = follow({ getToken, rows: 2 });
   const got = await untilVersion(second, 6);
   assert.equal(got.status, "live");
@@ -106,7 +107,7 @@ test("where the browser forbids channels, each tab has its own stream", async (t
       throw new DOMException("The operation is insecure.", "SecurityError");
     }
   }
-  stand(t, "BroadcastChannel", BroadcastChannel);
+  replaceGlobal(t, "BroadcastChannel", BroadcastChannel);
   await untilVersion(follow({ getToken }), 5);
   await untilVersion(follow({ getToken }), 5);
   assert.equal(streams(), 2);
@@ -114,12 +115,10 @@ test("where the browser forbids channels, each tab has its own stream", async (t
 
 test("a tab that can't find the others has no stream while it is hidden", async (t) => {
   const { document } = browserPage(t);
-  stand(t, "BroadcastChannel", undefined);
+  replaceGlobal(t, "BroadcastChannel", undefined);
   const board = follow({ getToken });
   await untilVersion(board, 5);
-  /** @type {string[]} */
-  const stood = [];
-  board.subscribe(() => stood.push(board.getSnapshot().status));
+  const statuses = statusesOf(board);
   document.visibilityState = "hidden";
   document.dispatchEvent(new Event("visibilitychange"));
   mock.timers.tick(9_999);
@@ -131,25 +130,23 @@ test("a tab that can't find the others has no stream while it is hidden", async 
   given.service.greeting = frame("leaderboard:updated", update(6), "e-6");
   document.dispatchEvent(new Event("visibilitychange"));
   await untilVersion(board, 6);
-  assert.deepEqual([...new Set(stood)], ["live"]);
+  assert.deepEqual([...new Set(statuses)], ["live"]);
   assert.equal(given.service.asked("/v1/events?")[1].headers["last-event-id"], "e-5");
 });
 
-test("when the leading tab closes, another one goes on from where it was", async () => {
+test("when the leader closes, another tab goes on from its last id", async () => {
   const { first, second } = await pair();
   send(frame("leaderboard:updated", update(6), "e-6"));
   await untilVersion(second, 6);
-  /** @type {string[]} */
-  const stood = [];
-  second.subscribe(() => stood.push(second.getSnapshot().status));
+  const statuses = statusesOf(second);
   given.service.greeting = frame("leaderboard:updated", update(7), "e-7");
   first.close();
   await untilVersion(second, 7);
   assert.equal(given.service.asked("/v1/events?")[1].headers["last-event-id"], "e-6");
-  assert.deepEqual([...new Set(stood)], ["live"]);
+  assert.deepEqual([...new Set(statuses)], ["live"]);
 });
 
-/** Follows the board of everybody and that of a school. @param {Map<string, any>} tab */
+/** Follows two boards in one tab. @param {Map<string, any>} tab */
 async function followTwo(tab) {
   const boards = [follow({ getToken }, tab), follow({ getToken, board: "school:1" }, tab)];
   await untilVersion(boards[0], 3);
@@ -180,7 +177,7 @@ test("a tab with all boards of the leader's stream goes on from its id", async (
   assert.equal(given.service.asked("/v1/events?")[1].headers["last-event-id"], "e-5");
 });
 
-test("what came without an id is not gone on from by another tab", async () => {
+test("another tab goes on from the last id, and not from events after it", async () => {
   const { first, second } = await pair();
   send(frame("leaderboard:updated", update(6)));
   await untilVersion(second, 6);
@@ -189,7 +186,7 @@ test("what came without an id is not gone on from by another tab", async () => {
   assert.equal(given.service.asked("/v1/events?")[1].headers["last-event-id"], "e-5");
 });
 
-test("a tab that comes before such an event's id does not go on from the one before", async () => {
+test("a tab that joined after an event without an id does not go on from the id before it", async () => {
   const first = follow({ getToken });
   await untilVersion(first, 5);
   send(frame("leaderboard:updated", update(6)));
@@ -212,7 +209,7 @@ test("a tab that comes while the leader is frozen takes the lead after three sec
   await untilVersion(board, 5);
 });
 
-test("a tab that takes the lead and says nothing is replaced", async () => {
+test("a leader that takes the lead and says nothing is replaced", async () => {
   const { second } = await pair();
   freeze();
   await settled();
@@ -221,10 +218,13 @@ test("a tab that takes the lead and says nothing is replaced", async () => {
   await untilStatus(second, "live");
 });
 
-/** Tabs without Web Locks, each of which the test can have crash. @param {import("node:test").TestContext} t */
+/**
+ * Takes Web Locks away. Returns a function that makes a tab crash.
+ * @param {import("node:test").TestContext} t
+ */
 function withoutLocks(t) {
   browserPage(t);
-  stand(t, "navigator", {});
+  replaceGlobal(t, "navigator", {});
   let drawn = 0;
   mock.method(Math, "random", () => (++drawn * 0.618) % 1);
   const Real = BroadcastChannel;
@@ -237,7 +237,7 @@ function withoutLocks(t) {
       if (name === group()) channels.push(this);
     }
   }
-  stand(t, "BroadcastChannel", Channel);
+  replaceGlobal(t, "BroadcastChannel", Channel);
   // A tab that crashes says nothing, not even that it leaves.
   return (/** @type {number} */ tab) => {
     channels[tab].onmessage = null;
@@ -245,7 +245,7 @@ function withoutLocks(t) {
   };
 }
 
-/** Lets time pass, and messages arrive meanwhile. @param {number} ms */
+/** Lets time pass while messages arrive. @param {number} ms */
 async function pass(ms) {
   for (let left = ms; left > 0; left -= 25) {
     mock.timers.tick(25);
@@ -263,7 +263,7 @@ test("without Web Locks, a leader that crashes is replaced within 15 s, by one t
   for (const tab of tabs) await untilVersion(tab, 5);
   await pass(200);
   assert.equal(streams(), 1);
-  // A leader that is there and has no news is asked, and stays.
+  // A leader without news is asked whether it is there, and stays.
   const { heard } = listen(t);
   await pass(12_000);
   assert.ok(heard.some(({ kind }) => kind === "there"));
@@ -277,7 +277,7 @@ test("without Web Locks, a leader that crashes is replaced within 15 s, by one t
   assert.equal(given.service.asked("/v1/events?")[1].headers["last-event-id"], "e-5");
 });
 
-test("a tab that is seen again asks at once", async (t) => {
+test("a tab that is visible again asks the leader at once", async (t) => {
   const { document } = browserPage(t);
   const { first, second } = await pair();
   const { heard } = listen(t);
@@ -300,12 +300,12 @@ test("a leader whose lock is taken ends its stream and follows", async (t) => {
   const state = { status: "live", userId: "u1", error: null };
   post({ kind: "states", states: [["all-time global", state]] });
   const news = update(9, { totalEntries: 9 });
-  post({ kind: "standing", update: news, id: "e-9", keys: ["all-time global"], epoch: "e" });
+  post({ kind: "top", update: news, id: "e-9", keys: ["all-time global"], epoch: "e" });
   assert.equal((await untilVersion(first, 9)).totalEntries, 9);
   assert.equal(streams(), 1);
 });
 
-test("what tabs say is looked at like what a service says", async (t) => {
+test("malformed messages of tabs are ignored", async (t) => {
   const { second } = await pair();
   const { post } = listen(t);
   const before = second.getSnapshot();
@@ -321,17 +321,17 @@ test("what tabs say is looked at like what a service says", async (t) => {
     { kind: "states", states: [["all-time global", { ...state, status: "lively" }]] },
     { kind: "states", states: [["all-time global", { ...state, userId: 7 }]] },
     { kind: "states", states: [["all-time global", { ...state, error: "no" }]] },
-    { kind: "standing", update: update(9, { board: 7 }), id: "e-9", keys },
-    { kind: "standing", update: update(9, { leaderboard: [{}] }), id: "e-9", keys },
-    { kind: "standing", update: update(9), id: 9, keys },
-    { kind: "standing", update: update(9), id: "e-9" },
-    { kind: "standing", update: update(9), id: "e-9", keys: [7] },
+    { kind: "top", update: update(9, { board: 7 }), id: "e-9", keys },
+    { kind: "top", update: update(9, { leaderboard: [{}] }), id: "e-9", keys },
+    { kind: "top", update: update(9), id: 9, keys },
+    { kind: "top", update: update(9), id: "e-9" },
+    { kind: "top", update: update(9), id: "e-9", keys: [7] },
     { kind: "move", move: { userId: "u1" }, id: "e-9", keys },
   ]) {
     post(message);
   }
   const good = update(6, { totalEntries: 201 });
-  post({ kind: "standing", update: good, id: "e-6", keys, epoch: "e" });
+  post({ kind: "top", update: good, id: "e-6", keys, epoch: "e" });
   const after = await untilVersion(second, 6);
   assert.deepEqual({ ...after, version: 5, totalEntries: 200 }, before);
   assert.equal(/** @type {any} */ (console.warn).mock.callCount(), 11);
@@ -370,7 +370,7 @@ test("a leader whose token is refused leaves the stream to others", async () => 
   assert.equal(first.getSnapshot().status, "readonly");
 });
 
-test("with a cookie, which may be somebody else's by now, the tab that comes last leads", async () => {
+test("with a cookie, which may be another user's by now, the newest tab leads", async () => {
   const first = follow();
   await untilVersion(first, 5);
   given.service.userId = "u2";
@@ -381,7 +381,7 @@ test("with a cookie, which may be somebody else's by now, the tab that comes las
 });
 
 for (const shared of [true, false]) {
-  test(`a getToken that speaks for somebody else leaves the old one's stream, ${shared ? "" : "not "}shared`, async () => {
+  test(`a board whose getToken speaks for another user moves to that user's stream, ${shared ? "" : "not "}shared`, async () => {
     given.service.onStream = (request, response) => {
       given.service.userId = claimsOf(request.headers.authorization?.slice(7) ?? "").sub;
       given.service.welcome(response);
@@ -405,7 +405,7 @@ for (const [leave, back] of [
   ["pagehide", "pageshow"],
   ["freeze", "resume"],
 ]) {
-  test(`a page passes its stream on at ${leave}, and is back at ${back}`, async (t) => {
+  test(`a page gives up its stream at ${leave}, and takes it up at ${back}`, async (t) => {
     const { document, window } = browserPage(t);
     const target = leave === "freeze" ? document : window;
     const board = follow({ getToken });
@@ -428,7 +428,7 @@ for (const [leave, back] of [
   });
 }
 
-test("a getToken that fails at first keeps no tab alone", async () => {
+test("a tab whose getToken fails at first joins the others later", async () => {
   let asked = 0;
   await untilVersion(follow({ getToken }), 5);
   const second = follow({

@@ -10,6 +10,8 @@ import {
   prepare,
   send,
   settled,
+  settledAll,
+  statusesOf,
   tokenOf,
   until,
   untilStatus,
@@ -23,7 +25,7 @@ prepare();
 const good = (seconds, claims = {}) =>
   tokenOf({ sub: "u1", exp: Date.now() / 1000 + seconds, ...claims });
 
-test("what a token says of itself", () => {
+test("the claims of a token are read, and malformed tokens have none", () => {
   const claims = { sub: "Añil ✓", scope: "admin", exp: 20, iat: 10 };
   assert.deepEqual(claimsOf(tokenOf({ ...claims, name: "Añil" })), claims);
   const none = { sub: null, scope: "", exp: null, iat: null };
@@ -32,7 +34,7 @@ test("what a token says of itself", () => {
   }
 });
 
-test("all tokens of a user with one scope are one person's, and one that names none is by itself", async () => {
+test("tokens of one user and scope are one person's, and a token without a user is alone", async () => {
   assert.equal(await personOf(good(10)), "user:u1");
   assert.equal(await personOf(good(99)), "user:u1");
   assert.equal(await personOf(good(99, { scope: "read admin" })), "user:u1 read admin");
@@ -41,7 +43,7 @@ test("all tokens of a user with one scope are one person's, and one that names n
   assert.notEqual(await personOf("opaque"), await personOf("opaque2"));
 });
 
-test("how long a token lives, on a clock that is right or wrong", () => {
+test("the life of a token does not depend on a wrong clock", () => {
   const now = Date.now() / 1000;
   assert.equal(lifeOf("opaque"), null);
   assert.equal(lifeOf(tokenOf({ exp: now + 60 })), 60_000);
@@ -50,19 +52,23 @@ test("how long a token lives, on a clock that is right or wrong", () => {
   assert.equal(lifeOf(tokenOf({ exp: now + 4_200, iat: now + 3_600 })), 600_000);
 });
 
-/** A service that keeps a stream alive: what comes next is there. @param {import("./following.js").Board} board @param {number} version */
+/**
+ * Sends the next version, so that the stream is not silent, and waits for it.
+ * @param {import("./following.js").Board} board
+ * @param {number} version
+ */
 async function hear(board, version) {
   send(frame("leaderboard:updated", update(version), `e-${version}`));
   await untilVersion(board, version);
 }
 
-test("a fresh token is handed to the live stream before the old one expires, again and again", async () => {
+test("the live stream gets a fresh token before each one expires", async () => {
   let asked = 0;
   const board = follow({ getToken: async () => good(36, { jti: ++asked }) });
   await untilVersion(board, 5);
   given.service.onPage = (_, response) => response.end("{}");
   for (let i = 1; i <= 3; i++) {
-    // A quarter of its life before the end, less a quarter of that by chance.
+    // A quarter of its life before its end, less a random part.
     mock.timers.tick(29_249);
     await hear(board, 5 + i);
     assert.equal(asked, i);
@@ -72,13 +78,13 @@ test("a fresh token is handed to the live stream before the old one expires, aga
     assert.equal(method, "POST");
     const { exp } = claimsOf(headers.authorization?.slice("Bearer ".length) ?? "");
     assert.equal(exp, Date.now() / 1000 + 36);
-    for (let turn = 0; turn < 50; turn++) await settled();
+    await settledAll();
   }
   assert.equal(given.service.asked("/v1/events?").length, 1);
   assert.equal(board.getSnapshot().status, "live");
 });
 
-test("a getToken that keeps giving the old token is asked a few times, and nothing is handed on", async () => {
+test("a getToken that gives the old token again is asked a few times, and the stream gets none", async () => {
   let asked = 0;
   const token = good(36);
   const board = follow({
@@ -96,7 +102,7 @@ test("a getToken that keeps giving the old token is asked a few times, and nothi
   assert.equal(given.service.asked("/token").length, 0);
 });
 
-test("a token that can't be handed on leaves the stream as it is, until that ends", async () => {
+test("if the stream can't be given a token, it goes on until it ends", async () => {
   let asked = 0;
   const board = follow({ getToken: async () => good(36, { jti: ++asked }) });
   await untilVersion(board, 5);
@@ -111,7 +117,7 @@ test("a token that can't be handed on leaves the stream as it is, until that end
   assert.equal(board.getSnapshot().status, "live");
 });
 
-test("a token that never expires, or does so in a year, needs no other", async () => {
+test("a token that expires in a year or never is not renewed", async () => {
   for (const token of [tokenOf({ sub: "u1" }), good(365 * 24 * 60 * 60)]) {
     let asked = 0;
     const getToken = async () => {
@@ -128,23 +134,21 @@ test("a token that never expires, or does so in a year, needs no other", async (
   }
 });
 
-test("a stream whose token expired all the same is opened anew without a word", async () => {
+test("a stream whose token has expired is opened again, and the status stays live", async () => {
   let asked = 0;
   const board = follow({ getToken: async () => `opaque${++asked}` });
   await untilVersion(board, 5);
-  /** @type {string[]} */
-  const stood = [];
-  board.subscribe(() => stood.push(board.getSnapshot().status));
+  const statuses = statusesOf(board);
   given.service.greeting = frame("leaderboard:updated", update(6), "e-6");
   const expired = { code: "token_expired", message: "the token has expired" };
   given.service.streams[0].end(frame("error", expired));
   await untilVersion(board, 6);
-  assert.deepEqual(stood, ["live"]);
+  assert.deepEqual(statuses, ["live"]);
   assert.equal(given.service.requests[1].headers.authorization, "Bearer opaque2");
   assert.equal(given.service.requests[1].headers["last-event-id"], "e-5");
 });
 
-test("one that is not back within two seconds is said to be lost", async () => {
+test("if that takes longer than two seconds, the status is stale", async () => {
   let asked = 0;
   const getToken = async () => (++asked === 1 ? "opaque" : new Promise(() => {}));
   const board = follow({ getToken: /** @type {() => Promise<string>} */ (getToken) });
@@ -159,14 +163,14 @@ test("one that is not back within two seconds is said to be lost", async () => {
   await untilStatus(board, "stale");
 });
 
-test("a getToken that gives something else than text says so", async () => {
+test("a getToken that gives no text is an error", async () => {
   const getToken = /** @type {any} */ (async () => ({ token: "t1" }));
   const { error } = await until(follow({ getToken }), (snapshot) => snapshot.error !== null);
   assert.equal(error?.code, "token");
   assert.match(error?.message ?? "", /no text/);
 });
 
-test("a token that does not come is given up, and asked for again", async () => {
+test("a token that does not come within 30 s is asked for again", async () => {
   let asked = 0;
   const board = follow({
     getToken: () => (++asked === 1 ? new Promise(() => {}) : Promise.resolve(good(600))),

@@ -28,15 +28,15 @@ import { refusal } from "./refusal.js";
  * @property {number} most how many rows are shown
  * @property {number} stones how many rows of stone are shown before the first data
  * @property {number} leastScore the least width of the column of scores, in characters
- * @property {string} [emptyHelp] what is said of a board without rows, besides that it has none
+ * @property {string} [emptyHelp] a help text for a board without rows
  */
 
 /**
- * What is seen of one board: its rows or why there are none, its status, and how old it is. The page
- * and `<marcador-board>` both mount it, and add their own parts.
+ * Shows one board: its rows or why there are none, its status, and how old it is. The
+ * page and `<marcador-board>` both mount it, and add their own parts.
  */
 export class BoardView {
-  /** Where it stands. @type {Site} */
+  /** @type {Site} */
   site;
 
   #parts;

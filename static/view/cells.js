@@ -5,7 +5,7 @@
 import { make, unseen } from "./dom.js";
 import { arrow, badgeIcon } from "./drawing.js";
 
-/** Longer figures are broken into two lines, so that names keep their room. */
+/** Longer figures are broken into two lines, so that names have enough room. */
 const LONG = 11;
 
 /** The figure, with chances to break it behind separators if it is long. @param {string} figure */

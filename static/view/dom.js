@@ -35,7 +35,11 @@ export function unseen(text) {
   return make("span", "unseen", text);
 }
 
-/** Changes an element's text, and touches nothing if it has that text. @param {Element} element @param {string} text */
+/**
+ * Changes an element's text, and touches nothing if it has that text.
+ * @param {Element} element
+ * @param {string} text
+ */
 export function say(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }

@@ -46,7 +46,7 @@ export class Count {
   /** @param {number} n */
   #say(n) {
     const figure = this.#figure(n);
-    // Changing a text node costs less than replacing it, after which styles are matched anew.
+    // Changing a text node costs less than replacing it, after which browsers match styles again.
     const text = this.#element.firstChild;
     if (!(text instanceof Text)) this.#element.textContent = figure;
     else if (text.data !== figure) text.data = figure;

@@ -25,7 +25,11 @@ export class MovingRow {
     this.#wash = wash;
   }
 
-  /** Shows a new state of the person. @param {Entry} _entry @param {boolean} _moving whether changes are animated */
+  /**
+   * Shows a new state of the person.
+   * @param {Entry} _entry
+   * @param {boolean} _moving whether changes are animated
+   */
   update(_entry, _moving) {}
 
   /** Learns its position in the table. @param {number} _index from 0 */
@@ -44,7 +48,11 @@ export class MovingRow {
     return /** @type {HTMLElement} */ (this.element);
   }
 
-  /** Glides from the old position, so many pixels away. @param {number} x @param {number} y positive from below */
+  /**
+   * Glides from the old position, so many pixels away.
+   * @param {number} x
+   * @param {number} y positive from below
+   */
   glide(x, y) {
     // A row that rises passes above the rows that make room for it.
     this.element.style.zIndex = y > 0 ? "1" : "";
@@ -131,7 +139,7 @@ export class MovingRows {
     return this.#body.childElementCount === 0;
   }
 
-  /** Shows rows of stone, which keep the room of the rows to come. @param {Node[]} stones */
+  /** Shows rows of stone, which reserve the room of the rows to come. @param {Node[]} stones */
   wait(stones) {
     this.clear();
     this.#body.replaceChildren(...stones);
@@ -191,7 +199,11 @@ export class MovingRows {
     }
   }
 
-  /** Fills an empty table: `count` rows now, the others portion by portion. @param {readonly Entry[]} entries @param {number} count */
+  /**
+   * Fills an empty table: `count` rows now, the others portion by portion.
+   * @param {readonly Entry[]} entries
+   * @param {number} count
+   */
   #begin(entries, count) {
     this.#fill(entries.slice(0, count), false, false);
     const more = count < entries.length;
@@ -248,7 +260,11 @@ export class MovingRows {
   }
 }
 
-/** How far a row is from where it was, 0 if neither is in the window. @param {DOMRect} from @param {MovingRow} row */
+/**
+ * How far a row is from where it was, 0 if neither is in the window.
+ * @param {DOMRect} from
+ * @param {MovingRow} row
+ */
 function distance(from, row) {
   const to = row.mover.getBoundingClientRect();
   if (!inWindow(from) && !inWindow(to)) return { x: 0, y: 0 };

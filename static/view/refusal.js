@@ -5,7 +5,7 @@
 import { NEVER } from "../client/refused.js";
 
 /**
- * Where a view stands, as far as it decides what helps.
+ * The site of a view, as far as it decides what helps.
  * @typedef {object} Site
  * @property {string} baseUrl the service's address, without an origin if that is the page's own
  * @property {boolean} givesTokens whether the site has a getToken
@@ -18,7 +18,10 @@ import { NEVER } from "../client/refused.js";
  *   | "absent" | "lost"} Kind
  */
 
-/** What is said of each kind, and what helps. `$` stands for an origin. @type {Record<Kind, [text: string, help: string]>} */
+/**
+ * What is said of each kind, and what helps. `$` stands for an origin.
+ * @type {Record<Kind, [text: string, help: string]>}
+ */
 const es = {
   cors: [
     "El servicio todavía no permite que este sitio muestre el marcador.",

@@ -7,7 +7,7 @@ import { MovingRows } from "./moving.js";
 import { Row } from "./row.js";
 
 /**
- * The rows of a board in a table's body. Before they have come, rows of stone keep their room.
+ * The rows of a board in a table's body. Rows of stone reserve their room before they come.
  * @extends {MovingRows<Row>}
  */
 export class Rows extends MovingRows {
@@ -34,7 +34,7 @@ export class Rows extends MovingRows {
   /** A row of stone. @param {number} _index from 0 */
   stone(_index) {
     const block = (/** @type {string} */ name = "") => make("i", name);
-    const person = make("div", "person", block("avatar"), make("div", "names", block(), block()));
+    const person = make("span", "person", block("avatar"), make("span", "names", block(), block()));
     const row = make("tr", "stone", make("td", "rank", block()), make("td", "change", block()));
     row.append(make("td", "who", person), make("td", "coins", block()));
     row.append(make("td", "points", block()));

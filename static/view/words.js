@@ -139,7 +139,10 @@ const en = {
     `${n === 1 ? "1 point takes" : `${text} points take`} you to ${place} place`,
 };
 
-/** @typedef {ReturnType<typeof voice>} Voice a language: its words, and how it writes figures and times */
+/**
+ * @typedef {ReturnType<typeof voice>} Voice a language: its words, and how it writes figures and
+ *   times
+ */
 
 const voices = /** @type {Map<string, Voice>} By locale; a page names few. */ (new Map());
 
@@ -199,8 +202,8 @@ function voice(locale) {
     /** @param {number} n from 0 to 100 */
     percent: (n) => percents().format(n / 100),
     /**
-     * Texts for a reader without points in the period: that there are none, and how many points lead
-     * to which place.
+     * Texts for a reader without points in the period: that there are none, and how many points
+     * lead to which place.
      * @param {string} period
      * @param {UnrankedMe} me
      */
@@ -214,7 +217,11 @@ function voice(locale) {
     },
     /** @param {string} time */
     moment: (time) => moments().format(new Date(time)),
-    /** "hace 2 min"; below a minute in steps of ten seconds. @param {string} time @param {number} now milliseconds */
+    /**
+     * "hace 2 min"; below a minute in steps of ten seconds.
+     * @param {string} time
+     * @param {number} now milliseconds
+     */
     ago: (time, now) => {
       const seconds = Math.max(0, Math.floor((now - Date.parse(time)) / 1000));
       if (seconds < 10) return words.justNow;

@@ -78,7 +78,7 @@ func showsBoard(t *testing.T, window *browser.Window, board, period, heading, cu
 	if got := browser.Eval[string](window, pageTitle); got != heading {
 		t.Errorf("the heading says %q, want %q", got, heading)
 	}
-	if got := browser.Eval[string](window, `[...document.querySelectorAll("[aria-current]")].map((a) => a.textContent).join()`); got != current {
+	if got := browser.Eval[string](window, `[...document.querySelectorAll("nav [aria-current]")].map((a) => a.textContent).join()`); got != current {
 		t.Errorf("marked as chosen: %q, want %q", got, current)
 	}
 }

@@ -1,57 +1,58 @@
 // @ts-check
 /** @import { Entry, Me, Page, RankChanged, Ranks, Snapshot } from "../marcador.d.ts" */
-/** @import { Standing } from "./check.js" */
+/** @import { Top } from "./check.js" */
 /** @import { State } from "./connection.js" */
 /** @import { complete } from "./options.js" */
 /** @import { SharedStream } from "./shared.js" */
 
-import { pageOf } from "./boards.js";
 import * as check from "./check.js";
 import { Refusal, refusalFrom, Service } from "./http.js";
-import { mark, placeIn } from "./place.js";
-import { Seat } from "./seat.js";
+import { flagOwn, placeIn } from "./place.js";
+import { Subscription } from "./subscription.js";
+import { pagePath } from "./topics.js";
 
 const NEIGHBOURS = 5;
-/** Asked for where nobody says how many, and no stream has brought more. */
+/** How many rows are read if no option says it, unless a stream has brought more. */
 const ROWS = 100;
+/** Time between two reads of the page while no stream brings news, in milliseconds. */
 const POLL = 15_000;
 /** How long a page may take to come, in milliseconds. */
 const PATIENCE = 30_000;
-/** Keeps the readers of a large board from asking for their own rank all at once. */
+/** Readers of a large board ask for their own rank at random times within this, in milliseconds. */
 const SPREAD = 2_000;
 
 /** @typedef {ReturnType<typeof setTimeout> | undefined} Timer */
 
-/** What a page knows of a board: made of what a stream brings, and of pages that are read. */
-export class Following {
+/** A board that is followed: a stream's events and the pages that are read make its snapshot. */
+export class FollowedBoard {
   /** @type {Snapshot} */
   snapshot;
 
   #service;
-  #seat;
+  #subscription;
   #rows;
-  /** All the rows that are known, of which the snapshot shows the first. */
+  /** All known rows. The snapshot shows the first of them. */
   #all = /** @type {readonly Entry[]} */ ([]);
-  /** The epoch that `snapshot.version` counts in; null where it is not known. */
+  /** The epoch of `snapshot.version`, null while it is not known. */
   #epoch = /** @type {string | null} */ (null);
 
   /** How equal scores are numbered; null until the service has said it. */
   #ranks = /** @type {Ranks | null} */ (null);
-  /** Whether the rows tell the user's own place. */
+  /** Whether the rows tell the user's own place, so that no page has to be read for it. */
   #told = false;
 
   #listeners = /** @type {Set<() => void>} */ (new Set());
   #watchers = /** @type {Set<(move: RankChanged) => void>} */ (new Set());
   #closing = new AbortController();
-  /** The page may be frozen, or kept to come back to, and takes no part. */
+  /** The page is frozen, or in the browser's back/forward cache. */
   #away = false;
 
-  /** How the stream stands. */
-  #how = /** @type {State["status"]} */ ("waiting");
+  /** The status of the stream. */
+  #stream = /** @type {State["status"]} */ ("waiting");
   #polling = /** @type {Timer} */ (undefined);
   #reading = /** @type {Promise<void> | null} */ (null);
   #meTimer = /** @type {Timer} */ (undefined);
-  /** Whether the timer is that of an update. */
+  /** Whether the timer was set after an update. */
   #meSoon = false;
   #meReading = false;
   #meWanted = false;
@@ -75,15 +76,15 @@ export class Following {
       userId: null,
       error: null,
     });
-    const sink = {
-      state: (/** @type {State} */ state) => this.#stand(state),
-      standing: (/** @type {Standing} */ standing, /** @type {string | null} */ epoch) =>
-        this.#update(standing, epoch),
+    const listener = {
+      state: (/** @type {State} */ state) => this.#changeState(state),
+      top: (/** @type {Top} */ top, /** @type {string | null} */ epoch) => this.#update(top, epoch),
       move: (/** @type {RankChanged} */ move) => this.#moved(move),
     };
-    this.#seat = new Seat(this.#service, { board, period }, shared, sink, streams);
+    const topic = { board, period };
+    this.#subscription = new Subscription(this.#service, topic, shared, listener, streams);
     this.#listen();
-    this.#seat.open();
+    this.#subscription.open();
   }
 
   /** @param {() => void} listener */
@@ -109,7 +110,7 @@ export class Following {
   retry() {
     if (this.#closing.signal.aborted) return;
     if (this.snapshot.status === "readonly") this.#service.forgetToken();
-    this.#seat.retry();
+    this.#subscription.retry();
   }
 
   /** Reads the page, at most once at a time. */
@@ -135,14 +136,14 @@ export class Following {
 
   close() {
     this.#closing.abort(new Refusal(0, "closed", "the board was closed"));
-    this.#seat.close();
+    this.#subscription.close();
     clearTimeout(this.#polling);
     clearTimeout(this.#meTimer);
     this.#listeners.clear();
     this.#watchers.clear();
   }
 
-  /** Follows what becomes of the page. */
+  /** Hears when the page is hidden, frozen, visible again, or looked at. */
   #listen() {
     const { signal } = this.#closing;
     const { document } = globalThis;
@@ -151,16 +152,16 @@ export class Following {
     };
     const leave = () => {
       this.#away = true;
-      this.#seat.close();
+      this.#subscription.close();
     };
     const back = () => {
       if (!this.#away) return;
       this.#away = false;
-      if (this.#how === "readonly") this.#poll();
-      else this.#seat.open();
+      if (this.#stream === "readonly") this.#poll();
+      else this.#subscription.open();
     };
     const touch = () => {
-      if (this.#how === "replaced") wake();
+      if (this.#stream === "replaced") wake();
     };
     globalThis.addEventListener?.("online", wake, { signal });
     for (const type of ["focus", "pointerdown", "keydown"]) {
@@ -174,53 +175,57 @@ export class Following {
   }
 
   #wake() {
-    if (this.#how === "readonly") this.#poll();
-    else this.#seat.wake();
+    if (this.#stream === "readonly") this.#poll();
+    else this.#subscription.wake();
   }
 
-  /** The stream stands otherwise. @param {State} state */
-  #stand({ status: how, userId, error, ranks }) {
+  /** The stream has another state. @param {State} state */
+  #changeState({ status: stream, userId, error, ranks }) {
     const { version } = this.snapshot;
-    const before = this.#how;
-    this.#how = how;
+    const before = this.#stream;
+    this.#stream = stream;
     this.#ranks = ranks ?? this.#ranks;
-    const status = this.#statusOf(how);
-    if (userId === this.snapshot.userId || how !== "live") {
+    const status = this.#statusOf(stream);
+    if (userId === this.snapshot.userId || stream !== "live") {
       this.#set({ status, error });
     } else {
-      this.#all = mark(this.#all, userId);
+      this.#all = flagOwn(this.#all, userId);
       const me = this.#placeOf(userId, this.snapshot.totalEntries);
       this.#set({ status, error, userId, me, entries: this.#shown() });
       if (version !== null) this.#wantMe();
     }
     if (!this.#polls) clearTimeout(this.#polling);
-    else if (how !== before) this.#poll();
+    else if (stream !== before) this.#poll();
   }
 
-  /** The user's own place as the rows tell it, null where they don't. @param {string | null} userId @param {number} totalEntries */
+  /**
+   * The user's own place, null if the rows do not tell it.
+   * @param {string | null} userId
+   * @param {number} totalEntries
+   */
   #placeOf(userId, totalEntries) {
     const me = placeIn(this.#all, userId, totalEntries, this.#ranks);
     this.#told = me !== null;
     return me;
   }
 
-  /** Whether pages are read because no stream brings them. */
+  /** Whether pages are read because no stream brings news. */
   get #polls() {
-    return this.#how === "readonly" || this.#how === "held" || this.#how === "replaced";
+    return ["readonly", "buffered", "replaced"].includes(this.#stream);
   }
 
-  /** @param {State["status"]} how @returns {Snapshot["status"]} */
-  #statusOf(how) {
+  /** @param {State["status"]} stream @returns {Snapshot["status"]} */
+  #statusOf(stream) {
     const { status, version } = this.snapshot;
-    if (how === "waiting") return version === null ? "connecting" : "stale";
-    if (how === "replaced") return "polling";
-    if (how !== "held") return how;
-    // It stays as it was until a page has come, or could not be read either.
+    if (stream === "waiting") return version === null ? "connecting" : "stale";
+    if (stream === "replaced") return "polling";
+    if (stream !== "buffered") return stream;
+    // The status stays until a page has come, or could not be read either.
     return status === "live" ? "stale" : status;
   }
 
   /**
-   * The user's own rank has moved; where the rows do not tell the rest of it, it is asked for.
+   * The user's own rank has moved. If the rows do not tell the rest of it, a page is read.
    * @param {RankChanged} move
    */
   #moved(move) {
@@ -230,24 +235,25 @@ export class Following {
     for (const watcher of [...this.#watchers]) call(() => watcher(move));
   }
 
-  /** @param {Standing} standing @param {string | null} epoch */
-  #update(standing, epoch) {
+  /** @param {Top} top @param {string | null} epoch */
+  #update(top, epoch) {
     const { version, userId, me } = this.snapshot;
     const same = (epoch ?? this.#epoch ?? "") === this.#epoch;
-    if (same && version !== null && standing.version < version) return;
+    if (same && version !== null && top.version < version) return;
     this.#epoch = epoch ?? this.#epoch ?? "";
-    this.#apply(standing, userId, (told) => told ?? me);
+    this.#apply(top, userId, (told) => told ?? me);
     this.#wantMe();
   }
 
   /**
-   * @param {Standing} standing
+   * @param {Top} top
    * @param {string | null} userId
-   * @param {(told: Me | null) => Me | null} choose gives the user's place, from what the rows tell of it
+   * @param {(told: Me | null) => Me | null} choose returns the user's place, given the one that the
+   *   rows tell
    */
   #apply({ entries, totalEntries, version, lastUpdated }, userId, choose) {
     const old = this.snapshot;
-    this.#all = mark(entries, userId);
+    this.#all = flagOwn(entries, userId);
     const me = choose(this.#placeOf(userId, totalEntries));
     this.#set({
       entries: this.#shown(),
@@ -260,7 +266,7 @@ export class Following {
     });
   }
 
-  /** The first rows, as they were where nothing in them changed. */
+  /** The rows of the snapshot: the same array as before if no row has changed. */
   #shown() {
     const { entries } = this.snapshot;
     const shown = this.#all.slice(0, this.#rows ?? undefined);
@@ -271,7 +277,7 @@ export class Following {
     clearTimeout(this.#polling);
     if (visible()) {
       await this.refresh();
-      if (this.#how === "held") {
+      if (this.#stream === "buffered") {
         this.#set({ status: this.snapshot.error === null ? "polling" : "offline" });
       }
     }
@@ -287,7 +293,7 @@ export class Following {
       });
       const { status, version, userId } = this.snapshot;
       if (version !== null && page.version < version) {
-        // A live stream is the newer source; otherwise the database is another one.
+        // A live stream is newer than the page. Without one, the database is another one.
         if (status === "live") return;
         this.#epoch = null;
       }
@@ -302,7 +308,7 @@ export class Following {
   /** @param {Record<string, string>} slice @returns {Promise<Page>} */
   async #getPage(slice) {
     const { board, period } = this.snapshot;
-    const body = await this.#getJSON(pageOf({ board, period }, slice));
+    const body = await this.#getJSON(pagePath({ board, period }, slice));
     try {
       return check.page(body, board, period);
     } catch (cause) {
@@ -333,8 +339,8 @@ export class Following {
   }
 
   /**
-   * Asks for the user's own place where the rows do not tell it: soon after an update, and now and
-   * then without one, since points that move nobody are told to nobody below the rows.
+   * Asks for the user's own place if the rows do not tell it: soon after an update, and every 15 s
+   * without one, since the stream tells nothing about points that move no row.
    */
   #wantMe(soon = true) {
     const { userId, me } = this.snapshot;
@@ -380,7 +386,10 @@ export class Following {
   }
 }
 
-/** Calls what is not ours: that it throws is its own affair. @param {() => void} listener */
+/**
+ * Calls a listener of the page. Its errors are logged and change nothing here.
+ * @param {() => void} listener
+ */
 function call(listener) {
   try {
     listener();

@@ -9,9 +9,11 @@ import {
   follow,
   given,
   prepare,
+  replaceGlobal,
   send,
   settled,
-  stand,
+  settledAll,
+  statusesOf,
   until,
   untilStatus,
   untilVersion,
@@ -20,27 +22,40 @@ import { authenticated, frame, page, refuse, update } from "./service.js";
 
 prepare();
 
-/** Streams of which nothing passes, oldest first. @type {import("./service.js").Response[]} */
-let held = [];
-
-/** Something on the way keeps each stream's bytes. @type {import("./service.js").Answer} */
-const hold = (_, response) => {
-  held.push(response);
-};
+/** Streams that bring nothing, oldest first. @type {import("./service.js").Response[]} */
+let buffered = [];
 
 beforeEach(() => {
-  held = [];
+  buffered = [];
 });
 
-/** Pages of these versions, one after the other. */
-function turnPages() {
+/** A proxy holds back all bytes of streams from now on. */
+function holdBack() {
+  given.service.onStream = (_, response) => {
+    buffered.push(response);
+  };
+}
+
+/** A board whose stream brings nothing, so that its page is read. */
+async function followByPages() {
+  holdBack();
+  countPages();
+  const board = follow();
+  await given.service.untilAsked("/v1/events", 1);
+  mock.timers.tick(5_000);
+  await untilStatus(board, "polling");
+  return board;
+}
+
+/** Each page that is read has the next version, from 1. */
+function countPages() {
   let version = 0;
   given.service.onPage = (_, response) => response.end(JSON.stringify(page(++version)));
 }
 
 test("a stream that brings nothing within five seconds: pages are read every 15 s", async () => {
-  given.service.onStream = hold;
-  turnPages();
+  holdBack();
+  countPages();
   const board = follow();
   await given.service.untilAsked("/v1/events", 1);
   mock.timers.tick(4_999);
@@ -55,14 +70,9 @@ test("a stream that brings nothing within five seconds: pages are read every 15 
   assert.equal((await untilVersion(board, 2)).status, "polling");
 });
 
-test("a stream that starts to deliver after all is live", async () => {
-  given.service.onStream = hold;
-  turnPages();
-  const board = follow();
-  await given.service.untilAsked("/v1/events", 1);
-  mock.timers.tick(5_000);
-  await untilStatus(board, "polling");
-  given.service.welcome(held[0]);
+test("a stream that begins to deliver late is live at once", async () => {
+  const board = await followByPages();
+  given.service.welcome(buffered[0]);
   assert.equal((await untilStatus(board, "live")).error, null);
   await untilVersion(board, 5);
   mock.timers.tick(15_000);
@@ -70,46 +80,39 @@ test("a stream that starts to deliver after all is live", async () => {
   assert.equal(given.service.asked("/v1/leaderboards").length, 1);
 });
 
-test("the stream is tried again once a minute, and nobody sees a try that fails", async () => {
-  given.service.onStream = hold;
-  turnPages();
-  const board = follow();
-  await given.service.untilAsked("/v1/events", 1);
-  mock.timers.tick(5_000);
-  await untilStatus(board, "polling");
-  /** @type {string[]} */
-  const stood = [];
-  board.subscribe(() => stood.push(board.getSnapshot().status));
+test("the stream is tried again once a minute, and a try that fails changes nothing", async () => {
+  const board = await followByPages();
+  const statuses = statusesOf(board);
   for (let tries = 2; tries <= 4; tries++) {
     await settled();
     // The silent stream is given up after 40 s in all.
-    for (let i = 0; i < 20 && held.length < tries; i++) {
+    for (let i = 0; i < 20 && buffered.length < tries; i++) {
       mock.timers.tick(5_000);
-      await eventually(() => given.service.asked("/v1/events").length === held.length);
-      for (let turn = 0; turn < 50; turn++) await settled();
+      await eventually(() => given.service.asked("/v1/events").length === buffered.length);
+      await settledAll();
     }
-    assert.equal(held.length, tries);
+    assert.equal(buffered.length, tries);
   }
-  assert.deepEqual([...new Set(stood)], ["polling"]);
-  given.service.welcome(held[3]);
+  assert.deepEqual([...new Set(statuses)], ["polling"]);
+  given.service.welcome(buffered[3]);
   await untilStatus(board, "live");
 });
 
-test("where the page can't be read either, the board is offline until it can", async () => {
-  given.service.onStream = hold;
+test("if the page can't be read either, the board is offline until it can", async () => {
+  holdBack();
   given.service.onPage = refuse(502, "away");
   const board = follow();
   await given.service.untilAsked("/v1/events", 1);
   mock.timers.tick(5_000);
   assert.equal((await untilStatus(board, "offline")).error?.code, "away");
-  turnPages();
+  countPages();
   await settled();
   mock.timers.tick(15_000);
   assert.equal((await untilStatus(board, "polling")).error, null);
 });
 
-test("a first page of which the end is kept back is not waited for", async () => {
-  turnPages();
+test("a first page that stops halfway: pages are read until the rest comes", async () => {
+  countPages();
   given.service.onStream = (_, response) => {
     response.writeHead(200, { "Content-Type": "text/event-stream" });
     response.write(authenticated(null) + given.service.greeting.slice(0, 100));
@@ -125,7 +128,7 @@ test("a first page of which the end is kept back is not waited for", async () =>
 });
 
 test("a stream that falls silent after its first page is opened anew once, then pages are read", async () => {
-  turnPages();
+  countPages();
   const board = follow();
   await untilVersion(board, 5);
   mock.timers.tick(40_000);
@@ -137,24 +140,19 @@ test("a stream that falls silent after its first page is opened anew once, then 
   assert.equal(given.service.asked("/v1/events").length, 2);
 });
 
-test("an EventSource that is held back is one too", async (t) => {
-  stand(t, "EventSource", EventSource);
-  stand(t, "location", new URL("/page", given.service.baseUrl));
-  given.service.onStream = hold;
-  turnPages();
-  const board = follow();
-  await given.service.untilAsked("/v1/events", 1);
-  mock.timers.tick(5_000);
-  await untilStatus(board, "polling");
-  given.service.welcome(held[0]);
+test("an EventSource that brings nothing within five seconds: pages are read", async (t) => {
+  replaceGlobal(t, "EventSource", EventSource);
+  replaceGlobal(t, "location", new URL("/page", given.service.baseUrl));
+  const board = await followByPages();
+  given.service.welcome(buffered[0]);
   await untilStatus(board, "live");
 });
 
 const replaced = frame("error", { code: "replaced", message: "a newer stream took its place" });
 
-test("a stream that was replaced leaves the place to the newer one: pages are read", async (t) => {
+test("a replaced stream is not opened again by itself: pages are read", async (t) => {
   const { window } = browserPage(t);
-  turnPages();
+  countPages();
   const board = follow();
   await untilVersion(board, 5);
   given.service.streams[0].end(`retry: 60000\n${replaced}`);

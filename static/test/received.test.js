@@ -1,11 +1,11 @@
 // @ts-check
 /** @import { Entry } from "../marcador.d.ts" */
-/** @import { Standing } from "../client/check.js" */
+/** @import { Top } from "../client/check.js" */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as check from "../client/check.js";
-import { changed, Gap, Held } from "../client/held.js";
+import { changed, Gap, Received } from "../client/received.js";
 import { entry } from "./service.js";
 
 const TOP = 12;
@@ -21,7 +21,13 @@ function dice(seed) {
 
 /** @typedef {"ordinal" | "competition" | "dense"} Ranks */
 
-/** A board's best, from everybody's points. @param {Map<string, number>} points @param {Ranks} ranks @param {number} version @returns {Standing} */
+/**
+ * A board's best, from everybody's points.
+ * @param {Map<string, number>} points
+ * @param {Ranks} ranks
+ * @param {number} version
+ * @returns {Top}
+ */
 function boardOf(points, ranks, version) {
   const order = [...points].sort(([a, one], [b, other]) => other - one || (a < b ? -1 : 1));
   /** @type {Entry[]} */
@@ -38,7 +44,11 @@ function boardOf(points, ranks, version) {
   return { entries: shown, totalEntries: points.size, version, lastUpdated: null };
 }
 
-/** What the service says of two states: its `Since`, in another language. @param {Standing} from @param {Standing} to */
+/**
+ * What the service says of two states: its `Since`, in another language.
+ * @param {Top} from
+ * @param {Top} to
+ */
 function since(from, to) {
   const rest = (/** @type {Entry} */ one) => JSON.stringify({ ...one, rank: 0 });
   const was = new Map(from.entries.map((one, i) => [one.userId, { one, i }]));
@@ -71,9 +81,9 @@ for (const ranks of /** @type {Ranks[]} */ (["ordinal", "competition", "dense"])
     const roll = dice(ranks.length);
     /** @type {Map<string, number>} */
     const points = new Map();
-    const held = new Held();
+    const received = new Received();
     let now = boardOf(points, ranks, 0);
-    held.put("k", now, "e-0");
+    received.put("k", now, "e-0");
     for (let version = 1; version <= 2_000; version++) {
       for (let i = roll(4); i >= 0; i--) {
         const user = `u${roll(20)}`;
@@ -82,8 +92,8 @@ for (const ranks of /** @type {Ranks[]} */ (["ordinal", "competition", "dense"])
       }
       const next = boardOf(points, ranks, version);
       const sent = JSON.parse(JSON.stringify(since(now, next)));
-      held.apply("k", check.difference(sent, "global", "all-time"), `e-${version}`);
-      assert.deepEqual(held.standing("k"), next);
+      received.apply("k", check.difference(sent, "global", "all-time"), `e-${version}`);
+      assert.deepEqual(received.top("k"), next);
       now = next;
     }
   });
@@ -116,61 +126,61 @@ function change(userId, oldRank, newRank) {
 }
 
 for (const [name, fields] of gaps) {
-  test(`a difference ${name} is none of what is held`, () => {
-    const held = new Held();
-    held.put("k", three, "e-5");
-    assert.throws(() => held.apply("k", { ...nothing, ...fields }, "e-6"), Gap);
-    assert.equal(held.standing("k"), three);
-    assert.equal(held.id, "e-5");
+  test(`a difference ${name} is a gap, and changes nothing`, () => {
+    const received = new Received();
+    received.put("k", three, "e-5");
+    assert.throws(() => received.apply("k", { ...nothing, ...fields }, "e-6"), Gap);
+    assert.equal(received.top("k"), three);
+    assert.equal(received.id, "e-5");
   });
 }
 
-test("nothing leads on from nothing", () => {
+test("a difference before the first page is a gap", () => {
   assert.throws(() => changed(null, nothing), Gap);
 });
 
-test("what came after the last id is said again by a stream that goes on from it", () => {
-  const held = new Held();
-  held.begin(["k"], false);
-  held.put("k", three, "e-5");
-  held.apply("k", nothing, "e-5");
-  assert.equal(held.standing("k")?.version, 6);
-  assert.equal(held.settled, false);
-  held.begin(["k"], true);
-  assert.equal(held.standing("k")?.version, 5);
-  held.apply("k", nothing, "e-6.a_B~9");
-  held.begin(["k"], true);
-  assert.equal(held.standing("k")?.version, 6);
-  assert.equal(held.id, "e-6.a_B~9");
-  assert.equal(held.epoch, "e");
-  held.begin(["k"], false);
-  assert.equal(held.standing("k"), null);
-  assert.equal(held.id, "");
-  assert.equal(held.epoch, null);
+test("a stream that goes on from an id begins at the state of that id", () => {
+  const received = new Received();
+  received.begin(["k"], false);
+  received.put("k", three, "e-5");
+  received.apply("k", nothing, "e-5");
+  assert.equal(received.top("k")?.version, 6);
+  assert.equal(received.settled, false);
+  received.begin(["k"], true);
+  assert.equal(received.top("k")?.version, 5);
+  received.apply("k", nothing, "e-6.a_B~9");
+  received.begin(["k"], true);
+  assert.equal(received.top("k")?.version, 6);
+  assert.equal(received.id, "e-6.a_B~9");
+  assert.equal(received.epoch, "e");
+  received.begin(["k"], false);
+  assert.equal(received.top("k"), null);
+  assert.equal(received.id, "");
+  assert.equal(received.epoch, null);
 });
 
-test("a stream goes on from an id only with the boards that the id is of", () => {
-  const held = new Held();
+test("a stream can go on from an id only with all boards of that id", () => {
+  const received = new Received();
   const page = boardOf(new Map([["ana", 5]]), "ordinal", 7);
-  held.begin(["a", "b"], false);
-  held.put("a", page, "");
-  held.put("b", page, "e-7");
-  assert.equal(held.covers(["a", "b"]), true);
-  assert.equal(held.covers(["a"]), false);
-  assert.equal(held.covers(["a", "b", "c"]), false);
-  assert.equal(held.covers(["a", "c"]), false);
+  received.begin(["a", "b"], false);
+  received.put("a", page, "");
+  received.put("b", page, "e-7");
+  assert.equal(received.covers(["a", "b"]), true);
+  assert.equal(received.covers(["a"]), false);
+  assert.equal(received.covers(["a", "b", "c"]), false);
+  assert.equal(received.covers(["a", "c"]), false);
 });
 
-test("what another tab holds is gone on from where the id is of the same boards", () => {
-  const held = new Held();
+test("a stream can go on from another tab's id only with all boards of that id", () => {
+  const received = new Received();
   const page = boardOf(new Map([["ana", 5]]), "ordinal", 7);
-  held.adopt("a", page, { id: "e-7", keys: ["a", "b"] });
-  assert.equal(held.covers(["a"]), false);
-  assert.equal(held.covers(["a", "b"]), false);
-  held.adopt("b", page, { id: "e-7", keys: ["a", "b"] });
-  assert.equal(held.covers(["a", "b"]), true);
-  held.adopt("a", page, { id: "", keys: ["a"] });
-  assert.equal(held.covers(["a", "b"]), true);
-  held.adopt("a", page, { id: "e-8", keys: ["a"] });
-  assert.equal(held.covers(["a"]), true);
+  received.adopt("a", page, { id: "e-7", keys: ["a", "b"] });
+  assert.equal(received.covers(["a"]), false);
+  assert.equal(received.covers(["a", "b"]), false);
+  received.adopt("b", page, { id: "e-7", keys: ["a", "b"] });
+  assert.equal(received.covers(["a", "b"]), true);
+  received.adopt("a", page, { id: "", keys: ["a"] });
+  assert.equal(received.covers(["a", "b"]), true);
+  received.adopt("a", page, { id: "e-8", keys: ["a"] });
+  assert.equal(received.covers(["a"]), true);
 });
