@@ -1,0 +1,78 @@
+package docs_test
+
+import (
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// prose returns a document without its blocks.
+func prose(tb testing.TB, document string) string {
+	tb.Helper()
+	text, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(document)))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return regexp.MustCompile("(?ms)^ *```.*?^ *```$").ReplaceAllString(string(text), "")
+}
+
+// leads returns what is wrong with a link to that file and heading, or "".
+func leads(tb testing.TB, file, heading string) (problem string) {
+	tb.Helper()
+	if _, err := os.Stat(filepath.Join(root, filepath.FromSlash(file))); err != nil {
+		return "there is no such file"
+	}
+	if heading != "" && (path.Ext(file) != ".md" || !slices.Contains(anchors(prose(tb, file)), heading)) {
+		return "there is no such heading"
+	}
+	return ""
+}
+
+// anchors returns those of a document's headings, as GitHub makes them.
+func anchors(text string) (all []string) {
+	for _, found := range regexp.MustCompile(`(?m)^#+ (.+)$`).FindAllStringSubmatch(text, -1) {
+		name := regexp.MustCompile(`[^\p{L}\p{N} _-]`).ReplaceAllString(strings.ToLower(found[1]), "")
+		all = append(all, strings.ReplaceAll(name, " ", "-"))
+	}
+	return all
+}
+
+// TestDocuments_index says that docs/README.md names every document of its folder, and
+// docs/adr/README.md every decision.
+func TestDocuments_index(t *testing.T) {
+	for _, folder := range []string{"docs", "docs/adr"} {
+		index := prose(t, folder+"/README.md")
+		files, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(folder), "*.md"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			if name := filepath.Base(file); name != "README.md" && !strings.Contains(index, "]("+name+")") {
+				t.Errorf("%s/README.md lacks %s", folder, name)
+			}
+		}
+	}
+}
+
+// TestDecisions_form says that each decision has the same four parts, and its number.
+func TestDecisions_form(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(root, "docs", "adr", "0*.md"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%d decisions, %v", len(files), err)
+	}
+	for _, file := range files {
+		name := filepath.Base(file)
+		text := prose(t, "docs/adr/"+name)
+		if !strings.HasPrefix(text, "# "+name[:len("0001")]+". ") {
+			t.Errorf("%s does not begin with its number", name)
+		}
+		parts := regexp.MustCompile(`(?m)^## .*$`).FindAllString(text, -1)
+		if want := []string{"## Context", "## Choice", "## Rejected", "## Measured"}; !slices.Equal(parts, want) {
+			t.Errorf("%s has the parts %q, want %q", name, parts, want)
+		}
+	}
+}
