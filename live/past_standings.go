@@ -12,40 +12,40 @@ import (
 )
 
 const (
-	// maxPastStandings bounds the number of past standings in memory. Above it, the one that was
-	// not asked for for longest is dropped.
-	maxPastStandings = 96
+	// maxPastMoments bounds the number of moments in memory. Above it, the one that was not asked
+	// for for longest is dropped.
+	maxPastMoments = 96
 
-	// maxPastUsers bounds the number of users in a past standing, at about 60 bytes each. Above
-	// it, all of them are dropped.
+	// maxPastUsers bounds the number of users of one moment, at about 60 bytes each. Above it, all
+	// of them are dropped.
 	maxPastUsers = 2048
 )
 
-// pastStandings caches the totals that users had at the ends of hours and days. Past totals never
-// change, so each of them is read from the ledger only once. The cache may still have users who
-// were erased later. Safe for concurrent use.
+// pastStandings caches past standings: the totals that users had at the ends of hours and days.
+// They never change, so each of them is read from the ledger only once. The cache may still have
+// users who were erased later. Safe for concurrent use.
 type pastStandings struct {
 	store *store.Store
 
 	mu     sync.Mutex
-	byTime *simplelru.LRU[int64, *pastStanding] // guarded by mu: by Unix milliseconds
+	byTime *simplelru.LRU[int64, *momentStandings] // guarded by mu: by Unix milliseconds
 }
 
-// pastStanding has users' totals at one moment.
-type pastStanding struct {
+// momentStandings has the past standings of one moment.
+type momentStandings struct {
 	seq   int64                         // the last row of the ledger before the moment
-	users map[uint32]store.PastStanding // guarded by pastStandings.mu; zero for a user without points then
+	users map[uint32]store.PastStanding // guarded by pastStandings.mu; zero for one without points
 }
 
 func newPastStandings(s *store.Store) *pastStandings {
-	byTime, err := simplelru.NewLRU[int64, *pastStanding](maxPastStandings, nil)
+	byTime, err := simplelru.NewLRU[int64, *momentStandings](maxPastMoments, nil)
 	if err != nil {
 		panic(err) // the size is positive
 	}
 	return &pastStandings{store: s, byTime: byTime}
 }
 
-// at returns the totals that the users had right before a time, and the seq of the last row of
+// at returns the users' past standings right before a time, and the seq of the last row of
 // the ledger before it. Users who had no points then are missing. No row with an earlier time may
 // be committed any more.
 func (ps *pastStandings) at(ctx context.Context, t time.Time, users []uint32) (then map[uint32]store.PastStanding, seq int64, err error) {
@@ -53,12 +53,12 @@ func (ps *pastStandings) at(ctx context.Context, t time.Time, users []uint32) (t
 	then = make(map[uint32]store.PastStanding, len(users))
 	var missing []uint32
 	ps.mu.Lock()
-	standing, ok := ps.byTime.Get(key)
+	moment, ok := ps.byTime.Get(key)
 	for _, user := range users {
 		if !ok {
 			break
 		}
-		if p, known := standing.users[user]; !known {
+		if p, known := moment.users[user]; !known {
 			missing = append(missing, user)
 		} else if p.Reached > 0 {
 			then[user] = p
@@ -66,28 +66,28 @@ func (ps *pastStandings) at(ctx context.Context, t time.Time, users []uint32) (t
 	}
 	ps.mu.Unlock()
 	if !ok {
-		standing, missing = &pastStanding{users: map[uint32]store.PastStanding{}}, users
-		if standing.seq, err = ps.store.LastSeqBefore(ctx, t); err != nil {
+		moment, missing = &momentStandings{users: map[uint32]store.PastStanding{}}, users
+		if moment.seq, err = ps.store.LastSeqBefore(ctx, t); err != nil {
 			return nil, 0, err
 		}
 	}
 	if len(missing) == 0 {
-		return then, standing.seq, nil
+		return then, moment.seq, nil
 	}
-	err = ps.store.PastStandings(ctx, missing, standing.seq, func(p store.PastStanding) { then[p.User] = p })
+	err = ps.store.PastStandings(ctx, missing, moment.seq, func(p store.PastStanding) { then[p.User] = p })
 	if err != nil {
 		return nil, 0, err
 	}
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
-	if len(standing.users)+len(missing) > maxPastUsers {
-		clear(standing.users)
+	if len(moment.users)+len(missing) > maxPastUsers {
+		clear(moment.users)
 	}
 	for _, user := range missing {
-		standing.users[user] = then[user]
+		moment.users[user] = then[user]
 	}
-	ps.byTime.Add(key, standing)
-	return then, standing.seq, nil
+	ps.byTime.Add(key, moment)
+	return then, moment.seq, nil
 }
 
 // trendTimes returns the times of a trend, oldest first: the ends of days between start and
