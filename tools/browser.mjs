@@ -1,10 +1,11 @@
 // Drives a browser for tests, through WebDriver BiDi:
 //   node tools/browser.mjs firefox|chromium PATH '{"pref":value}'
-// It takes commands as lines of JSON, one at a time, and answers each with one:
-//   {"do":"open","url":"http://…","before":"script to run before the page's own"} → {"value":0}, the page
-//   {"do":"eval","page":0,"script":"expression, which may be a promise"}         → {"value":…}
-//   {"do":"show","page":0}, {"do":"close","page":0}                              → {"value":null}
-// What goes wrong is {"error":"…"}. The preferences are Firefox's. It ends when its input does.
+// It takes commands as lines of JSON, one at a time, and answers each with one line:
+//   {"do":"open","url":"http://…","before":"script to run first"} → {"value":0}, the page's number
+//   {"do":"eval","page":0,"script":"expression or promise"}       → {"value":…}
+//   {"do":"show","page":0}, {"do":"close","page":0}               → {"value":null}
+// An answer to a command that failed is {"error":"…"}. The preferences are Firefox's. The browser
+// closes when the input ends.
 // @ts-check
 
 import { createInterface } from "node:readline";
@@ -15,7 +16,7 @@ if (executablePath === undefined || (name !== "firefox" && name !== "chromium"))
   console.error("usage: node tools/browser.mjs firefox|chromium PATH [PREFERENCES]");
   process.exit(2);
 }
-/** A name that leads to this machine, and that no browser takes for a secure origin. */
+/** A name of this machine that no browser takes for a secure origin. */
 const PLAIN = "school.example";
 const browser = await puppeteer.launch({
   browser: name === "firefox" ? "firefox" : "chrome",

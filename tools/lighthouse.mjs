@@ -1,7 +1,7 @@
-// Has Lighthouse look at pages of this machine, and prints what it finds as JSON, one line a page:
+// Lets Lighthouse check pages of this machine, and prints one line of JSON for each page:
 //   node tools/lighthouse.mjs mobile|desktop CATEGORY,… URL…
 //   {"url","device","scores":{"accessibility":100,…},"costs":["audit: what it says",…],"metrics":{…}}
-// Chromium is $CHROMIUM, else /usr/bin/chromium. It reaches no other host, and reports nothing to anybody.
+// Chromium is $CHROMIUM, or else /usr/bin/chromium. It can reach no other host, and reports nothing.
 // @ts-check
 
 import { launch } from "chrome-launcher";

@@ -1,8 +1,8 @@
-// Follows a stream with another project's client, and prints what it hears, a line of JSON each:
+// Follows a stream with another project's client, and prints each event as a line of JSON:
 //   node tools/peers.mjs CLIENT URL [TOKEN]
 //   {"type":"position_change","id":"…","data":"…"}
-// What is no event has a type in brackets: "(open)", "(end)" of a response that ended well,
-// "(failure)" of one that did not. With MARCADOR_HURRY=50 waits are a fiftieth of what they are.
+// Three types stand in brackets: "(open)" when a response begins, "(end)" when it ends well, and
+// "(failure)" when it ends otherwise. With MARCADOR_HURRY=50 all waits are fifty times as short.
 // @ts-check
 
 import { fetchEventSource } from "@microsoft/fetch-event-source";
@@ -32,7 +32,7 @@ Object.assign(globalThis, {
 
 /** @type {Record<string, (url: string, headers: Record<string, string>) => unknown>} */
 const clients = {
-  /** As a page would that reads a stream without a library. */
+  /** Reads a stream as a page does without a library. */
   async fetch(url, headers) {
     try {
       const response = await fetch(url, { headers });
@@ -54,17 +54,17 @@ const clients = {
       source.addEventListener(type, (event) => say(type, event.lastEventId, event.data));
     }
     source.addEventListener("error", (event) => {
-      // An event of that name from the service looks the same but for its data.
+      // An error event of the service differs from a failure only by its data.
       const { data, lastEventId } = /** @type {any} */ (event);
       if (typeof data === "string") say("error", lastEventId, data);
       else say("(failure)", "", event.message);
     });
   },
 
-  /** It comes back after a failure, and takes an end that is none for good. */
+  /** Comes back after a failure, and stays away after any end that is none. */
   "fetch-event-source": (url, headers) => withFetchEventSource(url, headers, () => say("(end)")),
 
-  /** As its readers make it come back after an end too. */
+  /** Comes back after an end as well, since its onclose throws. */
   "fetch-event-source that throws": (url, headers) =>
     withFetchEventSource(url, headers, () => {
       say("(end)");
@@ -81,7 +81,7 @@ async function withFetchEventSource(url, headers, onclose) {
     onopen: async () => say("(open)"),
     onmessage: ({ event, id, data }) => say(event, id, data),
     onclose,
-    onerror: (cause) => say("(failure)", "", cause), // and it comes back after `retry:`
+    onerror: (cause) => say("(failure)", "", cause), // then it comes back after the time of `retry:`
   });
 }
 

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Sees to it that the programs are here which the tests start: curl, nginx and HAProxy (on PATH
-# or in /usr/sbin), strace (on Linux), and two browsers, which are $CHROMIUM, or else chromium on PATH,
-# and $FIREFOX, or else firefox-esr or firefox on PATH.
-# Where it may use apt-get, it installs what is missing.
+# Installs the programs that the tests run, if they are missing and apt-get may be used:
+#   tools/programs.sh          for make test: curl, strace (on Linux) and Chromium
+#   tools/programs.sh peers    for make peers: nginx, HAProxy and Firefox as well
+# Chromium is $CHROMIUM, or chromium on the PATH. Firefox is $FIREFOX, or firefox-esr or firefox on
+# the PATH. nginx and HAProxy may be in /usr/sbin.
 set -euo pipefail
 
 fail() {
@@ -10,22 +11,24 @@ fail() {
   exit 1
 }
 
+servers=()
+missing=()
 if [[ -n ${CHROMIUM:-} ]] && ! command -v "$CHROMIUM" >/dev/null; then
   fail "CHROMIUM is \"$CHROMIUM\", which can't be run: let it name a Chromium or Chrome, or unset it"
 fi
-
-if [[ -n ${FIREFOX:-} ]] && ! command -v "$FIREFOX" >/dev/null; then
-  fail "FIREFOX is \"$FIREFOX\", which can't be run: let it name a Firefox, or unset it"
-fi
-
-missing=()
 command -v "${CHROMIUM:-chromium}" >/dev/null || missing+=(chromium)
-command -v "${FIREFOX:-firefox-esr}" >/dev/null || command -v firefox >/dev/null || missing+=(firefox-esr)
 command -v curl >/dev/null || missing+=(curl)
 [[ $(uname -s) != Linux ]] || command -v strace >/dev/null || missing+=(strace)
-for server in nginx haproxy; do
-  PATH=$PATH:/usr/sbin command -v "$server" >/dev/null || missing+=("$server")
-done
+if [[ ${1:-} == peers ]]; then
+  servers=(nginx haproxy)
+  if [[ -n ${FIREFOX:-} ]] && ! command -v "$FIREFOX" >/dev/null; then
+    fail "FIREFOX is \"$FIREFOX\", which can't be run: let it name a Firefox, or unset it"
+  fi
+  command -v "${FIREFOX:-firefox-esr}" >/dev/null || command -v firefox >/dev/null || missing+=(firefox-esr)
+  for server in "${servers[@]}"; do
+    PATH=$PATH:/usr/sbin command -v "$server" >/dev/null || missing+=("$server")
+  done
+fi
 if [[ ${#missing[@]} -eq 0 ]]; then
   exit 0
 fi
@@ -43,24 +46,24 @@ apt() {
   "${root[@]}" DEBIAN_FRONTEND=noninteractive apt-get -qq -y \
     -o DPkg::Lock::Timeout=120 -o Dpkg::Use-Pty=0 -o Acquire::Retries=3 "$@" </dev/null >/dev/null
 }
-servers() {
+running() {
   grep -lxE 'nginx|haproxy' /proc/[0-9]*/comm 2>/dev/null || true
 }
-before=$(servers)
+before=$(running)
 
 echo "== apt-get install ${missing[*]}"
 if ! { apt update && apt install --no-install-recommends "${missing[@]}"; }; then
   fail "apt-get could not install ${missing[*]}: $by_hand"
 fi
 
-# Debian starts a server that it installs, now and at each boot. The tests start their own,
-# and nobody asked for one on port 80.
-for server in nginx haproxy; do
+# Debian starts a server that it installs, now and at each boot. The tests start their own, and
+# nobody asked for one on port 80.
+for server in ${servers[@]+"${servers[@]}"}; do
   if [[ " ${missing[*]} " == *" $server "* ]]; then
     "${root[@]}" update-rc.d "$server" disable >/dev/null 2>&1 || true
     "${root[@]}" service "$server" stop >/dev/null 2>&1 || true # it may never have been started
   fi
 done
-if [[ $(servers) != "$before" ]]; then
+if [[ $(running) != "$before" ]]; then
   fail "a package has started its server, which the tests don't need and which could not be stopped: stop it, and run this again"
 fi
