@@ -69,8 +69,8 @@ bench: tools $(NPM) ## runs the benchmarks, into bench/go.txt, streams.md, write
 
 peers: $(NPM) ## tests the program with nginx, HAProxy, Firefox, Lighthouse and clients from npm
 	@tools/programs.sh peers
-	@echo "== go test ./test/peers"
-	@go test -count=1 -timeout 30m ./test/peers
+	@echo "== go test -race ./test/peers"
+	@CGO_ENABLED=1 go test -race -count=1 -timeout 30m ./test/peers
 
 soak: ## kills the program 1,000 times, attacks it, then loads it for SOAKTIME, into bench/soak.md
 	go test -count=1 -run '^TestProcess_killed$$' -timeout 1h -v ./test/process -kills 1000
