@@ -31,7 +31,7 @@ func (t *table) write(w io.Writer) error {
 		}
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "## %s\n\n%s\n\n", t.title, t.intro)
+	fmt.Fprintf(&b, "## %s\n\n%s\n\n", t.title, wrapped(t.intro, ""))
 	line := func(cells []string) {
 		for i, width := range widths {
 			cell := ""
@@ -63,11 +63,34 @@ func (t *table) write(w io.Writer) error {
 		b.WriteByte('\n')
 	}
 	for _, remark := range t.remarks {
-		b.WriteString("- " + remark + "\n")
+		b.WriteString("- " + wrapped(remark, "  ") + "\n")
 	}
 	b.WriteByte('\n')
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// columns is how wide a line of prose is.
+const columns = 100
+
+// wrapped breaks a text into lines. indent begins each line but the first, which has as much room.
+func wrapped(text, indent string) string {
+	var b strings.Builder
+	used := len(indent)
+	for i, word := range strings.Fields(text) {
+		length := utf8.RuneCountInString(word)
+		switch {
+		case i > 0 && used+1+length > columns:
+			b.WriteString("\n" + indent)
+			used = len(indent)
+		case i > 0:
+			b.WriteByte(' ')
+			used++
+		}
+		b.WriteString(word)
+		used += length
+	}
+	return b.String()
 }
 
 // The functions below format numbers for tables.

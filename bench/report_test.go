@@ -3,6 +3,7 @@ package main
 import (
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 func TestTable_write(t *testing.T) {
@@ -28,5 +29,21 @@ Quiet.
 `
 	if got := b.String(); got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+}
+
+func TestWrapped(t *testing.T) {
+	long := strings.TrimSpace(strings.Repeat("señal ", 40))
+	got := "- " + wrapped(long, "  ")
+	for line := range strings.Lines(got) {
+		if n := utf8.RuneCountInString(strings.TrimSpace(line)); n > columns-2 {
+			t.Errorf("a line has %d columns:\n%s", n+2, got)
+		}
+	}
+	if joined := strings.Join(strings.Fields(got)[1:], " "); joined != long {
+		t.Errorf("the words are %q, want %q", joined, long)
+	}
+	if got := wrapped("  two   words ", ""); got != "two words" {
+		t.Errorf("got %q", got)
 	}
 }
