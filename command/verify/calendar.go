@@ -1,7 +1,6 @@
 package verify
 
 import (
-	"encoding/json"
 	"iter"
 	"math"
 	"slices"
@@ -81,8 +80,8 @@ func newCalendar(zone *time.Location, from, to int64) *calendar {
 	return c
 }
 
-// begin enters the periods that begin with a date, which the clock first shows at a moment. The
-// date that it has shown before it is the least number for none: then nothing is known to begin.
+// begin adds the periods that begin with a date. The clock shows the date first at a moment, and
+// before it showed another date: the least number for none, and then it is not known what begins.
 func (c *calendar) begin(at, date, before int64) {
 	if before == math.MinInt64 {
 		return
@@ -127,16 +126,12 @@ func (c *calendar) around(p Period, moment int64) (before, start, next int64, ok
 	return starts[i-2], starts[i-1], starts[i], true
 }
 
-// table returns the periods as JSON: a list of [period, start, end].
-func (c *calendar) table() (string, error) {
-	rows := [][3]any{}
-	for p, starts := range c.starts {
-		for i := range len(starts) - 1 {
-			rows = append(rows, [3]any{p, starts[i], starts[i+1]})
-		}
+// end returns when the period with a start ends; the start itself if no such period begins then.
+func (c *calendar) end(p Period, start int64) int64 {
+	if _, begins, next, ok := c.around(p, start); ok && begins == start {
+		return next
 	}
-	b, err := json.Marshal(rows)
-	return string(b), err
+	return start
 }
 
 // stretch is a time in which a zone's clocks run evenly. Times are in Unix seconds.

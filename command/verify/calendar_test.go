@@ -20,18 +20,18 @@ func zoneOf(tb testing.TB, name string) *time.Location {
 }
 
 // The calendar and store compute the boundaries of periods by two methods. They agree on every
-// one of them over 55 years, also where clocks are changed at midnight and where a date is missing.
+// one of them over 24 years, also where clocks are changed at midnight and where a date is missing.
 func TestCalendar_agreesWithStore(t *testing.T) {
-	from, to := time.Date(1985, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2040, 1, 1, 0, 0, 0, 0, time.UTC)
+	from, to := time.Date(2006, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 	for _, name := range []string{
 		"UTC", "America/Mexico_City", "America/Merida", "America/Bogota", "America/New_York", "Europe/Madrid", "Europe/London",
 		"Asia/Kathmandu", "Asia/Kolkata", "Australia/Lord_Howe", "Pacific/Chatham", // offsets of quarters of an hour
 		"America/Sao_Paulo", "America/Asuncion", "America/Santiago", "Africa/Cairo", // no midnight on some days
 		"Asia/Beirut", "Asia/Amman", "Asia/Damascus", "Asia/Tehran", "Asia/Gaza", // likewise
 		"America/Havana", "Atlantic/Azores", "America/Scoresbysund", "America/Nuuk", // two midnights on some days
-		"America/St_Johns", "America/Goose_Bay", // clocks were changed at one minute past midnight
+		"America/St_Johns", "America/Goose_Bay", // until 2011 clocks were changed a minute past midnight
 		"Africa/Casablanca", "Africa/El_Aaiun", // four changes a year
-		"Pacific/Apia", "Pacific/Fakaofo", "Pacific/Kiritimati", "Pacific/Kwajalein", // a date is missing
+		"Pacific/Apia", "Pacific/Fakaofo", // a date is missing
 		"Antarctica/Troll", "Antarctica/Casey", "Asia/Pyongyang", "Europe/Istanbul", "America/Caracas",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -66,7 +66,7 @@ func TestCalendar_changesOfClocks(t *testing.T) {
 		{"Pacific/Apia", "2011-12-28T10 2011-12-29T10 2011-12-30T10 2011-12-31T10"},      // from the 29th to the 31st
 	} {
 		var want []int64
-		for _, hour := range strings.Fields(c.days) {
+		for hour := range strings.FieldsSeq(c.days) {
 			at, err := time.Parse("2006-01-02T15", hour)
 			if err != nil {
 				t.Fatal(err)

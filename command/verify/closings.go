@@ -280,7 +280,7 @@ func (d *DB) OddClosings(ctx context.Context) (count int, first string, err erro
 		}
 		calendar := newCalendar(v.opts.Location, from, to)
 		for _, c := range list {
-			if _, start, next, ok := calendar.around(Period(c.period), c.start); ok && start == c.start && next == c.ends {
+			if c.ends > c.start && calendar.end(Period(c.period), c.start) == c.ends {
 				continue
 			}
 			if count++; count == 1 {

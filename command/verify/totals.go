@@ -2,7 +2,7 @@ package verify
 
 import (
 	"context"
-	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -129,61 +129,86 @@ func (v *view) sums(ctx context.Context) (Difference, error) {
 	return "", nil
 }
 
-// starts checks that each start of a period in totals begins a day, a week or a month by the
-// calendar, and the right one: the period in which the user last gained points, or, for prior_
-// columns, the period in which the user gained the last points before that.
-func (v *view) starts(ctx context.Context) (Difference, error) {
+// startsOfPeriods begins a query. Its table starts has a row for each start of a period in totals:
+// the user, the column's name, the period, the start, and the time of the points that it is for.
+// Those are the user's last points, or for prior_ columns the last points before the other start.
+// The time is 0 if there are none.
+const startsOfPeriods = `
+	WITH gains AS MATERIALIZED (
+		SELECT t.user,
+		       coalesce(max(l.at), 0) AS last,
+		       coalesce(max(l.at) FILTER (WHERE l.at < t.day), 0) AS before_day,
+		       coalesce(max(l.at) FILTER (WHERE l.at < t.week), 0) AS before_week,
+		       coalesce(max(l.at) FILTER (WHERE l.at < t.month), 0) AS before_month
+		FROM totals t LEFT JOIN ledger l ON l.user = t.user AND l.xp <> 0
+		GROUP BY t.user
+	),
+	starts AS (
+		SELECT user, 'day' AS name, 'daily' AS period, day AS start, last AS points FROM gains JOIN totals USING (user)
+		UNION ALL
+		SELECT user, 'prior_day', 'daily', prior_day, before_day FROM gains JOIN totals USING (user)
+		UNION ALL
+		SELECT user, 'week', 'weekly', week, last FROM gains JOIN totals USING (user)
+		UNION ALL
+		SELECT user, 'prior_week', 'weekly', prior_week, before_week FROM gains JOIN totals USING (user)
+		UNION ALL
+		SELECT user, 'month', 'monthly', month, last FROM gains JOIN totals USING (user)
+		UNION ALL
+		SELECT user, 'prior_month', 'monthly', prior_month, before_month FROM gains JOIN totals USING (user)
+	)`
+
+// starts checks that each start of a period in totals is by the calendar the start of the day, week
+// or month in which the points that it is for were gained.
+func (v *view) starts(ctx context.Context) (found Difference, err error) {
 	calendar, err := v.ledgerCalendar(ctx)
 	if err != nil {
 		return "", err
 	}
-	table, err := calendar.table()
+	// Grouped, since there are far fewer different starts than users.
+	rows, err := v.tx.QueryContext(ctx, startsOfPeriods+`
+		SELECT name, period, start, min(points), max(points) FROM starts GROUP BY name, period, start`)
 	if err != nil {
 		return "", err
 	}
-	var id, column, period string
-	var is, last int64
-	found, err := v.first(ctx, `
-		WITH calendar AS MATERIALIZED (
-			SELECT value ->> 0 AS period, value ->> 1 AS start, value ->> 2 AS next FROM json_each(:calendar)
-		),
-		gains AS (
-			SELECT t.user,
-			       coalesce(max(l.at), 0) AS last,
-			       coalesce(max(l.at) FILTER (WHERE l.at < t.day), 0) AS before_day,
-			       coalesce(max(l.at) FILTER (WHERE l.at < t.week), 0) AS before_week,
-			       coalesce(max(l.at) FILTER (WHERE l.at < t.month), 0) AS before_month
-			FROM totals t LEFT JOIN ledger l ON l.user = t.user AND l.xp <> 0
-			GROUP BY t.user
-		)
-		SELECT u.id, p.name, p.period, p.start, p.last
-		FROM (
-			SELECT user, 'day' AS name, 'daily' AS period, day AS start, last FROM gains JOIN totals USING (user)
-			UNION ALL
-			SELECT user, 'prior_day', 'daily', prior_day, before_day FROM gains JOIN totals USING (user)
-			UNION ALL
-			SELECT user, 'week', 'weekly', week, last FROM gains JOIN totals USING (user)
-			UNION ALL
-			SELECT user, 'prior_week', 'weekly', prior_week, before_week FROM gains JOIN totals USING (user)
-			UNION ALL
-			SELECT user, 'month', 'monthly', month, last FROM gains JOIN totals USING (user)
-			UNION ALL
-			SELECT user, 'prior_month', 'monthly', prior_month, before_month FROM gains JOIN totals USING (user)
-		) p JOIN users u ON u.number = p.user LEFT JOIN calendar c ON c.period = p.period AND c.start = p.start
-		WHERE (p.start = 0) <> (p.last = 0)
-		   OR p.start <> 0 AND NOT coalesce(p.start <= p.last AND p.last < c.next, FALSE)
-		LIMIT 1`, []any{sql.Named("calendar", table)}, &id, &column, &period, &is, &last)
-	_, begins, _, _ := calendar.around(Period(period), last)
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var column string
+		var period Period
+		var start, first, last int64
+		if err := rows.Scan(&column, &period, &start, &first, &last); err != nil {
+			return "", err
+		}
+		end := start + 1 // a start of 0 is for no points, whose time is 0
+		if start != 0 {
+			end = calendar.end(period, start)
+		}
+		if first < start || last >= end {
+			return v.wrongStart(ctx, calendar, column, period, start, end)
+		}
+	}
+	return "", rows.Err()
+}
+
+// wrongStart names a user with a start of a period in totals that is for points outside of start to
+// end.
+func (v *view) wrongStart(ctx context.Context, c *calendar, column string, period Period, start, end int64) (Difference, error) {
+	var id string
+	var points int64
+	found, err := v.first(ctx, startsOfPeriods+`
+		SELECT u.id, points FROM starts s JOIN users u ON u.number = s.user
+		WHERE s.name = ? AND s.start = ? AND NOT (points >= ? AND points < ?) LIMIT 1`,
+		[]any{column, start, start, end}, &id, &points)
 	switch {
 	case !found:
 		return "", err
-	case last == 0:
-		return Difference(fmt.Sprintf("totals.%s of user %q is %s; the ledger has no points of the user that could be in it", column, id, v.clock(is))), nil
-	case is == 0:
-		return Difference(fmt.Sprintf("totals.%s of user %q is 0; the ledger has points of the user at %s", column, id, v.clock(last))), nil
+	case points == 0:
+		return Difference(fmt.Sprintf("totals.%s of user %q is %s; the ledger has no points of the user that could be in it", column, id, v.clock(start))), nil
+	case start == 0:
+		return Difference(fmt.Sprintf("totals.%s of user %q is 0; the ledger has points of the user at %s", column, id, v.clock(points))), nil
 	}
+	_, begins, _, _ := c.around(period, points)
 	return Difference(fmt.Sprintf("totals.%s of user %q is %s; it is for the points of %s, and the %s period of those begins at %s in %s",
-		column, id, v.clock(is), v.clock(last), period, v.clock(begins), v.opts.Location)), nil
+		column, id, v.clock(start), v.clock(points), period, v.clock(begins), v.opts.Location)), nil
 }
 
 // ledgerCalendar returns the calendar of the times in the ledger.
