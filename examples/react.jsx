@@ -17,7 +17,7 @@ function follow(options) {
   };
 }
 
-/** `getToken` must be the same function at each render: one of the module, or one from useCallback. */
+/** `getToken` must be the same function at each render: a module's, or one from useCallback. */
 export function Leaderboard({ board, period, baseUrl, getToken }) {
   const { subscribe, getSnapshot } = useMemo(
     () => follow({ board, period, baseUrl, getToken }),

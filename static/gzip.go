@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// AcceptsGzip reports whether the client takes gzip, as RFC 9110, section 12.5.3,
-// words it. One that does not say is sent the plain text.
+// AcceptsGzip reports whether a client accepts gzip by its Accept-Encoding headers, as RFC 9110,
+// section 12.5.3, defines it. Without such a header the answer is false.
 func AcceptsGzip(headers []string) bool {
-	gzip, any := -1.0, -1.0 // how much it is wanted, -1 for not named
+	gzip, any := -1.0, -1.0 // weights, -1 for a coding that is not named
 	for item := range strings.SplitSeq(strings.Join(headers, ","), ",") {
 		coding, parameter, weighted := strings.Cut(item, ";")
 		q := 1.0
@@ -18,7 +18,7 @@ func AcceptsGzip(headers []string) bool {
 			name, value, _ := strings.Cut(parameter, "=")
 			parsed, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
 			if err != nil || !strings.EqualFold(strings.TrimSpace(name), "q") {
-				continue // not a preference that anyone can read
+				continue // malformed
 			}
 			q = parsed
 		}
@@ -35,7 +35,7 @@ func AcceptsGzip(headers []string) bool {
 	return gzip > 0
 }
 
-// zipped returns the body compressed as far as it goes, or nil where that is not less.
+// zipped returns the body with the best compression, or nil if that saves nothing.
 func zipped(body []byte) ([]byte, error) {
 	var b bytes.Buffer
 	w, err := gzip.NewWriterLevel(&b, gzip.BestCompression)

@@ -13,7 +13,7 @@ import (
 	"marcador/static"
 )
 
-// ask asks for a file with headers in pairs.
+// ask requests a file. Headers are pairs of names and values.
 func ask(tb testing.TB, method, path string, headers ...string) (*http.Response, []byte) {
 	tb.Helper()
 	r := httptest.NewRequestWithContext(tb.Context(), method, path, nil)
@@ -45,7 +45,7 @@ func TestHandler_gzip(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, text) {
-			t.Errorf("%s in gzip is not what it is plainly: %v", path, err)
+			t.Errorf("%s unzipped differs from the plain file: %v", path, err)
 		}
 		if len(small) > len(text)/2 {
 			t.Errorf("%s: %d of %d bytes", path, len(small), len(text))
@@ -62,10 +62,10 @@ func TestHandler_gzip(t *testing.T) {
 		if len(none) > 0 || head.Header.Get("Content-Length") != strconv.Itoa(len(small)) || head.Header.Get("Content-Encoding") != "gzip" {
 			t.Errorf("HEAD %s = %v with %d bytes", path, head.Header, len(none))
 		}
-		// Each coding has a tag of its own, which is strong.
+		// Each coding has its own ETag, and it is strong.
 		etag := packed.Header.Get("ETag")
 		if etag == plain.Header.Get("ETag") || strings.HasPrefix(etag, "W/") {
-			t.Errorf("%s: ETag %s of both, or weak", path, etag)
+			t.Errorf("%s: ETag %s is weak, or the same for both codings", path, etag)
 		}
 		for tag, want := range map[string]int{etag: 304, plain.Header.Get("ETag"): 200, `"other"`: 200, "W/" + etag: 304, `"other", ` + etag: 304, "*": 304} {
 			again, left := ask(t, http.MethodGet, path, "Accept-Encoding", "gzip", "If-None-Match", tag)
@@ -73,7 +73,7 @@ func TestHandler_gzip(t *testing.T) {
 				t.Errorf("%s with If-None-Match %s = %d %v, want %d", path, tag, again.StatusCode, again.Header, want)
 			}
 		}
-		// A part is one of the coding that it says.
+		// A range is one of the coded body.
 		part, some := ask(t, http.MethodGet, path, "Accept-Encoding", "gzip", "Range", "bytes=10-19", "If-Range", etag)
 		if part.StatusCode != http.StatusPartialContent || !bytes.Equal(some, small[10:20]) || part.Header.Get("Content-Encoding") != "gzip" || part.Header.Get("Content-Length") != "10" {
 			t.Errorf("%s, bytes 10 to 19 = %d %v, %d bytes", path, part.StatusCode, part.Header, len(some))

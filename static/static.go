@@ -1,7 +1,19 @@
-// Package static holds the page at /, the browser client and its types, embedded in the program.
+// Package static serves the page at /, the browser client and the types of the client. All files
+// are embedded in the program.
 //
-// The page loads a bundle of its modules, which is committed in bundle/. After a change of a file
-// that the page loads, `go generate ./static` makes the bundle again, and a test says so.
+//	client/   the client: connect, streams, tabs
+//	view/     what shows a board; the page and the tag <marcador-board> mount it
+//	page/     the page at /, with its podium, charts and kiosk
+//	element/  the parts of <marcador-board>
+//	bundle/   what the page loads, made from the folders above
+//	test/     the client's tests, which run in Node
+//	vendor/   uPlot, which draws the charts, as it was published
+//
+// marcador.js and element.js are the modules that other sites import. They are also the entries of
+// the npm package, which package.json describes.
+//
+// After a change of a file that the page loads, `go generate ./static` makes bundle/ again. A test
+// fails until then.
 package static
 
 //go:generate go run ./internal/bundle
@@ -27,14 +39,14 @@ import (
 //go:embed index.html favicon.svg bundle page/*.css page/*.svg vendor/*.js vendor/*.css vendor/*.LICENSE
 var files embed.FS
 
-// policy lets the page load its own files and people's avatars, and nothing else; no
-// text becomes markup or script. Of a data: address an <img> runs nothing.
+// policy lets the page load its own files and people's avatars, and nothing else. No text can
+// become markup or script. An <img> runs nothing from a data: address.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' https: data:; " +
 	"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'; " +
 	"require-trusted-types-for 'script'; trusted-types 'none'"
 
-// ofPage are the headers of the page.
-var ofPage = http.Header{
+// pageHeaders are the headers of the page.
+var pageHeaders = http.Header{
 	"Content-Security-Policy":    {policy},
 	"Cross-Origin-Opener-Policy": {"same-origin"},
 	"Permissions-Policy":         {"camera=(), geolocation=(), microphone=(), payment=(), usb=()"},
@@ -42,8 +54,8 @@ var ofPage = http.Header{
 	"X-Frame-Options":            {"SAMEORIGIN"},
 }
 
-// ofClient are the headers of the client and its types, which other sites' pages load.
-var ofClient = http.Header{
+// clientHeaders are the headers of the client and its types, which pages of other sites load.
+var clientHeaders = http.Header{
 	"Access-Control-Allow-Origin":  {"*"},
 	"Cross-Origin-Resource-Policy": {"cross-origin"},
 }
@@ -53,18 +65,19 @@ var contentTypes = map[string]string{
 	".html": "text/html; charset=utf-8",
 	".js":   "text/javascript; charset=utf-8",
 	".svg":  "image/svg+xml",
-	".ts":   "text/plain; charset=utf-8", // so that a browser shows it
+	".ts":   "text/plain; charset=utf-8", // so that browsers show it
 }
 
 // bundles is the folder that `go generate` fills.
 const bundles = "bundle/"
 
-// icon is where browsers look for one when a document names none, such as openapi.json.
+// icon is where browsers look for an icon if a document names none. openapi.json is an example.
 const icon = "/favicon.ico"
 
 // file is a file as it is served. It does not change.
 type file struct {
-	plain, gzip form // of gzip the body is nil where it would not be less
+	plain       form
+	gzip        form // the body is nil if compression saves nothing
 	contentType string
 }
 
@@ -74,8 +87,8 @@ type form struct {
 	etag string
 }
 
-// loaded are the files, read and compressed when they are first asked for: without the
-// demo, and with it.
+// loaded are the files, without the demo and with it. They are read and compressed once, when they
+// are first needed.
 var loaded = [2]func() (map[string]file, error){
 	sync.OnceValues(func() (map[string]file, error) { return load(false) }),
 	sync.OnceValues(func() (map[string]file, error) { return load(true) }),
@@ -83,15 +96,17 @@ var loaded = [2]func() (map[string]file, error){
 
 // Handler serves the embedded files:
 //
-//	/                          the page; its <html> tag has the attribute data-demo if demo is true
-//	/favicon.ico               its icon
-//	/static/                   what the page and /docs load
-//	/marcador.js, .d.ts        the browser client and its types
+//	/                            the page; its <html> tag has data-demo if demo is true
+//	/favicon.ico                 its icon
+//	/static/                     what the page and /docs load
+//	/marcador.js, .d.ts          the browser client and its types
 //	/marcador/element.js, .d.ts  the tag <marcador-board> and its types
-//	/marcador/                 the modules of both, as they were written: the files of the npm package
+//	/marcador/                   the modules of both as they were written, which are the files of
+//	                             the npm package
 //
-// Clients that accept gzip get it. Each answer has an ETag for its coding, and browsers have to
-// revalidate it. Any other path is a 404, any method but GET and HEAD a 405. Safe for concurrent use.
+// Clients that accept gzip get it. Each answer has an ETag for its coding, and browsers must
+// revalidate it. Any other path is a 404, any method but GET and HEAD a 405. The handler is safe
+// for concurrent use.
 func Handler(demo bool) http.Handler {
 	which := loaded[0]
 	if demo {
@@ -99,7 +114,7 @@ func Handler(demo bool) http.Handler {
 	}
 	served, err := which()
 	if err != nil {
-		panic(fmt.Sprintf("static: %v", err)) // what is embedded can be read
+		panic(fmt.Sprintf("static: %v", err)) // embedded files can always be read
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		f, ok := served[r.URL.Path]
@@ -119,22 +134,24 @@ func Handler(demo bool) http.Handler {
 		h.Set("Vary", "Accept-Encoding")
 		switch {
 		case r.URL.Path == "/":
-			maps.Copy(h, ofPage)
+			maps.Copy(h, pageHeaders)
 		case r.URL.Path != icon && !strings.HasPrefix(r.URL.Path, "/static/"):
-			maps.Copy(h, ofClient)
+			maps.Copy(h, clientHeaders)
 		}
 		as := f.plain
 		if f.gzip.body != nil && AcceptsGzip(r.Header.Values("Accept-Encoding")) {
 			as = f.gzip
 			h.Set("Content-Encoding", "gzip")
-			h.Set("Content-Length", strconv.Itoa(len(as.body))) // which ServeContent leaves to us; it takes it back for a part, or a 304
+			// With a Content-Encoding, ServeContent does not set the length. It removes or changes
+			// this one for a 304 and for a range.
+			h.Set("Content-Length", strconv.Itoa(len(as.body)))
 		}
 		h.Set("ETag", as.etag)
 		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(as.body))
 	})
 }
 
-// load reads every embedded file once, by the paths that it is served under.
+// load reads the embedded files, by the paths that they are served under.
 func load(demo bool) (map[string]file, error) {
 	served := make(map[string]file)
 	add := func(name, at string, body []byte) error {
@@ -182,8 +199,8 @@ func paths(name string) []string {
 	}
 }
 
-// outward returns a file of the folder that is served as /marcador/ for a path outside of it: what
-// the file imports from beside it is in that folder.
+// outward returns a file of /marcador/ as it has to be above that folder: what it imports from its
+// own folder is in marcador/ from there.
 func outward(body []byte) []byte {
 	return bytes.ReplaceAll(body, []byte(`"./`), []byte(`"./marcador/`))
 }

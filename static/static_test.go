@@ -127,13 +127,14 @@ func TestHandler_Refuses(t *testing.T) {
 	}
 }
 
-// What the page and the client name is there, comes from here, and needs no inline script or style.
+// Every file that the page names is served by this service, and the page has no inline script or
+// style.
 func TestHandler_Page(t *testing.T) {
 	h := static.Handler(false)
 	page := body(t, do(t, h, http.MethodGet, "/", ""))
 	for _, m := range regexp.MustCompile(`(?:src|href)="([^"#]+)"`).FindAllStringSubmatch(page, -1) {
 		if path.IsAbs(m[1]) {
-			t.Errorf("%s leads out of the path that a proxy puts the page under", m[1])
+			t.Errorf("%s is absolute, so it fails under a proxy's path", m[1])
 		}
 		res := do(t, h, http.MethodGet, path.Join("/", m[1]), "")
 		if res.StatusCode != http.StatusOK {
@@ -146,7 +147,7 @@ func TestHandler_Page(t *testing.T) {
 	}
 }
 
-// Whatever a served module imports is served too, and so is each path that a type declaration names.
+// Every import of a served module is served, and so is every import of a type declaration.
 func TestHandler_Imports(t *testing.T) {
 	h := static.Handler(false)
 	imports := regexp.MustCompile(`(?m)\b(?:from|import\()\s*"(\.[^"]+)"`)
@@ -185,8 +186,8 @@ func TestHandler_Imports(t *testing.T) {
 	}
 }
 
-// All modules that the page begins with are asked for at once, so that none is
-// found only when another has come.
+// The page names all modules that it begins with, so that browsers load them together. A module
+// that only another module names would be found late.
 func TestIndex_Preload(t *testing.T) {
 	h := static.Handler(false)
 	index := body(t, do(t, h, http.MethodGet, "/", ""))
@@ -205,7 +206,7 @@ func TestIndex_Preload(t *testing.T) {
 		}
 	}
 	if len(needed) > 2 {
-		t.Errorf("the page begins with %d modules, want one and what its parts share: %v", len(needed), needed)
+		t.Errorf("the page begins with %d modules, want one and the part that it shares: %v", len(needed), needed)
 	}
 	for _, style := range []string{"/static/page/page.css", "/static/docs.css"} {
 		if text := body(t, do(t, h, http.MethodGet, style, "")); strings.Contains(text, "@import") || !strings.Contains(text, "--paper:") {
@@ -219,6 +220,6 @@ func TestIndex_Preload(t *testing.T) {
 		delete(asked, name)
 	}
 	for name := range asked {
-		t.Errorf("index.html asks for %s, which the page does not begin with", name)
+		t.Errorf("index.html names %s, which the page does not begin with", name)
 	}
 }

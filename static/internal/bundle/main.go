@@ -1,5 +1,6 @@
-// Command bundle writes the files that the page loads into the folder bundle/. `go generate ./static`
-// runs it. A test of this package fails when bundle/ is not what it would write.
+// Command bundle writes the files that the page loads into the folder bundle/.
+// `go generate ./static` runs it. A test of this package fails if bundle/ is not what it would
+// write.
 package main
 
 import (
