@@ -3,7 +3,7 @@
 import { Election } from "./election.js";
 
 /**
- * How a member of a group is called. `lost` is called only after `lead`.
+ * The callbacks of a group's member. `lost` is called only after `lead`.
  * @typedef {object} Member
  * @property {() => void} lead it leads from now on
  * @property {() => void} lost another member leads now

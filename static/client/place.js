@@ -47,9 +47,8 @@ export function placeIn(entries, userId, totalEntries, ranks) {
     ...own,
     isCurrentUser: true,
     percentile: Math.round((1000 * behind) / totalEntries) / 10,
-    // With ordinal ranks, whoever reached an equal score first is ahead, so a better place takes
-    // one
-    // point more.
+    // With ordinal ranks, the first to reach a score stays ahead, so a better place takes one point
+    // more.
     pointsToNext: better === undefined ? null : better.score - own.score + (shared ? 0 : 1),
   });
 }

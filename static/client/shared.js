@@ -28,22 +28,18 @@ const WAITING = { status: "waiting", userId: null, error: null };
 /** @typedef {ReturnType<typeof setTimeout> | undefined} Timer */
 
 /**
- * The stream that all boards share which a page follows for one person, and that the person's other
- * tabs share as well. One of the tabs leads: it has the stream, and tells the others what comes.
+ * The stream that all boards of a page share if they are for one person. The person's other tabs
+ * share it too. One tab leads: it has the stream, and tells the others what comes.
  *
- *                        no other tab leads, or a cookie speaks
- *              joins ─────────────────────────────────────────────▶ leads
- *              │ ▲                                                  │ ▲ │
- *     another  │ │ its stream is live        its token is refused   │ │ │ another tab
- *     tab      │ └─────────── alone ◀───────────────────────────────┘ │ │ takes the lead
- *     leads    ▼        (leaves the lead to others)                   │ ▼
- *            follows ─────────────────────────────────────────────────┘
- *              ▲ │       the leader closes, or says nothing for 10 s,
- *              └─┘       is asked, and does not answer within 3 s
- *            says what it wants,
- *            hears what the leader's stream brings
+ *     joins ──no other tab leads, or a cookie──▶ leads ──token refused──▶ alone ──live──▶ joins
+ *       │                                        │   ▲
+ *       │ another tab leads         another tab  │   │ the leader closes, or says nothing for 10 s
+ *       │                        takes the lead  ▼   │ and for 3 s more after it was asked
+ *       └─────────────────────────────────────▶ follows
  *
- * A tab that can't find others, as where the browser forbids channels, leads for itself alone.
+ * The leader has the streams. A follower tells the leader what it wants, and hears what the streams
+ * bring. A tab that is alone leaves the lead to others, whose token may be better. A tab that can't
+ * find others, because the browser forbids channels, leads for itself.
  */
 export class SharedStream {
   /** Boards with the same name share a stream. "" while the person is not known. */

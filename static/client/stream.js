@@ -52,7 +52,7 @@ export class Stream {
   }
 
   /**
-   * Whether something should have come by now. Unlike a timer, this is right after a page was
+   * Whether something should have come by now. A timer does not tell this right after the page was
    * frozen.
    */
   get silent() {

@@ -21,7 +21,7 @@ const PATIENCE = 10_000;
  */
 
 /**
- * One board's subscription to the stream that all boards share which a page follows for the same
+ * One board's subscription to a shared stream. Boards of a page share a stream if they are for one
  * person. The token tells who that is. Until the token is there, the board has its own stream.
  */
 export class Subscription {

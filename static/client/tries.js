@@ -35,14 +35,16 @@ const SETTLED = 10_000;
 /**
  * Decides what follows the end of a stream:
  *
- *     the token expired, for the first time ──▶ renew
- *     "replaced" by a newer stream ──▶ never                          (replaced)
- *     401, 403, or expired again ──▶ one quiet try in a minute        (readonly)
- *     silent after its first page, twice ──▶ one quiet try in a minute (buffered)
- *     a quiet try failed ──▶ one quiet try in a minute                (as before)
- *     a difference did not fit, for the first time ──▶ soon           (as before)
- *     400, 404, 422, CORS, CSP, or the sixth failure ──▶ one quiet try in a minute (offline)
- *     anything else ──▶ wait 1, 2, 4, 8, 16 s, or what the server says (waiting)
+ *     how it ended                                        status      next try
+ *     the token expired, for the first time               as before   at once, with a fresh token
+ *     a newer stream replaced it                          replaced    when the reader returns
+ *     401, 403, or the fresh token expired too            readonly    in about a minute
+ *     silent after its first page, twice in a row         buffered    in about a minute
+ *     a quiet try failed                                  as before   in about a minute
+ *     a difference did not fit, for the first time        as before   at once
+ *     400, 404, 422, CORS, CSP, or the sixth failure      offline     in about a minute
+ *     anything else                                       waiting     after up to 1, 2, 4, 8, 16 s,
+ *                                                                     or when the server says
  */
 export class Tries {
   /** Streams in a row that began and fell silent: a proxy holds back what comes later. */

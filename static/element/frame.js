@@ -8,9 +8,7 @@ import { make, part, say } from "../view/dom.js";
 import { Rows } from "../view/rows.js";
 import { ownRow } from "./own.js";
 
-/**
- * More rows of stone would be below the fold. The frame has its full height without them.
- */
+/** More rows of stone would be below the fold. The frame has its full height without them. */
 const MOST_STONES = 30;
 const LEAST_SCORE = 5;
 const COLUMNS = /** @type {const} */ (["rank", "change", "name", "coins", "points"]);

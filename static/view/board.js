@@ -32,8 +32,8 @@ import { refusal } from "./refusal.js";
  */
 
 /**
- * Shows one board: its rows or why there are none, its status, and how old it is. The
- * page and `<marcador-board>` both mount it, and add their own parts.
+ * Shows one board: its rows or why there are none, its status, and how old it is. The page and
+ * `<marcador-board>` both mount it, and add their own parts.
  */
 export class BoardView {
   /** @type {Site} */
