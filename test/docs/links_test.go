@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"marcador/test/testkit"
 )
 
 // prose returns a document without its blocks.
@@ -73,6 +75,23 @@ func TestDecisions_form(t *testing.T) {
 		parts := regexp.MustCompile(`(?m)^## .*$`).FindAllString(text, -1)
 		if want := []string{"## Context", "## Choice", "## Rejected", "## Measured"}; !slices.Equal(parts, want) {
 			t.Errorf("%s has the parts %q, want %q", name, parts, want)
+		}
+	}
+}
+
+// TestArchitecture_libraries says that ARCHITECTURE.md names every library that go.mod requires
+// directly.
+func TestArchitecture_libraries(t *testing.T) {
+	text := prose(t, "ARCHITECTURE.md")
+	required := regexp.MustCompile(`(?m)^(?:require)?\t?\s*(\S+\.\S+/\S+) v\S+$`)
+	found := required.FindAllStringSubmatch(string(testkit.Read(t, testkit.Path("go.mod"))), -1)
+	if len(found) == 0 {
+		t.Fatal("go.mod requires nothing")
+	}
+	for _, one := range found {
+		name := strings.NewReplacer("github.com/", "", "golang.org/", "").Replace(one[1])
+		if !strings.Contains(text, name+"`") {
+			t.Errorf("ARCHITECTURE.md lacks the library %s, with its reason", one[1])
 		}
 	}
 }
