@@ -87,6 +87,7 @@ func (d *document) block(b block) {
 	switch before, after := strings.CutPrefix(b.directive, "begins after "); {
 	case after:
 		earlier := &document{t: d.t, path: path.Join(path.Dir(d.path), before), shell: d.session()}
+		earlier.shell.run("BUILT=yes") // the test of that document builds the program as it says
 		earlier.run()
 	case b.directive == "service stopped":
 		d.session().stopService()

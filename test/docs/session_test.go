@@ -40,7 +40,7 @@ const prelude = `
 curl() { command curl --no-progress-meter "$@"; }
 go() {
 	case "$*" in
-	"build -o marcador .") rm marcador; command go -C "$REPOSITORY" build -o "$PWD/marcador" . ;;
+	"build -o marcador .") [[ -n $BUILT ]] || { rm marcador; command go -C "$REPOSITORY" build -o "$PWD/marcador" .; } ;;
 	*) command go -C "$REPOSITORY" "$@" ;;
 	esac
 }
