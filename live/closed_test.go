@@ -226,7 +226,7 @@ func TestService_Final_members(t *testing.T) {
 	})
 }
 
-// If a period is longer than the retention, it is not closed again and again.
+// A period that is longer than the retention is closed once, and not again and again.
 func TestService_shortRetentionClosesOnce(t *testing.T) {
 	inBubble(t, live.Options{Retention: 2 * 24 * time.Hour}, func(t *testing.T, f *fixture) {
 		f.put("a")

@@ -10,7 +10,8 @@ import (
 	"marcador/live"
 )
 
-// An answer has the ranks, and equal scores are in the order in which they were reached.
+// An answer has the ranks before and after. Equal scores are in the order in which they were
+// reached.
 func TestService_AddPoints(t *testing.T) {
 	inBubble(t, live.Options{}, func(t *testing.T, f *fixture) {
 		f.put("u1", "u2", "u3")
@@ -150,9 +151,8 @@ func TestService_changeCountsFromTheBaseline(t *testing.T) {
 	})
 }
 
-// A service that was not running at midnight begins the day when it starts. So do writes after
-// midnight that no job has come before.
-func TestService_dayBeginsWithAWrite(t *testing.T) {
+// A service that was not running at midnight begins the day when it starts.
+func TestService_startBeginsTheDay(t *testing.T) {
 	inBubble(t, live.Options{}, func(t *testing.T, f *fixture) {
 		f.put("u1", "u2")
 		f.give("u1", 10)

@@ -106,7 +106,8 @@ func TestService_version_limited(t *testing.T) {
 	})
 }
 
-// After a hidden user was told of their own move, others need not wait for the window.
+// A hidden user is told of their own move. That begins no window, so the next change reaches others
+// at once.
 func TestService_hiddenUsersNewsDelaysNobody(t *testing.T) {
 	inBubble(t, live.Options{Throttle: 10 * time.Second}, func(_ *testing.T, f *fixture) {
 		f.in("1", "a", "b")

@@ -34,7 +34,8 @@ func (n pastPage) among(there map[string]bool, user string, by rank.Numbering) (
 	return 0, 0
 }
 
-// A trend says of a moment what the page said then, without the users who are hidden or gone now.
+// For each past moment, a trend has the ranks and scores that the page had then, without the users
+// who are hidden or gone now.
 func TestService_Trend_model(t *testing.T) {
 	for _, by := range []rank.Numbering{rank.Ordinal, rank.Competition, rank.Dense} {
 		t.Run(by.String(), func(t *testing.T) {
