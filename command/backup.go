@@ -26,7 +26,7 @@ func (c *backupCommand) Run(ctx context.Context, out output) error {
 // restoreCommand replaces a database by a copy.
 type restoreCommand struct {
 	File string `arg:"" help:"Copy that marcador backup made."`
-	DB   string `default:"marcador.db" name:"db" help:"SQLite file to replace. No service may be running on it. The file as it was gets another name."`
+	DB   string `default:"marcador.db" name:"db" help:"SQLite file to replace. No service may be running on it. The former file gets another name."`
 }
 
 // Run implements the command.
@@ -37,7 +37,7 @@ func (c *restoreCommand) Run(ctx context.Context, out output) error {
 	}
 	fmt.Fprintf(out.stdout, "checked and restored: %s\n", describe(contents))
 	if former != "" {
-		fmt.Fprintf(out.stdout, "what was there is kept as %s\n", former)
+		fmt.Fprintf(out.stdout, "the former database is now %s\n", former)
 	}
 	return nil
 }

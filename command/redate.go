@@ -10,7 +10,7 @@ import (
 
 // redateCommand corrects the times in a database that was written while the clock was ahead.
 type redateCommand struct {
-	DB string `default:"marcador.db" name:"db" help:"SQLite file. No service may be running on it. The file as it was gets another name."`
+	DB string `default:"marcador.db" name:"db" help:"SQLite file. No service may be running on it. The former file gets another name."`
 	At string `help:"Time (RFC 3339), not in the future. All later times in the database become this time. Default: now."`
 }
 
@@ -31,7 +31,7 @@ func (c *redateCommand) Run(ctx context.Context, out output) error {
 	if err != nil {
 		return fmt.Errorf("redate: %w", err)
 	}
-	_, err = fmt.Fprintf(out.stdout, "redated: %d ledger rows that were later than %s, and %d closed periods were opened again\nwhat was there is kept as %s\n",
+	_, err = fmt.Fprintf(out.stdout, "redated: %d ledger rows that were later than %s, and %d closed periods were opened again\nthe former database is now %s\n",
 		r.Rows, to.UTC().Format(store.TimeFormat), r.Closings, former)
 	return err
 }

@@ -23,7 +23,7 @@ func TestRedate_command(t *testing.T) {
 	testkit.Refuses(t, "run marcador redate", "serve", "--addr", testkit.AnyPort, "--db", db)
 	testkit.Refuses(t, "lies in the future", "redate", "--db", db, "--at", "2999-01-01T00:00:00Z")
 	testkit.Refuses(t, "is not a time", "redate", "--db", db, "--at", "yesterday")
-	if got := testkit.Run(t, "redate", "--db", db); !strings.HasPrefix(got, "redated: 0 ledger rows") || !strings.Contains(got, "what was there is kept as "+db+".replaced-") {
+	if got := testkit.Run(t, "redate", "--db", db); !strings.HasPrefix(got, "redated: 0 ledger rows") || !strings.Contains(got, "the former database is now "+db+".replaced-") {
 		t.Errorf("redate says %q", got)
 	}
 	if got := testkit.Run(t, "verify", "--db", db); !strings.HasSuffix(got, "\nno difference\n") {

@@ -69,8 +69,8 @@ func (p Period) Before(t time.Time) time.Time {
 	return p.Start(p.Start(t).Add(-time.Nanosecond))
 }
 
-// dateOf returns the date of the day that t lies in. If clocks are set back a minute after midnight,
-// the new day has begun, but for an hour they show the date before it again.
+// dateOf returns the date of the day that t lies in. If clocks are set back a minute after
+// midnight, the new day has begun, but for an hour they show the date before it again.
 func dateOf(t time.Time) (y int, m time.Month, d int) {
 	y, m, d = t.Date()
 	if t.Hour() < 20 { // no clock is set back from midnight to before that

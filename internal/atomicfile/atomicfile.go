@@ -40,8 +40,8 @@ func taken(path string) error {
 	return &refusal{fmt.Sprintf("there is a file %q already; it was left as it is, give another path", path), fs.ErrExist}
 }
 
-// Vacant returns the error that Create would return if there is a file at path, and nil otherwise. So
-// a caller learns of it before a long copy. Create checks again.
+// Vacant returns the error that Create would return if there is a file at path, and nil otherwise.
+// So a caller learns of it before a long copy. Create checks again.
 func Vacant(path string) error {
 	if _, err := os.Lstat(path); err == nil {
 		return taken(path)
@@ -95,8 +95,8 @@ func (p *Part) Create(path string) error {
 	return nil
 }
 
-// Replace syncs the file to the disk and gives it the name path. If there is a file at path, it takes
-// that file's name in one step, so that at every moment one of the two is at path.
+// Replace syncs the file to the disk and gives it the name path. If there is a file at path, it
+// takes that file's name in one step, so that at every moment one of the two is at path.
 func (p *Part) Replace(path string) error {
 	if err := syncFile(p.path); err != nil {
 		return err

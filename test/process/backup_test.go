@@ -53,7 +53,7 @@ func TestProcess_backup(t *testing.T) {
 func checkRestore(t *testing.T, copied, db string) {
 	t.Helper()
 	was := testkit.PointsIn(t, db, "u1")
-	if got := testkit.Run(t, "restore", copied, "--db", db); !strings.Contains(got, "what was there is kept as "+db+".replaced-") {
+	if got := testkit.Run(t, "restore", copied, "--db", db); !strings.Contains(got, "the former database is now "+db+".replaced-") {
 		t.Errorf("restore says %q", got)
 	}
 	kept, err := filepath.Glob(db + ".replaced-*")
