@@ -110,8 +110,8 @@ func (s *Store) Outcome(ctx context.Context, c *Closing, yield func(*Final)) err
 	return nil
 }
 
-// rowsOf returns the seq from which the period's ledger rows lie, and the one before which they
-// lie. The ledger's times never decrease, so a binary search finds both.
+// rowsOf returns the seqs between which the period's ledger rows lie: the first is included, the
+// second is not. The ledger's times never decrease, so a binary search finds both.
 func (s *Store) rowsOf(ctx context.Context, c *Closing) (rows [2]int64, err error) {
 	for i, at := range []time.Time{c.Start, c.Ends} {
 		low, high := int64(0), s.Seq()+1

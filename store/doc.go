@@ -15,7 +15,8 @@
 // disk. So 64 callers need a fraction of the disk's syncs that they would need one after another.
 //
 // A write is refused with an *Error, which has a stable Code and says which update of a batch is
-// at fault, and then it has changed nothing. Other errors are ErrBusy (too many writes wait),
+// at fault, and then it has changed nothing. "It refuses with UserNotFound" in a comment means an
+// *Error with that Code. Other errors are ErrBusy (too many writes wait),
 // ErrClosed, and ErrUnavailable with a reason such as ErrDiskFull.
 //
 // An idempotency key makes a write safe to repeat: a second write with the same caller and key

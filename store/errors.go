@@ -62,8 +62,8 @@ const maxRefusals = 100
 type refusals []*Error
 
 // take adds a refusal and returns nil, so that the rest of the batch is checked as well. When there
-// are maxRefusals, it returns them all as one error. It returns an error that is no refusal as it
-// is.
+// are maxRefusals, it returns them all as one error. Errors that are no refusals it returns
+// unchanged.
 func (r *refusals) take(err error) error {
 	refusal, ok := errors.AsType[*Error](err)
 	if !ok {

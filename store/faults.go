@@ -88,7 +88,7 @@ func (e *unusableError) Error() string {
 
 func (e *unusableError) Unwrap() error { return e.err }
 
-// unusable makes err an unusableError, unless it is one.
+// unusable wraps err in an unusableError, unless it is or wraps one.
 func unusable(path string, err error) error {
 	if _, done := errors.AsType[*unusableError](err); done {
 		return err

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Closings returns the closed periods of a kind that began before a time, newest first, limit at
-// the most.
+// Closings returns the closed periods of a kind that began before a time: at most limit of them,
+// newest first.
 func (s *Store) Closings(ctx context.Context, p Period, before time.Time, limit int) (list []Closing, err error) {
 	return s.closings(ctx, p, before, limit, ``)
 }
@@ -56,8 +56,8 @@ type NamedFinal struct {
 }
 
 // Finals returns the places from offset+1 to offset+limit of a board in a closed period, and how
-// many places the board has. Places and ranks are those of when the period closed. Users who were
-// hidden or erased since are left out, so their places are gaps.
+// many places the board has. Places and ranks are as they were when the period closed. Users who
+// were hidden or erased since are left out, so their places are gaps.
 //
 // A group's board has the users who were members when the period closed; a board of friends has the
 // friends of now. me is the place of the user with the id own, hidden or not, or nil.

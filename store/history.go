@@ -16,8 +16,8 @@ type Row struct {
 	At                    time.Time
 }
 
-// History returns a user's ledger rows with a seq below before, newest first, limit at the most. It
-// refuses with UserNotFound.
+// History returns a user's ledger rows with a seq below before: at most limit of them, newest
+// first. It refuses with UserNotFound.
 func (s *Store) History(ctx context.Context, userID string, before int64, limit int) (history []Row, err error) {
 	u, err := s.User(ctx, userID)
 	if err != nil {

@@ -44,9 +44,9 @@ type ImportedWrite struct {
 	Last int64 // seq of the last row
 }
 
-// Imported returns the imported writes that begin right behind the rows with the hash from. The
-// map's keys are the second hashes of their keys. There may be several, because an import that was
-// interrupted and started again may have cut the rows into other writes. See ImportKey.
+// Imported returns the imported writes that follow the rows with the hash from, by the hash to of
+// each: see ImportKey. There may be several, since an import that was interrupted and started again
+// may divide the rows differently.
 func (s *Store) Imported(ctx context.Context, from string) (writes map[string]ImportedWrite, err error) {
 	found, err := s.read.QueryContext(ctx, `SELECT key, count, seq + count - 1 FROM keys WHERE caller = '' AND key > ?1 AND key < ?2`,
 		ImportKey(from, ""), importPrefix+from+";") // the colon's successor: all keys that begin with from and a colon

@@ -70,8 +70,8 @@ func (t *Totals) unpack(packed string) {
 	}
 }
 
-// inParts calls read for each part of the users' numbers, from above from up to to, at the same
-// time.
+// inParts calls read at the same time for each part of the users: those with numbers above from, up
+// to and including to.
 func inParts(ctx context.Context, last int64, read func(ctx context.Context, part int, from, to int64) error) error {
 	var err error
 	failures := make(chan error, Parts)

@@ -93,8 +93,8 @@ func dayOf(y int, m time.Month, d int, in *time.Location) time.Time {
 	if changed.IsZero() || noon.Sub(changed) > 24*time.Hour {
 		return start
 	}
-	// The clock before the change shows midnight first. If it is changed before it comes to
-	// midnight, the day begins with the change.
+	// Midnight by the clocks as they ran before the change. If the change came before that, the
+	// day begins with the change.
 	_, offset := changed.Add(-time.Nanosecond).Zone()
 	early := time.Date(y, m, d, 0, 0, 0, 0, time.FixedZone("", offset))
 	switch {

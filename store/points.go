@@ -203,8 +203,8 @@ func newTotal(total, add int64, index int, field string) (int64, error) {
 	return total + add, nil
 }
 
-// writePoints adds the ledger's row and updates the totals. Of the totals it uses XPAfter and
-// MLCoinsAfter: of.xp and of.mlCoins may already have later rows of the same batch.
+// writePoints adds the ledger's row and updates the totals. It takes the new totals from p, since
+// of.xp and of.mlCoins may already include later rows of the same batch.
 func (t *tx) writePoints(ctx context.Context, p *Points, reason string, at int64, of *totalsRow) error {
 	p.Seq = t.add(Change{Points: p})
 	_, err := t.stmt.addRow.ExecContext(ctx, p.Seq, p.User, p.XP, p.MLCoins, p.XPAfter, p.MLCoinsAfter, reason, at)

@@ -101,10 +101,10 @@ type exclusive struct {
 	beside []string // suffixes of the files that may be beside the database
 }
 
-// openExclusive opens the database at path so that no other program can open it. The error wraps
-// ErrInUse if one has it open already. It copies the write-ahead log into the file. If the database
-// is damaged, this is only known of services and not of other programs. A database that belongs to
-// another program is refused, and left as it is.
+// openExclusive opens the database at path so that no other program can open it, and copies the
+// write-ahead log into the file. The error wraps ErrInUse if a program has it open already. Of a
+// damaged database it can only tell whether a service has it open, not whether another program has.
+// A database that belongs to another program is refused, and left as it is.
 func openExclusive(ctx context.Context, path string) (*exclusive, error) {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		// A service does not start if there is a log without its database. So the files

@@ -74,8 +74,8 @@ type Change struct {
 	Erased     uint32  // number of the user who was erased
 
 	// Hidden is set if other users can't see the change: the profile was hidden and still is,
-	// or it is a hidden user who was erased, or who began or ended a friendship. It is never
-	// set with Points.
+	// the user who was erased was hidden, or one of the two users whose friendship changed is
+	// hidden. It is never set with Points.
 	Hidden bool
 }
 
@@ -245,8 +245,7 @@ func (s *Store) Seq() int64 { return s.seq.Load() }
 func (s *Store) At() time.Time { return time.UnixMilli(s.at.Load()).UTC() }
 
 // Seen is the stamp of the last change that other users can see, changes of points aside. The first
-// change of a day and writes by another program count. No board was changed later by anything but
-// points.
+// change of a day and writes by another program count. Since then, only points have changed boards.
 func (s *Store) Seen() Stamp { return *s.seen.Load() }
 
 // Touch takes a seq with the present time and changes nothing else. So Options.Committed learns

@@ -7,9 +7,9 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
-// strangers are the ids of nobody that users asked to be friends with. Such a wish is not stored,
-// but it counts towards MaxWishes. Otherwise a user with MaxWishes-1 wishes could find out whether
-// an id exists: after a wish for it, another wish is refused only if it does.
+// strangers are ids that no user has and that users asked to be friends with. Such a wish is not
+// stored, but it counts towards MaxWishes. Otherwise a user with MaxWishes-1 wishes could find out
+// whether an id exists: after a wish for it, another wish is refused only if it does.
 //
 // It is in memory, so a restart forgets it. It belongs to the writer's goroutine.
 type strangers struct {

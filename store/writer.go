@@ -13,13 +13,13 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
-// maxBatch bounds the weight of the requests of one transaction, but for the last one. So it bounds
-// how long the first one waits.
+// maxBatch bounds the weight of a transaction: gather adds requests until it is reached. So it
+// bounds how long the first request waits.
 const maxBatch = 2000
 
 // request is a write that waits for its commit.
 type request struct {
-	ctx    context.Context // the caller's; if it is done when the transaction comes to fn, fn is not run
+	ctx    context.Context // the caller's; if it is done by then, fn is not run
 	weight int             // how many rows fn writes, roughly
 	fn     func(context.Context, *tx) error
 	answer chan error // capacity 1, so that the writer never waits for the caller
@@ -84,7 +84,7 @@ type tx struct {
 	*writer
 	seq      int64         // the last seq that was given, committed or not
 	at       int64         // the time of the transaction
-	started  [Ending]int64 // the periods that contain at: see starts
+	started  [Ending]int64 // starts of the periods, good until tomorrow: see starts
 	tomorrow int64
 	changes  []Change
 	keyed    map[keyName]keyed     // keyed writes of this transaction

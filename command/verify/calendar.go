@@ -52,15 +52,15 @@ const (
 	longest = 64 * secondsADay
 )
 
-// The calendar reaches no further, whatever times a damaged database has. The clock is read once
-// an hour, so the whole of it takes some tenths of a second.
+// The calendar ends here, whatever times a damaged database has. All of it would take some tenths
+// of a second.
 var (
 	earliest = time.Date(1900, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
 	latest   = time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
 )
 
-// newCalendar returns the calendar of a zone from two periods before one moment to a period
-// after another. Moments are in Unix milliseconds. O(hours between them).
+// newCalendar returns the calendar of a zone, from two periods before the moment from to one period
+// after the moment to. Moments are in Unix milliseconds. O(hours between them).
 func newCalendar(zone *time.Location, from, to int64) *calendar {
 	c := &calendar{starts: map[Period][]int64{}}
 	first := max(floorDiv(from, 1000)-longest, earliest)
@@ -80,8 +80,9 @@ func newCalendar(zone *time.Location, from, to int64) *calendar {
 	return c
 }
 
-// begin adds the periods that begin with a date. The clock shows the date first at a moment, and
-// before it showed another date: the least number for none, and then it is not known what begins.
+// begin adds the periods that begin with a date. at is when the clock first shows it, and before is
+// the date that it showed until then. If before is the least number, no date was shown yet, and it
+// is not known what begins.
 func (c *calendar) begin(at, date, before int64) {
 	if before == math.MinInt64 {
 		return
@@ -113,7 +114,7 @@ func floorDiv(a, b int64) int64 {
 }
 
 // around returns when the period begins that a moment lies in, when the one before it begins, and
-// when it ends. ok is false where the calendar does not reach.
+// when it ends. ok is false for moments outside of the calendar.
 func (c *calendar) around(p Period, moment int64) (before, start, next int64, ok bool) {
 	starts := c.starts[p]
 	i, exact := slices.BinarySearch(starts, moment)
@@ -137,12 +138,12 @@ func (c *calendar) end(p Period, start int64) int64 {
 // stretch is a time in which a zone's clocks run evenly. Times are in Unix seconds.
 type stretch struct {
 	from, to int64 // to is the first second that is no longer in it
-	offset   int64 // what clocks are ahead of UTC, in seconds
+	offset   int64 // how far clocks are ahead of UTC, in seconds
 }
 
 // stretches yields the stretches of a zone between two moments, in order. It reads the clock once
-// an hour, and finds the second of a change by halving that hour: clocks are not changed twice
-// in one.
+// an hour. If the offset has changed, a binary search in that hour finds the second. It relies on
+// clocks not being changed twice within an hour.
 func stretches(zone *time.Location, first, last int64) iter.Seq[stretch] {
 	offset := func(at int64) int64 {
 		_, seconds := time.Unix(at, 0).In(zone).Zone()
