@@ -36,9 +36,11 @@ func write(folder string) error {
 	}
 	for name, body := range made {
 		file := filepath.Join(folder, filepath.FromSlash(name))
+		//nolint:gosec // sources are for everybody to read
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 			return err
 		}
+		//nolint:gosec // as above
 		if err := os.WriteFile(file, body, 0o644); err != nil {
 			return err
 		}
