@@ -37,6 +37,7 @@ func holdStream(ctx context.Context, client *http.Client, url, token, from strin
 // One client without a token gets a tenth of all streams, however many connections it uses. All
 // clients without a token together get half, so members always find room.
 func TestAttack_anonymousStreams(t *testing.T) {
+	t.Parallel()
 	conns, each, most := 4, 60, 200
 	if *full {
 		conns, each, most = 20, 250, 5000

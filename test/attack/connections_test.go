@@ -59,6 +59,7 @@ func TestConnections_moreThanFiles(t *testing.T) {
 
 // A connection that sends part of a request, and no more, is closed within 15 seconds.
 func TestConnections_partOfARequest(t *testing.T) {
+	t.Parallel()
 	p := testkit.Spawn(t, testkit.Database(t))
 	admin := testkit.Token(t, "svc", "admin")
 	began := time.Now()

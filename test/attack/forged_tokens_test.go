@@ -124,6 +124,7 @@ func socketID(t *testing.T, p *testkit.Program, token string) string {
 
 // No forged token opens any door. It is refused even at doors that are open without a token.
 func TestTokens_forged(t *testing.T) {
+	t.Parallel()
 	good := authtest.Good()
 	p := testkit.Serve(t, "--public", "--allow-query-token",
 		"--jwks-url", jwks(t, good), "--jwt-secret", string(good.Secret), "--jwt-issuer", authtest.Iss, "--jwt-audience", authtest.Aud)
@@ -181,6 +182,7 @@ func checkChallenge(t *testing.T, what string, res *http.Response, body []byte, 
 // A service whose keys can't be fetched starts and says so. It calls no token bad that it can't
 // verify, and verifies others.
 func TestTokens_keysUnavailable(t *testing.T) {
+	t.Parallel()
 	good := authtest.Good()
 	server := httptest.NewServer(http.NotFoundHandler())
 	defer server.Close()

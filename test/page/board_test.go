@@ -14,7 +14,8 @@ import (
 
 // An exercise that is completed in one window moves the row in another.
 func TestPage_twoWindows(t *testing.T) {
-	p := testkit.Start(t, "demo", "--addr", testkit.AnyPort, "--throttle", "4s")
+	t.Parallel()
+	p := testkit.Start(t, "demo", "--addr", testkit.AnyPort, "--throttle", "1s")
 	one, two := browser.Open(t, 1280, 900, "es-MX"), browser.Open(t, 1280, 900, "en-US")
 
 	two.Visit(p.URL, site.Live+` && `+site.Rows+`.length > 40`)
@@ -67,6 +68,7 @@ func TestPage_twoWindows(t *testing.T) {
 
 // The banner shows at an update and goes away after three seconds.
 func TestPage_banner(t *testing.T) {
+	t.Parallel()
 	p := testkit.Serve(t, "--public")
 	p.Enrol(3)
 	window := browser.Open(t, 800, 600, "es-MX")
@@ -96,6 +98,7 @@ func TestPage_banner(t *testing.T) {
 
 // The page keeps its rows while the service is restarted, and then goes on by itself.
 func TestPage_restart(t *testing.T) {
+	t.Parallel()
 	db := testkit.Database(t)
 	addr := testkit.FreeAddress(t)
 	p := testkit.ServeOn(t, addr, db, "--public")
@@ -116,6 +119,7 @@ func TestPage_restart(t *testing.T) {
 
 // Without a token there is no stream, but the page can be refreshed.
 func TestPage_withoutToken(t *testing.T) {
+	t.Parallel()
 	p := testkit.Start(t, "demo", "--addr", testkit.AnyPort, "--students", "500", "--throttle", "0")
 	window := browser.Open(t, 800, 600, "es-MX")
 	window.Visit(p.URL+"/?student=-", `document.querySelector("#status").dataset.status === "readonly" && document.querySelectorAll("tr[data-user-id]").length === 100`)

@@ -64,6 +64,7 @@ func TestClient_tabs(t *testing.T) {
 // A tab that has the stream and does not answer is replaced by a new tab, and follows that one once
 // it can again.
 func TestClient_stuckLeader(t *testing.T) {
+	t.Parallel()
 	s := site.OpenClient(t, time.Hour)
 	s.Service.Crowd(2)
 	one := browser.Open(t, 800, 600, "es-MX")
@@ -86,6 +87,7 @@ func TestClient_stuckLeader(t *testing.T) {
 // With a cookie, the tab that comes last gets the stream, since it knows who the cookie belongs to
 // by now.
 func TestClient_cookie(t *testing.T) {
+	t.Parallel()
 	s := site.OpenClient(t, time.Hour, "--public")
 	s.Service.Crowd(3)
 	one := browser.Open(t, 800, 600, "es-MX")
@@ -102,6 +104,7 @@ func TestClient_cookie(t *testing.T) {
 
 // A stream goes on with the next token when its token expires.
 func TestClient_expiry(t *testing.T) {
+	t.Parallel()
 	s := site.OpenClient(t, 5*time.Second)
 	s.Service.Crowd(2)
 	window := browser.Open(t, 800, 600, "es-MX")
@@ -126,6 +129,7 @@ func TestClient_expiry(t *testing.T) {
 // Whatever is written, and however often streams break, the client holds the service's page: over
 // fetch, over EventSource, and through another tab.
 func TestClient_differences(t *testing.T) {
+	t.Parallel()
 	s := site.OpenClient(t, time.Hour, "--public", "--top", "8")
 	s.Service.Crowd(12)
 	fetching, sourcing := browser.Open(t, 800, 600, "es-MX"), browser.Open(t, 800, 600, "es-MX")

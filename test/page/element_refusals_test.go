@@ -45,6 +45,7 @@ func giveToken(tb testing.TB, window *browser.Window, token string) {
 
 // The element says what its site still lacks, one thing after the other, until the board shows.
 func TestElement_saysWhatIsMissing(t *testing.T) {
+	t.Parallel()
 	db, addr := testkit.Database(t), testkit.FreeAddress(t)
 	p := testkit.ServeOn(t, addr, db)
 	admin := testkit.Token(t, "svc", "admin")
@@ -53,6 +54,8 @@ func TestElement_saysWhatIsMissing(t *testing.T) {
 	p.Give("ana", 50)
 	school := elsewhere(t, p.URL, "es", "")
 	window, english := browser.Open(t, 390, 844, "es-MX"), browser.Open(t, 800, 600, "en-US")
+	window.Hurry()
+	english.Hurry()
 	window.Visit(school)
 	says(t, window, "El servicio todavía no permite que este sitio muestre el marcador.", "--cors-origins "+school)
 	for _, width := range []int{240, 390, 1200} {
@@ -82,12 +85,15 @@ func TestElement_saysWhatIsMissing(t *testing.T) {
 // The element names the page's own policy, or a service that is away, as the cause, and not the
 // service's settings.
 func TestElement_othersAreNotBlamed(t *testing.T) {
+	t.Parallel()
 	s := site.Open(t, "--public")
 	window := browser.Open(t, 800, 600, "es-MX")
+	window.Hurry()
 	window.Visit(elsewhere(t, s.Front, "es", "connect-src 'self'"))
 	says(t, window, "La política de seguridad de esta página no permite el marcador.", s.Front+" a connect-src")
 
 	away := browser.Open(t, 800, 600, "es-MX")
+	away.Hurry()
 	away.Visit(elsewhere(t, s.Front, "es", ""))
 	says(t, away, "--cors-origins")
 	s.Away.Store(true)

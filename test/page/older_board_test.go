@@ -13,6 +13,7 @@ import (
 // The browser client follows a board whichever way its id is spelled: in the service's normal form,
 // or decomposed as only an older database has it.
 func TestClient_olderBoard(t *testing.T) {
+	t.Parallel()
 	const decomposed, composed = "Jose\u0301", "Jos\u00e9"
 	for _, spelling := range []string{decomposed, composed} {
 		db := testkit.Database(t)

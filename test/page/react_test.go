@@ -66,6 +66,7 @@ func openReact(t *testing.T) *site.Site {
 // The example works as it is with the real React, which mounts everything twice in development and
 // complains of a snapshot that is never the same.
 func TestReact(t *testing.T) {
+	t.Parallel()
 	s := openReact(t)
 	s.Service.Crowd(3)
 	window := browser.Open(t, 600, 400, "es-MX")

@@ -72,6 +72,7 @@ var faults = map[string]fault{
 func TestFaults(t *testing.T) {
 	for name, c := range faults {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // they wait for locks
 			p, db, come, end := c.begin(t)
 			p.Enrol(witness.Users)
 			w := witness.New(t, 1)

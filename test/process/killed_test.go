@@ -3,6 +3,7 @@ package process_test
 import (
 	"context"
 	"flag"
+	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"sync"
@@ -17,16 +18,29 @@ import (
 var kills = flag.Int("kills", 200, "how often TestProcess_killed kills the service")
 
 // A process that is killed, at any instant of its life or its start, has lost nothing that it had
-// acknowledged. What it had not acknowledged counts once when it is repeated.
+// acknowledged. What it had not acknowledged counts once when it is repeated. Two services with a
+// database each are killed side by side, since both often wait for the disk.
 func TestProcess_killed(t *testing.T) {
+	for i := range 2 {
+		t.Run(fmt.Sprint("database ", i+1), func(t *testing.T) {
+			t.Parallel()
+			killAgainAndAgain(t, (*kills+i)/2)
+		})
+	}
+}
+
+// killAgainAndAgain kills a service so many times under load, and compares its database with what
+// it acknowledged after each time.
+func killAgainAndAgain(t *testing.T, times int) {
+	t.Helper()
 	db := testkit.Database(t)
 	w := witness.New(t, 8)
 	p := testkit.Spawn(t, db)
 	p.Enrol(witness.Users)
-	seed := uint64(time.Now().UnixNano())
+	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	chance := rand.New(rand.NewPCG(seed, 0))
-	for range *kills {
+	for range times {
 		killUnderLoad(t, p, w, chance)
 		for chance.IntN(8) == 0 { // while it starts, too
 			start := testkit.ServiceCommand([]string{testkit.Binary(t)}, db)
@@ -44,10 +58,10 @@ func TestProcess_killed(t *testing.T) {
 			t.Errorf("%s has %d, want %d", user, got.XP, xp)
 		}
 	}
-	if w.Acknowledged.Load() < int64(*kills) {
-		t.Errorf("only %d requests were acknowledged in %d lives", w.Acknowledged.Load(), *kills)
+	if w.Acknowledged.Load() < int64(times) {
+		t.Errorf("only %d requests were acknowledged in %d lives", w.Acknowledged.Load(), times)
 	}
-	t.Logf("%d lives, %d requests acknowledged", *kills, w.Acknowledged.Load())
+	t.Logf("%d lives, %d requests acknowledged", times, w.Acknowledged.Load())
 	p.Terminate()
 }
 

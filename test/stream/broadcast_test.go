@@ -17,6 +17,7 @@ import (
 // A stream says who its user is, shows the board, then every change of it in order, and ends
 // with a goodbye.
 func TestStream_broadcasts(t *testing.T) {
+	t.Parallel()
 	p := testkit.Serve(t)
 	p.Enrol(3)
 	heard := p.Follow(testkit.Token(t, "u2", ""), "board=global", "")
@@ -105,6 +106,7 @@ func checkBroadcast(t *testing.T, m testkit.Message, version int) {
 
 // curl -N shows everything in a stream as it comes.
 func TestStream_curl(t *testing.T) {
+	t.Parallel()
 	p := testkit.Serve(t)
 	p.Enrol(1)
 	service := testkit.Token(t, "svc", "xp:write")
@@ -126,6 +128,7 @@ func TestStream_curl(t *testing.T) {
 
 // Writes need no listener, and a later stream begins with all of them.
 func TestStream_noListeners(t *testing.T) {
+	t.Parallel()
 	p := testkit.Serve(t)
 	p.Enrol(1)
 	for range 10 {

@@ -22,6 +22,7 @@ func h2c(p *http.Protocols) { p.SetUnencryptedHTTP2(true) }
 
 // Requests and streams work over each protocol.
 func TestServe_protocols(t *testing.T) {
+	t.Parallel()
 	a := certs.New(t)
 	certFile, keyFile := a.Pair(t.TempDir(), "marcador")
 	secure := []string{"--tls-cert", certFile, "--tls-key", keyFile}
@@ -73,6 +74,7 @@ func TestServe_protocols(t *testing.T) {
 // One connection of HTTP/2 carries any number of streams, and requests beside them. Browsers
 // open no more than six connections of HTTP/1.1 to a site.
 func TestServe_oneConnection(t *testing.T) {
+	t.Parallel()
 	a := certs.New(t)
 	certFile, keyFile := a.Pair(t.TempDir(), "marcador")
 	p := testkit.Serve(t, "--tls-cert", certFile, "--tls-key", keyFile)
@@ -116,6 +118,7 @@ func TestServe_oneConnection(t *testing.T) {
 
 // A failed TLS handshake is the client's fault, so it is logged for debugging only.
 func TestServe_handshakeErrors(t *testing.T) {
+	t.Parallel()
 	a := certs.New(t)
 	certFile, keyFile := a.Pair(t.TempDir(), "marcador")
 	p := testkit.Serve(t, "--tls-cert", certFile, "--tls-key", keyFile, "--log-level", "debug")

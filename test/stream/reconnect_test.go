@@ -9,6 +9,7 @@ import (
 
 // A client that comes back after a restart, or with an id that never was, gets whole pages.
 func TestStream_reconnect(t *testing.T) {
+	t.Parallel()
 	db := testkit.Database(t)
 	p := testkit.ServeOn(t, testkit.AnyPort, db)
 	p.Enrol(1)

@@ -19,6 +19,7 @@ import (
 
 // Clients that never read delay nobody, and are let go after the write timeout.
 func TestStream_stalledReaders(t *testing.T) {
+	t.Parallel()
 	p := testkit.Serve(t, "--write-timeout", "1s", "--max-streams-per-user", "30")
 	service := testkit.Token(t, "svc", "admin")
 	p.EnrolWithAvatars(100, 1900) // a broadcast of 200 KB
@@ -85,6 +86,7 @@ func (c *stallable) Close() error {
 // A connection of HTTP/2 whose client stops reading is given up after the write timeout, with
 // all its streams.
 func TestServe_stalledConnection(t *testing.T) {
+	t.Parallel()
 	p := testkit.Serve(t, "--write-timeout", "1s", "--metrics-addr", testkit.AnyPort)
 	service := testkit.Token(t, "svc", "admin")
 	p.EnrolWithAvatars(100, 1900) // a broadcast of 200 KB
@@ -122,6 +124,7 @@ func TestServe_stalledConnection(t *testing.T) {
 // A stream over HTTP/2 may be quiet for longer than the write timeout. (A write deadline of
 // net/http that passes ends such a stream even while nothing is being written.)
 func TestServe_quietStream(t *testing.T) {
+	t.Parallel()
 	p := testkit.Serve(t, "--write-timeout", "100ms", "--heartbeat", "400ms")
 	heard := p.FollowOver(certs.New(t).Transport(h2c), testkit.Token(t, "u1", ""), "", "")
 	testkit.Next(t, heard, "authenticated")

@@ -11,6 +11,7 @@ import (
 
 // A stream needs a good token, unless the service is public.
 func TestStream_tokens(t *testing.T) {
+	t.Parallel()
 	closed := testkit.Serve(t)
 	good := testkit.Token(t, "u1", "")
 	none := "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0." + strings.Split(good, ".")[1] + "."
@@ -31,6 +32,7 @@ func TestStream_tokens(t *testing.T) {
 
 // A quiet stream carries pings, and it ends when its token expires.
 func TestStream_heartbeatAndExpiry(t *testing.T) {
+	t.Parallel()
 	p := testkit.Serve(t, "--heartbeat", "50ms")
 	heard := p.Follow(testkit.TokenFor(t, "u1", "", 2*time.Second), "", "")
 	testkit.Next(t, heard, "authenticated")

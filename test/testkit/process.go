@@ -3,6 +3,7 @@ package testkit
 import (
 	"context"
 	"fmt"
+	"hash/fnv"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,29 +15,42 @@ import (
 	"time"
 )
 
-// built builds the binary once for all tests of a package. Main removes it.
+// built builds the binary, once for all tests of a package. The file in the user's cache saves the
+// linker's time if nothing has changed since another package built it. The package's own link to it
+// stays as it is when somebody changes the sources meanwhile.
 var built = sync.OnceValues(func() (path string, err error) {
-	folder, err := os.MkdirTemp("", "marcador-test-")
+	cache, err := os.UserCacheDir()
 	if err != nil {
+		cache = os.TempDir()
+	}
+	root := fnv.New64a()
+	_, _ = root.Write([]byte(Path(""))) // it does not fail
+	cache = filepath.Join(cache, "marcador-test", fmt.Sprintf("%x", root.Sum64()))
+	if err := os.MkdirAll(cache, 0o700); err != nil {
 		return "", err
 	}
-	builtIn.Store(&folder)
-	path = filepath.Join(folder, "marcador")
-	cmd := exec.CommandContext(context.Background(), "go", "build", "-o", path, ".")
+	shared := filepath.Join(cache, "marcador")
+	cmd := exec.CommandContext(context.Background(), "go", "build", "-o", shared, ".")
 	cmd.Dir = Path("")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w\n%s", err, out)
 	}
-	return path, nil
+	own, err := os.MkdirTemp(cache, "")
+	if err != nil {
+		return "", err
+	}
+	builtIn.Store(&own)
+	path = filepath.Join(own, "marcador")
+	return path, os.Link(shared, path)
 })
 
-// builtIn is the folder of the binary, nil if no test needed it.
+// builtIn is the folder of the package's own link, nil if no test needed the binary.
 var builtIn atomic.Pointer[string]
 
 func removeBinary() {
 	if folder := builtIn.Load(); folder != nil {
-		_ = os.RemoveAll(*folder) // a folder of temporary files
+		_ = os.RemoveAll(*folder) // a link
 	}
 }
 
