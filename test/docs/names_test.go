@@ -1,7 +1,9 @@
 package docs_test
 
 import (
+	"maps"
 	"os"
+	"os/exec"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -94,4 +96,34 @@ func TestArchitecture_libraries(t *testing.T) {
 			t.Errorf("ARCHITECTURE.md lacks the library %s, with its reason", one[1])
 		}
 	}
+}
+
+// TestOperating_flags says that docs/operating.md has every flag of serve, with its default.
+func TestOperating_flags(t *testing.T) {
+	help, err := exec.CommandContext(t.Context(), testkit.Binary(t), "serve", "--help").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, got := map[string]string{}, map[string]string{}
+	for _, found := range regexp.MustCompile(`(?m)^ {6}(--[a-z0-9-]+)(?:=(\S+))?(?: |$)`).FindAllStringSubmatch(string(help), -1) {
+		want[found[1]] = defaultOf(found[2])
+	}
+	delete(want, "--version")
+	for _, found := range regexp.MustCompile("(?m)^\\| `(--[a-z0-9-]+)` \\| `?([^`|]+?)`? \\|").FindAllStringSubmatch(prose(t, "docs/operating.md"), -1) {
+		got[found[1]] = found[2]
+	}
+	if len(want) == 0 || !maps.Equal(got, want) {
+		t.Errorf("docs/operating.md has the flags %v, want %v", got, want)
+	}
+}
+
+// defaultOf returns the default of a flag, as the document has it, from the help text.
+func defaultOf(shown string) string {
+	switch {
+	case shown == "":
+		return "off"
+	case strings.ToUpper(shown) == shown && strings.ToLower(shown) != shown && !strings.HasPrefix(shown, `"`):
+		return "none" // the help text names what kind of value it takes
+	}
+	return strings.TrimSuffix(strings.Trim(shown, `"`), ",...")
 }
