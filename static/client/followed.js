@@ -5,19 +5,16 @@
 /** @import { complete } from "./options.js" */
 /** @import { SharedStream } from "./shared.js" */
 
-import * as check from "./check.js";
 import { Refusal, refusalFrom, Service } from "./http.js";
+import { Pages } from "./pages.js";
 import { flagOwn, placeIn } from "./place.js";
 import { Subscription } from "./subscription.js";
-import { pagePath } from "./topics.js";
 
 const NEIGHBOURS = 5;
 /** How many rows are read if no option says it, unless a stream has brought more. */
 const ROWS = 100;
 /** Time between two reads of the page while no stream brings news, in milliseconds. */
 const POLL = 15_000;
-/** How long a page may take to come, in milliseconds. */
-const PATIENCE = 30_000;
 /** Readers of a large board ask for their own rank at random times within this, in milliseconds. */
 const SPREAD = 2_000;
 
@@ -29,6 +26,7 @@ export class FollowedBoard {
   snapshot;
 
   #service;
+  #pages;
   #subscription;
   #rows;
   /** All known rows. The snapshot shows the first of them. */
@@ -82,6 +80,7 @@ export class FollowedBoard {
       move: (/** @type {RankChanged} */ move) => this.#moved(move),
     };
     const topic = { board, period };
+    this.#pages = new Pages(this.#service, topic, this.#closing.signal);
     this.#subscription = new Subscription(this.#service, topic, shared, listener, streams);
     this.#listen();
     this.#subscription.open();
@@ -123,7 +122,7 @@ export class FollowedBoard {
 
   /** @param {number} [neighbours] */
   async around(neighbours = NEIGHBOURS) {
-    return this.#getPage({ around: "me", neighbours: String(neighbours) });
+    return this.#pages.page({ around: "me", neighbours: String(neighbours) });
   }
 
   /** @param {string} path @returns {Promise<unknown>} */
@@ -131,7 +130,7 @@ export class FollowedBoard {
     if (typeof path !== "string" || !/^\/(?!\/)/.test(path)) {
       throw new TypeError(`read takes a path of the service, such as "/v1/users/u7/history"`);
     }
-    return this.#getJSON(path);
+    return this.#pages.json(path);
   }
 
   close() {
@@ -288,7 +287,7 @@ export class FollowedBoard {
 
   async #read() {
     try {
-      const page = await this.#getPage({
+      const page = await this.#pages.page({
         limit: String(this.#rows ?? Math.max(ROWS, this.#all.length)),
       });
       const { status, version, userId } = this.snapshot;
@@ -302,39 +301,6 @@ export class FollowedBoard {
       this.#apply(page, reader, () => page.me && Object.freeze(page.me));
     } catch (cause) {
       this.#set({ error: refusalFrom(cause).problem });
-    }
-  }
-
-  /** @param {Record<string, string>} slice @returns {Promise<Page>} */
-  async #getPage(slice) {
-    const { board, period } = this.snapshot;
-    const body = await this.#getJSON(pagePath({ board, period }, slice));
-    try {
-      return check.page(body, board, period);
-    } catch (cause) {
-      throw new Refusal(0, "malformed", refusalFrom(cause).message);
-    }
-  }
-
-  /** Rejects with a Refusal. @param {string} path @returns {Promise<unknown>} */
-  async #getJSON(path) {
-    const { signal } = this.#closing;
-    const late = new AbortController();
-    const timer = setTimeout(
-      () => late.abort(new Error(`no answer within ${PATIENCE / 1000} s`)),
-      PATIENCE,
-    );
-    const soon = AbortSignal.any([signal, late.signal]);
-    let response;
-    try {
-      signal.throwIfAborted();
-      response = await this.#service.get(path, { Accept: "application/json" }, soon);
-      return await response.json();
-    } catch (cause) {
-      if (response === undefined || soon.aborted) throw refusalFrom(cause);
-      throw new Refusal(0, "malformed", refusalFrom(cause).message);
-    } finally {
-      clearTimeout(timer);
     }
   }
 
@@ -361,7 +327,7 @@ export class FollowedBoard {
     this.#meWanted = false;
     try {
       const asked = visible() && this.snapshot.status === "live";
-      const me = asked ? (await this.#getPage({ limit: "1" })).me : this.snapshot.me;
+      const me = asked ? (await this.#pages.page({ limit: "1" })).me : this.snapshot.me;
       const { userId } = this.snapshot;
       const own = me === null || me.userId === userId;
       if (!this.#told && own && !same(me, this.snapshot.me))
