@@ -9,8 +9,8 @@ import (
 	"marcador/test/testkit/route"
 )
 
-// proxies are the routes through other projects' servers. To test another proxy, add a function that
-// starts it to testkit/proxy, and its routes here. The direct routes are in test/stream.
+// proxies are the routes through other projects' servers. To test another proxy, add a function
+// that starts it to testkit/proxy, and its routes here. The direct routes are in test/stream.
 var proxies = []route.Route{
 	{Name: "nginx as it comes", Open: func(t *testing.T, p *testkit.Program) (*testkit.Program, http.RoundTripper) {
 		t.Helper()
