@@ -12,7 +12,11 @@ beforeEach(() => {
   mock.method(Math, "random", () => 0.5);
 });
 
-/** Judges the end of a stream that lived for a second. @param {Tries} tries @param {Partial<End>} end */
+/**
+ * Judges the end of a stream that lived for a second.
+ * @param {Tries} tries
+ * @param {Partial<End>} end
+ */
 function judge(tries, end) {
   const usual = {
     status: /** @type {const} */ ("live"),
