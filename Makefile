@@ -70,7 +70,7 @@ bench: tools $(NPM) ## runs the benchmarks, into bench/go.txt, streams.md, write
 peers: $(NPM) ## tests the program with nginx, HAProxy, Firefox, Lighthouse and clients from npm
 	@tools/programs.sh peers
 	@echo "== go test -race ./test/peers"
-	@CGO_ENABLED=1 go test -race -count=1 -timeout 30m ./test/peers
+	@CGO_ENABLED=1 go test -race -shuffle=on -count=1 -timeout 30m ./test/peers
 
 soak: ## kills the program 1,000 times, attacks it, then loads it for SOAKTIME, into bench/soak.md
 	go test -count=1 -run '^TestProcess_killed$$' -timeout 1h -v ./test/process -kills 1000
@@ -95,9 +95,9 @@ tools: $(GOLANGCI) ## compiles the Go tools of tools/go.mod, into .tools
 # because many of them measure time.
 
 all:
-	@$(MAKE) $(TOGETHER) -j4 fetch
-	@$(MAKE) $(TOGETHER) -j2 check
-	@$(MAKE) --no-print-directory race
+	@TIMEFORMAT='-- fetched in %0R s'; time $(MAKE) $(TOGETHER) -j4 fetch
+	@TIMEFORMAT='-- checked in %0R s'; time $(MAKE) $(TOGETHER) -j2 check
+	@TIMEFORMAT='-- tested in %0R s'; time $(MAKE) --no-print-directory race
 
 fetch: need $(NPM) $(GOLANGCI) gofmt
 
@@ -111,7 +111,7 @@ need:
 	@for p in go gcc node npm; do \
 	  command -v $$p >/dev/null || { echo "make: $$p is missing: the tests need Go, gcc, Node 20 or newer, and npm" >&2; exit 1; }; \
 	done
-	@tools/programs.sh
+	@tools/programs.sh $(if $(filter ./test/peers%,$(PKG)),peers)
 
 gofmt:
 	@echo "== gofmt"

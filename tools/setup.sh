@@ -39,7 +39,7 @@ node=${node#v}
 go version >/dev/null 2>&1 ||
   fail "this Go can't use go.mod, which names Go $(sed -n 's/^go //p' go.mod): install Go 1.21 or newer (Debian 13 has it)"
 
-tools/programs.sh
+tools/programs.sh peers
 echo "== go mod download"
 go mod download
 make tools node_modules/.package-lock.json
