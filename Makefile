@@ -69,8 +69,8 @@ bench: tools $(NPM) ## runs the benchmarks, into bench/go.txt, streams.md, write
 
 peers: $(NPM) ## tests the program with nginx, HAProxy, Firefox, Lighthouse and clients from npm
 	@tools/programs.sh peers
-	@echo "== go test -race ./test/peers"
-	@CGO_ENABLED=1 go test -race -shuffle=on -count=1 -timeout 30m ./test/peers
+	@echo "== go test -race ./test/peers ./test/docs"
+	@CGO_ENABLED=1 go test -race -shuffle=on -count=1 -timeout 30m ./test/peers ./test/docs
 
 soak: ## kills the program 1,000 times, attacks it, then loads it for SOAKTIME, into bench/soak.md
 	go test -count=1 -run '^TestProcess_killed$$' -timeout 1h -v ./test/process -kills 1000
@@ -109,7 +109,7 @@ room: $(if $(filter ./test% ./static%,$(PKG)),need $(NPM)) $(if $(filter ./stati
 
 need:
 	@for p in go gcc node npm; do \
-	  command -v $$p >/dev/null || { echo "make: $$p is missing: the tests need Go, gcc, Node 20 or newer, and npm" >&2; exit 1; }; \
+	  command -v $$p >/dev/null || { echo "make: $$p is missing: the tests need Go, gcc, Node 20 or newer, and npm 10 or newer" >&2; exit 1; }; \
 	done
 	@tools/programs.sh $(if $(filter ./test/peers%,$(PKG)),peers)
 
@@ -157,5 +157,6 @@ $(GOLANGCI): tools/go.mod tools/go.sum
 
 $(NPM): package.json package-lock.json
 	@echo "== npm ci"
+	@[[ $$(npm --version) != [1-9].* ]] || { echo "make: npm $$(npm --version) can't override a dependency on \"latest\", as package.json does: install npm 10 or newer (npm install --global npm@10)" >&2; exit 1; }
 	@npm ci --no-audit --no-fund --no-update-notifier
 	@touch $@

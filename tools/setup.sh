@@ -35,6 +35,13 @@ node=$(node --version)
 node=${node#v}
 [[ ${node%%.*} -ge 20 ]] || fail "Node is $node: install Node 20 or newer (Debian 13 has it)"
 
+# Debian 13 has npm 9, which can't override a dependency on "latest", as package.json does.
+if [[ $(npm --version) == [1-9].* ]]; then
+  echo "== npm install --global npm@10"
+  "${root[@]}" npm install --global --no-audit --no-fund --no-update-notifier npm@10 >/dev/null
+  hash -r
+fi
+
 # Go 1.21 and newer downloads the version that go.mod names.
 go version >/dev/null 2>&1 ||
   fail "this Go can't use go.mod, which names Go $(sed -n 's/^go //p' go.mod): install Go 1.21 or newer (Debian 13 has it)"
