@@ -12,6 +12,7 @@ import (
 	"marcador/auth"
 	"marcador/internal/membudget"
 	"marcador/live"
+	"marcador/store"
 )
 
 type archiveInput struct {
@@ -72,7 +73,7 @@ func (a *api) archive(ctx context.Context, in *archiveInput) (*encodedOutput, er
 	if err != nil {
 		return nil, a.fail(ctx, err)
 	}
-	period, _ := live.ParsePeriod(in.Period) // huma has checked it
+	period, _ := store.ParsePeriod(in.Period) // huma has checked it
 	size := a.Live.SizeOf(in.Board, in.Limit+1)
 	// The places and entries that are read, then the encoded page.
 	made, err := a.acquire(ctx, membudget.QuerySlot, size+live.SizeOfFinals, size)
@@ -89,7 +90,7 @@ func (a *api) archive(ctx context.Context, in *archiveInput) (*encodedOutput, er
 }
 
 // closed returns the list of closed periods, or the final page of one.
-func (a *api) closed(ctx context.Context, in *archiveInput, period live.Period, asMember bool) (*encodedOutput, error) {
+func (a *api) closed(ctx context.Context, in *archiveInput, period store.Period, asMember bool) (*encodedOutput, error) {
 	if in.Start == "" {
 		return a.closedPeriods(ctx, in, period, asMember)
 	}
@@ -133,7 +134,7 @@ func (a *api) failThen(ctx context.Context, err error) error {
 	return notMemberAs("board: the period is for the people who were members when it closed; use a token of one of them, or one with the scope admin")
 }
 
-func (a *api) closedPeriods(ctx context.Context, in *archiveInput, period live.Period, asMember bool) (*encodedOutput, error) {
+func (a *api) closedPeriods(ctx context.Context, in *archiveInput, period store.Period, asMember bool) (*encodedOutput, error) {
 	before := in.Before
 	if before.IsZero() {
 		before = time.UnixMilli(1 << 52) // later than any period

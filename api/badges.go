@@ -9,7 +9,7 @@ import (
 
 	"marcador/auth"
 	"marcador/internal/validate"
-	"marcador/live"
+	"marcador/store"
 )
 
 // badges is the table of badges, lowest first.
@@ -55,9 +55,9 @@ func (a *api) badgeRoutes() {
 
 	put := a.operation(http.MethodPut, "/v1/badges", "putBadges", "Boards", "Replace the badges, on all boards at once", access{scope: auth.ScopeAdmin})
 	huma.Register(a.huma, put, func(ctx context.Context, in *badgesInput) (*badgesOutput, error) {
-		list := make([]live.Badge, len(in.Body.Badges))
+		list := make([]store.Badge, len(in.Body.Badges))
 		for i, b := range in.Body.Badges {
-			list[i] = live.Badge{MinXP: b.MinXP, Name: b.Name}
+			list[i] = store.Badge{MinXP: b.MinXP, Name: b.Name}
 		}
 		if err := a.Live.PutBadges(ctx, list); err != nil {
 			return nil, a.fail(ctx, err)

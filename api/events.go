@@ -22,6 +22,7 @@ import (
 	"marcador/live"
 	"marcador/sse"
 	"marcador/static"
+	"marcador/store"
 )
 
 // maxBoards bounds the boards of one stream.
@@ -55,7 +56,7 @@ func (in *eventsInput) Resolve(ctx huma.Context) []error {
 // boardPeriod is a board in a period, one of those that a stream follows.
 type boardPeriod struct {
 	board  string
-	period live.Period
+	period store.Period
 }
 
 // follows returns what the stream is to follow, sorted and each pair once, or what is wrong with
@@ -67,14 +68,14 @@ func (in *eventsInput) follows() ([]boardPeriod, *problem) {
 	}
 	switch {
 	case len(periods) == 0:
-		periods = []string{live.AllTime.String()}
+		periods = []string{store.AllTime.String()}
 	case len(periods) != 1 && len(periods) != len(boards):
 		return nil, invalid("period", fmt.Sprintf("there are %d for %d boards; give one period for all boards, or one for each board, in their order",
 			len(periods), len(boards)))
 	}
 	var follows []boardPeriod
 	for i, board := range boards {
-		period, ok := live.ParsePeriod(periods[i%len(periods)])
+		period, ok := store.ParsePeriod(periods[i%len(periods)])
 		if !ok {
 			return nil, invalid("period", "is not a period; give daily, weekly, monthly or all-time")
 		}

@@ -12,18 +12,19 @@ import (
 	"marcador/internal/membudget"
 	"marcador/live"
 	"marcador/sse"
+	"marcador/store"
 )
 
 // statuses are the statuses of live's refusals.
-var statuses = map[live.Code]int{
-	live.UserNotFound:    http.StatusNotFound,
-	live.NegativeTotal:   http.StatusUnprocessableEntity,
-	live.TotalTooLarge:   http.StatusUnprocessableEntity,
-	live.KeyReused:       http.StatusUnprocessableEntity,
-	live.NothingToChange: http.StatusUnprocessableEntity,
-	live.OwnFriend:       http.StatusUnprocessableEntity,
-	live.Invalid:         http.StatusUnprocessableEntity,
-	live.TooManyFriends:  http.StatusUnprocessableEntity,
+var statuses = map[store.Code]int{
+	store.UserNotFound:    http.StatusNotFound,
+	store.NegativeTotal:   http.StatusUnprocessableEntity,
+	store.TotalTooLarge:   http.StatusUnprocessableEntity,
+	store.KeyReused:       http.StatusUnprocessableEntity,
+	store.NothingToChange: http.StatusUnprocessableEntity,
+	store.OwnFriend:       http.StatusUnprocessableEntity,
+	store.Invalid:         http.StatusUnprocessableEntity,
+	store.TooManyFriends:  http.StatusUnprocessableEntity,
 }
 
 // failures are the problems of the other errors of live, sse and membudget. The first one that
@@ -46,10 +47,10 @@ var failures = []struct {
 			"start: no closed period of this kind (see the parameter period) contains that time, or it is too old to be kept; leave start out to get the list",
 			fault{"start", "no closed period"})
 	}},
-	{live.ErrBusy, func() error {
+	{store.ErrBusy, func() error {
 		return unavailable("busy", "more writes are waiting than the disk can take; try again")
 	}},
-	{live.ErrClosed, shuttingDown},
+	{store.ErrClosed, shuttingDown},
 	{sse.ErrDraining, shuttingDown},
 	{sse.ErrFull, func() error {
 		return retryAfter(problemOf(http.StatusServiceUnavailable, "too_many_streams",
@@ -101,7 +102,7 @@ func (a *api) failAt(ctx context.Context, err error, field func(int, string) str
 	if _, ok := errors.AsType[*problem](err); ok {
 		return err // it is a problem already
 	}
-	if refusal, ok := errors.AsType[*live.Error](err); ok {
+	if refusal, ok := errors.AsType[*store.Error](err); ok {
 		return refused(refusal, field)
 	}
 	for _, f := range failures {
@@ -109,7 +110,7 @@ func (a *api) failAt(ctx context.Context, err error, field func(int, string) str
 			return f.problem()
 		}
 	}
-	if errors.Is(err, live.ErrUnavailable) {
+	if errors.Is(err, store.ErrUnavailable) {
 		a.Log.DebugContext(ctx, "write failed", "error", err) // live logs once that writes fail
 		return unavailable("database_unavailable", "the database can't be written now"+because(err)+"; nothing was changed, try again")
 	}
@@ -121,7 +122,7 @@ func (a *api) failAt(ctx context.Context, err error, field func(int, string) str
 }
 
 // refused returns the problem of a refusal. Its detail is the first fault.
-func refused(refusal *live.Error, field func(int, string) string) error {
+func refused(refusal *store.Error, field func(int, string) string) error {
 	faults := []fault{{field(refusal.Index, refusal.Field), refusal.Message}}
 	for _, other := range refusal.Others {
 		faults = append(faults, fault{field(other.Index, other.Field), other.Message})
@@ -132,7 +133,7 @@ func refused(refusal *live.Error, field func(int, string) string) error {
 // because returns in brackets why the database fails, for the person who repairs it, or "" if that
 // is not known.
 func because(err error) string {
-	for _, fault := range []error{live.ErrDiskFull, live.ErrReadOnly, live.ErrLocked, live.ErrDamaged, live.ErrGone, live.ErrIO} {
+	for _, fault := range []error{store.ErrDiskFull, store.ErrReadOnly, store.ErrLocked, store.ErrDamaged, store.ErrGone, store.ErrIO} {
 		if errors.Is(err, fault) {
 			return " (" + fault.Error() + ")"
 		}

@@ -26,6 +26,7 @@ import (
 	"marcador/internal/schematest"
 	"marcador/live"
 	"marcador/sse"
+	"marcador/store"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -204,9 +205,9 @@ func (f *fixture) school(id string, members ...string) {
 // crowd creates a thousand users, whose page is most of a megabyte long.
 func (f *fixture) crowd() {
 	f.t.Helper()
-	var people []live.Profile
+	var people []store.Profile
 	for i := range 1000 {
-		people = append(people, live.Profile{ID: fmt.Sprint("u", i), Username: strings.Repeat("ñ", 90), Avatar: "https://x/" + strings.Repeat("a", 700)})
+		people = append(people, store.Profile{ID: fmt.Sprint("u", i), Username: strings.Repeat("ñ", 90), Avatar: "https://x/" + strings.Repeat("a", 700)})
 	}
 	if _, err := f.live.PutProfiles(f.t.Context(), people); err != nil {
 		f.t.Fatal(err)

@@ -16,7 +16,7 @@ import (
 
 	"marcador/api"
 	"marcador/internal/membudget"
-	"marcador/live"
+	"marcador/store"
 )
 
 // The limits of requests do not end a stream, whether or not its request has a body.
@@ -24,7 +24,7 @@ func TestLimits_stream(t *testing.T) {
 	f := newFixture(t, func(o *api.Options) {
 		o.Limits = api.Limits{Receive: time.Second, Answer: time.Second, Deliver: time.Second}
 	})
-	if _, err := f.live.PutProfiles(t.Context(), []live.Profile{{ID: "u1", Username: "x"}}); err != nil {
+	if _, err := f.live.PutProfiles(t.Context(), []store.Profile{{ID: "u1", Username: "x"}}); err != nil {
 		t.Fatal(err)
 	}
 	for _, body := range []string{"\r\n", "Content-Length: 100\r\n\r\nhalf"} {
@@ -54,7 +54,7 @@ func TestLimits_stream(t *testing.T) {
 		if _, err := io.ReadAll(late); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := f.live.AddPoints(t.Context(), []live.Write{{Updates: []live.Update{{UserID: "u1", XP: 1}}}}); err != nil {
+		if _, err := f.live.AddPoints(t.Context(), []store.Write{{Updates: []store.Update{{UserID: "u1", XP: 1}}}}); err != nil {
 			t.Fatal(err)
 		}
 		until("event: leaderboard:updated")

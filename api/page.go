@@ -9,6 +9,7 @@ import (
 	"marcador/auth"
 	"marcador/internal/membudget"
 	"marcador/live"
+	"marcador/store"
 )
 
 type pageInput struct {
@@ -40,7 +41,7 @@ func (in *pageInput) rows() int {
 
 // query returns what is asked of live, or a problem with the input.
 func (in *pageInput) query(caller auth.Caller) (live.Query, error) {
-	period, _ := live.ParsePeriod(in.Period) // huma has checked it
+	period, _ := store.ParsePeriod(in.Period) // huma has checked it
 	q := live.Query{
 		Board: in.Board, Period: period, Offset: in.Offset, Limit: in.Limit,
 		Around: in.Around, Neighbours: in.Neighbours, Caller: caller.UserID, All: caller.May(auth.ScopeAdmin),

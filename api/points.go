@@ -11,6 +11,7 @@ import (
 	"marcador/auth"
 	"marcador/internal/validate"
 	"marcador/live"
+	"marcador/store"
 )
 
 // result is what an update did.
@@ -140,15 +141,15 @@ func (in *postBatchInput) Resolve(ctx huma.Context) []error {
 
 // writes returns the writes that the batch asks for: a single one if a header covers the whole
 // batch, otherwise one for each update.
-func (in *postBatchInput) writes(caller string) []live.Write {
-	var writes []live.Write
+func (in *postBatchInput) writes(caller string) []store.Write {
+	var writes []store.Write
 	for i, u := range in.Body.Updates {
-		update := live.Update{UserID: u.UserID, XP: u.xp(), MLCoins: u.MLCoins, Reason: u.Reason}
+		update := store.Update{UserID: u.UserID, XP: u.xp(), MLCoins: u.MLCoins, Reason: u.Reason}
 		if in.Key != "" && i > 0 {
 			writes[0].Updates = append(writes[0].Updates, update)
 			continue
 		}
-		writes = append(writes, live.Write{Caller: caller, Key: in.Key + u.Key, Updates: []live.Update{update}})
+		writes = append(writes, store.Write{Caller: caller, Key: in.Key + u.Key, Updates: []store.Update{update}})
 	}
 	return writes
 }
@@ -167,7 +168,7 @@ func (a *api) pointsRoutes() {
 
 	one := a.operation(http.MethodPost, "/v1/users/{id}/xp", "postXP", "Points", "Give points to a user, or take them away", write)
 	huma.Register(a.huma, one, func(ctx context.Context, in *postXPInput) (*postXPOutput, error) {
-		done, err := a.addPoints(ctx, []live.Write{{Caller: callerOf(ctx).UserID, Key: in.Key, Updates: []live.Update{
+		done, err := a.addPoints(ctx, []store.Write{{Caller: callerOf(ctx).UserID, Key: in.Key, Updates: []store.Update{
 			{UserID: in.ID, XP: in.Body.xp(), MLCoins: in.Body.MLCoins, Reason: in.Body.Reason},
 		}}}, func(_ int, field string) string {
 			switch field {
@@ -203,7 +204,7 @@ func (a *api) pointsRoutes() {
 }
 
 // addPoints gives the points. For field see failAt.
-func (a *api) addPoints(ctx context.Context, writes []live.Write, field func(int, string) string) ([]result, error) {
+func (a *api) addPoints(ctx context.Context, writes []store.Write, field func(int, string) string) ([]result, error) {
 	done, err := a.Live.AddPoints(ctx, writes)
 	if err != nil {
 		return nil, a.failAt(ctx, err, field)

@@ -11,7 +11,7 @@ import (
 
 	"marcador/internal/profile"
 	"marcador/internal/validate"
-	"marcador/live"
+	"marcador/store"
 )
 
 // Profile is what is known about a person, apart from their points.
@@ -66,8 +66,8 @@ func (p *Profile) patch() profile.Patch {
 	}
 }
 
-func (p *Profile) of(id string) live.Profile {
-	return live.Profile{
+func (p *Profile) of(id string) store.Profile {
+	return store.Profile{
 		ID: id, Username: p.Username, Avatar: p.Avatar, Email: p.Email, Groups: p.Groups,
 		Pseudonym: p.Pseudonym, Hidden: p.Hidden,
 	}
@@ -112,7 +112,7 @@ func (p *ProfilePatch) check(ctx huma.Context, f *faults) {
 	p.Username.Field, p.Pseudonym.Field = changes.Username, changes.Pseudonym
 }
 
-func (p *ProfilePatch) of(id string) live.Patch { return live.Patch{ID: id, Patch: p.patch()} }
+func (p *ProfilePatch) of(id string) store.Patch { return store.Patch{ID: id, Patch: p.patch()} }
 
 type patchUserInput struct {
 	UserPath

@@ -9,6 +9,7 @@ import (
 	"marcador/auth"
 	"marcador/internal/membudget"
 	"marcador/live"
+	"marcador/store"
 )
 
 type trendInput struct {
@@ -56,7 +57,7 @@ func (a *api) trend(ctx context.Context, in *trendInput) (*encodedOutput, error)
 		return nil, a.fail(ctx, err)
 	}
 	caller := callerOf(ctx)
-	period, _ := live.ParsePeriod(in.Period) // huma has checked it
+	period, _ := store.ParsePeriod(in.Period) // huma has checked it
 	data, size := in.size()
 	made, err := a.acquire(ctx, membudget.QuerySlot, data, size)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"marcador/auth"
 	"marcador/internal/membudget"
 	"marcador/live"
+	"marcador/store"
 )
 
 // person is what is known about a user, without their ranks.
@@ -56,7 +57,7 @@ func (a *api) usersRoutes() {
 	put := a.operation(http.MethodPut, "/v1/users/{id}", "putUser", "Users", "Create a profile, or replace it whole", write)
 	put.Description += " A field that is absent becomes empty. The answer of GET can be sent back: its totals and ranks are ignored."
 	huma.Register(a.huma, put, func(ctx context.Context, in *putUserInput) (*userOutput, error) {
-		created, err := a.Live.PutProfiles(ctx, []live.Profile{in.Body.of(in.ID)})
+		created, err := a.Live.PutProfiles(ctx, []store.Profile{in.Body.of(in.ID)})
 		if err != nil {
 			return nil, a.fail(ctx, err)
 		}
@@ -100,7 +101,7 @@ func (a *api) postUsers(ctx context.Context, in *postUsersInput) (*encodedOutput
 	if f := a.nameless(in.Body.Users); len(f.list) > 0 {
 		return nil, huma.Error422UnprocessableEntity("", f.list...)
 	}
-	patches := make([]live.Patch, len(in.Body.Users))
+	patches := make([]store.Patch, len(in.Body.Users))
 	ids := make([]string, len(patches))
 	for i := range in.Body.Users {
 		u := &in.Body.Users[i]

@@ -7,6 +7,7 @@ import (
 
 	"marcador/live"
 	"marcador/rank"
+	"marcador/store"
 )
 
 // boardFlags say when boards are recomputed and how they are sent. serve and demo share them.
@@ -43,9 +44,9 @@ const (
 // liveOptions checks the flags and turns them into options.
 func (f boardFlags) liveOptions(throttle time.Duration, log *slog.Logger) (live.Options, error) {
 	opts := live.Options{Throttle: throttle, CacheTTL: f.CacheTTL, Top: f.Top, Log: log, Retention: time.Duration(f.Retention) * day}
-	opts.Baseline, _ = live.ParsePeriod(f.ChangeBaseline) // kong has checked these three
+	opts.Baseline, _ = store.ParsePeriod(f.ChangeBaseline) // kong has checked these three
 	opts.Ranks, _ = rank.ParseNumbering(f.Ranks)
-	opts.Friends, _ = live.ParseFriendsRule(f.Friends)
+	opts.Friends, _ = store.ParseFriendsRule(f.Friends)
 	if err := f.checkDurations(throttle); err != nil {
 		return opts, err
 	}

@@ -74,7 +74,7 @@ func (a *archive) start() {
 			if a.pruneDue.Swap(false) {
 				a.prune()
 			}
-			for p := range Period(store.Ending) {
+			for p := range store.Period(store.Ending) {
 				if err := a.catchUp(a.s.ctx, p); err != nil {
 					a.s.logError("close a period; it is tried again", err)
 					again = time.After(closeAgain)
@@ -93,7 +93,7 @@ func (a *archive) close() { a.working.Wait() }
 const maxEmpty = 31
 
 // catchUp closes the periods of a kind that are over and not closed yet, oldest first.
-func (a *archive) catchUp(ctx context.Context, p Period) error {
+func (a *archive) catchUp(ctx context.Context, p store.Period) error {
 	s := a.s
 	last, known, err := s.store.LastClosed(ctx, p)
 	if err != nil || !known {
@@ -129,7 +129,7 @@ func (a *archive) catchUp(ctx context.Context, p Period) error {
 // nextWithPoints returns the start of the first period, from start on, in which anybody was given
 // points. If there is none before the running period, it returns the start of the running one.
 // empty is how many periods in a row before next have no points; counting stops at maxEmpty+1.
-func (a *archive) nextWithPoints(ctx context.Context, p Period, start, running time.Time) (next time.Time, empty int, err error) {
+func (a *archive) nextWithPoints(ctx context.Context, p store.Period, start, running time.Time) (next time.Time, empty int, err error) {
 	before, after, err := a.s.store.PointsAround(ctx, start)
 	if err != nil {
 		return next, 0, err

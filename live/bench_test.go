@@ -14,6 +14,7 @@ import (
 	"marcador/internal/schematest"
 	"marcador/live"
 	"marcador/sse"
+	"marcador/store"
 )
 
 // filled returns a service with n users, who have names and points.
@@ -29,17 +30,17 @@ func filled(b *testing.B, n int) *live.Service {
 		}
 	})
 	for from := 0; from < n; from += 1000 {
-		var profiles []live.Profile
-		var updates []live.Update
+		var profiles []store.Profile
+		var updates []store.Update
 		for i := from; i < min(from+1000, n); i++ {
 			id := fmt.Sprintf("4f1c0a%06d-9c1e-4b7f-8d3a", i)
-			profiles = append(profiles, live.Profile{ID: id, Username: fmt.Sprintf("Juan Pérez %d", i)})
-			updates = append(updates, live.Update{UserID: id, XP: int64(1 + i*7%100_000), MLCoins: 5})
+			profiles = append(profiles, store.Profile{ID: id, Username: fmt.Sprintf("Juan Pérez %d", i)})
+			updates = append(updates, store.Update{UserID: id, XP: int64(1 + i*7%100_000), MLCoins: 5})
 		}
 		if _, err := s.PutProfiles(b.Context(), profiles); err != nil {
 			b.Fatal(err)
 		}
-		if _, err := s.AddPoints(b.Context(), []live.Write{{Updates: updates}}); err != nil {
+		if _, err := s.AddPoints(b.Context(), []store.Write{{Updates: updates}}); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -64,7 +65,7 @@ func BenchmarkService_Page(b *testing.B) {
 	s := filled(b, 10_000)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := s.Page(b.Context(), live.Query{Board: live.Global, Period: live.AllTime, Limit: 100, Caller: "4f1c0a000500-9c1e-4b7f-8d3a"}); err != nil {
+		if _, err := s.Page(b.Context(), live.Query{Board: live.Global, Period: store.AllTime, Limit: 100, Caller: "4f1c0a000500-9c1e-4b7f-8d3a"}); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -96,21 +97,21 @@ func BenchmarkFormats(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			var last live.Profile
+			var last store.Profile
 			random := rand.New(rand.NewPCG(1, 2))
 			for i := range 100 {
-				last = live.Profile{ID: uuid(random), Username: []string{"Juan Pérez", "María Canul", "Itzel Poot", "José Chan"}[i%4] + fmt.Sprint(" ", i)}
+				last = store.Profile{ID: uuid(random), Username: []string{"Juan Pérez", "María Canul", "Itzel Poot", "José Chan"}[i%4] + fmt.Sprint(" ", i)}
 				if i%3 == 0 {
 					last.Avatar = "https://example.org/avatars/" + uuid(random) + ".webp"
 				}
-				if _, err := s.PutProfiles(b.Context(), []live.Profile{last}); err != nil {
+				if _, err := s.PutProfiles(b.Context(), []store.Profile{last}); err != nil {
 					b.Fatal(err)
 				}
-				if _, err := s.AddPoints(b.Context(), []live.Write{{Updates: []live.Update{{UserID: last.ID, XP: random.Int64N(60_000), MLCoins: random.Int64N(900)}}}}); err != nil {
+				if _, err := s.AddPoints(b.Context(), []store.Write{{Updates: []store.Update{{UserID: last.ID, XP: random.Int64N(60_000), MLCoins: random.Int64N(900)}}}}); err != nil {
 					b.Fatal(err)
 				}
 			}
-			follow, err := s.Follow(b.Context(), live.Follow{Board: live.Global, Period: live.AllTime, Seen: -1})
+			follow, err := s.Follow(b.Context(), live.Follow{Board: live.Global, Period: store.AllTime, Seen: -1})
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -127,7 +128,7 @@ func BenchmarkFormats(b *testing.B) {
 			<-client.writes
 			var size int
 			for b.Loop() {
-				if _, err := s.AddPoints(b.Context(), []live.Write{{Updates: []live.Update{{UserID: last.ID, XP: 1}}}}); err != nil {
+				if _, err := s.AddPoints(b.Context(), []store.Write{{Updates: []store.Update{{UserID: last.ID, XP: 1}}}}); err != nil {
 					b.Fatal(err)
 				}
 				size = <-client.writes

@@ -157,8 +157,8 @@ func (b *board) affectAll() {
 // its time. s.mu must be held.
 func (b *board) setStamp(as stamp) {
 	for p, r := range b.rankings {
-		from := Period(p)
-		if from == AllTime {
+		from := store.Period(p)
+		if from == store.AllTime {
 			from = b.s.opts.Baseline
 		}
 		r.stamp = as

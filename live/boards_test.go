@@ -12,6 +12,7 @@ import (
 
 	"marcador/live"
 	"marcador/sse"
+	"marcador/store"
 )
 
 // One write changes every board of its user, loaded or not. A user who changes groups moves from
@@ -22,23 +23,23 @@ func TestService_AddPoints_feedsAllBoards(t *testing.T) {
 		f.in("2", "c")
 		f.give("c", 30)
 		f.give("b", 20)
-		f.wantBoard("school:1", live.AllTime, "1 b:20 2 a:0 ")
-		f.wantBoard("school:1", live.Weekly, "1 b:20 ")
-		f.wantBoard("school:none", live.AllTime, "")
+		f.wantBoard("school:1", store.AllTime, "1 b:20 2 a:0 ")
+		f.wantBoard("school:1", store.Weekly, "1 b:20 ")
+		f.wantBoard("school:none", store.AllTime, "")
 		f.give("a", 50) // both boards are loaded by now
-		f.wantBoard("school:1", live.AllTime, "1 a:50 2 b:20 ")
-		f.wantBoard("school:1", live.Daily, "1 a:50 2 b:20 ")
-		f.wantBoard(live.Global, live.Daily, "1 a:50 2 c:30 3 b:20 ")
+		f.wantBoard("school:1", store.AllTime, "1 a:50 2 b:20 ")
+		f.wantBoard("school:1", store.Daily, "1 a:50 2 b:20 ")
+		f.wantBoard(live.Global, store.Daily, "1 a:50 2 c:30 3 b:20 ")
 		f.in("2", "b") // leaves school 1
-		f.wantBoard("school:1", live.AllTime, "1 a:50 ")
-		f.wantBoard("school:2", live.Monthly, "1 c:30 2 b:20 ")
+		f.wantBoard("school:1", store.AllTime, "1 a:50 ")
+		f.wantBoard("school:2", store.Monthly, "1 c:30 2 b:20 ")
 		if err := f.Befriend(t.Context(), "a", "c", true); err != nil {
 			t.Fatal(err)
 		}
-		f.wantBoard("friends:a", live.AllTime, "1 a:50 2 c:30 ")
-		f.wantBoard("friends:c", live.AllTime, "1 a:50 2 c:30 ")
-		f.wantBoard("friends:b", live.AllTime, "1 b:20 ")
-		f.wantBoard("friends:nobody", live.AllTime, "")
+		f.wantBoard("friends:a", store.AllTime, "1 a:50 2 c:30 ")
+		f.wantBoard("friends:c", store.AllTime, "1 a:50 2 c:30 ")
+		f.wantBoard("friends:b", store.AllTime, "1 b:20 ")
+		f.wantBoard("friends:nobody", store.AllTime, "")
 		u, err := f.User(t.Context(), "a")
 		if err != nil || u.Ranks["school:1"]["daily"] != 1 || u.Ranks["friends:a"]["all-time"] != 1 || u.Ranks["global"]["monthly"] != 1 {
 			t.Errorf("ranks = %v (%v)", u.Ranks, err)
@@ -46,11 +47,11 @@ func TestService_AddPoints_feedsAllBoards(t *testing.T) {
 		if err := f.Erase(t.Context(), "a"); err != nil {
 			t.Fatal(err)
 		}
-		f.wantBoard("friends:c", live.AllTime, "1 c:30 ")
-		f.wantBoard("friends:a", live.AllTime, "")
-		f.wantBoard("school:1", live.AllTime, "")
+		f.wantBoard("friends:c", store.AllTime, "1 c:30 ")
+		f.wantBoard("friends:a", store.AllTime, "")
+		f.wantBoard("school:1", store.AllTime, "")
 		f.put("nobody") // the board of this user was asked for above
-		f.wantBoard("friends:nobody", live.AllTime, "1 nobody:0 ")
+		f.wantBoard("friends:nobody", store.AllTime, "1 nobody:0 ")
 	})
 }
 
@@ -60,7 +61,7 @@ func TestService_Follow_membershipsAndPeriods(t *testing.T) {
 		f.in("1", "a", "b")
 		f.in("2", "c")
 		f.give("c", 30)
-		school := f.followBoard(live.Follow{Board: "school:1", Period: live.Weekly, User: "b", AsMember: true, Seen: -1}, 0)
+		school := f.followBoard(live.Follow{Board: "school:1", Period: store.Weekly, User: "b", AsMember: true, Seen: -1}, 0)
 		defer school.leave()
 		school.want("0s: ")
 		f.give("c", 30) // at another school
@@ -80,8 +81,8 @@ func TestService_Follow_membershipsAndPeriods(t *testing.T) {
 func TestService_Follow_endsWithMembership(t *testing.T) {
 	inBubble(t, live.Options{Throttle: 10 * time.Second}, func(t *testing.T, f *fixture) {
 		f.in("1", "a", "b")
-		member := f.followBoard(live.Follow{Board: "school:1", Period: live.Daily, User: "b", AsMember: true, Seen: -1}, sse.Diff)
-		admin := f.followBoard(live.Follow{Board: "school:1", Period: live.Daily, User: "b", Seen: -1}, 0)
+		member := f.followBoard(live.Follow{Board: "school:1", Period: store.Daily, User: "b", AsMember: true, Seen: -1}, sse.Diff)
+		admin := f.followBoard(live.Follow{Board: "school:1", Period: store.Daily, User: "b", Seen: -1}, 0)
 		defer admin.leave()
 		member.want("0s: ")
 		admin.want("0s: ")
@@ -95,7 +96,7 @@ func TestService_Follow_endsWithMembership(t *testing.T) {
 		if n := member.streams.Streams(); n != 0 {
 			t.Errorf("%d streams are open", n)
 		}
-		_, err := f.Follow(t.Context(), live.Follow{Board: "school:1", Period: live.Daily, User: "b", AsMember: true, Seen: -1})
+		_, err := f.Follow(t.Context(), live.Follow{Board: "school:1", Period: store.Daily, User: "b", AsMember: true, Seen: -1})
 		if !errors.Is(err, live.ErrNotMember) {
 			t.Errorf("error = %v, want ErrNotMember", err)
 		}
@@ -114,28 +115,28 @@ func TestService_periodsBeginOnTime(t *testing.T) {
 		f.put("a", "b")
 		f.give("a", 5)
 		f.give("b", 3)
-		streams := map[live.Period]*client{}
+		streams := map[store.Period]*client{}
 		for _, p := range periods {
 			streams[p] = f.followBoard(live.Follow{Board: live.Global, Period: p, User: "b", Seen: -1}, 0)
 			streams[p].want("0s: 1 a:5 2 b:3 ")
 		}
-		if r := f.ask(live.Query{Board: live.Global, Period: live.Daily, Limit: 1}).ResetsAt; r == nil || r.Format(time.RFC3339) != "2000-01-01T06:00:00Z" {
+		if r := f.ask(live.Query{Board: live.Global, Period: store.Daily, Limit: 1}).ResetsAt; r == nil || r.Format(time.RFC3339) != "2000-01-01T06:00:00Z" {
 			t.Errorf("resetsAt = %v", r)
 		}
 		time.Sleep(6 * time.Hour) // the year ends
-		streams[live.Daily].want("21600s: rank 2>0 +0", "21600s: ")
-		streams[live.Monthly].want("21600s: rank 2>0 +0", "21600s: ")
-		streams[live.Weekly].want()
-		streams[live.AllTime].want("21600s: 1 a:5 2 b:3 ") // nobody is new any more
+		streams[store.Daily].want("21600s: rank 2>0 +0", "21600s: ")
+		streams[store.Monthly].want("21600s: rank 2>0 +0", "21600s: ")
+		streams[store.Weekly].want()
+		streams[store.AllTime].want("21600s: 1 a:5 2 b:3 ") // nobody is new any more
 		f.give("b", 1)
-		for _, p := range []live.Period{live.Daily, live.Monthly} {
+		for _, p := range []store.Period{store.Daily, store.Monthly} {
 			streams[p].want("21600s: rank 0>1 +1", "21600s: 1 b:1 ")
 			if e := f.ask(live.Query{Board: live.Global, Period: p, Limit: 1}).Entries[0]; e.Change != 1 || e.ChangeType != "up" || e.XP != 4 {
 				t.Errorf("%s: entry = %+v, want one rank up", p, e)
 			}
 		}
 		time.Sleep(48 * time.Hour) // Monday
-		streams[live.Weekly].want("21600s: 1 a:5 2 b:4 ", "194400s: rank 2>0 +0", "194400s: ")
+		streams[store.Weekly].want("21600s: 1 a:5 2 b:4 ", "194400s: rank 2>0 +0", "194400s: ")
 		for _, fl := range streams {
 			fl.leave()
 		}
@@ -149,14 +150,14 @@ func TestService_rejoinedMemberIsNew(t *testing.T) {
 		f.in("1", "a", "b")
 		f.give("a", 30)
 		f.give("b", 20)
-		f.changes("school:1", live.Daily)
+		f.changes("school:1", store.Daily)
 		time.Sleep(25 * time.Hour)
 		f.give("a", 5)
 		f.give("b", 4)
 		f.in("2", "a")
 		f.in("1", "a")
 		for _, when := range []string{"before", "after"} {
-			if got, want := f.changes("school:1", live.Daily), "a new0 b down1 "; got != want {
+			if got, want := f.changes("school:1", store.Daily), "a new0 b down1 "; got != want {
 				f.t.Errorf("%s a restart %s, want %s", when, got, want)
 			}
 			f.close()
@@ -183,7 +184,7 @@ func TestService_boardLoadedDuringWrites(t *testing.T) {
 		})
 	}
 	for b := range boards {
-		if _, err := f.Page(t.Context(), live.Query{Board: "school:" + string(rune('a'+b)), Period: live.Daily, Limit: 1}); err != nil {
+		if _, err := f.Page(t.Context(), live.Query{Board: "school:" + string(rune('a'+b)), Period: store.Daily, Limit: 1}); err != nil {
 			t.Error(err)
 		}
 	}
@@ -194,7 +195,7 @@ func TestService_boardLoadedDuringWrites(t *testing.T) {
 		if err != nil || u.XP != each || u.Ranks[board]["daily"] != 1 {
 			t.Errorf("%s: %+v (%v)", who, u, err)
 		}
-		body, err := f.Page(t.Context(), live.Query{Board: board, Period: live.AllTime, Limit: 10})
+		body, err := f.Page(t.Context(), live.Query{Board: board, Period: store.AllTime, Limit: 10})
 		if err != nil || !strings.Contains(string(body), `"score":10`) {
 			t.Errorf("%s = %s (%v)", board, body, err)
 		}
@@ -207,15 +208,15 @@ func TestService_boardLoadedDuringReload(t *testing.T) {
 	f.open(live.Options{Throttle: time.Hour})
 	defer f.close()
 	const followed = 40
-	var profiles []live.Profile
+	var profiles []store.Profile
 	for i := range followed + 1 {
-		profiles = append(profiles, live.Profile{ID: fmt.Sprint("u", i), Username: "x", Groups: map[string][]string{"school": {fmt.Sprint(i)}}})
+		profiles = append(profiles, store.Profile{ID: fmt.Sprint("u", i), Username: "x", Groups: map[string][]string{"school": {fmt.Sprint(i)}}})
 	}
 	if _, err := f.PutProfiles(t.Context(), profiles); err != nil {
 		t.Fatal(err)
 	}
 	for i := range followed {
-		follow, err := f.Follow(t.Context(), live.Follow{Board: fmt.Sprint("school:", i), Period: live.AllTime, Seen: -1})
+		follow, err := f.Follow(t.Context(), live.Follow{Board: fmt.Sprint("school:", i), Period: store.AllTime, Seen: -1})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -223,7 +224,7 @@ func TestService_boardLoadedDuringReload(t *testing.T) {
 	}
 	last := fmt.Sprint("u", followed)
 	page := func() string {
-		body, err := f.Page(t.Context(), live.Query{Board: fmt.Sprint("school:", followed), Period: live.AllTime, Limit: 5})
+		body, err := f.Page(t.Context(), live.Query{Board: fmt.Sprint("school:", followed), Period: store.AllTime, Limit: 5})
 		if err != nil {
 			t.Error(err)
 		}

@@ -8,14 +8,15 @@ import (
 	"time"
 
 	"marcador/live"
+	"marcador/store"
 )
 
 // The cached pages of all boards together stay below the bound, however long their rows are.
 func TestService_Page_cacheIsBounded(t *testing.T) {
 	inBubble(t, live.Options{}, func(t *testing.T, f *fixture) {
-		var people []live.Profile
+		var people []store.Profile
 		for i := range 500 {
-			people = append(people, live.Profile{
+			people = append(people, store.Profile{
 				ID: fmt.Sprint("u", i), Username: "x", Avatar: "https://x/" + strings.Repeat("a", 2000),
 				Groups: map[string][]string{"school": {"1"}},
 			})
@@ -26,7 +27,7 @@ func TestService_Page_cacheIsBounded(t *testing.T) {
 		most := 0
 		for _, board := range []string{live.Global, "school:1"} {
 			for offset := range 25 {
-				if _, err := f.Page(t.Context(), live.Query{Board: board, Period: live.AllTime, Offset: offset, Limit: 1000}); err != nil {
+				if _, err := f.Page(t.Context(), live.Query{Board: board, Period: store.AllTime, Offset: offset, Limit: 1000}); err != nil {
 					t.Fatal(err)
 				}
 				most = max(most, live.CacheBytes(f.Service))
@@ -42,17 +43,17 @@ func TestService_Page_cacheIsBounded(t *testing.T) {
 func TestCache_dropIgnoresOtherEntries(t *testing.T) {
 	inBubble(t, live.Options{}, func(t *testing.T, f *fixture) {
 		for i := range 50 {
-			f.enrol(live.Profile{ID: fmt.Sprint("u", i)}, "1")
+			f.enrol(store.Profile{ID: fmt.Sprint("u", i)}, "1")
 		}
 		for offset := range 50 {
-			if _, err := f.Page(t.Context(), live.Query{Board: "school:1", Period: live.AllTime, Offset: offset, Limit: 1}); err != nil {
+			if _, err := f.Page(t.Context(), live.Query{Board: "school:1", Period: store.AllTime, Offset: offset, Limit: 1}); err != nil {
 				t.Fatal(err)
 			}
 		}
 		before := live.CacheBytes(f.Service)
 		if allocs := testing.AllocsPerRun(10, func() {
 			live.ForgetFinals(f.Service)
-			live.DropPages(f.Service, live.Weekly)
+			live.DropPages(f.Service, store.Weekly)
 		}); allocs > 0 {
 			t.Errorf("%.0f allocations", allocs)
 		}
@@ -65,7 +66,7 @@ func TestCache_dropIgnoresOtherEntries(t *testing.T) {
 // Pages past the last entry are not cached, since there is one for every offset.
 func TestService_pagesPastTheEndAreNotCached(t *testing.T) {
 	inBubble(t, live.Options{}, func(t *testing.T, f *fixture) {
-		f.enrol(live.Profile{ID: "a"}, "1")
+		f.enrol(store.Profile{ID: "a"}, "1")
 		f.give("a", 5)
 		began := time.Now()
 		time.Sleep(24 * time.Hour)
@@ -73,7 +74,7 @@ func TestService_pagesPastTheEndAreNotCached(t *testing.T) {
 		synctest.Wait()
 		read := func(offset int) {
 			t.Helper()
-			q := live.Query{Board: "school:1", Period: live.Daily, Offset: offset, Limit: 10}
+			q := live.Query{Board: "school:1", Period: store.Daily, Offset: offset, Limit: 10}
 			if _, err := f.Page(t.Context(), q); err != nil {
 				t.Fatal(err)
 			}
@@ -97,7 +98,7 @@ func TestService_pagesPastTheEndAreNotCached(t *testing.T) {
 func TestService_Final_cacheFollowsVisibility(t *testing.T) {
 	inBubble(t, live.Options{}, func(t *testing.T, f *fixture) {
 		for _, id := range []string{"a", "b", "c"} {
-			f.enrol(live.Profile{ID: id}, "1")
+			f.enrol(store.Profile{ID: id}, "1")
 			f.give(id, 5)
 		}
 		began := time.Now()
@@ -106,7 +107,7 @@ func TestService_Final_cacheFollowsVisibility(t *testing.T) {
 		synctest.Wait()
 		shown := func(caller string) (ids string) {
 			t.Helper()
-			p, err := f.Final(t.Context(), live.Query{Board: "school:1", Period: live.Daily, Limit: 10, Caller: caller}, began)
+			p, err := f.Final(t.Context(), live.Query{Board: "school:1", Period: store.Daily, Limit: 10, Caller: caller}, began)
 			if err != nil || p.TotalEntries != 3 {
 				t.Fatalf("%d entries in total (%v), want 3", p.TotalEntries, err)
 			}
@@ -128,10 +129,10 @@ func TestService_Final_cacheFollowsVisibility(t *testing.T) {
 		}
 		want("", "abc")
 		want("b", "abc me b")
-		f.enrol(live.Profile{ID: "b", Hidden: true}, "1")
+		f.enrol(store.Profile{ID: "b", Hidden: true}, "1")
 		want("", "ac")
 		want("b", "ac me b")
-		f.enrol(live.Profile{ID: "b"}, "1")
+		f.enrol(store.Profile{ID: "b"}, "1")
 		want("", "abc")
 		if err := f.Erase(t.Context(), "a"); err != nil {
 			t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 
 	"marcador/live"
 	"marcador/sse"
+	"marcador/store"
 )
 
 // client is the client of a stream. It records what it is sent, and when.
@@ -49,7 +50,7 @@ func (f *fixture) followAs(user string, format sse.Format) *client {
 // resume follows the global board as a user whose client received that event id last.
 func (f *fixture) resume(user, id string, format sse.Format) *client {
 	f.t.Helper()
-	return f.followBoard(live.Follow{Board: live.Global, Period: live.AllTime, User: user}, format, id)
+	return f.followBoard(live.Follow{Board: live.Global, Period: store.AllTime, User: user}, format, id)
 }
 
 // followBoard follows one board, for a client that received that event id last.

@@ -118,7 +118,7 @@ func TestService_clockYearsAhead(t *testing.T) {
 		}
 		f.give("a", 4)
 		got := ""
-		for _, e := range f.ask(live.Query{Board: live.Global, Period: live.Daily, Limit: 5}).Entries {
+		for _, e := range f.ask(live.Query{Board: live.Global, Period: store.Daily, Limit: 5}).Entries {
 			got += fmt.Sprintf("%s:%d ", e.UserID, e.Score)
 		}
 		if got != "b:5 a:4 " {

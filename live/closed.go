@@ -17,7 +17,7 @@ type ClosedPeriod struct {
 
 // Closed returns the closed periods of a kind that began before a time, newest first, at most
 // limit.
-func (s *Service) Closed(ctx context.Context, p Period, before time.Time, limit int) ([]ClosedPeriod, error) {
+func (s *Service) Closed(ctx context.Context, p store.Period, before time.Time, limit int) ([]ClosedPeriod, error) {
 	closings, err := s.store.Closings(ctx, p, before, limit)
 	return closedPeriods(closings, p), err
 }
@@ -25,7 +25,7 @@ func (s *Service) Closed(ctx context.Context, p Period, before time.Time, limit 
 // ClosedTo is like Closed, but it returns only the periods at whose end the user was a member of
 // the group. The error is ErrNotMember if the user is no member now and was no member at the end
 // of any closed period.
-func (s *Service) ClosedTo(ctx context.Context, board, user string, p Period, before time.Time, limit int) ([]ClosedPeriod, error) {
+func (s *Service) ClosedTo(ctx context.Context, board, user string, p store.Period, before time.Time, limit int) ([]ClosedPeriod, error) {
 	closings, err := s.store.ClosingsOf(ctx, p, before, limit, board, user)
 	if err != nil {
 		return nil, err
@@ -43,7 +43,7 @@ var lastOfTime = time.UnixMilli(1 << 52)
 
 // checkMember returns ErrNotMember if the user is no member of the group now and was no member at
 // the end of any closed period of the kind.
-func (s *Service) checkMember(ctx context.Context, board, user string, p Period) error {
+func (s *Service) checkMember(ctx context.Context, board, user string, p store.Period) error {
 	is, err := s.store.IsMember(ctx, board, user)
 	if err != nil || is {
 		return err
@@ -82,7 +82,7 @@ func (s *Service) closing(ctx context.Context, q *Query, at time.Time) (*store.C
 	return &closings[0], nil
 }
 
-func closedPeriods(closings []store.Closing, p Period) []ClosedPeriod {
+func closedPeriods(closings []store.Closing, p store.Period) []ClosedPeriod {
 	list := make([]ClosedPeriod, len(closings))
 	for i, c := range closings {
 		list[i] = ClosedPeriod{p.String(), c.Start.UTC(), c.Ends.UTC()}

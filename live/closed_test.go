@@ -10,6 +10,7 @@ import (
 
 	"marcador/live"
 	"marcador/rank"
+	"marcador/store"
 )
 
 // closedDays makes four closed days, and returns when the first of them began. The first two have
@@ -25,7 +26,7 @@ func (f *fixture) closedDays() (began time.Time) {
 	f.give("a", 50)
 	f.give("c", 70)
 	f.give("shy", 60)
-	f.enrol(live.Profile{ID: "shy", Hidden: true}, "2")
+	f.enrol(store.Profile{ID: "shy", Hidden: true}, "2")
 	time.Sleep(24 * time.Hour)
 	synctest.Wait()
 	f.give("b", 7)
@@ -44,7 +45,7 @@ func (f *fixture) closedDays() (began time.Time) {
 // final returns a page of a closed day.
 func (f *fixture) final(board string, day time.Time, caller string) live.FinalPage {
 	f.t.Helper()
-	q := live.Query{Board: board, Period: live.Daily, Limit: 100, Caller: caller}
+	q := live.Query{Board: board, Period: store.Daily, Limit: 100, Caller: caller}
 	p, err := f.Final(f.t.Context(), q, day)
 	if err != nil {
 		f.t.Errorf("%s on %v: %v", board, day, err)
@@ -92,18 +93,18 @@ func TestService_Final_entries(t *testing.T) {
 func TestService_Closed_untilRetention(t *testing.T) {
 	inBubble(t, live.Options{Ranks: rank.Competition}, func(t *testing.T, f *fixture) {
 		began := f.closedDays()
-		closed, err := f.Closed(t.Context(), live.Daily, time.Now(), 10)
+		closed, err := f.Closed(t.Context(), store.Daily, time.Now(), 10)
 		if err != nil || len(closed) != 4 || !closed[3].Start.Equal(began) || !closed[0].End.Equal(began.AddDate(0, 0, 4)) {
 			t.Errorf("closed = %v (%v)", closed, err)
 		}
 		for _, at := range []time.Time{began.Add(-time.Second), began.AddDate(0, 0, 4)} {
-			if _, err := f.Final(t.Context(), live.Query{Board: live.Global, Period: live.Daily, Limit: 1}, at); !errors.Is(err, live.ErrNotClosed) {
+			if _, err := f.Final(t.Context(), live.Query{Board: live.Global, Period: store.Daily, Limit: 1}, at); !errors.Is(err, live.ErrNotClosed) {
 				t.Errorf("%v: error = %v, want ErrNotClosed", at, err)
 			}
 		}
 		time.Sleep(3 * 24 * time.Hour) // the first day is removed
 		synctest.Wait()
-		if closed, err = f.Closed(t.Context(), live.Daily, time.Now(), 10); err != nil || len(closed) != 6 || !closed[5].Start.Equal(began.AddDate(0, 0, 1)) {
+		if closed, err = f.Closed(t.Context(), store.Daily, time.Now(), 10); err != nil || len(closed) != 6 || !closed[5].Start.Equal(began.AddDate(0, 0, 1)) {
 			t.Errorf("closed = %v (%v), want the last five days and the day in which they began", closed, err)
 		}
 		if n := f.count(`
@@ -130,15 +131,15 @@ func TestService_Final_numbers(t *testing.T) {
 			for i, xp := range []int64{50, 50, 40, 35, 30, 30, 20, 10} {
 				f.give([]string{"a", "b", "c", "shy", "d", "e", "f", "g"}[i], xp)
 			}
-			f.enrol(live.Profile{ID: "shy", Hidden: true}, "1")
+			f.enrol(store.Profile{ID: "shy", Hidden: true}, "1")
 			if err := f.Befriend(t.Context(), "b", "a", true); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(24 * time.Hour)
 			synctest.Wait()
-			f.enrol(live.Profile{ID: "shy"}, "1") // visible now, but not when the day ended
-			f.enrol(live.Profile{ID: "c", Hidden: true}, "1")
-			f.enrol(live.Profile{ID: "f", Hidden: true}, "2")
+			f.enrol(store.Profile{ID: "shy"}, "1") // visible now, but not when the day ended
+			f.enrol(store.Profile{ID: "c", Hidden: true}, "1")
+			f.enrol(store.Profile{ID: "f", Hidden: true}, "2")
 			f.in("2", "g") // was a member when the day ended
 			for _, id := range []string{"a", "d"} {
 				if err := f.Erase(t.Context(), id); err != nil {
@@ -147,21 +148,21 @@ func TestService_Final_numbers(t *testing.T) {
 			}
 			for range 2 {
 				for _, board := range []string{live.Global, "school:1"} {
-					p, err := f.Final(t.Context(), live.Query{Board: board, Period: live.Daily, Limit: 100, Caller: "c"}, began)
+					p, err := f.Final(t.Context(), live.Query{Board: board, Period: store.Daily, Limit: 100, Caller: "c"}, began)
 					if got := brief(p.Entries); err != nil || got != want || p.TotalEntries != 7 {
 						t.Errorf("%s: %s says %s of %d (%v), want %s of 7", ranks, board, got, p.TotalEntries, err, want)
 					}
 					if p.Me == nil || p.Me.Rank != map[rank.Numbering]int{rank.Ordinal: 3, rank.Competition: 3, rank.Dense: 2}[ranks] {
 						t.Errorf("%s: %s tells the user who is hidden now %+v", ranks, board, p.Me)
 					}
-					if p, err = f.Final(t.Context(), live.Query{Board: board, Period: live.Daily, Offset: 4, Limit: 1}, began); err != nil || brief(p.Entries) != want[len("2 b:50 "):len("2 b:50 5 e:30 ")] {
+					if p, err = f.Final(t.Context(), live.Query{Board: board, Period: store.Daily, Offset: 4, Limit: 1}, began); err != nil || brief(p.Entries) != want[len("2 b:50 "):len("2 b:50 5 e:30 ")] {
 						t.Errorf("%s: %s has at position 5 %s (%v)", ranks, board, brief(p.Entries), err)
 					}
-					if p, err = f.Final(t.Context(), live.Query{Board: board, Period: live.Daily, Limit: 1, Caller: "shy"}, began); err != nil || p.Me == nil || p.Me.Rank != map[rank.Numbering]int{rank.Ordinal: 4, rank.Competition: 4, rank.Dense: 3}[ranks] {
+					if p, err = f.Final(t.Context(), live.Query{Board: board, Period: store.Daily, Limit: 1, Caller: "shy"}, began); err != nil || p.Me == nil || p.Me.Rank != map[rank.Numbering]int{rank.Ordinal: 4, rank.Competition: 4, rank.Dense: 3}[ranks] {
 						t.Errorf("%s: %s tells the user who was hidden then %+v (%v)", ranks, board, p.Me, err)
 					}
 				}
-				p, err := f.Final(t.Context(), live.Query{Board: "friends:b", Period: live.Daily, Limit: 100}, began)
+				p, err := f.Final(t.Context(), live.Query{Board: "friends:b", Period: store.Daily, Limit: 100}, began)
 				if got := brief(p.Entries); err != nil || p.TotalEntries != 2 || got != fmt.Sprintf("%d b:50 ", map[rank.Numbering]int{rank.Ordinal: 2, rank.Competition: 1, rank.Dense: 1}[ranks]) {
 					t.Errorf("%s: friends:b says %s of %d (%v)", ranks, got, p.TotalEntries, err)
 				}
@@ -199,13 +200,13 @@ func TestService_Final_members(t *testing.T) {
 			{"school:7a", "stays", [2]bool{true, true}}, {"school:7a", "mover", [2]bool{true, false}}, {"school:7a", "other", [2]bool{}},
 			{"school:8a", "other", [2]bool{true, true}}, {"school:8a", "mover", [2]bool{false, true}}, {"school:8a", "nobody", [2]bool{}},
 		} {
-			listed, err := f.ClosedTo(t.Context(), c.board, c.who, live.Daily, time.Now(), 10)
+			listed, err := f.ClosedTo(t.Context(), c.board, c.who, store.Daily, time.Now(), 10)
 			if ever := c.may[0] || c.may[1]; errors.Is(err, live.ErrNotMember) == ever {
 				t.Errorf("the list of %s for %s: error = %v", c.board, c.who, err)
 			}
 			n := 0
 			for i, may := range c.may {
-				p, err := f.Final(t.Context(), live.Query{Board: c.board, Period: live.Daily, Limit: 9, Caller: c.who, AsMember: true}, began.AddDate(0, 0, i))
+				p, err := f.Final(t.Context(), live.Query{Board: c.board, Period: store.Daily, Limit: 9, Caller: c.who, AsMember: true}, began.AddDate(0, 0, i))
 				if errors.Is(err, live.ErrNotMember) == may || may && (err != nil || p.Me == nil || p.Me.UserID != c.who) {
 					t.Errorf("%s reads day %d of %s: %+v (%v), want allowed %v", c.who, i, c.board, p.Me, err, may)
 				}
@@ -217,10 +218,10 @@ func TestService_Final_members(t *testing.T) {
 				t.Errorf("%s is listed %d days of %s, want %d", c.who, len(listed), c.board, n)
 			}
 		}
-		if _, err := f.Final(t.Context(), live.Query{Board: "school:7a", Period: live.Daily, Caller: "other", AsMember: true}, time.Now()); !errors.Is(err, live.ErrNotMember) {
+		if _, err := f.Final(t.Context(), live.Query{Board: "school:7a", Period: store.Daily, Caller: "other", AsMember: true}, time.Now()); !errors.Is(err, live.ErrNotMember) {
 			t.Errorf("error = %v, want ErrNotMember", err)
 		}
-		if _, err := f.Final(t.Context(), live.Query{Board: "school:7a", Period: live.Daily, Caller: "mover", AsMember: true}, time.Now()); !errors.Is(err, live.ErrNotClosed) {
+		if _, err := f.Final(t.Context(), live.Query{Board: "school:7a", Period: store.Daily, Caller: "mover", AsMember: true}, time.Now()); !errors.Is(err, live.ErrNotClosed) {
 			t.Errorf("error = %v, want ErrNotClosed", err)
 		}
 	})

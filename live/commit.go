@@ -21,7 +21,7 @@ func (s *Service) committed(c store.Commit) {
 	}
 
 	limitChanged := func(c store.Change) bool { return c.Limit != nil }
-	if s.opts.Friends == FriendsInGroup && slices.ContainsFunc(c.Changes, limitChanged) {
+	if s.opts.Friends == store.FriendsInGroup && slices.ContainsFunc(c.Changes, limitChanged) {
 		s.logError("load the boards of friends again", s.loadFriends(s.ctx, stamp{c.Seq, c.At}))
 	}
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"marcador/live"
+	"marcador/store"
 )
 
 // An answer has the ranks before and after. Equal scores are in the order in which they were
@@ -68,9 +69,9 @@ func TestService_AddPoints_repetitionAfterACrash(t *testing.T) {
 		f.put("u1", "u2", "u3")
 		f.give("u1", 10)
 		f.give("u2", 20)
-		write := []live.Write{{Key: "k", Updates: []live.Update{
+		write := []store.Write{{Key: "k", Updates: []store.Update{
 			{UserID: "u3", XP: 15}, {UserID: "u3", XP: 15, MLCoins: 1}, {UserID: "u1", MLCoins: 2}, {UserID: "u1", XP: 11},
-		}}, {Updates: []live.Update{{UserID: "u3", XP: 100}}}}
+		}}, {Updates: []store.Update{{UserID: "u3", XP: 100}}}}
 		first, err := f.AddPoints(t.Context(), write)
 		if err != nil {
 			t.Fatal(err)
@@ -192,14 +193,14 @@ func TestService_PutBadges(t *testing.T) {
 		fl := f.follow()
 		defer fl.leave()
 		fl.want("0s: 1 a:5 ")
-		if err := f.PutBadges(t.Context(), []live.Badge{{MinXP: 0, Name: "Semilla"}, {MinXP: 5, Name: "Flor"}}); err != nil {
+		if err := f.PutBadges(t.Context(), []store.Badge{{MinXP: 0, Name: "Semilla"}, {MinXP: 5, Name: "Flor"}}); err != nil {
 			t.Fatal(err)
 		}
 		fl.want("0s: 1 a:5 ")
 		if got := fl.last.Entries[0].RankBadge; got != "Flor" || f.give("a", 1).RankBadge != "Flor" || f.page(0, 1, "").Entries[0].RankBadge != "Flor" {
 			t.Errorf("badge = %s", got)
 		}
-		if got := f.Badges(); !slices.Equal(got, []live.Badge{{MinXP: 0, Name: "Semilla"}, {MinXP: 5, Name: "Flor"}}) {
+		if got := f.Badges(); !slices.Equal(got, []store.Badge{{MinXP: 0, Name: "Semilla"}, {MinXP: 5, Name: "Flor"}}) {
 			t.Errorf("badges = %v", got)
 		}
 	})

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"marcador/live"
+	"marcador/store"
 )
 
 // A program opens a service, gives points, reads a page of a group, and follows its board.
@@ -18,13 +19,13 @@ func Example() {
 	defer done()
 
 	school := map[string][]string{"school": {"42"}}
-	_, err := s.PutProfiles(ctx, []live.Profile{
+	_, err := s.PutProfiles(ctx, []store.Profile{
 		{ID: "ana", Username: "Ana", Groups: school}, {ID: "leo", Username: "Leo", Groups: school},
 	})
 	if err != nil {
 		panic(err)
 	}
-	results, err := s.AddPoints(ctx, []live.Write{{Updates: []live.Update{
+	results, err := s.AddPoints(ctx, []store.Write{{Updates: []store.Update{
 		{UserID: "ana", XP: 50}, {UserID: "leo", XP: 70},
 	}}})
 	if err != nil {
@@ -34,7 +35,7 @@ func Example() {
 		fmt.Printf("%s moves from rank %d to rank %d\n", r.UserID, r.OldRank, r.NewRank)
 	}
 
-	body, err := s.Page(ctx, live.Query{Board: "school:42", Period: live.Weekly, Limit: 10, Caller: "ana"})
+	body, err := s.Page(ctx, live.Query{Board: "school:42", Period: store.Weekly, Limit: 10, Caller: "ana"})
 	if err != nil {
 		panic(err)
 	}
@@ -48,7 +49,7 @@ func Example() {
 	fmt.Printf("Ana needs %d points for the next rank\n", *page.Me.PointsToNext)
 
 	// An sse.Server writes the stream, and calls Leave when it ends.
-	follow, err := s.Follow(ctx, live.Follow{Board: "school:42", Period: live.Weekly, Seen: -1})
+	follow, err := s.Follow(ctx, live.Follow{Board: "school:42", Period: store.Weekly, Seen: -1})
 	if err != nil {
 		panic(err)
 	}

@@ -3,10 +3,12 @@ package live
 import (
 	"testing"
 	"time"
+
+	"marcador/store"
 )
 
 // TrendTimes returns the times of a trend.
-func TrendTimes(p Period, start, until time.Time, n int) []time.Time {
+func TrendTimes(p store.Period, start, until time.Time, n int) []time.Time {
 	return trendTimes(p, start, until, n)
 }
 
@@ -21,7 +23,7 @@ func ForgetProfiles(s *Service) { s.profiles.forgetAll() }
 func CachedPage(s *Service) any {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	r := s.global.rankings[AllTime]
+	r := s.global.rankings[store.AllTime]
 	if p := r.cachedPage(pageKey{1, r.rank.Len()}); p != nil {
 		return p
 	}
@@ -32,7 +34,7 @@ func CachedPage(s *Service) any {
 // returns the size of the event in bytes.
 func MakeSnapshot(tb testing.TB, s *Service) int {
 	tb.Helper()
-	r := s.global.rankings[AllTime]
+	r := s.global.rankings[store.AllTime]
 	s.cache.drop(r)
 	p, err := r.snapshot(s.ctx, func() {})
 	if err != nil {
@@ -53,7 +55,7 @@ func HoldProfiles(s *Service) (proceed func()) {
 // RankBefore returns the rank that the user had at a version according to the ledger, or -1 if it
 // is not known.
 func RankBefore(s *Service, user string, version int64) int {
-	then, err := s.global.rankings[AllTime].followed().history.placeAt(s.ctx, user, version)
+	then, err := s.global.rankings[store.AllTime].followed().history.placeAt(s.ctx, user, version)
 	if err != nil || then == nil {
 		return -1
 	}
@@ -74,7 +76,7 @@ type Shown struct{ p *page }
 
 func Snapshot(tb testing.TB, s *Service) Shown {
 	tb.Helper()
-	p, err := s.global.rankings[AllTime].snapshot(s.ctx, func() {})
+	p, err := s.global.rankings[store.AllTime].snapshot(s.ctx, func() {})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -100,4 +102,4 @@ func CacheBytes(s *Service) int { return s.cache.bytes() }
 func ForgetFinals(s *Service) { s.forgetFinals() }
 
 // DropPages drops the cached pages of the global board in a period.
-func DropPages(s *Service, p Period) { s.cache.drop(s.global.rankings[p]) }
+func DropPages(s *Service, p store.Period) { s.cache.drop(s.global.rankings[p]) }

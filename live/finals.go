@@ -140,7 +140,7 @@ func (s *Service) forgetFinals() { s.finalsGeneration.Add(1) }
 // removed, another one may get the number.
 type closedKey struct {
 	number, start int64
-	period        Period
+	period        store.Period
 }
 
 func closedOf(c *store.Closing) closedKey { return closedKey{c.Number, c.Start.UnixMilli(), c.Period} }

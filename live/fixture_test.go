@@ -16,6 +16,7 @@ import (
 
 	"marcador/internal/schematest"
 	"marcador/live"
+	"marcador/store"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -83,9 +84,9 @@ func (f *fixture) close() {
 // put stores profiles without groups.
 func (f *fixture) put(ids ...string) {
 	f.t.Helper()
-	var profiles []live.Profile
+	var profiles []store.Profile
 	for _, id := range ids {
-		profiles = append(profiles, live.Profile{ID: id, Username: "name of " + id})
+		profiles = append(profiles, store.Profile{ID: id, Username: "name of " + id})
 	}
 	if _, err := f.PutProfiles(f.t.Context(), profiles); err != nil {
 		f.t.Fatal(err)
@@ -95,9 +96,9 @@ func (f *fixture) put(ids ...string) {
 // in makes users members of a school, and of no other group. With an empty school, they have none.
 func (f *fixture) in(school string, ids ...string) {
 	f.t.Helper()
-	var profiles []live.Profile
+	var profiles []store.Profile
 	for _, id := range ids {
-		p := live.Profile{ID: id, Username: "name of " + id}
+		p := store.Profile{ID: id, Username: "name of " + id}
 		if school != "" {
 			p.Groups = map[string][]string{"school": {school}}
 		}
@@ -109,10 +110,10 @@ func (f *fixture) in(school string, ids ...string) {
 }
 
 // enrol stores a profile whose user is a member of the school. The name is the id.
-func (f *fixture) enrol(p live.Profile, school string) {
+func (f *fixture) enrol(p store.Profile, school string) {
 	f.t.Helper()
 	p.Username, p.Groups = p.ID, map[string][]string{"school": {school}}
-	if _, err := f.PutProfiles(f.t.Context(), []live.Profile{p}); err != nil {
+	if _, err := f.PutProfiles(f.t.Context(), []store.Profile{p}); err != nil {
 		f.t.Fatal(err)
 	}
 }
@@ -120,7 +121,7 @@ func (f *fixture) enrol(p live.Profile, school string) {
 // hide hides the user from others, or shows them again.
 func (f *fixture) hide(id string, hidden bool) {
 	f.t.Helper()
-	if _, err := f.PutProfiles(f.t.Context(), []live.Profile{{ID: id, Username: "name of " + id, Hidden: hidden}}); err != nil {
+	if _, err := f.PutProfiles(f.t.Context(), []store.Profile{{ID: id, Username: "name of " + id, Hidden: hidden}}); err != nil {
 		f.t.Fatal(err)
 	}
 }
@@ -144,7 +145,7 @@ func (f *fixture) unfriend(a, b string) {
 // give gives the user points.
 func (f *fixture) give(id string, xp int64) live.Result {
 	f.t.Helper()
-	results, err := f.AddPoints(f.t.Context(), []live.Write{{Updates: []live.Update{{UserID: id, XP: xp}}}})
+	results, err := f.AddPoints(f.t.Context(), []store.Write{{Updates: []store.Update{{UserID: id, XP: xp}}}})
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -154,7 +155,7 @@ func (f *fixture) give(id string, xp int64) live.Result {
 // coins gives the user coins and no points.
 func (f *fixture) coins(id string, n int64) {
 	f.t.Helper()
-	if _, err := f.AddPoints(f.t.Context(), []live.Write{{Updates: []live.Update{{UserID: id, MLCoins: n}}}}); err != nil {
+	if _, err := f.AddPoints(f.t.Context(), []store.Write{{Updates: []store.Update{{UserID: id, MLCoins: n}}}}); err != nil {
 		f.t.Fatal(err)
 	}
 }
@@ -162,7 +163,7 @@ func (f *fixture) coins(id string, n int64) {
 // page returns a page of the global board of all time.
 func (f *fixture) page(offset, limit int, caller string) live.PageBody {
 	f.t.Helper()
-	return f.ask(live.Query{Board: live.Global, Period: live.AllTime, Offset: offset, Limit: limit, Caller: caller})
+	return f.ask(live.Query{Board: live.Global, Period: store.AllTime, Offset: offset, Limit: limit, Caller: caller})
 }
 
 // ask returns a page, once all goroutines are idle.
@@ -183,11 +184,11 @@ func (f *fixture) ask(q live.Query) live.PageBody {
 // daily returns the user's own entry on the page of the day.
 func (f *fixture) daily(who string) *live.OwnEntry {
 	f.t.Helper()
-	return f.ask(live.Query{Board: live.Global, Period: live.Daily, Limit: 1, Caller: who}).Me
+	return f.ask(live.Query{Board: live.Global, Period: store.Daily, Limit: 1, Caller: who}).Me
 }
 
 // changes returns how the users of a board have moved since the baseline.
-func (f *fixture) changes(board string, period live.Period) (s string) {
+func (f *fixture) changes(board string, period store.Period) (s string) {
 	f.t.Helper()
 	for _, e := range f.ask(live.Query{Board: board, Period: period, Limit: 10}).Entries {
 		s += fmt.Sprint(e.UserID, " ", e.ChangeType, e.Change, " ")
@@ -213,7 +214,7 @@ func (f *fixture) wantPage(want string) {
 }
 
 // wantBoard checks the entries of a board.
-func (f *fixture) wantBoard(board string, period live.Period, want string) {
+func (f *fixture) wantBoard(board string, period store.Period, want string) {
 	f.t.Helper()
 	if got := brief(f.ask(live.Query{Board: board, Period: period, Limit: 100}).Entries); got != want {
 		f.t.Errorf("%s %s = %s, want %s", board, period, got, want)

@@ -5,12 +5,13 @@ import (
 	"encoding/binary"
 
 	"marcador/sse"
+	"marcador/store"
 )
 
 // Follow says which board a stream follows, and for whom.
 type Follow struct {
 	Board  string
-	Period Period
+	Period store.Period
 	User   string // the user's id; empty for an anonymous stream
 
 	// AsMember says that the user may follow the board only as a member. When the membership ends,

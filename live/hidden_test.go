@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"marcador/live"
+	"marcador/store"
 )
 
 // A hidden user sees their own rank, and nobody else sees the user.
@@ -35,7 +36,7 @@ func TestService_hiddenUserSeesOwnRank(t *testing.T) {
 		if got := f.page(0, 10, "c"); got.Me.Rank != 2 || *got.Me.PointsToNext != 21 {
 			t.Errorf("me = %+v", got.Me)
 		}
-		if _, err := f.Page(t.Context(), live.Query{Board: live.Global, Period: live.AllTime, Around: "b", Neighbours: 1, Caller: "c"}); !errors.Is(err, live.ErrNotOnBoard) {
+		if _, err := f.Page(t.Context(), live.Query{Board: live.Global, Period: store.AllTime, Around: "b", Neighbours: 1, Caller: "c"}); !errors.Is(err, live.ErrNotOnBoard) {
 			t.Errorf("error = %v, want ErrNotOnBoard", err)
 		}
 		f.hide("b", false)
@@ -45,7 +46,7 @@ func TestService_hiddenUserSeesOwnRank(t *testing.T) {
 
 func TestService_pseudonymReplacesNameAndPicture(t *testing.T) {
 	inBubble(t, live.Options{}, func(t *testing.T, f *fixture) {
-		if _, err := f.PutProfiles(t.Context(), []live.Profile{{ID: "a", Username: "Ana", Avatar: "https://x/ana.png", Pseudonym: "Jaguar"}}); err != nil {
+		if _, err := f.PutProfiles(t.Context(), []store.Profile{{ID: "a", Username: "Ana", Avatar: "https://x/ana.png", Pseudonym: "Jaguar"}}); err != nil {
 			t.Fatal(err)
 		}
 		if e := f.page(0, 1, "").Entries[0]; e.Username != "Jaguar" || e.Avatar != "" {
@@ -62,14 +63,14 @@ func TestService_version_ofBatch(t *testing.T) {
 	inBubble(t, live.Options{}, func(t *testing.T, f *fixture) {
 		f.in("1", "a")
 		f.in("2", "b")
-		f.enrol(live.Profile{ID: "hid", Hidden: true}, "1")
+		f.enrol(store.Profile{ID: "hid", Hidden: true}, "1")
 		f.shownTo(reader{board: "school:1"}, reader{board: "school:2"})
-		results, err := f.AddPoints(t.Context(), []live.Write{{Updates: []live.Update{{UserID: "a", XP: 1}, {UserID: "b", XP: 1}, {UserID: "hid", XP: 1}}}})
+		results, err := f.AddPoints(t.Context(), []store.Write{{Updates: []store.Update{{UserID: "a", XP: 1}, {UserID: "b", XP: 1}, {UserID: "hid", XP: 1}}}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		for board, want := range map[string]int64{"school:1": results[0].Version, "school:2": results[1].Version, live.Global: results[1].Version} {
-			if p := f.ask(live.Query{Board: board, Period: live.Daily, Limit: 9}); p.Version != want {
+			if p := f.ask(live.Query{Board: board, Period: store.Daily, Limit: 9}); p.Version != want {
 				t.Errorf("%s has version %d, want %d", board, p.Version, want)
 			}
 		}
@@ -88,7 +89,7 @@ func TestService_version_limited(t *testing.T) {
 			t.Fatal(err)
 		}
 		page := func(all bool) live.PageBody {
-			return f.ask(live.Query{Board: "school:1", Period: live.AllTime, Limit: 9, Caller: "b", All: all})
+			return f.ask(live.Query{Board: "school:1", Period: store.AllTime, Limit: 9, Caller: "b", All: all})
 		}
 		before := page(false)
 		page(true)
@@ -111,11 +112,11 @@ func TestService_version_limited(t *testing.T) {
 func TestService_hiddenUsersNewsDelaysNobody(t *testing.T) {
 	inBubble(t, live.Options{Throttle: 10 * time.Second}, func(_ *testing.T, f *fixture) {
 		f.in("1", "a", "b")
-		f.enrol(live.Profile{ID: "hid", Hidden: true}, "1")
+		f.enrol(store.Profile{ID: "hid", Hidden: true}, "1")
 		f.give("a", 50)
-		watcher := f.followBoard(live.Follow{Board: "school:1", Period: live.AllTime, User: "b", Seen: -1}, 0)
+		watcher := f.followBoard(live.Follow{Board: "school:1", Period: store.AllTime, User: "b", Seen: -1}, 0)
 		defer watcher.leave()
-		own := f.followBoard(live.Follow{Board: "school:1", Period: live.AllTime, User: "hid", Seen: -1}, 0)
+		own := f.followBoard(live.Follow{Board: "school:1", Period: store.AllTime, User: "hid", Seen: -1}, 0)
 		defer own.leave()
 		watcher.want("0s: 1 a:50 2 b:0 ")
 		time.Sleep(20 * time.Second)
@@ -134,13 +135,13 @@ func TestService_hiddenUserIsNotInTheBaseline(t *testing.T) {
 		f.give("a", 30)
 		f.give("b", 20)
 		f.give("c", 10)
-		f.changes("school:1", live.Daily) // loads the board
+		f.changes("school:1", store.Daily) // loads the board
 		time.Sleep(25 * time.Hour)
 		f.give("b", 5)
 		f.give("c", 4)
 		hide := func(hidden bool) {
 			t.Helper()
-			if _, err := f.PutProfiles(t.Context(), []live.Profile{{ID: "a", Username: "a", Groups: map[string][]string{"school": {"1"}}, Hidden: hidden}}); err != nil {
+			if _, err := f.PutProfiles(t.Context(), []store.Profile{{ID: "a", Username: "a", Groups: map[string][]string{"school": {"1"}}, Hidden: hidden}}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -157,7 +158,7 @@ func (f *fixture) wantSameAfterRestart(want string) {
 	f.t.Helper()
 	for _, when := range []string{"before", "after"} {
 		for _, board := range []string{live.Global, "school:1"} {
-			if got := f.changes(board, live.Daily); got != want {
+			if got := f.changes(board, store.Daily); got != want {
 				f.t.Errorf("%s a restart %s says %s, want %s", when, board, got, want)
 			}
 		}

@@ -9,6 +9,7 @@ import (
 
 	"marcador/live"
 	"marcador/sse"
+	"marcador/store"
 )
 
 // reader is a user who reads a board.
@@ -38,7 +39,7 @@ func (f *fixture) shownTo(readers ...reader) string {
 func (f *fixture) idsFor(readers ...reader) (all string) {
 	f.t.Helper()
 	for _, r := range readers {
-		fl := f.followBoard(live.Follow{Board: r.board, User: r.user, Period: live.AllTime}, sse.Diff)
+		fl := f.followBoard(live.Follow{Board: r.board, User: r.user, Period: store.AllTime}, sse.Diff)
 		all += fl.lastID() + "\n"
 		fl.leave()
 	}
@@ -53,7 +54,7 @@ func settle() {
 
 // school1 is a stream of a school, for a user.
 func school1(user string) live.Follow {
-	return live.Follow{Board: "school:1", Period: live.AllTime, User: user, Seen: -1}
+	return live.Follow{Board: "school:1", Period: store.AllTime, User: user, Seen: -1}
 }
 
 // watched fills a service for TestService_hidden_watched. The user hid is hidden and has friends.
@@ -61,7 +62,7 @@ func (f *fixture) watched() (readers []reader) {
 	f.t.Helper()
 	f.in("1", "a", "b")
 	f.in("2", "o")
-	f.enrol(live.Profile{ID: "hid", Hidden: true}, "1")
+	f.enrol(store.Profile{ID: "hid", Hidden: true}, "1")
 	f.befriend("a", "b")
 	f.befriend("a", "hid")
 	for _, id := range []string{"a", "b", "o"} {
@@ -73,18 +74,18 @@ func (f *fixture) watched() (readers []reader) {
 
 // hiddenActs are the things that a hidden person does, or that happen to one.
 func (f *fixture) hiddenActs() map[string]func() {
-	hid := live.Profile{ID: "hid", Hidden: true}
+	hid := store.Profile{ID: "hid", Hidden: true}
 	return map[string]func(){
 		"earns":          func() { f.give("hid", 60) },
 		"earns more":     func() { f.give("hid", 1) },
 		"is given coins": func() { f.coins("hid", 1) },
 		"is renamed": func() {
-			f.enrol(live.Profile{ID: "hid", Hidden: true, Email: fmt.Sprint(time.Now().Unix(), "@x.mx")}, "1")
+			f.enrol(store.Profile{ID: "hid", Hidden: true, Email: fmt.Sprint(time.Now().Unix(), "@x.mx")}, "1")
 		},
 		"moves":           func() { f.enrol(hid, "2"); f.enrol(hid, "1") },
 		"ends friendship": func() { f.unfriend("hid", "a"); f.befriend("a", "hid") },
 		"comes and goes": func() {
-			f.enrol(live.Profile{ID: "other", Hidden: true}, "1")
+			f.enrol(store.Profile{ID: "other", Hidden: true}, "1")
 			f.give("other", 70)
 			if err := f.Erase(f.t.Context(), "other"); err != nil {
 				f.t.Error(err)
@@ -162,10 +163,10 @@ func (f *fixture) wantNoTraceAfterRestart(opts live.Options, readers []reader) {
 // wantTraceOfOthers checks that visible changes do move versions and times.
 func (f *fixture) wantTraceOfOthers() {
 	f.t.Helper()
-	page := func() live.PageBody { return f.ask(live.Query{Board: "school:1", Period: live.AllTime, Limit: 9}) }
+	page := func() live.PageBody { return f.ask(live.Query{Board: "school:1", Period: store.AllTime, Limit: 9}) }
 	for what, act := range map[string]func(){
 		"points":    func() { f.give("b", 1) },
-		"an avatar": func() { f.enrol(live.Profile{ID: "b", Avatar: "https://x/y"}, "1") },
+		"an avatar": func() { f.enrol(store.Profile{ID: "b", Avatar: "https://x/y"}, "1") },
 	} {
 		was := page()
 		act()

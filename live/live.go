@@ -58,6 +58,7 @@ import (
 	"time"
 
 	"marcador/rank"
+	"marcador/store"
 )
 
 // Errors of reading boards. Test for them with errors.Is.
@@ -101,13 +102,13 @@ type Options struct {
 
 	// Baseline is a period. The changes of rank on an all-time board count from the moment at
 	// which the current period of this kind began. Default Daily.
-	Baseline Period
+	Baseline store.Period
 
 	// Ranks is how equal scores are numbered. Default rank.Ordinal.
 	Ranks rank.Numbering
 
 	// Friends is when a friendship counts. Default FriendsMutual.
-	Friends FriendsRule
+	Friends store.FriendsRule
 
 	// Retention is for how long closed periods are stored. Default: forever.
 	Retention time.Duration

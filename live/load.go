@@ -141,10 +141,10 @@ func (s *Service) read(ctx context.Context, run runningPeriods) (all *loaded, er
 	all = &loaded{ids: make([]string, last+1), mlCoins: make([]int64, last+1)}
 	for i := range all.parts {
 		l := &all.parts[i]
-		l.now[AllTime] = make([]rank.Item, 0, last/store.Parts+1)
-		l.baseline[AllTime] = make([]rank.Item, 0, last/store.Parts+1)
+		l.now[store.AllTime] = make([]rank.Item, 0, last/store.Parts+1)
+		l.baseline[store.AllTime] = make([]rank.Item, 0, last/store.Parts+1)
 	}
-	return all, s.store.People(ctx, last, run.before[Monthly], func(part int, p *store.Person) error {
+	return all, s.store.People(ctx, last, run.before[store.Monthly], func(part int, p *store.Person) error {
 		l := &all.parts[part]
 		all.ids[p.User], all.mlCoins[p.User] = l.ids.add(p.ID), p.MLCoins
 		l.add(p, &run)
@@ -157,17 +157,17 @@ func (l *loadedPart) add(p *store.Person, run *runningPeriods) {
 	if p.Hidden {
 		l.hidden = append(l.hidden, p.User)
 	}
-	l.now[AllTime] = append(l.now[AllTime], rank.Item{Score: p.XP, Seq: p.Reached, User: p.User})
+	l.now[store.AllTime] = append(l.now[store.AllTime], rank.Item{Score: p.XP, Seq: p.Reached, User: p.User})
 	if !p.Active {
 		p.Periods = [store.Ending]store.PeriodTotals{}
 	}
-	if it, ok := run.atBaseline(AllTime, &p.Totals); ok {
-		l.baseline[AllTime] = append(l.baseline[AllTime], it)
+	if it, ok := run.atBaseline(store.AllTime, &p.Totals); ok {
+		l.baseline[store.AllTime] = append(l.baseline[store.AllTime], it)
 	}
 	if !p.Active {
 		return
 	}
-	for period := range Period(store.Ending) {
+	for period := range store.Period(store.Ending) {
 		if it, ok := run.current(period, &p.Totals); ok {
 			l.now[period] = append(l.now[period], it)
 		}

@@ -11,6 +11,7 @@ import (
 	"marcador/command/verify"
 	"marcador/live"
 	"marcador/rank"
+	"marcador/store"
 )
 
 // compare compares some random boards.
@@ -21,7 +22,7 @@ func (m *model) compare(t *rapid.T) {
 }
 
 // compareBoard compares the pages and all ranks of a board in a period.
-func (m *model) compareBoard(board string, period live.Period) {
+func (m *model) compareBoard(board string, period store.Period) {
 	ctx, t := m.fixture.t.Context(), m.t
 	t.Helper()
 	want, err := m.oracle.Board(ctx, board, verify.Period(period.String()), m.clock())
@@ -57,7 +58,7 @@ func (m *model) compareBoard(board string, period live.Period) {
 
 // compareCallers compares what each user is told of their own rank. want has the visible rows of
 // the board, and hidden has the rows of hidden users.
-func (m *model) compareCallers(board string, period live.Period, want, hidden []verify.Row) {
+func (m *model) compareCallers(board string, period store.Period, want, hidden []verify.Row) {
 	t := m.t
 	t.Helper()
 	ranks := map[string]int{}

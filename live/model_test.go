@@ -17,6 +17,7 @@ import (
 	"marcador/command/verify"
 	"marcador/live"
 	"marcador/rank"
+	"marcador/store"
 )
 
 // model is a service with an oracle. The oracle works out each board from the ledger in SQL, and
@@ -34,8 +35,8 @@ type model struct {
 }
 
 var (
-	periods      = []live.Period{live.Daily, live.Weekly, live.Monthly, live.AllTime}
-	friendsRules = []live.FriendsRule{live.FriendsMutual, live.FriendsInGroup, live.FriendsOpen}
+	periods      = []store.Period{store.Daily, store.Weekly, store.Monthly, store.AllTime}
+	friendsRules = []store.FriendsRule{store.FriendsMutual, store.FriendsInGroup, store.FriendsOpen}
 )
 
 // Random things happen to a service, with restarts and the passing of periods. Every board, page,
@@ -128,8 +129,8 @@ func (m *model) ask(q live.Query) (p live.PageBody) {
 func (m *model) somebody() string { return rapid.SampledFrom(m.people).Draw(m.t, "who") }
 
 // allow fails the test unless there was no error, or a refusal with one of these codes.
-func (m *model) allow(err error, codes ...live.Code) {
-	var refusal *live.Error
+func (m *model) allow(err error, codes ...store.Code) {
+	var refusal *store.Error
 	if err != nil && !(errors.As(err, &refusal) && slices.Contains(codes, refusal.Code)) {
 		m.t.Fatal(err)
 	}
@@ -138,18 +139,18 @@ func (m *model) allow(err error, codes ...live.Code) {
 // give gives points to some users at once, and checks the answer against the page.
 func (m *model) give(t *rapid.T) {
 	who := m.somebody()
-	var updates []live.Update
+	var updates []store.Update
 	for range rapid.SampledFrom([]int{1, 1, 3}).Draw(t, "n") {
-		updates = append(updates, live.Update{UserID: who, XP: rapid.Int64Range(-2, 4).Draw(t, "xp"), MLCoins: rapid.Int64Range(0, 1).Draw(t, "coins")})
+		updates = append(updates, store.Update{UserID: who, XP: rapid.Int64Range(-2, 4).Draw(t, "xp"), MLCoins: rapid.Int64Range(0, 1).Draw(t, "coins")})
 		who = m.somebody()
 	}
-	results, err := m.AddPoints(m.fixture.t.Context(), []live.Write{{Updates: updates}})
-	m.allow(err, live.UserNotFound, live.NegativeTotal, live.NothingToChange)
+	results, err := m.AddPoints(m.fixture.t.Context(), []store.Write{{Updates: updates}})
+	m.allow(err, store.UserNotFound, store.NegativeTotal, store.NothingToChange)
 	if err != nil {
 		return
 	}
 	last := results[len(results)-1]
-	p := m.ask(live.Query{Board: live.Global, Period: live.AllTime, Limit: 1000, Caller: last.UserID})
+	p := m.ask(live.Query{Board: live.Global, Period: store.AllTime, Limit: 1000, Caller: last.UserID})
 	// The user is missing from the entries if the user is hidden.
 	seen := slices.ContainsFunc(p.Entries, func(e live.Entry) bool { return e.UserID == last.UserID })
 	if p.Me == nil || p.Me.Rank != last.NewRank || seen && p.Version != last.Version || !seen && p.Version == last.Version {
@@ -159,7 +160,7 @@ func (m *model) give(t *rapid.T) {
 
 // enrol stores random profiles.
 func (m *model) enrol() {
-	var profiles []live.Profile
+	var profiles []store.Profile
 	for _, id := range rapid.SliceOfNDistinct(rapid.SampledFrom(m.people), 1, 4, rapid.ID[string]).Draw(m.t, "who") {
 		groups := map[string][]string{}
 		if school := rapid.SampledFrom([]string{"", "1", "2"}).Draw(m.t, "school"); school != "" {
@@ -168,7 +169,7 @@ func (m *model) enrol() {
 		if rapid.Bool().Draw(m.t, "in class") {
 			groups["class"] = []string{"a:b"}
 		}
-		profiles = append(profiles, live.Profile{ID: id, Username: id, Groups: groups, Hidden: rapid.IntRange(0, 4).Draw(m.t, "hidden") == 0})
+		profiles = append(profiles, store.Profile{ID: id, Username: id, Groups: groups, Hidden: rapid.IntRange(0, 4).Draw(m.t, "hidden") == 0})
 	}
 	_, err := m.PutProfiles(m.fixture.t.Context(), profiles)
 	m.allow(err)
@@ -176,7 +177,7 @@ func (m *model) enrol() {
 
 // erase erases a user, who may not exist.
 func (m *model) erase(*rapid.T) {
-	m.allow(m.Erase(m.fixture.t.Context(), m.somebody()), live.UserNotFound)
+	m.allow(m.Erase(m.fixture.t.Context(), m.somebody()), store.UserNotFound)
 }
 
 // befriend begins or ends a friendship.
@@ -187,7 +188,7 @@ func (m *model) befriend(t *rapid.T) {
 	} else {
 		err = m.Befriend(m.fixture.t.Context(), a, b, rapid.Bool().Draw(t, "both"))
 	}
-	m.allow(err, live.UserNotFound, live.OwnFriend)
+	m.allow(err, store.UserNotFound, store.OwnFriend)
 }
 
 // limit sets a limit that hides nobody. It matters because with FriendsInGroup a limit decides
@@ -228,7 +229,7 @@ func (m *model) sleep(t *rapid.T) {
 		m.now.Add(int64(d))
 		m.open(m.opts)
 	case 1: // until the next day begins
-		m.now.Store(live.Daily.Next(m.clock().In(m.opts.Location)).UnixNano())
+		m.now.Store(store.Daily.Next(m.clock().In(m.opts.Location)).UnixNano())
 	default:
 		m.now.Add(int64(d))
 	}

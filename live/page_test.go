@@ -12,6 +12,7 @@ import (
 
 	"marcador/live"
 	"marcador/rank"
+	"marcador/store"
 )
 
 func TestService_Page(t *testing.T) {
@@ -64,7 +65,7 @@ func TestService_Page_withoutPoints(t *testing.T) {
 			f.put("a", "b", "c", "d", "e")
 			me := func(who string) string {
 				var raw struct{ Me map[string]any }
-				body, err := f.Page(t.Context(), live.Query{Board: live.Global, Period: live.Daily, Limit: 10, Caller: who})
+				body, err := f.Page(t.Context(), live.Query{Board: live.Global, Period: store.Daily, Limit: 10, Caller: who})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -114,7 +115,7 @@ func TestService_Page_showsOwnWrites(t *testing.T) {
 				t.Fatalf("page at %d shows %+v after write %d", p.Version, p.Entries[0], i+1)
 			}
 		}
-		if _, err := f.PutProfiles(t.Context(), []live.Profile{{ID: "u1", Username: "Neu"}}); err != nil {
+		if _, err := f.PutProfiles(t.Context(), []store.Profile{{ID: "u1", Username: "Neu"}}); err != nil {
 			t.Fatal(err)
 		}
 		if got := f.page(0, 10, "").Entries[0].Username; got != "Neu" {
@@ -149,7 +150,7 @@ func TestService_Page_around(t *testing.T) {
 		}
 		around := func(who string, neighbours int, want string) {
 			f.t.Helper()
-			p := f.ask(live.Query{Board: live.Global, Period: live.AllTime, Around: who, Neighbours: neighbours, Caller: "e"})
+			p := f.ask(live.Query{Board: live.Global, Period: store.AllTime, Around: who, Neighbours: neighbours, Caller: "e"})
 			got := ""
 			for _, e := range p.Entries {
 				got += e.UserID
@@ -176,7 +177,7 @@ func TestService_PutLimit(t *testing.T) {
 		for i, id := range []string{"a", "b", "c", "d"} {
 			f.give(id, int64(100-i))
 		}
-		fl := f.followBoard(live.Follow{Board: "school:1", Period: live.AllTime, Seen: -1}, 0)
+		fl := f.followBoard(live.Follow{Board: "school:1", Period: store.AllTime, Seen: -1}, 0)
 		defer fl.leave()
 		fl.want("0s: 1 a:100 2 b:99 3 c:98 4 d:97 ")
 		if err := f.PutLimit(t.Context(), "school:1", 2); err != nil {
@@ -185,7 +186,7 @@ func TestService_PutLimit(t *testing.T) {
 		fl.want("0s: 1 a:100 2 b:99 ")
 		ask := func(q live.Query, want string) {
 			t.Helper()
-			q.Board, q.Period = "school:1", live.AllTime
+			q.Board, q.Period = "school:1", store.AllTime
 			if got := brief(f.ask(q).Entries); got != want {
 				t.Errorf("%+v: %s, want %s", q, got, want)
 			}
@@ -196,10 +197,10 @@ func TestService_PutLimit(t *testing.T) {
 		ask(live.Query{Limit: 10, All: true}, "1 a:100 2 b:99 3 c:98 4 d:97 ")
 		ask(live.Query{Around: "d", Neighbours: 3, Caller: "d"}, "4 d:97 ")
 		ask(live.Query{Around: "b", Neighbours: 3, Caller: "d"}, "1 a:100 2 b:99 ")
-		if _, err := f.Page(t.Context(), live.Query{Board: "school:1", Period: live.AllTime, Around: "c", Neighbours: 1, Caller: "d"}); !errors.Is(err, live.ErrNotOnBoard) {
+		if _, err := f.Page(t.Context(), live.Query{Board: "school:1", Period: store.AllTime, Around: "c", Neighbours: 1, Caller: "d"}); !errors.Is(err, live.ErrNotOnBoard) {
 			t.Errorf("error = %v, want ErrNotOnBoard", err)
 		}
-		if p := f.ask(live.Query{Board: "school:1", Period: live.AllTime, Limit: 10, Caller: "d"}); p.Me.Rank != 4 || p.TotalEntries != 4 {
+		if p := f.ask(live.Query{Board: "school:1", Period: store.AllTime, Limit: 10, Caller: "d"}); p.Me.Rank != 4 || p.TotalEntries != 4 {
 			t.Errorf("me = %+v of %d", p.Me, p.TotalEntries)
 		}
 		f.close()
@@ -236,7 +237,7 @@ func TestPage_Since_sharedRanks(t *testing.T) {
 					case 1:
 						f.hide(who, false) // comes back with a score that was reached long ago
 					default:
-						_, _ = f.AddPoints(t.Context(), []live.Write{{Updates: []live.Update{{UserID: who, XP: int64(random.IntN(4) - 1)}}}})
+						_, _ = f.AddPoints(t.Context(), []store.Write{{Updates: []store.Update{{UserID: who, XP: int64(random.IntN(4) - 1)}}}})
 					}
 				}
 				now := live.Snapshot(t, f.Service)

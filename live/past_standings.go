@@ -93,9 +93,9 @@ func (ps *pastStandings) at(ctx context.Context, t time.Time, users []uint32) (t
 // trendTimes returns the times of a trend, oldest first: the ends of days between start and
 // until, or the ends of hours if the period is Daily, and until itself. If there are more than n,
 // it returns the latest n. Days and hours are those of until's location.
-func trendTimes(p Period, start, until time.Time, n int) []time.Time {
-	before := func(t time.Time) time.Time { return Daily.Start(t.Add(-time.Nanosecond)) }
-	if p == Daily {
+func trendTimes(p store.Period, start, until time.Time, n int) []time.Time {
+	before := func(t time.Time) time.Time { return store.Daily.Start(t.Add(-time.Nanosecond)) }
+	if p == store.Daily {
 		before = func(t time.Time) time.Time { return hourOf(t.Add(-time.Nanosecond)) }
 	}
 	list := []time.Time{until}

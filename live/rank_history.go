@@ -77,7 +77,7 @@ func (h *rankHistory) placeAt(ctx context.Context, user string, version int64) (
 		return nil, nil //nolint:nilnil // as above
 	}
 	h.update()
-	at := &place{xp: s.global.rankings[AllTime].rank.Score(number), member: true}
+	at := &place{xp: s.global.rankings[store.AllTime].rank.Score(number), member: true}
 	if before, changed := h.then[number]; changed {
 		at.xp = before.XP
 	}
@@ -97,7 +97,7 @@ func (h *rankHistory) reset(version int64) {
 // and s.mu must be held.
 func (h *rankHistory) update() {
 	s := h.r.s
-	if h.r.period != AllTime && !h.since.Equal(s.periods.starts[h.r.period]) {
+	if h.r.period != store.AllTime && !h.since.Equal(s.periods.starts[h.r.period]) {
 		h.since = s.periods.starts[h.r.period]
 		h.fresh = slices.AppendSeq(h.fresh[:0], maps.Values(h.then))
 	}
@@ -111,12 +111,12 @@ func (h *rankHistory) update() {
 func (h *rankHistory) item(then store.PastStanding) rank.Item {
 	it := rank.Item{Score: then.XP, Seq: then.Reached, User: then.User}
 	switch all := &h.r.s.global.rankings; {
-	case h.r.period == AllTime:
+	case h.r.period == store.AllTime:
 	case then.At < h.since.UnixMilli():
 		it.Score = absent
 	default:
 		// The present total minus the present score in the period is the total at its start.
-		it.Score -= all[AllTime].rank.Score(then.User) - all[h.r.period].rank.Score(then.User)
+		it.Score -= all[store.AllTime].rank.Score(then.User) - all[h.r.period].rank.Score(then.User)
 	}
 	return it
 }

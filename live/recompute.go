@@ -1,6 +1,10 @@
 package live
 
-import "context"
+import (
+	"context"
+
+	"marcador/store"
+)
 
 // setTotals gives the user new totals, and returns the global rank before and after; 0 means no
 // rank. In cron mode the totals wait for the next recomputation, and both ranks are the one that
@@ -8,7 +12,7 @@ import "context"
 func (s *Service) setTotals(user uint32, to totals) (before, after int) {
 	if s.byCron() {
 		s.waiting[user] = to
-		r := s.global.rankings[AllTime].rank.Rank(user)
+		r := s.global.rankings[store.AllTime].rank.Rank(user)
 		return r, r
 	}
 	return s.showTotals(user, to)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"marcador/live"
+	"marcador/store"
 )
 
 // With Recompute, boards, pages and streams change at the times of the cron expression.
@@ -97,7 +98,7 @@ func TestService_Recompute_editWaits(t *testing.T) {
 		f.put("u1")
 		time.Sleep(30 * time.Minute)
 		f.wantPage("1 u1:0 2 u2:0 ")
-		if _, err := f.PutProfiles(t.Context(), []live.Profile{{ID: "u2", Username: "Neu"}}); err != nil {
+		if _, err := f.PutProfiles(t.Context(), []store.Profile{{ID: "u2", Username: "Neu"}}); err != nil {
 			t.Fatal(err)
 		}
 		for _, limit := range []int{2, 100} { // a page that was not cached before, and one that was
@@ -116,11 +117,11 @@ func TestService_Recompute_pseudonymDoesNotWait(t *testing.T) {
 		f.in("1", "a")
 		f.give("a", 5)
 		time.Sleep(time.Hour + time.Second)
-		to := live.Follow{Board: "school:1", Period: live.AllTime, Seen: -1}
+		to := live.Follow{Board: "school:1", Period: store.AllTime, Seen: -1}
 		fl := f.followBoard(to, 0)
 		defer fl.leave()
 		fl.want("0s: 1 a:5 ")
-		if _, err := f.PutProfiles(t.Context(), []live.Profile{{ID: "a", Username: "real", Pseudonym: "Jaguar", Groups: map[string][]string{"school": {"1"}}}}); err != nil {
+		if _, err := f.PutProfiles(t.Context(), []store.Profile{{ID: "a", Username: "real", Pseudonym: "Jaguar", Groups: map[string][]string{"school": {"1"}}}}); err != nil {
 			t.Fatal(err)
 		}
 		fl.want("0s: 1 a:5 ")

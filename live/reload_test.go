@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"marcador/live"
+	"marcador/store"
 )
 
 // An edit of the database by another program shows after the TTL, in pages and streams.
@@ -57,7 +58,7 @@ func TestService_pageReadDuringReloadIsNotCached(t *testing.T) {
 	var f *fixture
 	now := func() time.Time { // load asks for the time between two of its queries
 		if looking.Load() {
-			if _, err := f.Page(f.t.Context(), live.Query{Board: live.Global, Period: live.AllTime, Limit: 10}); err != nil {
+			if _, err := f.Page(f.t.Context(), live.Query{Board: live.Global, Period: store.AllTime, Limit: 10}); err != nil {
 				t.Error(err)
 			}
 		}
@@ -85,7 +86,7 @@ func TestService_failedLoadIsTriedAgain(t *testing.T) {
 		f.sql(`UPDATE totals SET xp = 70; ALTER TABLE badges RENAME TO gone`)
 		time.Sleep(time.Minute)
 		f.wantPage("1 u1:0 ")
-		if err := f.Ready(t.Context()); !errors.Is(err, live.ErrUnavailable) {
+		if err := f.Ready(t.Context()); !errors.Is(err, store.ErrUnavailable) {
 			t.Errorf("Ready() = %v, want ErrUnavailable", err)
 		}
 		if !strings.Contains(f.log.String(), "load the boards again") {
@@ -131,9 +132,9 @@ func TestService_Page_membersOfAnotherProgram(t *testing.T) {
 				VALUES (%[1]d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
 				INSERT INTO memberships (user, kind, group_id, since) VALUES (%[1]d, 'school', '1', 0)`, i))
 		}
-		f.wantBoard("school:1", live.AllTime, "")
+		f.wantBoard("school:1", store.AllTime, "")
 		time.Sleep(time.Minute)
-		f.wantBoard("school:1", live.AllTime, "1 z8:0 2 z9:0 ")
+		f.wantBoard("school:1", store.AllTime, "1 z8:0 2 z9:0 ")
 	})
 }
 
@@ -161,7 +162,7 @@ func TestService_Page_whileAnotherProgramWrites(t *testing.T) {
 		}
 	})
 	for range 30 {
-		if _, err := f.Page(t.Context(), live.Query{Board: live.Global, Period: live.AllTime, Limit: 1000}); err != nil {
+		if _, err := f.Page(t.Context(), live.Query{Board: live.Global, Period: store.AllTime, Limit: 1000}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -171,7 +172,7 @@ func TestService_Page_whileAnotherProgramWrites(t *testing.T) {
 		t.Fatal(err)
 	}
 	u := f.count(`SELECT count(*) FROM users`)
-	body, err := f.Page(t.Context(), live.Query{Board: live.Global, Period: live.AllTime, Limit: 1000})
+	body, err := f.Page(t.Context(), live.Query{Board: live.Global, Period: store.AllTime, Limit: 1000})
 	if err != nil || strings.Count(string(body), `"userId"`) != u {
 		t.Errorf("%d of %d users are on the board (%v)", strings.Count(string(body), `"userId"`), u, err)
 	}

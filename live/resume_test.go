@@ -12,6 +12,7 @@ import (
 
 	"marcador/live"
 	"marcador/sse"
+	"marcador/store"
 )
 
 // roamer is a client of several boards that leaves and comes back.
@@ -68,11 +69,11 @@ func TestService_resumeThrottled(t *testing.T) {
 			f.in("1", "a", "b")
 			f.in("2", "c")
 			f.in("3", "d")
-			both := live.Profile{ID: "e", Username: "e", Groups: map[string][]string{"school": {"1", "2"}}}
-			if _, err := f.PutProfiles(t.Context(), []live.Profile{both}); err != nil {
+			both := store.Profile{ID: "e", Username: "e", Groups: map[string][]string{"school": {"1", "2"}}}
+			if _, err := f.PutProfiles(t.Context(), []store.Profile{both}); err != nil {
 				t.Fatal(err)
 			}
-			f.enrol(live.Profile{ID: "hid", Hidden: true}, "1")
+			f.enrol(store.Profile{ID: "hid", Hidden: true}, "1")
 			for _, id := range people {
 				f.give(id, 20)
 			}
@@ -80,13 +81,13 @@ func TestService_resumeThrottled(t *testing.T) {
 			w := &roamer{t: t, user: "e", versions: map[string]int64{}, ranks: map[string]int{}}
 			var boards []live.Follow
 			page := func(board string) live.PageBody {
-				return f.ask(live.Query{Board: board, Period: live.AllTime, Limit: 9, Caller: w.user})
+				return f.ask(live.Query{Board: board, Period: store.AllTime, Limit: 9, Caller: w.user})
 			}
 			for _, board := range []string{live.Global, "school:1", "school:2"} {
-				boards = append(boards, live.Follow{Board: board, Period: live.AllTime, User: w.user})
+				boards = append(boards, live.Follow{Board: board, Period: store.AllTime, User: w.user})
 				w.ranks[board] = page(board).Me.Rank
 			}
-			others := f.followBoards("", 0, live.Follow{Board: "school:1", Period: live.AllTime, User: "a"})
+			others := f.followBoards("", 0, live.Follow{Board: "school:1", Period: store.AllTime, User: "a"})
 			defer others.leave()
 			for round := range 173 {
 				fl := f.followBoards(w.id, sse.Diff, boards...)
@@ -135,7 +136,7 @@ func TestService_foreignID(t *testing.T) {
 		f.open(live.Options{Throttle: -1})
 		copied.open(live.Options{Throttle: 4 * time.Second})
 		defer copied.close()
-		boards := []live.Follow{{Board: "school:1", Period: live.AllTime, User: "ana"}, {Board: "school:2", Period: live.AllTime, User: "ana"}}
+		boards := []live.Follow{{Board: "school:1", Period: store.AllTime, User: "ana"}, {Board: "school:2", Period: store.AllTime, User: "ana"}}
 		theirs := copied.followBoards("", sse.Diff, boards...) // makes the copy's windows begin
 		defer theirs.leave()
 		fl := f.followBoards("", sse.Diff, boards...)

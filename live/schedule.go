@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/go-co-op/gocron/v2"
+
+	"marcador/store"
 )
 
 // schedule starts the jobs that run by the clock.
@@ -68,7 +70,7 @@ func withSeconds(expr string) bool { return len(strings.Fields(expr)) == 6 }
 func (s *Service) beginOverduePeriods() {
 	s.clock.ahead(s.store.At())
 	s.mu.RLock()
-	overdue := !s.opts.Now().Before(s.periods.ends[Daily])
+	overdue := !s.opts.Now().Before(s.periods.ends[store.Daily])
 	s.mu.RUnlock()
 	if overdue {
 		s.logError("begin the day", s.store.Touch(s.ctx))

@@ -145,7 +145,7 @@ func Open(ctx context.Context, path string, opts Options) (_ *Service, err error
 	if err := s.answerAgain(ctx); err != nil {
 		return nil, err
 	}
-	if last := s.store.At(); Daily.Start(now.In(opts.Location)).After(last) {
+	if last := s.store.At(); store.Daily.Start(now.In(opts.Location)).After(last) {
 		s.logError("begin the day", s.beginDay(ctx))
 	}
 	s.archive.start()
@@ -180,7 +180,7 @@ func (s *Service) Ready(ctx context.Context) error {
 	stale := s.stale && !s.byCron()
 	s.mu.RUnlock()
 	if stale {
-		return fmt.Errorf("%w: the boards could not be loaded again", ErrUnavailable)
+		return fmt.Errorf("%w: the boards could not be loaded again", store.ErrUnavailable)
 	}
 	return s.store.Ready(ctx)
 }
@@ -199,7 +199,7 @@ func (s *Service) fault(err error) {
 
 // inspect reads the whole database once, to find damage in parts that loading did not read.
 func (s *Service) inspect() {
-	if err := s.store.Inspect(s.ctx); errors.Is(err, ErrDamaged) {
+	if err := s.store.Inspect(s.ctx); errors.Is(err, store.ErrDamaged) {
 		s.log.Error("the database is damaged; writes are refused until a backup is restored", "error", err)
 	} else {
 		s.logError("look for damage in the database", err)
@@ -219,7 +219,7 @@ func (s *Service) answerAgain(ctx context.Context) error {
 		return err
 	}
 	s.mu.Lock()
-	board := s.global.rankings[AllTime].rank
+	board := s.global.rankings[store.AllTime].rank
 	for _, r := range slices.Backward(recent) {
 		if r.XP != 0 {
 			board.Put(r.User, r.XPAfter-r.XP, r.ReachedBefore)

@@ -9,7 +9,7 @@ import (
 )
 
 // Badges returns the table of badges, lowest first. The caller must not change it.
-func (s *Service) Badges() []Badge {
+func (s *Service) Badges() []store.Badge {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.badges
@@ -17,7 +17,7 @@ func (s *Service) Badges() []Badge {
 
 // PutBadges replaces the table of badges. It must be sorted by MinXP, and its first badge must
 // begin at 0 points. All boards change at once.
-func (s *Service) PutBadges(ctx context.Context, badges []Badge) error {
+func (s *Service) PutBadges(ctx context.Context, badges []store.Badge) error {
 	return s.store.PutBadges(ctx, badges)
 }
 

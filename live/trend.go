@@ -18,7 +18,7 @@ const maxRivals = 500
 // TrendQuery says which trend is asked for, and by whom.
 type TrendQuery struct {
 	Board  string
-	Period Period
+	Period store.Period
 	Limit  int    // the greatest number of series, without the caller's own
 	Points int    // the greatest number of moments, 2 or more
 	Caller string // the id of the user who asks, or empty
@@ -125,7 +125,7 @@ func (r *ranking) trend(q *TrendQuery) *trend {
 	if t.until.Before(s.shown.at) {
 		t.until = s.shown.at.In(s.opts.Location)
 	}
-	if r.period != AllTime {
+	if r.period != store.AllTime {
 		t.start = s.periods.starts[r.period]
 		if last := s.periods.ends[r.period].Add(-time.Millisecond); t.until.After(last) {
 			t.until = last // the period is over, but the next one has not been begun yet
@@ -172,7 +172,7 @@ func (t *trend) named() (numbers []uint32) {
 func (t *trend) columns(ctx context.Context) (list []column, err error) {
 	var from map[uint32]store.PastStanding
 	var fromSeq int64
-	if t.r.period != AllTime && len(t.users) > 0 {
+	if t.r.period != store.AllTime && len(t.users) > 0 {
 		if from, fromSeq, err = t.past.at(ctx, t.start, t.users); err != nil {
 			return nil, err
 		}

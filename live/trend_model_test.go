@@ -11,6 +11,7 @@ import (
 
 	"marcador/live"
 	"marcador/rank"
+	"marcador/store"
 )
 
 // pastPage is a page as it was at a moment.
@@ -57,7 +58,7 @@ func trendModel(t *testing.T, by rank.Numbering, zone *time.Location) {
 	f.in("2", people[5:]...)
 	chance := rand.New(rand.NewPCG(1, uint64(by)))
 	totals := map[string]int64{}
-	pages := map[live.Period][]pastPage{}
+	pages := map[store.Period][]pastPage{}
 	for range 9 * 24 { // hours, across the end of a month
 		if chance.IntN(3) > 0 {
 			who := people[chance.IntN(len(people)-1)] // the last one is never given points
@@ -72,7 +73,7 @@ func trendModel(t *testing.T, by rank.Numbering, zone *time.Location) {
 			end = end.Add(15 * time.Minute)
 		}
 		for _, p := range periods {
-			if p == live.Daily || live.Daily.Start(end).Equal(end) {
+			if p == store.Daily || store.Daily.Start(end).Equal(end) {
 				pages[p] = append(pages[p], pastPage{end, f.read(live.Query{Board: live.Global, Period: p, Limit: 100}).Entries})
 			}
 		}
@@ -135,7 +136,7 @@ func (f *trendFixture) read(q live.Query) (p live.PageBody) {
 }
 
 // compare compares trends with the pages of their moments.
-func (f *trendFixture) compare(board, there string, p live.Period, pages []pastPage) {
+func (f *trendFixture) compare(board, there string, p store.Period, pages []pastPage) {
 	f.t.Helper()
 	seen := map[string]bool{}
 	for _, id := range there {
@@ -143,13 +144,13 @@ func (f *trendFixture) compare(board, there string, p live.Period, pages []pastP
 	}
 	for _, points := range []int{2, 8, 31} {
 		start := time.Time{}
-		if p != live.AllTime {
+		if p != store.AllTime {
 			start = p.Start(f.clock().In(f.zone))
 		}
 		var past []pastPage
-		if p == live.AllTime { // moments from before the first page
+		if p == store.AllTime { // moments from before the first page
 			for at := pages[0].at; len(past) < points; past = slices.Insert(past, 0, pastPage{at: at}) {
-				at = live.Daily.Before(at.In(f.zone))
+				at = store.Daily.Before(at.In(f.zone))
 			}
 		}
 		for _, n := range pages {

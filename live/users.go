@@ -19,7 +19,7 @@ type Result struct {
 // AddPoints applies the updates of all writes, or none of them. It returns once they are
 // committed and ranked, with one Result for each update, in their order. See store.AddPoints
 // for keys and for the errors.
-func (s *Service) AddPoints(ctx context.Context, writes []Write) ([]Result, error) {
+func (s *Service) AddPoints(ctx context.Context, writes []store.Write) ([]Result, error) {
 	points, err := s.store.AddPoints(ctx, writes)
 	if err != nil {
 		return nil, err
@@ -38,7 +38,7 @@ func (s *Service) AddPoints(ctx context.Context, writes []Write) ([]Result, erro
 
 // User is a user with totals and ranks.
 type User struct {
-	Profile
+	store.Profile
 
 	XP, MLCoins int64
 	RankBadge   string
@@ -104,7 +104,7 @@ func (b *board) ranksOf(user uint32) map[string]int {
 	ranks := map[string]int{}
 	for p, r := range b.rankings {
 		if n := r.rank.Rank(user); n > 0 && b.has(user) {
-			ranks[Period(p).String()] = n
+			ranks[store.Period(p).String()] = n
 		}
 	}
 	return ranks
@@ -112,19 +112,19 @@ func (b *board) ranksOf(user uint32) map[string]int {
 
 // PutProfiles creates or replaces all of the profiles, or none. created says for each profile
 // whether its user is new.
-func (s *Service) PutProfiles(ctx context.Context, profiles []Profile) (created []bool, err error) {
+func (s *Service) PutProfiles(ctx context.Context, profiles []store.Profile) (created []bool, err error) {
 	return s.store.PutProfiles(ctx, profiles)
 }
 
 // PatchProfiles creates or changes all of the profiles, or none. created says for each profile
 // whether its user is new. See store.PatchProfiles for the errors.
-func (s *Service) PatchProfiles(ctx context.Context, patches []Patch) (created []bool, err error) {
+func (s *Service) PatchProfiles(ctx context.Context, patches []store.Patch) (created []bool, err error) {
 	return s.store.PatchProfiles(ctx, patches)
 }
 
 // PatchProfile changes the profile of a user who exists. If there is no such user, the error is
 // an *Error with the code UserNotFound.
-func (s *Service) PatchProfile(ctx context.Context, p Patch) error {
+func (s *Service) PatchProfile(ctx context.Context, p store.Patch) error {
 	return s.store.PatchProfile(ctx, p)
 }
 

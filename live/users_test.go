@@ -6,15 +6,16 @@ import (
 
 	"marcador/internal/profile"
 	"marcador/live"
+	"marcador/store"
 )
 
 // rosterOf returns n new profiles. Their numbers begin at from. A school has 1,000 of them, and a
 // classroom has 30.
-func rosterOf(from, n int) []live.Patch {
-	patches := make([]live.Patch, n)
+func rosterOf(from, n int) []store.Patch {
+	patches := make([]store.Patch, n)
 	for i := range patches {
 		number := from + i
-		patches[i] = live.Patch{ID: fmt.Sprintf("new-%d", number), Patch: profile.Patch{
+		patches[i] = store.Patch{ID: fmt.Sprintf("new-%d", number), Patch: profile.Patch{
 			Username: profile.Given("Ana"),
 			Groups:   profile.Given(map[string][]string{"school": {fmt.Sprint(number / 1000)}, "classroom": {fmt.Sprint(number / 30)}}),
 		}}

@@ -3,6 +3,8 @@ package live
 import (
 	"sync"
 	"sync/atomic"
+
+	"marcador/store"
 )
 
 // place is a user's place on a board.
@@ -139,7 +141,7 @@ func (v *viewers) place(user string) place {
 		return place{member: v.r.b.members == nil}
 	}
 	at := place{
-		xp:     v.r.s.global.rankings[AllTime].rank.Score(number),
+		xp:     v.r.s.global.rankings[store.AllTime].rank.Score(number),
 		member: v.r.b.has(number), hidden: v.r.s.people.isHidden(number),
 	}
 	if at.member {

@@ -16,6 +16,7 @@ import (
 	"marcador/command/demo"
 	"marcador/internal/schematest"
 	"marcador/live"
+	"marcador/store"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -73,7 +74,7 @@ func (f *fixture) do(t *testing.T, method, path, body, token string, into any) i
 func TestSchool_Fill(t *testing.T) {
 	const n = 300
 	f := newFixture(t, n)
-	body, err := f.live.Page(t.Context(), live.Query{Board: live.Global, Period: live.AllTime, Limit: 1000})
+	body, err := f.live.Page(t.Context(), live.Query{Board: live.Global, Period: store.AllTime, Limit: 1000})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"marcador/auth"
 	"marcador/live"
+	"marcador/store"
 )
 
 // session is how long a visitor's token is valid.
@@ -68,7 +69,7 @@ func (s *School) exercise(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, http.StatusUnauthorized, err.Error()+"; pick a student again")
 		return
 	}
-	results, err := s.live.AddPoints(r.Context(), []live.Write{{Updates: []live.Update{exerciseOf(caller.UserID, rand.IntN)}}})
+	results, err := s.live.AddPoints(r.Context(), []store.Write{{Updates: []store.Update{exerciseOf(caller.UserID, rand.IntN)}}})
 	if err != nil {
 		s.log.Error("visitor's exercise", "error", err)
 		s.refuse(w, http.StatusServiceUnavailable, "the points could not be written; try again")

@@ -10,6 +10,7 @@ import (
 
 	"marcador/auth"
 	"marcador/live"
+	"marcador/store"
 )
 
 const (
@@ -62,30 +63,30 @@ func New(service *live.Service, verifier *auth.Verifier, log *slog.Logger, n int
 func (s *School) Fill(ctx context.Context, clock *Clock) error {
 	const perCall = 1000
 	for from := 0; from < len(s.students); from += perCall {
-		var profiles []live.Profile
-		var starts []live.Update
+		var profiles []store.Profile
+		var starts []store.Update
 		for _, st := range s.students[from:min(from+perCall, len(s.students))] {
 			profiles = append(profiles, st.profile)
-			starts = append(starts, live.Update{UserID: st.UserID, XP: st.start, MLCoins: st.start / 10, Reason: "last term"})
+			starts = append(starts, store.Update{UserID: st.UserID, XP: st.start, MLCoins: st.start / 10, Reason: "last term"})
 		}
 		if _, err := s.live.PutProfiles(ctx, profiles); err != nil {
 			return fmt.Errorf("enrol students: %w", err)
 		}
-		if _, err := s.live.AddPoints(ctx, []live.Write{{Updates: starts}}); err != nil {
+		if _, err := s.live.AddPoints(ctx, []store.Write{{Updates: starts}}); err != nil {
 			return fmt.Errorf("write the past: %w", err)
 		}
 	}
 	const step = time.Hour
 	for behind := past - step; behind > 0; behind -= step {
 		clock.behind.Store(int64(behind))
-		var updates []live.Update
+		var updates []store.Update
 		for range s.rng.IntN(len(s.students)/6 + 1) {
 			updates = append(updates, s.homework(s.somebody()))
 		}
 		if len(updates) == 0 {
 			continue
 		}
-		if _, err := s.live.AddPoints(ctx, []live.Write{{Updates: updates}}); err != nil {
+		if _, err := s.live.AddPoints(ctx, []store.Write{{Updates: updates}}); err != nil {
 			return fmt.Errorf("write the past: %w", err)
 		}
 	}
@@ -105,11 +106,11 @@ func (s *School) Run(ctx context.Context) {
 			return
 		case <-timer.C:
 		}
-		updates := []live.Update{s.homework(s.somebody())}
+		updates := []store.Update{s.homework(s.somebody())}
 		for s.rng.Float64() < 0.25 {
 			updates = append(updates, s.homework(s.somebody()))
 		}
-		if _, err := s.live.AddPoints(ctx, []live.Write{{Updates: updates}}); err != nil && ctx.Err() == nil {
+		if _, err := s.live.AddPoints(ctx, []store.Write{{Updates: updates}}); err != nil && ctx.Err() == nil {
 			s.log.Error("simulated exercise", "error", err)
 		}
 		timer.Reset(time.Duration(s.rng.ExpFloat64() * float64(mean)))
@@ -126,10 +127,10 @@ func (s *School) somebody() *student {
 	}
 }
 
-func (s *School) homework(st *student) live.Update { return exerciseOf(st.UserID, s.rng.IntN) }
+func (s *School) homework(st *student) store.Update { return exerciseOf(st.UserID, s.rng.IntN) }
 
 // exerciseOf returns the points of an exercise: 20 to 120.
-func exerciseOf(userID string, intN func(int) int) live.Update {
+func exerciseOf(userID string, intN func(int) int) store.Update {
 	xp := int64(20 + 5*intN(21))
-	return live.Update{UserID: userID, XP: xp, MLCoins: xp / 10, Reason: fmt.Sprintf("exercise:%d", 1+intN(400))}
+	return store.Update{UserID: userID, XP: xp, MLCoins: xp / 10, Reason: fmt.Sprintf("exercise:%d", 1+intN(400))}
 }

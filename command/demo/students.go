@@ -14,7 +14,7 @@ import (
 	"golang.org/x/text/transform"
 	"golang.org/x/text/unicode/norm"
 
-	"marcador/live"
+	"marcador/store"
 )
 
 var (
@@ -37,7 +37,7 @@ type student struct {
 	School    string `json:"school"`
 	Classroom string `json:"classroom"`
 
-	profile live.Profile
+	profile store.Profile
 	start   int64   // points from before the invented week
 	zeal    float64 // how often they study; 1 is usual
 }
@@ -61,7 +61,7 @@ func enrol(rng *rand.Rand, n int) []student {
 		room := classrooms[len(list)/len(schools)%len(classrooms)]
 		st := student{
 			UserID: id, Username: name, School: at.name, Classroom: room,
-			profile: live.Profile{ID: id, Username: name, Groups: map[string][]string{
+			profile: store.Profile{ID: id, Username: name, Groups: map[string][]string{
 				"school":    {at.id},
 				"classroom": {at.id + "-" + strings.ToLower(room)},
 			}},

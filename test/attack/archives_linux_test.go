@@ -13,6 +13,7 @@ import (
 
 	"marcador/internal/schematest"
 	"marcador/live"
+	"marcador/store"
 	"marcador/test/testkit"
 )
 
@@ -28,19 +29,19 @@ func yesterday(t *testing.T, db string, large int) {
 		t.Fatal(err)
 	}
 	for first := 0; first < large+30; first += 500 {
-		var people []live.Profile
-		var points live.Write
+		var people []store.Profile
+		var points store.Write
 		for i := first; i < min(first+500, large+30); i++ {
 			class := "large"
 			if i >= large {
 				class = "small"
 			}
 			id := fmt.Sprint("v", i)
-			people = append(people, live.Profile{ID: id, Username: "Name " + id, Groups: map[string][]string{"classroom": {class}}})
-			points.Updates = append(points.Updates, live.Update{UserID: id, XP: int64(i + 1)})
+			people = append(people, store.Profile{ID: id, Username: "Name " + id, Groups: map[string][]string{"classroom": {class}}})
+			points.Updates = append(points.Updates, store.Update{UserID: id, XP: int64(i + 1)})
 		}
 		if _, err = s.PutProfiles(t.Context(), people); err == nil {
-			_, err = s.AddPoints(t.Context(), []live.Write{points})
+			_, err = s.AddPoints(t.Context(), []store.Write{points})
 		}
 		if err != nil {
 			t.Fatal(err)

@@ -144,7 +144,7 @@ func BenchmarkService_closeDay(b *testing.B) {
 		}
 		write := func() time.Duration {
 			began := time.Now()
-			if _, err := s.AddPoints(b.Context(), []live.Write{{Updates: []live.Update{{UserID: somebody, XP: 1}}}}); err != nil {
+			if _, err := s.AddPoints(b.Context(), []store.Write{{Updates: []store.Update{{UserID: somebody, XP: 1}}}}); err != nil {
 				b.Fatal(err)
 			}
 			return time.Since(began)

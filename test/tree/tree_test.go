@@ -70,7 +70,7 @@ var mayImport = map[string][]string{
 	"marcador": {"command"},
 	"marcador/api": {
 		"auth", "internal/connlimit", "internal/forwarded", "internal/membudget", "internal/msgpack",
-		"internal/profile", "internal/validate", "live", "sse", "static",
+		"internal/profile", "internal/validate", "live", "sse", "static", "store",
 	},
 	"marcador/auth":          {"internal/validate"},
 	"marcador/auth/authtest": nil,
@@ -80,7 +80,7 @@ var mayImport = map[string][]string{
 		"internal/atomicfile", "internal/connlimit", "internal/forwarded", "internal/validate",
 		"live", "rank", "sse", "store",
 	},
-	"marcador/command/demo":           {"auth", "live"},
+	"marcador/command/demo":           {"auth", "live", "store"},
 	"marcador/command/transfer":       {"internal/atomicfile", "internal/profile", "internal/validate", "store"},
 	"marcador/command/verify":         {"internal/validate"},
 	"marcador/command/watch":          nil,
