@@ -188,14 +188,11 @@ func (c *reference) follow(ctx context.Context) error {
 	return c.read(res.Body)
 }
 
-// read takes the events of a stream.
+// read takes the events of a stream until it ends.
 func (c *reference) read(body io.Reader) error {
 	var name, data, id string
-	for lines := bufio.NewReaderSize(body, 64); ; {
-		line, err := lines.ReadString('\n')
-		if err != nil {
-			return nil // the stream has ended
-		}
+	lines := bufio.NewReaderSize(body, 64)
+	for line, err := lines.ReadString('\n'); err == nil; line, err = lines.ReadString('\n') {
 		field, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ": ")
 		switch field {
 		case "event":
@@ -214,6 +211,7 @@ func (c *reference) read(body io.Reader) error {
 			name, data, id = "", "", ""
 		}
 	}
+	return nil
 }
 
 // take changes the client's state as an event says.
