@@ -23,6 +23,9 @@ checker=$!
 watch=$!
 code=0
 wait "$checker" 2>/dev/null || code=$?
+# The file is read before the watch is killed: a subshell that dies before it has reset its traps
+# runs those of this shell, and removes the file.
+output=$(<"$said")
 kill "$watch" 2>/dev/null || true
 wait "$watch" 2>/dev/null || true
 
@@ -34,15 +37,15 @@ case $code in
   143) not_known "govulncheck took longer than $limit s" ;;
   1)
     # govulncheck begins this message in the same way, whatever keeps it from the database.
-    if why=$(grep -m1 '^govulncheck: fetching vulnerabilities: ' "$said"); then
+    if why=$(grep -m1 '^govulncheck: fetching vulnerabilities: ' <<<"$output"); then
       not_known "${why#govulncheck: fetching vulnerabilities: }"
     else
-      cat "$said" >&2
+      echo "$output" >&2
       exit 1
     fi
     ;;
   *)
-    cat "$said" >&2
+    echo "$output" >&2
     exit "$code"
     ;;
 esac
