@@ -1,7 +1,7 @@
 // Lets Lighthouse check pages of this machine, and prints one line of JSON for each page:
 //   node tools/lighthouse.mjs mobile|desktop CATEGORY,… URL…
-//   {"url","device","scores":{"accessibility":100,…},"costs":["audit: what it says",…],"metrics":{…}}
-// Chromium is $CHROMIUM, or else /usr/bin/chromium. It can reach no other host, and reports nothing.
+//   {"url","device","scores":{"accessibility":100,…},"costs":["audit: words",…],"metrics":{…}}
+// Chromium is $CHROMIUM, or else /usr/bin/chromium. It can reach no other host.
 // @ts-check
 
 import { launch } from "chrome-launcher";

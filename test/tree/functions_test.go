@@ -6,7 +6,6 @@ import (
 	"go/token"
 	"path"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 )
@@ -14,15 +13,10 @@ import (
 // longest is how many lines a function may have, SQL aside, and in tests tables of cases aside.
 const longest = 60
 
-// longFunctions are folders that still have longer functions. The list only shrinks.
-var longFunctions = []string{
-	"api", "auth", "internal/connlimit", "live", "sse",
-}
-
 // A function fits on the screen.
 func TestTree_functionLength(t *testing.T) {
 	for _, file := range tracked(t) {
-		if path.Ext(file) != ".go" || slices.Contains(longFunctions, folder(file)) {
+		if path.Ext(file) != ".go" {
 			continue
 		}
 		for name, lines := range functionLengths(t, file, read(t, file)) {

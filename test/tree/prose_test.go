@@ -14,12 +14,9 @@ import (
 const columns = 100
 
 // wideFolders are folders whose comments and prose are not all within the columns yet. The list
-// only shrinks; "." is the root.
-var wideFolders = []string{
-	"api", "bench",
-	"internal/connlimit", "live", "sse",
-	"tools",
-}
+// only shrinks; "." is the root. bench has results that were written before their introductions were
+// wrapped, and go when they are measured again.
+var wideFolders = []string{"bench"}
 
 // A line of prose, and of a comment in code, fits on the screen. Tables, code blocks, links and
 // struct tags may be wider.
