@@ -12,7 +12,7 @@ import (
 
 // boardFlags say when boards are recomputed and how they are sent. serve and demo share them.
 type boardFlags struct {
-	Recompute    string        `default:"write" help:"When boards change: 'write' changes them with every write, a cron expression only at its times."`
+	Recompute    string        `default:"write" help:"When boards change: 'write', with every write; or a cron expression, only at its times."`
 	CacheTTL     time.Duration `default:"60s" name:"cache-ttl" help:"Longest time that an encoded page is cached. Changes that other programs make to the database show after this time."`
 	Top          int           `default:"100" help:"Rows in a broadcast, 1 to 1000."`
 	Heartbeat    time.Duration `default:"15s" help:"Longest silence on a stream, at most 30s."`
@@ -22,7 +22,7 @@ type boardFlags struct {
 	MaxStreamsPerUser int `default:"8" help:"Most streams that one user may have at once. One more ends the user's oldest."`
 
 	Timezone       string `default:"UTC" help:"Time zone in which days, weeks and months begin: an IANA name such as America/Merida."`
-	ChangeBaseline string `default:"daily" enum:"daily,weekly,monthly" help:"On the all-time board, count the places that a user has moved since the start of this period: ${enum}."`
+	ChangeBaseline string `default:"daily" enum:"daily,weekly,monthly" help:"On the all-time board, compare a user's rank with the rank at the start of this period: ${enum}."`
 	Ranks          string `default:"ordinal" enum:"ordinal,competition,dense" help:"How equal scores are ranked: 'ordinal' 1 2 3 4, 'competition' 1 2 2 4, 'dense' 1 2 2 3."`
 	Friends        string `default:"mutual" enum:"mutual,group,open" help:"When two users are friends: 'mutual', when both have asked; 'group', when one has, and both are in one group; 'open', when one has."`
 	Retention      int    `default:"400" help:"Days that closed periods are kept. 0 is for ever."`

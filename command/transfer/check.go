@@ -14,8 +14,9 @@ import (
 // checker collects the faults of an input while the input is rehearsed. A nil checker collects
 // nothing: then the import writes for good.
 //
-// A record with a fault is left out of the rehearsal. Later records that depend on it can't be
-// judged any more, and the fields say which these are, so that one mistake is not reported twice.
+// A record with a fault is left out of the rehearsal. The fields below say which later records
+// depend on one that was left out. These can't be checked, so they are skipped. Otherwise one
+// mistake would be reported several times.
 type checker struct {
 	faults Faults
 

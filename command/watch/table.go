@@ -63,7 +63,7 @@ func (t table) format(pointer, rank, change, name, badge, points string) string 
 	return strings.Join(append(cells, right(points, t.points)), gap)
 }
 
-// moved says how many places a user has moved, and in which direction.
+// moved says how far a user's rank has moved, and in which direction.
 func moved(e entry) string {
 	switch e.ChangeType {
 	case "up":
