@@ -10,7 +10,7 @@ import (
 
 // Entry is one entry of a page or a broadcast, as JSON has it.
 type Entry struct {
-	Rank       int    `json:"rank" minimum:"1" doc:"Place on the board, from 1"`
+	Rank       int    `json:"rank" minimum:"1" doc:"Rank on the board, from 1"`
 	UserID     string `json:"userId"`
 	Username   string `json:"username"`
 	Avatar     string `json:"avatar" doc:"https: or data:image/ address, or empty"`
@@ -18,7 +18,7 @@ type Entry struct {
 	Score      int64  `json:"score" doc:"Points that count in the period; what the board is ordered by"`
 	XP         int64  `json:"xp" doc:"Points in total"`
 	MLCoins    int64  `json:"mlCoins" doc:"Coins in total"`
-	Change     int    `json:"change" minimum:"0" doc:"Places moved since the period before; of all-time, since the baseline"`
+	Change     int    `json:"change" minimum:"0" doc:"How far the rank has moved since the period before; of all-time, since the baseline"`
 	ChangeType string `json:"changeType" enum:"up,down,same,new" doc:"The direction; new if the user was not on the board then"`
 	// IsCurrentUser must stay the last field; see row.
 	IsCurrentUser bool `json:"isCurrentUser" doc:"Whether this is the caller; always false in a broadcast"`

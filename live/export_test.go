@@ -55,7 +55,7 @@ func HoldProfiles(s *Service) (proceed func()) {
 // RankBefore returns the rank that the user had at a version according to the ledger, or -1 if it
 // is not known.
 func RankBefore(s *Service, user string, version int64) int {
-	then, err := s.global.rankings[store.AllTime].followed().history.placeAt(s.ctx, user, version)
+	then, err := s.global.rankings[store.AllTime].followed().history.rankAt(s.ctx, user, version)
 	if err != nil || then == nil {
 		return -1
 	}

@@ -52,14 +52,14 @@ type follower struct {
 	slot     int     // the viewer's slot
 	asMember bool    // see Follow.AsMember
 	version  int64   // the version of the notes that the stream was told last
-	told     place   // the place that the stream was told last
+	told     ownRank // the rank that the stream was told last
 
-	// before is the place that the client was told before it reconnected. It is nil if that is not
+	// before is the rank that the client was told before it reconnected. It is nil if that is not
 	// known, and after it was used.
-	before *place
+	before *ownRank
 }
 
-// begin sets the place that the stream begins with. s.mu must be held.
+// begin sets the rank that the stream begins with. s.mu must be held.
 func (f *follower) begin() {
 	if f.viewer == nil {
 		return
@@ -68,7 +68,7 @@ func (f *follower) begin() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	f.version = f.r.s.shown.version
-	f.told = v.place(f.viewer.user)
+	f.told = v.rankOf(f.viewer.user)
 	if first := !f.viewer.begun || f.viewer.streams == 1; first {
 		f.viewer.begun = true
 		f.viewer.told = f.told
@@ -88,9 +88,9 @@ type rankChanged struct {
 	PointsGained int64  `json:"pointsGained"`
 }
 
-// News returns the event rank_changed, which leads from the place that the stream was told last to
-// the place in the notes. When the stream begins, published is nil, and the event leads from the
-// place that the client was told before it reconnected. If the rank is the same, there is no event.
+// News returns the event rank_changed, which leads from the rank that the stream was told last to
+// the rank in the notes. When the stream begins, published is nil, and the event leads from the
+// rank that the client was told before it reconnected. If the rank is the same, there is no event.
 //
 // If the user must be a member and is no longer one, News returns the event that ends the board
 // instead. It implements sse.Own.
@@ -107,7 +107,7 @@ func (f *follower) News(published any, with bool) sse.Event {
 	if n.version <= f.version {
 		return sse.Event{}
 	}
-	now := n.places[f.slot]
+	now := n.ranks[f.slot]
 	if f.asMember && !now.member {
 		return sse.Forbidden(f.r.b.name, "You are not a member of the board "+f.r.b.name+" any more.")
 	}
@@ -119,9 +119,8 @@ func (f *follower) News(published any, with bool) sse.Event {
 	return f.moved(before, f.told)
 }
 
-// moved returns the event that leads from one place to the other, or no event if the rank is the
-// same.
-func (f *follower) moved(from, to place) sse.Event {
+// moved returns the event that leads from one rank to the other, or no event if they are equal.
+func (f *follower) moved(from, to ownRank) sse.Event {
 	if from.rank == to.rank {
 		return sse.Event{}
 	}
@@ -138,7 +137,7 @@ func rankOrNull(rank int) *int {
 	return &rank
 }
 
-// Told appends the place that the stream was told last. It implements sse.Own.
+// Told appends the rank that the stream was told last. It implements sse.Own.
 func (f *follower) Told(dst []byte) []byte {
 	if f.viewer == nil {
 		return dst
@@ -147,8 +146,8 @@ func (f *follower) Told(dst []byte) []byte {
 	return binary.AppendVarint(dst, f.told.xp)
 }
 
-// toldPlace returns the place that Told has appended, or nil if told is not from Told.
-func toldPlace(told []byte) *place {
+// toldRank returns the rank that Told has appended, or nil if told is not from Told.
+func toldRank(told []byte) *ownRank {
 	rank, n := binary.Uvarint(told)
 	if n <= 0 {
 		return nil
@@ -157,7 +156,7 @@ func toldPlace(told []byte) *place {
 	if m <= 0 {
 		return nil
 	}
-	return &place{rank: int(rank), xp: xp, member: true}
+	return &ownRank{rank: int(rank), xp: xp, member: true}
 }
 
 // AsMember is the right to follow a board. If it is true, the right ends with the user's

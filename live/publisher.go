@@ -100,7 +100,7 @@ type attempt struct {
 }
 
 // begin makes the publication, if anybody follows. It holds Service.mu only to read the entries and
-// the viewers' places; a write waits no longer than that.
+// the viewers' ranks; a write waits no longer than that.
 func (p *publisher) begin(ctx context.Context) *attempt {
 	p.mu.Lock()
 	a := &attempt{p: p, began: time.Now(), since: p.since}
@@ -122,7 +122,7 @@ func (p *publisher) begin(ctx context.Context) *attempt {
 	if p.setPublished(shown) {
 		a.publication.State = shown.asState()
 	}
-	if a.notes.places != nil {
+	if a.notes.ranks != nil {
 		a.publication.Notes, a.publication.Version = a.notes, a.notes.seen
 	}
 	a.hasNews = a.publication.State != nil || a.notes.moved
@@ -205,15 +205,15 @@ func (p *publisher) follow(ctx context.Context, to Follow) (sse.Follow, error) {
 	return follow, nil
 }
 
-// firstPage returns the page that the follower begins with. It also finds out which place the
+// firstPage returns the page that the follower begins with. It also finds out which rank the
 // client was told last, before it reconnected.
 func (p *publisher) firstPage(ctx context.Context, f *follower, to Follow) (*page, error) {
 	shown, err := p.r.snapshot(ctx, f.begin)
 	if err != nil || f.viewer == nil || to.Seen < 0 {
 		return shown, err
 	}
-	if f.before = toldPlace(to.Told); f.before == nil { // the id is from another process
-		f.before, err = p.history.placeAt(ctx, f.viewer.user, to.Seen)
+	if f.before = toldRank(to.Told); f.before == nil { // the id is from another process
+		f.before, err = p.history.rankAt(ctx, f.viewer.user, to.Seen)
 	}
 	return shown, err
 }

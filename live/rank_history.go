@@ -43,13 +43,13 @@ type rankHistory struct {
 // absent is the score of a user who was not on the board. It is behind all others.
 const absent = math.MinInt64
 
-// placeAt returns the place that the user had at a version. It returns nil if that is not known:
+// rankAt returns the rank that the user had at a version. It returns nil if that is not known:
 //
 //   - the version is too old, or it is of the future
 //   - the user does not exist any more, or is not on the board now
 //   - ranks are dense, since a dense rank depends on the scores of all users, not only of those
 //     whose points have changed
-func (h *rankHistory) placeAt(ctx context.Context, user string, version int64) (*place, error) {
+func (h *rankHistory) rankAt(ctx context.Context, user string, version int64) (*ownRank, error) {
 	r, s := h.r, h.r.s
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -77,14 +77,14 @@ func (h *rankHistory) placeAt(ctx context.Context, user string, version int64) (
 		return nil, nil //nolint:nilnil // as above
 	}
 	h.update()
-	at := &place{xp: s.global.rankings[store.AllTime].rank.Score(number), member: true}
+	own := &ownRank{xp: s.global.rankings[store.AllTime].rank.Score(number), member: true}
 	if before, changed := h.then[number]; changed {
-		at.xp = before.XP
+		own.xp = before.XP
 	}
 	if it, changed := h.items[number]; !changed || it.Score != absent {
-		at.rank = r.rank.RankThen(number, h.items)
+		own.rank = r.rank.RankThen(number, h.items)
 	}
-	return at, nil
+	return own, nil
 }
 
 // reset forgets the cached version and begins another. mu must be held.

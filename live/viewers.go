@@ -7,8 +7,8 @@ import (
 	"marcador/store"
 )
 
-// place is a user's place on a board.
-type place struct {
+// ownRank is a user's rank on a board, with what the event rank_changed needs beside it.
+type ownRank struct {
 	rank   int   // 0 means none
 	xp     int64 // the user's total
 	member bool  // the user is on the board
@@ -30,10 +30,10 @@ type viewers struct {
 // viewer is a user with one or more streams of a ranking.
 type viewer struct {
 	user    string
-	slot    int   // the user's index in notes.places
-	told    place // guarded by viewers.mu: the place that was published last
-	begun   bool  // guarded by viewers.mu: a stream has begun, so told is set
-	streams int   // guarded by viewers.mu
+	slot    int     // the user's index in notes.ranks
+	told    ownRank // guarded by viewers.mu: the rank that was published last
+	begun   bool    // guarded by viewers.mu: a stream has begun, so told is set
+	streams int     // guarded by viewers.mu
 
 	// notesVersion is the version of the last notes that have the user. Guarded by viewers.mu.
 	notesVersion int64
@@ -47,13 +47,13 @@ type viewer struct {
 	differs bool
 }
 
-// notes have the place of every viewer at the moment of a publication. They never change.
+// notes have the rank of every viewer at the moment of a publication. They never change.
 type notes struct {
-	version int64   // what boards showed; no client is told
-	seen    int64   // the last change that other users can see
-	places  []place // by slot
-	moved   bool    // some viewer's rank has changed, or a viewer is no longer a member
-	openly  bool    // the same, of a viewer whom other users can see
+	version int64     // what boards showed; no client is told
+	seen    int64     // the last change that other users can see
+	ranks   []ownRank // by slot
+	moved   bool      // some viewer's rank has changed, or a viewer is no longer a member
+	openly  bool      // the same, of a viewer whom other users can see
 }
 
 func newViewers(r *ranking) *viewers {
@@ -96,7 +96,7 @@ func (v *viewers) leave(one *viewer) {
 	}
 }
 
-// notes returns the present places of all viewers. s.mu must be held. For each viewer it costs
+// notes returns the present ranks of all viewers. s.mu must be held. For each viewer it costs
 // O(log n) of the board.
 func (v *viewers) notes() notes {
 	v.mu.Lock()
@@ -105,13 +105,13 @@ func (v *viewers) notes() notes {
 	if len(v.users) == 0 {
 		return n
 	}
-	n.places = make([]place, v.slots)
+	n.ranks = make([]ownRank, v.slots)
 	for _, one := range v.users {
 		if !one.begun {
 			continue
 		}
-		now := v.place(one.user)
-		n.places[one.slot] = now
+		now := v.rankOf(one.user)
+		n.ranks[one.slot] = now
 		moved := one.differs || now.rank != one.told.rank || now.member != one.told.member
 		n.moved = n.moved || moved
 		n.openly = n.openly || moved && !now.hidden
@@ -128,24 +128,24 @@ func (v *viewers) published(n notes) {
 		// A viewer who joined after the notes were made is not in them. The slot may be that of a
 		// viewer who has left.
 		if one.notesVersion == n.version {
-			one.told = n.places[one.slot]
+			one.told = n.ranks[one.slot]
 			one.differs = one.lastBegin > n.version // a stream has begun since the notes were made
 		}
 	}
 }
 
-// place returns the user's present place. s.mu must be held.
-func (v *viewers) place(user string) place {
+// rankOf returns the user's present rank. s.mu must be held.
+func (v *viewers) rankOf(user string) ownRank {
 	number, ok := v.r.s.people.number(user)
 	if !ok {
-		return place{member: v.r.b.members == nil}
+		return ownRank{member: v.r.b.members == nil}
 	}
-	at := place{
+	own := ownRank{
 		xp:     v.r.s.global.rankings[store.AllTime].rank.Score(number),
 		member: v.r.b.has(number), hidden: v.r.s.people.isHidden(number),
 	}
-	if at.member {
-		at.rank = v.r.rank.Rank(number)
+	if own.member {
+		own.rank = v.r.rank.Rank(number)
 	}
-	return at
+	return own
 }

@@ -13,9 +13,9 @@ type Entry struct {
 	Score  int64
 }
 
-// Change returns how many places the user has moved since the baseline, and the direction: "up",
-// "down", "same", or "new" if the user was not on the board then. places is never negative.
-func (e Entry) Change() (places int, direction string) {
+// Change returns how far the user's rank has moved since the baseline, and the direction: "up",
+// "down", "same", or "new" if the user was not on the board then. by is never negative.
+func (e Entry) Change() (by int, direction string) {
 	switch {
 	case e.Before == 0:
 		return 0, "new"

@@ -162,9 +162,9 @@ func model(w *world, people []*person, board string, period, baseline store.Peri
 	})
 	var rows []verify.Row
 	for _, p := range list {
-		row := verify.Row{UserID: p.id, Rank: place(p, shown, numbering, ofPresent), Score: p.score}
+		row := verify.Row{UserID: p.id, Rank: rankAmong(p, shown, numbering, ofPresent), Score: p.score}
 		if p.wasThere {
-			row.Prior = place(p, then, numbering, ofBaseline)
+			row.Prior = rankAmong(p, then, numbering, ofBaseline)
 		}
 		rows = append(rows, row)
 	}
@@ -193,8 +193,8 @@ func (p *person) count(rows []given, start, before, until int64) {
 	}
 }
 
-// place returns the rank of p among others. They may include p.
-func place(p *person, others []*person, numbering string, of func(*person) (score, reached int64, id string)) int {
+// rankAmong returns the rank of p among others. They may include p.
+func rankAmong(p *person, others []*person, numbering string, of func(*person) (score, reached int64, id string)) int {
 	score, reached, id := of(p)
 	ahead, scores := 1, map[int64]bool{}
 	for _, o := range others {
