@@ -52,7 +52,7 @@ func (p *people) know(number uint32, id string) bool {
 }
 
 // forget removes a user. The number keeps its id, since readers without the lock may still ask
-// for it, and the store gives the number to nobody else.
+// for it, and the store gives the number to nobody else while this process runs.
 func (p *people) forget(number uint32) {
 	if ids := *p.ids.Load(); int(number) < len(ids) {
 		p.index.remove(ids, number)

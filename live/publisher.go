@@ -226,9 +226,9 @@ func (p *publisher) leave(one *viewer) {
 	p.followers--
 }
 
-// snapshot returns the ranking's first page. See view for underLock.
+// snapshot returns the ranking's first page. See pageFor for underLock.
 func (r *ranking) snapshot(ctx context.Context, underLock func()) (*page, error) {
-	v, err := r.view(ctx, &Query{Limit: r.s.opts.Top}, underLock)
+	v, err := r.pageFor(ctx, &Query{Limit: r.s.opts.Top}, underLock)
 	if err != nil {
 		return nil, fmt.Errorf("make snapshot: %w", err)
 	}

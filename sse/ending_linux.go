@@ -42,7 +42,7 @@ func (sh *shard) finish(st *raw) {
 	}
 	sh.release(st, st.why)
 	st.halfClose()
-	sh.alarms.hurry(st, sh.due(st))
+	sh.alarms.hurry(st, sh.alarmAt(st))
 }
 
 // cutOff ends a stream at once, unless it has ended. The socket does not linger.
@@ -75,7 +75,7 @@ func (sh *shard) release(st *raw, why reason) {
 // detach takes a stream out of the list of its topic's followers. The last follower of the list
 // moves to its index.
 func (sh *shard) detach(f *follow) {
-	v := sh.views[f.topic]
+	v := sh.editions[f.topic]
 	tail := len(v.followers) - 1
 	moved := v.followers[tail]
 	v.followers[f.index] = moved
@@ -87,7 +87,7 @@ func (sh *shard) detach(f *follow) {
 		}
 	}
 	if tail == 0 {
-		delete(sh.views, f.topic)
+		delete(sh.editions, f.topic)
 		f.topic.unlisten(v)
 	}
 }

@@ -46,9 +46,9 @@ func Connect(s *Server, stream Stream) (*Client, [][]byte) {
 	c := &Client{}
 	c.transport = &c.standard
 	begin := c.open(s, stream)
-	c.views = make([]view, len(c.follows))
+	c.editions = make([]edition, len(c.follows))
 	for i := range c.follows {
-		c.follows[i].view = &c.views[i]
+		c.follows[i].edition = &c.editions[i]
 	}
 	return c, begin
 }

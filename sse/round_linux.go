@@ -9,19 +9,19 @@ import (
 // counts that all goroutines share.
 const stride = 64
 
-// shardView is a topic as a shard's streams know it.
-type shardView struct {
-	view
+// shardEdition is a topic as a shard's streams know it.
+type shardEdition struct {
+	edition
 
 	shard     *shard
 	topic     *Topic
 	followers []*raw
-	frames    memo // the view's memo
+	frames    memo // the edition's memo
 	dirty     bool // guarded by shard.mu: the topic has news
 }
 
 // wake implements listener.
-func (v *shardView) wake(*Topic) {
+func (v *shardEdition) wake(*Topic) {
 	v.shard.mu.Lock()
 	if !v.dirty {
 		v.dirty = true
@@ -53,9 +53,9 @@ func (sh *shard) round() {
 	sh.fresh = sh.fresh[:0]
 }
 
-// refresh updates the views with news and returns them. It updates all of them at one moment.
+// refresh updates the editions with news and returns them. It updates all of them at one moment.
 // Otherwise a client could be sent the later of two states without the earlier one.
-func (sh *shard) refresh() []*shardView {
+func (sh *shard) refresh() []*shardEdition {
 	hub := sh.server.hub
 	hub.mu.RLock()
 	defer hub.mu.RUnlock()
@@ -64,7 +64,7 @@ func (sh *shard) refresh() []*shardView {
 	dirty := sh.dirty
 	sh.dirty = nil
 	for _, v := range dirty {
-		v.view, v.dirty = v.topic.shown, false
+		v.edition, v.dirty = v.topic.shown, false
 		v.memo = &v.frames
 		v.frames = memo{}
 	}
@@ -72,7 +72,7 @@ func (sh *shard) refresh() []*shardView {
 }
 
 // sendToFollowers sends all followers of the topic what they lack.
-func (sh *shard) sendToFollowers(v *shardView) {
+func (sh *shard) sendToFollowers(v *shardEdition) {
 	n, delivered := 0, 0
 	for _, st := range slices.Backward(v.followers) { // an ending stream leaves the list meanwhile
 		if sh.sendNews(st) {
@@ -130,11 +130,11 @@ func (sh *shard) write(st *raw, batch [][]byte) {
 		st.stalled.Store(int64(sh.now))
 	}
 	st.unsent = unsent
-	sh.alarms.hurry(st, sh.due(st))
+	sh.alarms.hurry(st, sh.alarmAt(st))
 }
 
 // countWritten counts n followers that have been considered, and the deliveries among them.
-func (sh *shard) countWritten(v *shardView, n, delivered int) {
+func (sh *shard) countWritten(v *shardEdition, n, delivered int) {
 	sh.now = sh.server.now()
 	v.topic.fanout.wrote(v.publication, n)
 	if delivered > 0 {
@@ -148,8 +148,8 @@ func (sh *shard) countDelivered(st *raw) {
 	var since time.Time
 	for i := range st.follows {
 		f := &st.follows[i]
-		if f.stage == following && f.view.since.After(since) {
-			since = f.view.since
+		if f.stage == following && f.edition.since.After(since) {
+			since = f.edition.since
 		}
 	}
 	if !since.IsZero() { // it is zero if the stream has ended meanwhile

@@ -25,11 +25,11 @@ type shard struct {
 
 	woken  chan struct{} // capacity 1: one signal stands for all that came before it is read
 	mu     sync.Mutex
-	dirty  []*shardView // guarded by mu: the views with news, each once
-	tasks  []func()     // guarded by mu: for run; at most a few per stream
-	closed bool         // guarded by mu: run has ended
+	dirty  []*shardEdition // guarded by mu: the editions with news, each once
+	tasks  []func()        // guarded by mu: for run; at most a few per stream
+	closed bool            // guarded by mu: run has ended
 
-	views    map[*Topic]*shardView
+	editions map[*Topic]*shardEdition
 	streams  map[int32]*raw // by descriptor, with the lingering ones
 	alarms   alarms
 	draining bool
@@ -55,11 +55,11 @@ func newShard(s *Server) (*shard, error) {
 		// The descriptor of epoll waits in Go's own poller. A goroutine that blocks in epoll_wait
 		// would give its thread away, and would wait long to get one again.
 		epfd: fd, epoll: os.NewFile(uintptr(fd), "epoll"),
-		ready: make(chan []unix.EpollEvent),
-		heard: make(chan []unix.EpollEvent, 1),
-		done:  make(chan struct{}),
-		woken: make(chan struct{}, 1),
-		views: map[*Topic]*shardView{}, streams: map[int32]*raw{},
+		ready:    make(chan []unix.EpollEvent),
+		heard:    make(chan []unix.EpollEvent, 1),
+		done:     make(chan struct{}),
+		woken:    make(chan struct{}, 1),
+		editions: map[*Topic]*shardEdition{}, streams: map[int32]*raw{},
 	}
 	sh.heard <- make([]unix.EpollEvent, 256)
 	return sh, nil
@@ -167,7 +167,7 @@ func (sh *shard) add(st *raw) {
 		}
 	}
 	sh.streams[st.fd], st.added = st, true
-	sh.alarms.add(st, sh.due(st))
+	sh.alarms.add(st, sh.alarmAt(st))
 	err := unix.EpollCtl(sh.epfd, unix.EPOLL_CTL_ADD, int(st.fd), &unix.EpollEvent{
 		Events: unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET, Fd: st.fd, Pad: st.generation,
 	})
@@ -187,14 +187,14 @@ func (sh *shard) add(st *raw) {
 
 // attach puts a stream on the list of its topic's followers.
 func (sh *shard) attach(st *raw, f *follow) {
-	v := sh.views[f.topic]
+	v := sh.editions[f.topic]
 	if v == nil {
-		v = &shardView{shard: sh, topic: f.topic}
-		sh.views[f.topic] = v
+		v = &shardEdition{shard: sh, topic: f.topic}
+		sh.editions[f.topic] = v
 		f.topic.listen(v)
 		v.wake(f.topic)
 	}
-	f.view, f.index = &v.view, int32(len(v.followers))
+	f.edition, f.index = &v.edition, int32(len(v.followers))
 	v.followers = append(v.followers, st)
 }
 
@@ -220,9 +220,9 @@ func (sh *shard) handle(e *unix.EpollEvent) {
 	}
 }
 
-// due returns when the stream needs something next: to hang up, to be cut off for being blocked, a
-// ping, or its end.
-func (sh *shard) due(st *raw) time.Duration {
+// alarmAt returns when the stream needs something next: to hang up, to be cut off for being blocked,
+// a ping, or its end.
+func (sh *shard) alarmAt(st *raw) time.Duration {
 	if st.ended {
 		return st.wroteAt + lingering
 	}
@@ -240,8 +240,8 @@ func (sh *shard) due(st *raw) time.Duration {
 func (sh *shard) ring() {
 	for sh.alarms.next() <= sh.now {
 		st := sh.alarms.first()
-		if due := sh.due(st); due > sh.now { // the stream was written to since the alarm was set
-			sh.alarms.delay(st, due)
+		if at := sh.alarmAt(st); at > sh.now { // the stream was written to since the alarm was set
+			sh.alarms.delay(st, at)
 			continue
 		}
 		if st.ended {

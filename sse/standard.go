@@ -14,11 +14,11 @@ import (
 type standard struct {
 	subscriber
 
-	views []view // of the follows, in their order
-	w     http.ResponseWriter
-	rc    *http.ResponseController
-	woken chan struct{} // capacity 1: one signal stands for all that came before it is read
-	batch [][]byte      // empty; its memory is used again
+	editions []edition // of the follows, in their order
+	w        http.ResponseWriter
+	rc       *http.ResponseController
+	woken    chan struct{} // capacity 1: one signal stands for all that came before it is read
+	batch    [][]byte      // empty; its memory is used again
 
 	heartbeat *time.Timer // fires after a silence
 	failed    error       // why the stream ends, if the inbox has ended it
@@ -37,10 +37,10 @@ func (s *Server) serveStandard(
 	}
 	w.WriteHeader(http.StatusOK)
 	begin := st.open(s, stream)
-	st.views = make([]view, len(st.follows))
+	st.editions = make([]edition, len(st.follows))
 	for i := range st.follows {
 		if f := &st.follows[i]; f.stage == following {
-			f.view = &st.views[i]
+			f.edition = &st.editions[i]
 			f.topic.listen(st)
 		}
 	}
@@ -164,8 +164,8 @@ func (s *standard) update() error {
 	for i := range s.follows {
 		if f := &s.follows[i]; f.stage == following && f.publication != before[i] {
 			f.topic.fanout.wrote(f.publication, 1)
-			if f.view.since.After(since) {
-				since = f.view.since
+			if f.edition.since.After(since) {
+				since = f.edition.since
 			}
 		}
 	}
@@ -175,14 +175,14 @@ func (s *standard) update() error {
 	return nil
 }
 
-// refresh updates the views, all at one moment.
+// refresh updates the editions, all at one moment.
 func (s *standard) refresh() {
 	hub := s.server.hub
 	hub.mu.RLock()
 	defer hub.mu.RUnlock()
 	for i := range s.follows {
 		if f := &s.follows[i]; f.stage == following {
-			s.views[i] = f.topic.shown
+			s.editions[i] = f.topic.shown
 		}
 	}
 }

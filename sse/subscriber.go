@@ -57,11 +57,11 @@ type subscriber struct {
 // follow is a topic as one client knows it.
 type follow struct {
 	topic       *Topic
-	view        *view // the newest view: the subscriber's own, or shared by its shard
-	own         Own   // or nil
+	edition     *edition // the newest edition: the subscriber's own, or shared by its shard
+	own         Own      // or nil
 	leave       func()
 	sent        int64 // the version of the state that the client holds, or noVersion
-	states      int64 // view.states when the client was last sent a state
+	states      int64 // edition.states when the client was last sent a state
 	publication int64 // the last publication that was considered for the client; -1 before any
 	index       int32 // in the shard's list of the topic's followers
 	stage       stage
@@ -86,30 +86,30 @@ type ownEvent struct {
 	of *follow
 }
 
-// news appends to batch the frames that bring the client up to date with its views. States come in
-// the order of their versions. The events of the follows' Own come before them, or after them if
-// they describe a newer version. The last event carries the id, which says all that the client was
-// told. The last frame may lie in the scratch.
+// news appends to batch the frames that bring the client up to date with its editions. States come
+// in the order of their versions. The events of the follows' Own come before them, or after them
+// if they describe a newer version. The last event carries the id, which says all that the client
+// was told. The last frame may lie in the scratch.
 func (s *subscriber) news(batch [][]byte, r *scratch) [][]byte {
 	var few [4]*follow // most streams follow fewer topics, so there is nothing to allocate
 	batch, states, own := s.lacking(batch, few[:0])
 	if len(states) > 1 {
 		slices.SortFunc(states, func(a, b *follow) int {
-			return cmp.Compare(a.view.newest.version, b.view.newest.version)
+			return cmp.Compare(a.edition.newest.version, b.edition.newest.version)
 		})
 	}
 	var ownVersion int64 // the newest version that own describes
 	for _, e := range own {
-		ownVersion = max(ownVersion, e.of.view.notesVersion)
+		ownVersion = max(ownVersion, e.of.edition.notesVersion)
 	}
 	ownLast := len(own) > 0 &&
-		(len(states) == 0 || ownVersion > states[len(states)-1].view.newest.version)
+		(len(states) == 0 || ownVersion > states[len(states)-1].edition.newest.version)
 	if !ownLast {
 		batch = s.appendOwn(batch, own, "")
 	}
 	for i, f := range states {
 		withID := !ownLast && i == len(states)-1
-		frame := f.view.frame(f.topic, f.sent, s.format, withID)
+		frame := f.edition.frame(f.topic, f.sent, s.format, withID)
 		if s.recordSent(f); withID {
 			batch = s.putWithID(batch, frame, r)
 		} else {
@@ -133,19 +133,19 @@ func (s *subscriber) lacking(batch [][]byte, states []*follow) ([][]byte, []*fol
 	var own []ownEvent
 	for i := range s.follows {
 		f := &s.follows[i]
-		if f.stage != following || f.publication == f.view.publication {
+		if f.stage != following || f.publication == f.edition.publication {
 			continue
 		}
-		f.publication = f.view.publication
-		newest := f.view.newest
+		f.publication = f.edition.publication
+		newest := f.edition.newest
 		lacks := newest != nil && newest.version > f.sent
 		if lacks {
 			states = append(states, f)
 		}
-		if f.own == nil || f.view.notes == nil {
+		if f.own == nil || f.edition.notes == nil {
 			continue
 		}
-		e := f.own.News(f.view.notes, lacks)
+		e := f.own.News(f.edition.notes, lacks)
 		if e.endsTopic {
 			batch = s.put(batch, s.format.own(e, ""))
 			s.endFollows(f.topic.name)
@@ -174,10 +174,10 @@ func (s *subscriber) appendOwn(batch [][]byte, own []ownEvent, id string) [][]by
 
 // recordSent records that the client is sent the newest state.
 func (s *subscriber) recordSent(f *follow) {
-	if skipped := f.view.states - f.states - 1; skipped > 0 {
+	if skipped := f.edition.states - f.states - 1; skipped > 0 {
 		s.server.counts.skipped.Add(skipped)
 	}
-	f.sent, f.states = f.view.newest.version, f.view.states
+	f.sent, f.states = f.edition.newest.version, f.edition.states
 	s.lastID = max(s.lastID, f.sent)
 }
 
@@ -214,7 +214,7 @@ func (f *follow) release() {
 	if f.stage == ended {
 		return
 	}
-	f.stage, f.own, f.view = ended, nil, nil
+	f.stage, f.own, f.edition = ended, nil, nil
 	f.topic.fanout.count(-1)
 	if f.leave != nil {
 		f.leave()
@@ -282,11 +282,11 @@ func (s *subscriber) resume(from Resume, topics []*Topic) (recovered bool) {
 	return true
 }
 
-// lookFirst gives the follows their first views, and appends the first event of each Own.
-func (s *subscriber) lookFirst(begin [][]byte, follows []Follow, views []view) [][]byte {
+// lookFirst gives the follows their first editions, and appends the first event of each Own.
+func (s *subscriber) lookFirst(begin [][]byte, follows []Follow, editions []edition) [][]byte {
 	for i, from := range follows {
-		f, v := &s.follows[i], &views[i]
-		f.view, f.states = v, v.states
+		f, v := &s.follows[i], &editions[i]
+		f.edition, f.states = v, v.states
 		if from.From != nil && (v.newest == nil || v.newest.version < from.From.version) {
 			v.newest = from.From
 		}

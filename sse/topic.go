@@ -29,14 +29,14 @@ type Topic struct {
 	name string
 
 	retained  []*State              // guarded by hub.mu: by version; at most twice maxRetained
-	shown     view                  // guarded by hub.mu
+	shown     edition               // guarded by hub.mu
 	listeners map[listener]struct{} // guarded by hub.mu
 
 	fanout fanout
 }
 
-// view is what a topic shows its followers at one moment.
-type view struct {
+// edition is what a topic has for its followers at one moment: its newest state and notes.
+type edition struct {
 	publication  int64     // the number of the newest publication, from 1; 0 before the first
 	newest       *State    // the newest published state, or nil
 	states       int64     // how many states were published
@@ -54,7 +54,7 @@ type memo [formats][2]struct {
 }
 
 // frame returns newest.frame.
-func (v *view) frame(t *Topic, from int64, f Format, withID bool) frame {
+func (v *edition) frame(t *Topic, from int64, f Format, withID bool) frame {
 	if v.memo == nil {
 		return v.newest.frame(t, from, f, withID)
 	}
@@ -188,15 +188,15 @@ func (t *Topic) find(version int64) *State {
 	return nil
 }
 
-// now returns the views of the topics at one moment.
-func (h *Hub) now(topics []*Topic) []view {
+// now returns the editions of the topics at one moment.
+func (h *Hub) now(topics []*Topic) []edition {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	views := make([]view, len(topics))
+	editions := make([]edition, len(topics))
 	for i, t := range topics {
-		views[i] = t.shown
+		editions[i] = t.shown
 	}
-	return views
+	return editions
 }
 
 // listen has the topic wake l from now on.

@@ -35,7 +35,7 @@ func (d *DB) Hidden(ctx context.Context, board string, period Period, now time.T
 }
 
 func (d *DB) rows(ctx context.Context, board string, period Period, now time.Time, hidden bool) (rows []Row, err error) {
-	err = d.at(ctx, func(v *view) error {
+	err = d.at(ctx, func(v *verification) error {
 		rows, err = v.board(ctx, board, period, now, hidden)
 		return err
 	})
@@ -52,7 +52,7 @@ type spans struct {
 	start, before, since int64
 }
 
-func (v *view) spans(ctx context.Context, period Period, now time.Time) (spans, error) {
+func (v *verification) spans(ctx context.Context, period Period, now time.Time) (spans, error) {
 	var at int64
 	if err := v.tx.QueryRowContext(ctx, `SELECT at FROM state`).Scan(&at); err != nil {
 		return spans{}, fmt.Errorf("read state: %w", err)
@@ -72,7 +72,7 @@ func (v *view) spans(ctx context.Context, period Period, now time.Time) (spans, 
 	return spans{false, start, before, start}, nil
 }
 
-func (v *view) board(ctx context.Context, board string, period Period, now time.Time, hidden bool) (list []Row, err error) {
+func (v *verification) board(ctx context.Context, board string, period Period, now time.Time, hidden bool) (list []Row, err error) {
 	s, err := v.spans(ctx, period, now)
 	if err != nil {
 		return nil, err

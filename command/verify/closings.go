@@ -19,7 +19,7 @@ type closing struct {
 	first, after int64 // the seq from which, and the one before which, the period's ledger rows lie
 }
 
-func (v *view) name(c *closing) string {
+func (v *verification) name(c *closing) string {
 	return fmt.Sprintf("closing %d (%s, from %s)", c.number, c.period,
 		time.UnixMilli(c.start).In(v.opts.Location).Format(time.RFC3339))
 }
@@ -34,7 +34,7 @@ func (c *closing) args() []any {
 
 // closings compares the places of each closed period with the ledger. Users who were erased
 // since are missing from both.
-func (v *view) closings(ctx context.Context) (Difference, error) {
+func (v *verification) closings(ctx context.Context) (Difference, error) {
 	list, err := v.completeClosings(ctx)
 	if err != nil {
 		return "", err
@@ -57,7 +57,7 @@ func (v *view) closings(ctx context.Context) (Difference, error) {
 	return "", nil
 }
 
-func (v *view) completeClosings(ctx context.Context) (list []*closing, err error) {
+func (v *verification) completeClosings(ctx context.Context) (list []*closing, err error) {
 	rows, err := v.tx.QueryContext(ctx, `
 		SELECT number, period, start, ends, ranks, entries FROM closings WHERE complete = 1 ORDER BY number`)
 	if err != nil {
@@ -76,7 +76,7 @@ func (v *view) completeClosings(ctx context.Context) (list []*closing, err error
 
 // seqAt returns a seq such that the ledger's rows below it, and no others, are earlier than a
 // time. It relies on disorder having found nothing: times never decrease from row to row.
-func (v *view) seqAt(ctx context.Context, at int64) (int64, error) {
+func (v *verification) seqAt(ctx context.Context, at int64) (int64, error) {
 	var last int64
 	err := v.tx.QueryRowContext(ctx, `SELECT coalesce(max(seq), 0) FROM ledger`).Scan(&last)
 	seq := sort.Search(int(last)+1, func(seq int) bool {
@@ -92,7 +92,7 @@ func (v *view) seqAt(ctx context.Context, at int64) (int64, error) {
 }
 
 // mirror checks that finals and places have the same positions, and that these start from 1.
-func (v *view) mirror(ctx context.Context, c *closing) (Difference, error) {
+func (v *verification) mirror(ctx context.Context, c *closing) (Difference, error) {
 	var position, user, other int64
 	found, err := v.first(ctx, `
 		SELECT f.position, f.user, coalesce(p.position, 0)
@@ -118,7 +118,7 @@ func (v *view) mirror(ctx context.Context, c *closing) (Difference, error) {
 
 // gaps looks for a gap that can't be one: somebody has the place, the board had no such place, or
 // the gap's rank is impossible at its position.
-func (v *view) gaps(ctx context.Context, c *closing) (Difference, error) {
+func (v *verification) gaps(ctx context.Context, c *closing) (Difference, error) {
 	var kind, group string
 	var position, rank int64
 	var taken bool
@@ -140,7 +140,7 @@ func (v *view) gaps(ctx context.Context, c *closing) (Difference, error) {
 }
 
 // placesWithoutPoints looks for a place of a user whose points did not change in the period.
-func (v *view) placesWithoutPoints(ctx context.Context, c *closing) (Difference, error) {
+func (v *verification) placesWithoutPoints(ctx context.Context, c *closing) (Difference, error) {
 	var position int64
 	var id string
 	found, err := v.first(ctx, `
@@ -158,7 +158,7 @@ func (v *view) placesWithoutPoints(ctx context.Context, c *closing) (Difference,
 
 // scores looks for a user whose points changed in the period, and who has no place in it or a
 // place with different points or coins.
-func (v *view) scores(ctx context.Context, c *closing) (Difference, error) {
+func (v *verification) scores(ctx context.Context, c *closing) (Difference, error) {
 	var id string
 	var placed bool
 	columns := [...]string{"score", "xp", "ml_coins"}
@@ -197,7 +197,7 @@ func (v *view) scores(ctx context.Context, c *closing) (Difference, error) {
 // order looks for a place that comes before a better one, or whose rank does not follow from the
 // closing's numbering. After an erasure the scores of the erased users are unknown, so then only
 // ordinal ranks, which equal the positions, can be checked.
-func (v *view) order(ctx context.Context, c *closing) (Difference, error) {
+func (v *verification) order(ctx context.Context, c *closing) (Difference, error) {
 	var id string
 	var position, ahead, rank, says int64
 	found, err := v.first(ctx, `
@@ -246,7 +246,7 @@ func (v *view) order(ctx context.Context, c *closing) (Difference, error) {
 }
 
 // strayPlaces looks for places in a closing that does not exist.
-func (v *view) strayPlaces(ctx context.Context) (Difference, error) {
+func (v *verification) strayPlaces(ctx context.Context) (Difference, error) {
 	var table string
 	var number int64
 	found, err := v.first(ctx, `
@@ -269,7 +269,7 @@ func (v *view) strayPlaces(ctx context.Context) (Difference, error) {
 // the time zone, and the name of the first. They are no difference: a service that ran in another
 // time zone has closed them by that zone's clocks, and the database does not record which.
 func (d *DB) OddClosings(ctx context.Context) (count int, first string, err error) {
-	err = d.at(ctx, func(v *view) error {
+	err = d.at(ctx, func(v *verification) error {
 		list, err := v.completeClosings(ctx)
 		if err != nil || len(list) == 0 {
 			return err

@@ -8,7 +8,7 @@ import (
 )
 
 // damage asks SQLite whether the file is sound.
-func (v *view) damage(ctx context.Context) (Difference, error) {
+func (v *verification) damage(ctx context.Context) (Difference, error) {
 	var says string
 	if _, err := v.first(ctx, `PRAGMA integrity_check(1)`, nil, &says); err != nil {
 		return "", err
@@ -20,7 +20,7 @@ func (v *view) damage(ctx context.Context) (Difference, error) {
 }
 
 // dangling looks for a row that refers to a row which does not exist.
-func (v *view) dangling(ctx context.Context) (Difference, error) {
+func (v *verification) dangling(ctx context.Context) (Difference, error) {
 	var table, parent string
 	var row sql.NullInt64
 	found, err := v.first(ctx, `SELECT "table", rowid, parent FROM pragma_foreign_key_check LIMIT 1`, nil, &table, &row, &parent)
@@ -35,7 +35,7 @@ func (v *view) dangling(ctx context.Context) (Difference, error) {
 }
 
 // disorder looks for a row of the ledger that is older than the row before it.
-func (v *view) disorder(ctx context.Context) (Difference, error) {
+func (v *verification) disorder(ctx context.Context) (Difference, error) {
 	var seq, at, before int64
 	found, err := v.first(ctx, `
 		SELECT seq, at, before
@@ -49,7 +49,7 @@ func (v *view) disorder(ctx context.Context) (Difference, error) {
 
 // brokenChain looks for a row whose totals are not the totals of the user's previous row plus its
 // own points and coins.
-func (v *view) brokenChain(ctx context.Context) (Difference, error) {
+func (v *verification) brokenChain(ctx context.Context) (Difference, error) {
 	var id, column string
 	var seq, before, add, is int64
 	found, err := v.first(ctx, `
@@ -78,7 +78,7 @@ func (v *view) brokenChain(ctx context.Context) (Difference, error) {
 }
 
 // state checks that the sequence and its time are not behind the ledger and its keys.
-func (v *view) state(ctx context.Context) (Difference, error) {
+func (v *verification) state(ctx context.Context) (Difference, error) {
 	var seq, at, answered, last, lastAt int64
 	err := v.tx.QueryRowContext(ctx, `
 		SELECT s.seq, s.at, s.answered,
@@ -102,7 +102,7 @@ func (v *view) state(ctx context.Context) (Difference, error) {
 
 // keys checks that each key has ledger rows of its own, and that those rows, and no others, have
 // answers. A batch or an imported file may lack rows: those of users who were erased since.
-func (v *view) keys(ctx context.Context) (Difference, error) {
+func (v *verification) keys(ctx context.Context) (Difference, error) {
 	var key string
 	var seq, other int64
 	found, err := v.first(ctx, `
@@ -127,7 +127,7 @@ func (v *view) keys(ctx context.Context) (Difference, error) {
 	return v.answers(ctx)
 }
 
-func (v *view) answers(ctx context.Context) (Difference, error) {
+func (v *verification) answers(ctx context.Context) (Difference, error) {
 	var key string
 	var seq int64
 	found, err := v.first(ctx, `

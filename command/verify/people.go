@@ -7,7 +7,7 @@ import (
 
 // memberships checks that each membership ends after it began, and before the same user's next
 // membership in that group begins.
-func (v *view) memberships(ctx context.Context) (Difference, error) {
+func (v *verification) memberships(ctx context.Context) (Difference, error) {
 	var id, kind, group, wrong string
 	found, err := v.first(ctx, `
 		SELECT u.id, m.kind, m.group_id,
@@ -26,7 +26,7 @@ func (v *view) memberships(ctx context.Context) (Difference, error) {
 }
 
 // friends checks that no user has asked to be friends with themselves.
-func (v *view) friends(ctx context.Context) (Difference, error) {
+func (v *verification) friends(ctx context.Context) (Difference, error) {
 	var id string
 	found, err := v.first(ctx, `SELECT u.id FROM friends f JOIN users u ON u.number = f.user WHERE f.user = f.friend LIMIT 1`, nil, &id)
 	if !found {

@@ -93,7 +93,7 @@ func (d *DB) look(ctx context.Context, s *Service, board string, period Period) 
 	}
 	var seq int64
 	var rows []Row
-	err = d.at(ctx, func(v *view) (err error) {
+	err = d.at(ctx, func(v *verification) (err error) {
 		if err = v.tx.QueryRowContext(ctx, `SELECT seq FROM state`).Scan(&seq); err != nil {
 			return err
 		}

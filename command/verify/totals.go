@@ -11,14 +11,14 @@ import (
 // file themselves, as they were at one moment. It returns the first difference. A million users
 // with five million rows in the ledger take some minutes.
 func (d *DB) Totals(ctx context.Context) (found Difference, err error) {
-	err = d.at(ctx, func(v *view) error {
+	err = d.at(ctx, func(v *verification) error {
 		found, err = v.totals(ctx)
 		return err
 	})
 	return found, err
 }
 
-func (v *view) totals(ctx context.Context) (Difference, error) {
+func (v *verification) totals(ctx context.Context) (Difference, error) {
 	for _, c := range []struct {
 		what  string
 		count string // a query for the number of rows or pages that are checked
@@ -57,7 +57,7 @@ func (v *view) totals(ctx context.Context) (Difference, error) {
 	return "", nil
 }
 
-func (v *view) lackingTotals(ctx context.Context) (Difference, error) {
+func (v *verification) lackingTotals(ctx context.Context) (Difference, error) {
 	var id string
 	found, err := v.first(ctx, `
 		SELECT u.id FROM users u LEFT JOIN totals t ON t.user = u.number WHERE t.user IS NULL LIMIT 1`, nil, &id)
@@ -69,7 +69,7 @@ func (v *view) lackingTotals(ctx context.Context) (Difference, error) {
 
 // sums compares the points in totals with the sums of the ledger's rows. It takes the starts of
 // periods from totals; starts checks those.
-func (v *view) sums(ctx context.Context) (Difference, error) {
+func (v *verification) sums(ctx context.Context) (Difference, error) {
 	columns := [...]string{
 		"xp", "ml_coins", "reached", "day_xp", "day_reached", "prior_day_xp",
 		"week_xp", "week_reached", "prior_week_xp", "month_xp", "month_reached", "prior_month_xp",
@@ -159,7 +159,7 @@ const startsOfPeriods = `
 
 // starts checks that each start of a period in totals is by the calendar the start of the day, week
 // or month in which the points that it is for were gained.
-func (v *view) starts(ctx context.Context) (found Difference, err error) {
+func (v *verification) starts(ctx context.Context) (found Difference, err error) {
 	calendar, err := v.ledgerCalendar(ctx)
 	if err != nil {
 		return "", err
@@ -191,7 +191,7 @@ func (v *view) starts(ctx context.Context) (found Difference, err error) {
 
 // wrongStart names a user with a start of a period in totals that is for points outside of start to
 // end.
-func (v *view) wrongStart(ctx context.Context, c *calendar, column string, period Period, start, end int64) (Difference, error) {
+func (v *verification) wrongStart(ctx context.Context, c *calendar, column string, period Period, start, end int64) (Difference, error) {
 	var id string
 	var points int64
 	found, err := v.first(ctx, startsOfPeriods+`
@@ -212,7 +212,7 @@ func (v *view) wrongStart(ctx context.Context, c *calendar, column string, perio
 }
 
 // ledgerCalendar returns the calendar of the times in the ledger.
-func (v *view) ledgerCalendar(ctx context.Context) (*calendar, error) {
+func (v *verification) ledgerCalendar(ctx context.Context) (*calendar, error) {
 	var first, last int64
 	err := v.tx.QueryRowContext(ctx, `
 		SELECT coalesce((SELECT at FROM ledger ORDER BY seq LIMIT 1), 0),
@@ -224,6 +224,6 @@ func (v *view) ledgerCalendar(ctx context.Context) (*calendar, error) {
 }
 
 // clock writes a time in Unix milliseconds, and as the clocks of the time zone show it.
-func (v *view) clock(ms int64) string {
+func (v *verification) clock(ms int64) string {
 	return fmt.Sprintf("%d (%s)", ms, time.UnixMilli(ms).In(v.opts.Location).Format(time.RFC3339))
 }

@@ -30,7 +30,7 @@ func (t Twins) String() string {
 // Twins returns the twins among users and among groups that have members, in order. They are no
 // difference: the ledger knows which id was meant.
 func (d *DB) Twins(ctx context.Context) (twins []Twins, err error) {
-	err = d.at(ctx, func(v *view) error {
+	err = d.at(ctx, func(v *verification) error {
 		// Of two ids that look the same, one at least has a character outside of ! to ~.
 		const other = `GLOB '*[^!-~]*'`
 		for _, q := range [][2]string{{
@@ -53,7 +53,7 @@ func (d *DB) Twins(ctx context.Context) (twins []Twins, err error) {
 
 // twins looks for twins among the kinds and ids that the query candidates selects. The query count
 // returns how many of a kind have exactly one id.
-func (v *view) twins(ctx context.Context, candidates, count string) (twins []Twins, err error) {
+func (v *verification) twins(ctx context.Context, candidates, count string) (twins []Twins, err error) {
 	type look struct{ kind, id string }
 	alike := map[look][]string{}
 	rows, err := v.tx.QueryContext(ctx, candidates)
@@ -93,7 +93,7 @@ func (v *view) twins(ctx context.Context, candidates, count string) (twins []Twi
 // Any returns the kinds, "user" first, that have validate.Any as an id. Only older versions let it
 // into a database. A limit on all boards of such a kind is also the limit of that one board.
 func (d *DB) Any(ctx context.Context) (kinds []string, err error) {
-	err = d.at(ctx, func(v *view) (err error) {
+	err = d.at(ctx, func(v *verification) (err error) {
 		rows, err := v.tx.QueryContext(ctx, `
 			SELECT 'user' FROM users WHERE id = ?1
 			UNION ALL SELECT kind FROM (SELECT DISTINCT kind FROM memberships WHERE until IS NULL AND group_id = ?1 ORDER BY kind)`, validate.Any)

@@ -177,25 +177,25 @@ func recognise(ctx context.Context, db *sql.DB, path string, location *time.Loca
 	return nil
 }
 
-// view is the database as it was at one moment: a transaction that only reads.
-type view struct {
+// verification reads the database as it was at one moment, in one transaction.
+type verification struct {
 	tx   *sql.Tx
 	opts Options
 }
 
-// at calls fn with a view of the present moment. The view does not show what a service writes
+// at calls fn with a verification of the present moment. It does not show what a service writes
 // meanwhile, and those writes stay in the -wal file until fn returns.
-func (d *DB) at(ctx context.Context, fn func(*view) error) (err error) {
+func (d *DB) at(ctx context.Context, fn func(*verification) error) (err error) {
 	tx, err := d.db.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("read database: %w", err)
 	}
 	defer func() { err = errors.Join(err, tx.Rollback()) }() // there is nothing to commit
-	return fn(&view{tx, d.opts})
+	return fn(&verification{tx, d.opts})
 }
 
 // first scans the first row of a query's result. It returns false if there is no row.
-func (v *view) first(ctx context.Context, query string, args []any, dest ...any) (bool, error) {
+func (v *verification) first(ctx context.Context, query string, args []any, dest ...any) (bool, error) {
 	err := v.tx.QueryRowContext(ctx, query, args...).Scan(dest...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil

@@ -3,7 +3,7 @@
 // Each request has a [Reservation] in a [Budget]. It reserves bytes before it uses them and
 // releases them when its handler returns:
 //
-//	r := budget.Reserve(account, headBytes, cut, closeConn)
+//	r := budget.Reserve(account, headBytes, cut, kill)
 //	defer r.Release()
 //	made, err := r.Acquire(ctx, membudget.PageSlot, 0, estimate) // waits for memory and a slot
 //	if err != nil {

@@ -45,7 +45,7 @@ func (s *Service) Page(ctx context.Context, q Query) ([]byte, error) {
 		return nil, err
 	}
 	defer b.unpin()
-	v, err := b.rankings[q.Period].view(ctx, &q, func() {})
+	v, err := b.rankings[q.Period].pageFor(ctx, &q, func() {})
 	if err != nil {
 		return nil, fmt.Errorf("make page of board %q: %w", q.Board, err)
 	}
@@ -76,8 +76,8 @@ func (s *Service) checkIfUncached(ctx context.Context) error {
 	return nil
 }
 
-// view is a page, with what its caller alone is told. Both show the same commit.
-type view struct {
+// callerPage is a page, with what its caller alone is told. Both show the same commit.
+type callerPage struct {
 	*page
 
 	me  []byte // the caller's own entry as JSON; null if the caller is not on the board
@@ -116,28 +116,28 @@ func (r *ranking) slice(q *Query) (key pageKey, err error) {
 	return pageKey{first, max(last-first+1, 0)}, nil
 }
 
-// view returns the page that the query asks for. At the moment that the view shows, it calls
+// pageFor returns the page that the query asks for. At the moment that the page shows, it calls
 // underLock with s.mu held. If it calls underLock again, the earlier calls do not count.
 //
 // The page and its profiles are read one after the other. If a profile changes in between, the
-// view is made again, for a limited number of times.
-func (r *ranking) view(ctx context.Context, q *Query, underLock func()) (v view, err error) {
+// page is made again, for a limited number of times.
+func (r *ranking) pageFor(ctx context.Context, q *Query, underLock func()) (v callerPage, err error) {
 	const tries = 5
 	for try := range tries {
 		if try > 1 {
 			time.Sleep(time.Millisecond) // the change is committed, but the boards lack it still
 		}
 		var complete bool
-		if v, complete, err = r.tryView(ctx, q, underLock); err != nil || complete {
+		if v, complete, err = r.tryPageFor(ctx, q, underLock); err != nil || complete {
 			break
 		}
 	}
 	return v, err
 }
 
-// tryView makes a view. It is complete if all profiles were found and none of them is newer than
-// the view's version.
-func (r *ranking) tryView(ctx context.Context, q *Query, underLock func()) (v view, complete bool, err error) {
+// tryPageFor makes the page once. It is complete if all profiles were found and none of them is
+// newer than the page's version.
+func (r *ranking) tryPageFor(ctx context.Context, q *Query, underLock func()) (v callerPage, complete bool, err error) {
 	s := r.s
 	v.me = []byte("null")
 	s.mu.RLock()
