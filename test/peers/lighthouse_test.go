@@ -12,7 +12,7 @@ import (
 	"marcador/test/testkit/site"
 )
 
-// Lighthouse gives the page full marks for everything that does not depend on the machine. Its
+// Lighthouse finds nothing to improve in everything that does not depend on the machine. Its
 // performance does, and `go run ./bench page` measures it.
 func TestLighthouse(t *testing.T) {
 	path, err := browser.Chromium()

@@ -56,9 +56,9 @@ func checkRestore(t *testing.T, copied, db string) {
 	if got := testkit.Run(t, "restore", copied, "--db", db); !strings.Contains(got, "the former database is now "+db+".replaced-") {
 		t.Errorf("restore says %q", got)
 	}
-	kept, err := filepath.Glob(db + ".replaced-*")
-	if err != nil || len(kept) != 1 || testkit.PointsIn(t, kept[0], "u1") != was {
-		t.Errorf("kept are %v (%v)", kept, err)
+	replaced, err := filepath.Glob(db + ".replaced-*")
+	if err != nil || len(replaced) != 1 || testkit.PointsIn(t, replaced[0], "u1") != was {
+		t.Errorf("the replaced databases are %v (%v)", replaced, err)
 	}
 	p := testkit.Spawn(t, db)
 	var user struct{ XP int64 }
@@ -67,7 +67,7 @@ func checkRestore(t *testing.T, copied, db string) {
 		t.Errorf("u1 has %d, want %d as in the copy", user.XP, want)
 	}
 	restored := eventID(t, p.Program)
-	q := testkit.Spawn(t, kept[0])
+	q := testkit.Spawn(t, replaced[0])
 	if old, _, _ := strings.Cut(eventID(t, q.Program), "-"); old == "" || strings.HasPrefix(restored, old+"-") {
 		t.Errorf("ids are %q, and %q-… before: versions come again in the same epoch", restored, old)
 	}

@@ -79,11 +79,11 @@ func TestProcess_copiesSynced(t *testing.T) {
 				}
 			}
 		}
-		kept, err := filepath.Glob(db + ".replaced-*")
-		if err != nil || len(kept) != 1 || testkit.PointsIn(t, kept[0], "u1") != 1 || testkit.PointsIn(t, db, "u1") != 1 {
-			t.Errorf("kept are %v (%v)", kept, err)
+		replaced, err := filepath.Glob(db + ".replaced-*")
+		if err != nil || len(replaced) != 1 || testkit.PointsIn(t, replaced[0], "u1") != 1 || testkit.PointsIn(t, db, "u1") != 1 {
+			t.Errorf("the replaced databases are %v (%v)", replaced, err)
 		}
-		for _, name := range kept {
+		for _, name := range replaced {
 			if err := os.Remove(name); err != nil {
 				t.Error(err)
 			}

@@ -95,6 +95,6 @@ func checkRefused(t *testing.T, content []byte, mode os.FileMode, want string) {
 func anotherPrograms(tb testing.TB) []byte {
 	tb.Helper()
 	path := filepath.Join(tb.TempDir(), "other.db")
-	testkit.Change(tb, path, `CREATE TABLE notes (text TEXT)`)
+	testkit.Change(tb, path, `CREATE TABLE recipes (text TEXT)`)
 	return testkit.Read(tb, path)
 }

@@ -54,7 +54,7 @@ func TestStream_stalledReaders(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := io.Copy(io.Discard, conn); errors.Is(err, os.ErrDeadlineExceeded) {
-			t.Error("a client that did not read was kept")
+			t.Error("a client that did not read is still connected")
 		}
 	}
 }
@@ -116,7 +116,7 @@ func TestServe_stalledConnection(t *testing.T) {
 	for began := time.Now(); !open(0); {
 		p.Give("u1", 1)
 		if time.Since(began) > 20*time.Second { // without the deadline, pings would find it later
-			t.Fatal("a connection that takes nothing is kept")
+			t.Fatal("a connection that takes nothing is still open")
 		}
 	}
 }

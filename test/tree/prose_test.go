@@ -14,8 +14,8 @@ import (
 const columns = 100
 
 // wideFolders are folders whose comments and prose are not all within the columns yet. The list
-// only shrinks; "." is the root. bench has results that were written before their introductions were
-// wrapped, and go when they are measured again.
+// only shrinks; "." is the root. bench has results that were written before their introductions
+// were wrapped, and go when they are measured again.
 var wideFolders = []string{"bench"}
 
 // A line of prose, and of a comment in code, fits on the screen. Tables, code blocks, links and

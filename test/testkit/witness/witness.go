@@ -80,8 +80,8 @@ func (w *Witness) Load(ctx context.Context, url string) {
 	wg.Wait()
 }
 
-// Burst has the callers write in turn until so many requests more are acknowledged. None is
-// under way when it returns.
+// Burst lets the callers write one after the other until n more requests are acknowledged. No
+// request is under way when it returns.
 func (w *Witness) Burst(url string, n int64) {
 	w.tb.Helper()
 	transport := &http.Transport{}
