@@ -11,7 +11,7 @@ type fanout struct {
 	followers   int           // guarded by mu
 	publication int64         // guarded by mu: the number of the publication that is measured
 	began       time.Time     // guarded by mu: when it was published
-	untilHalf   int           // guarded by mu: how many followers are missing from half of them
+	untilHalf   int           // guarded by mu: how many followers must still be written until half have it
 	took        time.Duration // guarded by mu: twice the last measured time to half of them
 }
 

@@ -220,8 +220,8 @@ func (sh *shard) handle(e *unix.EpollEvent) {
 	}
 }
 
-// alarmAt returns when the stream needs something next: to hang up, to be cut off for being blocked,
-// a ping, or its end.
+// alarmAt returns when the stream needs something next: to hang up, to be cut off for being
+// blocked, a ping, or its end.
 func (sh *shard) alarmAt(st *raw) time.Duration {
 	if st.ended {
 		return st.wroteAt + lingering

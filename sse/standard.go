@@ -229,7 +229,7 @@ type endError reason
 // Error implements error.
 func (e endError) Error() string { return "sse: " + reasonNames[e] }
 
-// reasonOf returns why a stream ends that err ends.
+// reasonOf returns the reason for which err ends a stream.
 func reasonOf(err error) reason {
 	if end, ok := errors.AsType[endError](err); ok {
 		return reason(end)

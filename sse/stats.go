@@ -75,7 +75,7 @@ const (
 
 var transportNames = [...]string{"raw", "standard"}
 
-// freshnessBounds reach from a publication at once to one at the end of a long window.
+// freshnessBounds cover everything from an immediate publication to the end of a long window.
 var freshnessBounds = [...]time.Duration{
 	time.Millisecond, 2500 * time.Microsecond, 5 * time.Millisecond, 10 * time.Millisecond,
 	25 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond, 250 * time.Millisecond,

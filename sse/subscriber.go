@@ -22,7 +22,7 @@ type Own interface {
 	Told(dst []byte) []byte
 
 	// Renew sets the follower's right to the topic, taken from Renewal.Rights. If lasts is false,
-	// the right ends sooner than the rights before. Then it may only take away from them.
+	// the new right ends sooner than the present one, and may only narrow it.
 	Renew(right Right, lasts bool)
 }
 
