@@ -64,8 +64,8 @@ func checkRedirect(r *http.Request, via []*http.Request) error {
 	return checkURL(r.URL)
 }
 
-// parseSet returns the keys of a JWKS that tokens may be signed with, and for each of the others
-// why it is unusable. A set without keys is valid: its server has withdrawn them.
+// parseSet returns the usable keys of a JWKS, and for every other key an error that says why it
+// can't be used. A set without keys is valid: its server has withdrawn them.
 func parseSet(body []byte) (keys []key, unusable []error, err error) {
 	var set struct {
 		Keys *[]json.RawMessage `json:"keys"`

@@ -23,8 +23,8 @@ const (
 	maxHeaderBytes = 64 << 10         // of the answer that contains it
 	fetchTimeout   = 10 * time.Second // of one fetch
 
-	// renewEvery is the least time between the beginning of one fetch and of the next one that a
-	// token causes, so that forged tokens do not burden the server of the JWKS.
+	// renewEvery is how long after the beginning of one fetch a token may cause the next. It keeps
+	// forged tokens from burdening the server of the JWKS.
 	renewEvery = 30 * time.Second
 
 	// waitTime bounds how long a request waits for a fetch, maxWaiting how many requests wait at
@@ -105,9 +105,9 @@ func mayBeNewer(set *[]key, h header) bool {
 	return h.KeyID != "" && !slices.ContainsFunc(*set, func(k key) bool { return k.id == h.KeyID })
 }
 
-// begin returns the fetch that is under way or, if there is none, a new one. A token does not get a
-// new one until renewEvery after the beginning of the last: begin returns the last one, which has
-// finished. The goroutine of run does all fetches, also the new one of a token.
+// begin returns the fetch that is under way, or begins one. For a token it begins one only if the
+// last one began at least renewEvery ago; otherwise it returns the last one, which has finished.
+// The goroutine of run does all fetches, also those that a token causes.
 func (r *remoteKeys) begin(forToken bool) *fetch {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -6,8 +6,8 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
-// maxCacheBytes bounds the cache of all boards' pages and of finals. Above it, the entries that
-// were not asked for for longest are dropped; they are made again when they are asked for.
+// maxCacheBytes bounds the cache of all boards' pages and of finals. Above it, the least recently
+// used ones are dropped. They are made again when they are asked for.
 const maxCacheBytes = 32 << 20
 
 // cache holds pages and finals, up to a number of bytes. Safe for concurrent use.

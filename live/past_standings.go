@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	// maxPastMoments bounds the number of moments in memory. Above it, the one that was not asked
-	// for for longest is dropped.
+	// maxPastMoments bounds the number of moments in memory. Above it, the least recently used one
+	// is dropped.
 	maxPastMoments = 96
 
 	// maxPastUsers bounds the number of users of one moment, at about 60 bytes each. Above it, all
@@ -46,8 +46,8 @@ func newPastStandings(s *store.Store) *pastStandings {
 }
 
 // at returns the users' past standings right before a time, and the seq of the last row of
-// the ledger before it. Users who had no points then are missing. No row with an earlier time may
-// be committed any more.
+// the ledger before it. Users who had no points then are missing. The caller must know that no
+// earlier row can still be committed.
 func (ps *pastStandings) at(ctx context.Context, t time.Time, users []uint32) (then map[uint32]store.PastStanding, seq int64, err error) {
 	key := t.UnixMilli()
 	then = make(map[uint32]store.PastStanding, len(users))

@@ -8,9 +8,9 @@ import (
 )
 
 const (
-	// maxLoadedMembers bounds the cost of all boards in memory. Above it, the boards that are
-	// not pinned and were not used for longest are dropped. They are loaded again when they are
-	// asked for. Pinned boards stay, even above the bound.
+	// maxLoadedMembers bounds the cost of all boards in memory. Above it, the least recently used
+	// boards that are not pinned are dropped. They are loaded again when they are asked for.
+	// Pinned boards stay, even above the bound.
 	maxLoadedMembers = 300_000
 
 	// emptyBoardMembers is the cost of a board without members.

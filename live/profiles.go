@@ -11,7 +11,7 @@ import (
 )
 
 // maxProfiles bounds the number of cached profiles, and maxProfileBytes their size. Above either,
-// the profile that was not shown for longest is dropped.
+// the least recently used one is dropped.
 const (
 	maxProfiles     = 10_000
 	maxProfileBytes = 8 << 20

@@ -139,9 +139,9 @@ func (a *attempt) end() {
 		p.last = now
 	} else if p.r.s.opts.Throttle > 0 {
 		// Other users saw nothing of this attempt: there was no news, or only for a hidden user.
-		// So it begins no window. The next change would have to wait for its end, and the wait
-		// would tell others that a hidden user was active. But looking for news must not take more
-		// than a tenth of the time, either.
+		// So it begins no window. If it did, the next change would be delayed, and the delay would
+		// show that a hidden user was active. But looking for news must not take more than a tenth
+		// of the time, either.
 		p.idle = now.Add(10 * now.Sub(a.began))
 	}
 	if a.err != nil {

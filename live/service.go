@@ -52,8 +52,8 @@ type Service struct {
 	// seen is the last change that users other than its own can see. Points do not count.
 	seen stamp
 
-	// floor is the value that seen had when the boards last changed. A board that is loaded gets
-	// no earlier stamp than that. It may have been in memory before, and its version must not go
+	// floor is the value that seen had when the boards last changed. A board that is loaded now
+	// gets at least this stamp: it may have been in memory before, and its version must not go
 	// back.
 	floor stamp
 

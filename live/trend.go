@@ -71,10 +71,11 @@ type trend struct {
 // have left the board and erased users are left out of the past as well, and names are the
 // present ones.
 //
-// Past ranks are worked out from the ledger, among the board's present best maxRivals. That is
-// enough for a user with more points than the last of these has now: as points only grow,
-// nobody else had so many then. For a user with fewer points the rank is not known. If a
-// correction has taken points from somebody who was among the best, a past rank can be too good.
+// Past ranks are worked out from the ledger, among the present best maxRivals of the board. The
+// rank is exact for a user who then had more points than the last of them has now. Points only
+// grow, so nobody outside of the list had that many then. For a user with fewer points the rank is
+// not known. If a correction has taken points from a user who was among the best, a past rank can
+// be too good.
 //
 // Errors are ErrUnknownBoard and those of reading the database.
 func (s *Service) Trend(ctx context.Context, q TrendQuery) (Trend, error) {

@@ -10,7 +10,7 @@ import (
 
 // enforce chooses what to cut off after a reservation has taken bytes without waiting. For a while,
 // reservations may use half as much again as the budget, so that clients can read their answers.
-// Past that, it spares no answer but that of the given reservation.
+// Beyond that, enforce may cut off any unread answer except the one of the reservation but.
 func (b *Budget) enforce(but *Reservation) (cuts []*Reservation) {
 	cuts = b.free(0, unreadGrace, but)
 	for b.pending > b.bytes/2 {
@@ -85,8 +85,8 @@ func (b *Budget) untilStale(now time.Time, unread time.Duration) time.Duration {
 }
 
 // slowest looks at the accounts that use more than their share while another account waits. It
-// returns the answer that is read the slowest, of the one that uses the most, or nil. It spares
-// answers that are read quickly, because they are done soon.
+// takes the account that uses the most, and returns that account's most slowly read answer, or nil.
+// It spares answers that are read quickly, because they are done soon.
 func (b *Budget) slowest(now time.Time) (victim *Reservation) {
 	share := b.bytes / int64(max(len(b.accounts), 1))
 	least := 0.0
