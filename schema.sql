@@ -100,10 +100,10 @@ CREATE TABLE answers (
 ) STRICT;
 
 -- The sums of the ledger for each user. day, week and month are the starts of the last day, week
--- and month in which the user gained points. They may be past: then the user has no points in the
--- present period. prior_day and so on are the last ones before those in which the user gained
--- points, 0 for none. reached is the seq of the last row that changed the user's points, 0 for
--- none. Of two equal scores, the one with the lower seq comes first.
+-- and month in which the user's points changed. They may be past: then the user has no points in
+-- the present period. prior_day and so on are the starts of the last ones before, 0 for none.
+-- reached is the seq of the last row that changed the user's points, 0 for none. Of two equal
+-- scores, the one with the lower seq comes first.
 CREATE TABLE totals (
   user           INTEGER PRIMARY KEY REFERENCES users (number) ON DELETE CASCADE,
   xp             INTEGER NOT NULL CHECK (xp >= 0),

@@ -24,9 +24,8 @@ func (b *Board) StartOver() {
 	b.loadScores()
 }
 
-// RankThen returns the rank that the user had at an earlier moment. The map has the items of that
-// moment; a user who is not in the map had the present item. The order counts only users who are in
-// it now, even if the map has others.
+// RankThen returns the rank that the user had at an earlier moment. then has the items that were
+// different at that moment. Users who have left the order since are ignored.
 //
 // RankThen returns 0 if the user is not on the board, and always with Dense, where the answer would
 // need a look at every user. O(len(then) + log n).

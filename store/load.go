@@ -19,7 +19,7 @@ type Person struct {
 
 	ID      string
 	MLCoins int64
-	Active  bool // whether Periods is set: the user has gained points lately
+	Active  bool // whether Periods is set: the user's points have changed lately
 }
 
 // Parts is how many goroutines share the users when all of them are read.
@@ -35,8 +35,8 @@ func (s *Store) LastNumber(ctx context.Context) (last int64, err error) {
 
 // People calls yield with every user up to the number last, in no order, until yield returns an
 // error. Parts goroutines call it at the same time, each with its own part, from 0; the person is
-// the caller's until yield returns. Users are Active if they have gained points since a time, which
-// must be the start of a month.
+// the caller's until yield returns. Users are Active if their points have changed since a time,
+// which must be the start of a month.
 func (s *Store) People(ctx context.Context, last int64, since time.Time, yield func(part int, p *Person) error) error {
 	return inParts(ctx, last, func(ctx context.Context, part int, from, to int64) error {
 		var p Person
@@ -93,8 +93,8 @@ type Totals struct {
 	Periods     [Ending]PeriodTotals
 }
 
-// In returns the points that the user gained in the period with a start, and the seq of the last
-// change of them. ok is false if the user gained none, or gained points in two later periods.
+// In returns the user's points in the period that begins at start, and the seq of their last
+// change. ok is false if the user's points did not change in that period, or changed in two later ones.
 func (t *Totals) In(p Period, start int64) (xp, reached int64, ok bool) {
 	switch of := &t.Periods[p]; start {
 	case of.Start:
@@ -105,7 +105,8 @@ func (t *Totals) In(p Period, start int64) (xp, reached int64, ok bool) {
 	return 0, 0, false
 }
 
-// At returns the user's points in all when the present period began, which has the given start.
+// At returns the user's total, and the seq of its last change, when the present period began.
+// start is the beginning of that period.
 func (t *Totals) At(p Period, start int64) (xp, reached int64) {
 	if of := &t.Periods[p]; of.Start == start {
 		return t.XP - of.XP, of.Reached

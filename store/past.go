@@ -69,8 +69,8 @@ func (s *Store) PointsAround(ctx context.Context, moment time.Time) (before, aft
 }
 
 // PastStandings calls yield with each user's past standing at a seq, in no order. Users who had no
-// points yet, or who were erased since, are left out. It reads one index entry for each user, and
-// one ledger row for each of the user's changes since then that moved coins only.
+// points yet, or who were erased since, are left out. For each user it reads ledger rows from that
+// seq back to the last one that changed points: usually one.
 func (s *Store) PastStandings(ctx context.Context, users []uint32, seq int64, yield func(PastStanding)) error {
 	list, err := json.Marshal(users)
 	if err != nil {
@@ -84,9 +84,9 @@ func (s *Store) PastStandings(ctx context.Context, users []uint32, seq int64, yi
 			SELECT seq FROM ledger WHERE user = u.value AND seq <= ? AND xp <> 0 ORDER BY seq DESC LIMIT 1)`, string(list), seq)
 }
 
-// PastStandingsOfChanged returns past standings at the seq version, in no order, for the users
-// whose points changed with a seq above after, up to and including upTo. Users who had no points
-// yet have a zero standing. Users who were erased since are left out.
+// PastStandingsOfChanged returns the standings at version, in no order, of the users whose points
+// changed after the seq after, up to and including upTo. A user who had no points at version has a
+// standing of zero. Users who were erased since are left out.
 func (s *Store) PastStandingsOfChanged(ctx context.Context, version, after, upTo int64) (list []PastStanding, err error) {
 	rows, err := s.read.QueryContext(ctx, `
 		SELECT u.user, coalesce(l.xp_after, 0), coalesce(l.seq, 0), coalesce(l.at, 0)

@@ -8,8 +8,9 @@ import (
 )
 
 // strangers are ids that no user has and that users asked to be friends with. Such a wish is not
-// stored, but it counts towards MaxWishes. Otherwise a user with MaxWishes-1 wishes could find out
-// whether an id exists: after a wish for it, another wish is refused only if it does.
+// stored, but it counts towards MaxWishes. Otherwise a user with MaxWishes-1 wishes could learn
+// whether an id exists: a wish for an existing id would use up the last wish, and a wish for an id
+// of nobody would not.
 //
 // It is in memory, so a restart forgets it. It belongs to the writer's goroutine.
 type strangers struct {
@@ -17,8 +18,8 @@ type strangers struct {
 	of   *simplelru.LRU[uint32, []uint64] // hashes of ids, by the number of the user who asked
 }
 
-// maxStrangers bounds the users in strangers, which take 4 MiB at most. Beyond it, the user who
-// asked longest ago is dropped.
+// maxStrangers bounds the users in strangers, which take 4 MiB at most. Above it, the least
+// recently used entry is dropped.
 const maxStrangers = 1024
 
 func newStrangers() strangers {

@@ -130,9 +130,9 @@ func (v *verification) sums(ctx context.Context) (Difference, error) {
 }
 
 // startsOfPeriods begins a query. Its table starts has a row for each start of a period in totals:
-// the user, the column's name, the period, the start, and the time of the points that it is for.
-// Those are the user's last points, or for prior_ columns the last points before the other start.
-// The time is 0 if there are none.
+// the user, the column's name, the period, the start, and points, the time at which the user's
+// points last changed. For a prior_ column, it is when they last changed before the newer period.
+// It is 0 if they did not.
 const startsOfPeriods = `
 	WITH gains AS MATERIALIZED (
 		SELECT t.user,
@@ -157,8 +157,8 @@ const startsOfPeriods = `
 		SELECT user, 'prior_month', 'monthly', prior_month, before_month FROM gains JOIN totals USING (user)
 	)`
 
-// starts checks that each start of a period in totals is by the calendar the start of the day, week
-// or month in which the points that it is for were gained.
+// starts checks that each start in totals begins the calendar period in which the user's points
+// changed.
 func (v *verification) starts(ctx context.Context) (found Difference, err error) {
 	calendar, err := v.ledgerCalendar(ctx)
 	if err != nil {
@@ -189,8 +189,8 @@ func (v *verification) starts(ctx context.Context) (found Difference, err error)
 	return "", rows.Err()
 }
 
-// wrongStart names a user with a start of a period in totals that is for points outside of start to
-// end.
+// wrongStart returns the difference for a user whose totals put a change of points into the period
+// from start to end, although the points did not change in it.
 func (v *verification) wrongStart(ctx context.Context, c *calendar, column string, period Period, start, end int64) (Difference, error) {
 	var id string
 	var points int64
