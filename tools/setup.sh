@@ -3,7 +3,7 @@
 # tools that the Makefile uses. It needs root or sudo, takes a few minutes, and may be run again.
 #
 # It is a script and not a dev container, because it works in any of them: on a machine, in a virtual
-# machine, and as the set-up step of a container. It also uses what `make test` uses, so CI tests it.
+# machine, and as the set-up step of a container. Most of it is what `make test` runs too.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -12,7 +12,7 @@ fail() {
   exit 1
 }
 
-command -v apt-get >/dev/null || fail "this is no Debian: install Go, gcc, make, git, Node 20 or newer with npm, sqlite3, curl, strace, nginx, HAProxy, Chromium and Firefox by hand"
+command -v apt-get >/dev/null || fail "this is no Debian: install Go, gcc, make, git, Node 20 or newer with npm 10 or newer, sqlite3, curl, strace, nginx, HAProxy, Chromium and Firefox by hand"
 root=(env)
 [[ $(id -u) -eq 0 ]] || root=(sudo env)
 apt() {
