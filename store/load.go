@@ -94,7 +94,8 @@ type Totals struct {
 }
 
 // In returns the user's points in the period that begins at start, and the seq of their last
-// change. ok is false if the user's points did not change in that period, or changed in two later ones.
+// change. ok is false if the user's points did not change in that period, or changed in two later
+// ones.
 func (t *Totals) In(p Period, start int64) (xp, reached int64, ok bool) {
 	switch of := &t.Periods[p]; start {
 	case of.Start:
