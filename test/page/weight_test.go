@@ -108,7 +108,7 @@ func TestPage_lightAndStrict(t *testing.T) {
 				}
 			}).observe({ type: "layout-shift", buffered: true });`)
 		loaded := listenTo(t, window)
-		window.Visit(p.URL, site.Live)
+		window.Visit(p.URL, site.Live, `document.querySelectorAll("#student option").length > 40`)
 		window.Script(`document.querySelector("#student").selectedIndex = 40; document.querySelector("#student").dispatchEvent(new Event("change"))`)
 		window.Until(site.Live + ` && ` + site.DockOn)
 		window.Settle()
