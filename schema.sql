@@ -13,7 +13,8 @@ CREATE TABLE state (
   answered INTEGER NOT NULL,                   -- table answers is complete up to this seq
   zone     TEXT    NOT NULL,                   -- the time zone of the periods in totals
   seen     INTEGER NOT NULL,                   -- seq of the last change that others can see, points aside
-  seen_at  INTEGER NOT NULL                    -- when that seq was given
+  seen_at  INTEGER NOT NULL,                   -- when that seq was given
+  display  TEXT    NOT NULL                    -- the options that decide what boards show for the same data
 ) STRICT;
 
 CREATE TABLE users (

@@ -54,6 +54,7 @@ package live
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -123,6 +124,12 @@ type Options struct {
 
 	// Log receives errors that no caller can be told of. Default slog.Default.
 	Log *slog.Logger
+}
+
+// display returns the options that decide what boards show for the same data; see
+// store.Options.Display.
+func (o Options) display() string {
+	return fmt.Sprintf("zone=%s baseline=%s ranks=%s friends=%s", o.Location, o.Baseline, o.Ranks, o.Friends)
 }
 
 // withDefaults returns the options with every default filled in.

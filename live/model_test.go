@@ -97,7 +97,7 @@ func newModel(t *testing.T, rt *rapid.T, path string) *model {
 		fixture: &fixture{t: t, path: path, log: &logBuffer{}}, t: rt,
 		opts: live.Options{
 			Location: zone, CacheTTL: 1000 * time.Hour,
-			Ranks:    rapid.SampledFrom([]rank.Numbering{rank.Ordinal, rank.Competition, rank.Dense}).Draw(rt, "ranks"),
+			Ranks:    rapid.SampledFrom(numberings).Draw(rt, "ranks"),
 			Baseline: rapid.SampledFrom(periods[:3]).Draw(rt, "baseline"),
 			Friends:  rapid.SampledFrom(friendsRules).Draw(rt, "friends"),
 		},
@@ -124,6 +124,8 @@ func (m *model) ask(q live.Query) (p live.PageBody) {
 	}
 	return p
 }
+
+var numberings = []rank.Numbering{rank.Ordinal, rank.Competition, rank.Dense}
 
 // somebody returns a random id.
 func (m *model) somebody() string { return rapid.SampledFrom(m.people).Draw(m.t, "who") }
@@ -198,10 +200,12 @@ func (m *model) limit(t *rapid.T) {
 	m.allow(m.PutLimit(m.fixture.t.Context(), board, rapid.SampledFrom([]int{0, 1000}).Draw(t, "top")))
 }
 
-// restart opens the service again. Friendships may then count by another rule.
+// restart opens the service again. It may then show the same data another way.
 func (m *model) restart(t *rapid.T) {
 	m.close()
 	m.opts.Friends = rapid.SampledFrom(friendsRules).Draw(t, "friends")
+	m.opts.Ranks = rapid.SampledFrom(numberings).Draw(t, "ranks")
+	m.opts.Baseline = rapid.SampledFrom(periods[:3]).Draw(t, "baseline")
 	m.open(m.opts)
 	if err := m.oracle.Close(); err != nil {
 		t.Fatal(err)

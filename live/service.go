@@ -118,7 +118,7 @@ func Open(ctx context.Context, path string, opts Options) (_ *Service, err error
 	s.broadcaster.s, s.broadcaster.timers = s, map[*publisher]*time.Timer{}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.store, err = store.Open(ctx, path, store.Options{
-		Schema: opts.Schema, Location: opts.Location, Friends: opts.Friends, Now: opts.Now,
+		Schema: opts.Schema, Location: opts.Location, Friends: opts.Friends, Display: opts.display(), Now: opts.Now,
 		Committed: s.committed, Fault: s.fault,
 	})
 	if err != nil {

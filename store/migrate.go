@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"time"
 )
 
 //go:embed migrations/2.sql
@@ -18,9 +19,12 @@ var migrate2 string
 //go:embed migrations/3.sql
 var migrate3 string
 
+//go:embed migrations/4.sql
+var migrate4 string
+
 // migrations lead from one version of the schema to the next: the first from 1 to 2, and so on.
 // They are only ever added to.
-var migrations = []string{migrate2, migrate3}
+var migrations = []string{migrate2, migrate3, migrate4}
 
 // migrate brings the schema of an older database up to date, in one transaction. After an error the
 // database is as it was. Before it changes anything, it leaves a checked copy beside the file.
@@ -119,6 +123,27 @@ func sameContent(a, b string) (bool, error) {
 		h.Sum(sums[i][:0])
 	}
 	return sums[0] == sums[1], nil
+}
+
+// matchDisplay gives all boards a new version if Options.Display is not what it was: the same data
+// may show another way now, and a version stands for one state of a board. For a database that
+// does not know what it was, that is so as well.
+func (w *writer) matchDisplay(ctx context.Context) error {
+	now := max(w.at, w.s.opts.Now().UnixMilli())
+	changed, err := w.conn.ExecContext(ctx,
+		`UPDATE state SET seq = ?1, seen = ?1, at = ?2, seen_at = ?2, display = ?3 WHERE display <> ?3`,
+		w.seq+1, now, w.s.opts.Display)
+	if err != nil {
+		return fmt.Errorf("remember how boards are shown: %w", err)
+	}
+	if n, err := changed.RowsAffected(); err != nil || n == 0 {
+		return err
+	}
+	w.seq, w.at = w.seq+1, now
+	w.s.seq.Store(w.seq)
+	w.s.at.Store(w.at)
+	w.s.seen.Store(&Stamp{w.seq, time.UnixMilli(now).UTC()})
+	return nil
 }
 
 // matchZone makes the periods in totals those of Options.Location. If they were computed for

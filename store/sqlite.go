@@ -16,7 +16,7 @@ import (
 
 const (
 	applicationID = 0x4d617263 // "Marc"; https://www.sqlite.org/pragma.html#pragma_application_id
-	schemaVersion = 3          // PRAGMA user_version of what schema.sql makes
+	schemaVersion = 4          // PRAGMA user_version of what schema.sql makes
 	readers       = 4          // connections for reading
 
 	// lockTimeout is how long a transaction waits for another program's lock. It is short, so
@@ -179,8 +179,8 @@ func headerOf(ctx context.Context, db *sql.DB) (h header, err error) {
 }
 
 // createDatabase makes the tables of schema in the empty database at path.
-func createDatabase(ctx context.Context, db *sql.DB, path, schema string, now time.Time) (err error) {
-	if schema == "" {
+func createDatabase(ctx context.Context, db *sql.DB, path string, opts Options) (err error) {
+	if opts.Schema == "" {
 		return fmt.Errorf("make database %q: Options.Schema is empty", path)
 	}
 	t, err := db.BeginTx(ctx, nil)
@@ -192,11 +192,11 @@ func createDatabase(ctx context.Context, db *sql.DB, path, schema string, now ti
 			err = errors.Join(fmt.Errorf("make database %q: %w", path, err), t.Rollback())
 		}
 	}()
-	if _, err = t.ExecContext(ctx, schema); err != nil {
+	if _, err = t.ExecContext(ctx, opts.Schema); err != nil {
 		return err
 	}
-	if _, err = t.ExecContext(ctx, `INSERT INTO state (id, epoch, seq, at, answered, zone, seen, seen_at) VALUES (1, ?1, 0, ?2, 0, '', 0, ?2)`,
-		newEpoch(), now.UnixMilli()); err != nil {
+	if _, err = t.ExecContext(ctx, `INSERT INTO state (id, epoch, seq, at, answered, zone, seen, seen_at, display) VALUES (1, ?1, 0, ?2, 0, '', 0, ?2, ?3)`,
+		newEpoch(), opts.Now().UnixMilli(), opts.Display); err != nil {
 		return err
 	}
 	// A pragma takes no parameters; both are constants.

@@ -18,6 +18,11 @@ type Options struct {
 	// none, so Open only opens a database that exists.
 	Schema string
 
+	// Display names the options that decide what boards show for the same data, such as how equal
+	// scores are numbered. If it differs from the last Open that named
+	// any, every board gets a new version. Default: no boards are shown.
+	Display string
+
 	// Location is the time zone whose clocks begin days, weeks (from Monday) and months.
 	// Default UTC.
 	Location *time.Location
@@ -181,7 +186,7 @@ func (s *Store) openDatabases(ctx context.Context, path string) (w *writer, err 
 		return nil, err
 	}
 	if empty {
-		err = createDatabase(ctx, s.write, path, s.opts.Schema, s.opts.Now())
+		err = createDatabase(ctx, s.write, path, s.opts)
 	} else {
 		err = migrate(ctx, s.write, path)
 	}
@@ -196,6 +201,9 @@ func (s *Store) openDatabases(ctx context.Context, path string) (w *writer, err 
 	}
 	if err == nil {
 		err = w.matchZone(ctx)
+	}
+	if err == nil && s.opts.Display != "" {
+		err = w.matchDisplay(ctx)
 	}
 	if err == nil {
 		err = w.checkWritable(ctx, path)

@@ -31,7 +31,7 @@ import (
 
 const (
 	applicationID = 0x4d617263 // PRAGMA application_id of Marcador's databases
-	schemaVersion = 3          // PRAGMA user_version that these checks are written for
+	schemaVersion = 4          // PRAGMA user_version that these checks are written for
 	connections   = 4
 )
 

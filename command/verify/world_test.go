@@ -34,9 +34,9 @@ func newWorld(tb testing.TB, zone string) *world {
 	w := &world{tb: tb, path: filepath.Join(tb.TempDir(), "a b?#.db"), in: in, rows: map[string][]given{}}
 	w.connect()
 	w.exec(schematest.Text(tb))
-	w.exec(`PRAGMA application_id = 0x4d617263; PRAGMA user_version = 3`)
+	w.exec(`PRAGMA application_id = 0x4d617263; PRAGMA user_version = 4`)
 	w.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF`)
-	w.exec(`INSERT INTO state (id, epoch, seq, at, answered, zone, seen, seen_at) VALUES (1, 'e', 0, 0, 0, '', 0, 0)`)
+	w.exec(`INSERT INTO state (id, epoch, seq, at, answered, zone, seen, seen_at, display) VALUES (1, 'e', 0, 0, 0, '', 0, 0, '')`)
 	return w
 }
 
