@@ -30,8 +30,7 @@ SOAKTIME ?= 1h
 FOLDERS := $(patsubst %/...,%,$(PKG))
 
 # The packages that `go test` gets. The tests of whole programs take longest, so they begin first.
-# `make test` leaves test/peers to `make peers`.
-TESTED := $(if $(filter ./...,$(PKG)),$$(go list ./test/... ./... | grep -v /test/peers$$),$(PKG))
+TESTED := $(if $(filter ./...,$(PKG)),./test/... ./...,$(PKG))
 
 # For targets that are made side by side: shows the output of each in one piece.
 TOGETHER := --no-print-directory $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
@@ -67,7 +66,7 @@ bench: tools $(NPM) ## runs the benchmarks, into bench/go.txt, streams.md, write
 	go run ./bench -out bench/writes.md writes
 	go run ./bench -out bench/page.md page
 
-peers: $(NPM) ## tests the program with nginx, HAProxy, Firefox, Lighthouse and clients from npm
+peers: $(NPM) ## only tests the program with nginx, HAProxy, Firefox, Lighthouse and clients from npm
 	@tools/programs.sh peers
 	@echo "== go test -race ./test/peers ./test/docs"
 	@CGO_ENABLED=1 go test -race -shuffle=on -count=1 -timeout 30m ./test/peers ./test/docs
@@ -111,7 +110,7 @@ need:
 	@for p in go gcc node npm; do \
 	  command -v $$p >/dev/null || { echo "make: $$p is missing: the tests need Go, gcc, Node 20 or newer, and npm 10 or newer" >&2; exit 1; }; \
 	done
-	@tools/programs.sh $(if $(filter ./test/peers%,$(PKG)),peers)
+	@tools/programs.sh $(if $(filter ./... ./test/peers% ./test/...,$(PKG)),peers)
 
 gofmt:
 	@echo "== gofmt"

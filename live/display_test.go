@@ -9,8 +9,8 @@ import (
 	"marcador/store"
 )
 
-// A version stands for one state of a board. So a start with an option that has boards show the same
-// data another way gives them a new version, and a start with the same options does not.
+// A version stands for one state of a board. So a start with an option that has boards show the
+// same data another way gives them a new version. A start with the same options does not.
 func TestService_Open_otherDisplay(t *testing.T) {
 	merida, err := time.LoadLocation("America/Merida")
 	if err != nil {

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the programs that the tests run, if they are missing and apt-get may be used:
-#   tools/programs.sh          for make test: curl, strace (on Linux) and Chromium
-#   tools/programs.sh peers    for make peers: nginx, HAProxy and Firefox as well
+#   tools/programs.sh          for one room: curl, strace (on Linux) and Chromium
+#   tools/programs.sh peers    for make test and make peers: nginx, HAProxy and Firefox as well
 # Chromium is $CHROMIUM, or chromium on the PATH. Firefox is $FIREFOX, or firefox-esr or firefox on
 # the PATH. nginx and HAProxy may be in /usr/sbin.
 set -euo pipefail
