@@ -7,7 +7,7 @@ export type {
 
 /** One row of a board. */
 export interface Entry {
-  /** Place on the board, from 1. */
+  /** Number on the board, from 1. How equal scores are numbered is `ranks`. */
   readonly rank: number;
   readonly userId: string;
   readonly username: string;
@@ -44,7 +44,7 @@ export interface RankedMe extends Entry {
 export interface UnrankedMe extends Omit<RankedMe, "rank" | "score"> {
   readonly rank: null;
   readonly score: null;
-  /** The place that the user gets with `pointsToNext` points. */
+  /** The rank that the user gets with `pointsToNext` points. */
   readonly nextRank: number | null;
 }
 

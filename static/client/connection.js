@@ -85,7 +85,7 @@ export class Connection {
   /** Begins the next try. */
   #timer = /** @type {Timer} */ (undefined);
   /** When that is due. */
-  #due = Number.POSITIVE_INFINITY;
+  #nextTryAt = Number.POSITIVE_INFINITY;
   /** The server wants no try before this time. */
   #notBefore = 0;
   #grace = /** @type {Timer} */ (undefined);
@@ -181,7 +181,7 @@ export class Connection {
 
   /** Makes up for timers that stood still while the page was frozen. */
   hurry() {
-    if (Date.now() >= this.#due) this.#tryAgain();
+    if (Date.now() >= this.#nextTryAt) this.#tryAgain();
     else if (this.#stream?.silent) this.open();
   }
 
@@ -200,7 +200,7 @@ export class Connection {
     this.#stream?.stop();
     this.#stream = null;
     this.#stopNext();
-    this.#due = Number.POSITIVE_INFINITY;
+    this.#nextTryAt = Number.POSITIVE_INFINITY;
     this.#renewal.end();
     for (const timer of [this.#timer, this.#grace, this.#late]) clearTimeout(timer);
   }
@@ -355,8 +355,8 @@ export class Connection {
     this.#set(next.state);
     if (next.action === "never") return;
     const { delay = 0, bound = false } = next;
-    this.#due = Date.now() + delay;
-    this.#notBefore = bound ? this.#due : 0;
+    this.#nextTryAt = Date.now() + delay;
+    this.#notBefore = bound ? this.#nextTryAt : 0;
     this.#timer = setTimeout(() => this.#tryAgain(), delay);
   }
 
