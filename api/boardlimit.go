@@ -11,7 +11,7 @@ import (
 )
 
 type limitInput struct {
-	BoardPath
+	LimitPath
 
 	Body limit
 }
@@ -31,7 +31,7 @@ type limitOutput struct {
 func (a *api) boardLimitRoutes() {
 	write := access{scope: auth.ScopeWriteUsers}
 	get := a.operation(http.MethodGet, "/v1/leaderboards/{board}/limit", "getLimit", "Boards", "How many of a board's best are shown", write)
-	huma.Register(a.huma, get, func(ctx context.Context, in *BoardPath) (*limitOutput, error) { return a.limit(ctx, in.Board) })
+	huma.Register(a.huma, get, func(ctx context.Context, in *LimitPath) (*limitOutput, error) { return a.limit(ctx, in.Board) })
 
 	put := a.operation(http.MethodPut, "/v1/leaderboards/{board}/limit", "putLimit", "Boards", "Show no more than a board's best", write)
 	put.Description += " Everybody sees the best entries, and their own. The scope `admin` sees all."
@@ -41,7 +41,7 @@ func (a *api) boardLimitRoutes() {
 
 	remove := a.operation(http.MethodDelete, "/v1/leaderboards/{board}/limit", "deleteLimit", "Boards", "Show all of a board", write)
 	remove.DefaultStatus = http.StatusOK
-	huma.Register(a.huma, remove, func(ctx context.Context, in *BoardPath) (*limitOutput, error) {
+	huma.Register(a.huma, remove, func(ctx context.Context, in *LimitPath) (*limitOutput, error) {
 		return a.putLimit(ctx, in.Board, 0)
 	})
 }

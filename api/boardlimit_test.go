@@ -37,6 +37,16 @@ func TestLimit_ofKind(t *testing.T) {
 	want(3)
 }
 
+// A name that stands for all boards of a kind is the name of no board that can be read.
+func TestLimit_ofKind_isNoBoard(t *testing.T) {
+	f := newFixture(t, nil)
+	f.school("42", "ana")
+	admin := f.token("svc", "admin")
+	for _, path := range []string{"/v1/leaderboards/school:*", "/v1/leaderboards/friends:*/trend", "/v1/events?board=school:*"} {
+		f.do(admin, http.MethodGet, path, "").wantProblem(t, http.StatusNotFound, "unknown_board", "")
+	}
+}
+
 // Erasing a user of an older database whose id is * does not remove the limit of all boards of
 // friends.
 func TestLimit_ofKind_survivesUserWithThatID(t *testing.T) {

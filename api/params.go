@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -32,10 +33,28 @@ func (p *BoardPath) Resolve(ctx huma.Context) []error {
 	return nil
 }
 
-// boardIn returns the canonical name of a board, or "" if no board can have that name.
-func boardIn(ctx context.Context, name string) string {
-	board, ok := validate.BoardIn(name, boardExists(ctx))
+// LimitPath is the board of a limit in a path.
+type LimitPath struct {
+	Board string `path:"board" maxLength:"200" doc:"global, {kind}:{id} of a group, or friends:{userId}; with the id * all boards of the kind" example:"classroom:*"`
+}
+
+// Resolve implements huma.Resolver.
+func (p *LimitPath) Resolve(ctx huma.Context) []error {
+	board, ok := validate.BoardIn(p.Board, boardExists(ctx.Context()))
 	if !ok {
+		board = ""
+	}
+	p.Board = board
+	return nil
+}
+
+// boardIn returns the canonical name of a board, or "" if no board can have that name. A name that
+// stands for all boards of a kind is none, unless a group from before ids were checked has it.
+func boardIn(ctx context.Context, name string) string {
+	exists := boardExists(ctx)
+	board, ok := validate.BoardIn(name, exists)
+	kind, id, _ := strings.Cut(board, ":")
+	if !ok || id == validate.Any && !exists(kind, id) {
 		return ""
 	}
 	return board
