@@ -56,7 +56,8 @@ func newSession(tb testing.TB) *session {
 	}
 	s.bash = exec.CommandContext(context.Background(), "bash", "--noprofile", "--norc")
 	s.bash.Dir = s.folder
-	s.bash.Env = append(os.Environ(), "REPOSITORY="+root, "MARCADOR_ADDR=127.0.0.1:0", "PATH="+s.folder+":"+os.Getenv("PATH"))
+	s.bash.Env = append(os.Environ(), "REPOSITORY="+root, "MARCADOR_ADDR=127.0.0.1:0", "PATH="+s.folder+":"+os.Getenv("PATH"),
+		"CGO_ENABLED=0") // as testkit.Binary was compiled, so that go run compiles nothing
 	s.bash.Stderr = os.Stderr
 	stdin, err := s.bash.StdinPipe()
 	if err != nil {
