@@ -30,7 +30,7 @@ SOAKTIME ?= 1h
 FOLDERS := $(patsubst %/...,%,$(PKG))
 
 # The packages that `go test` gets. The tests of whole programs take longest, so they begin first.
-TESTED := $(if $(filter ./...,$(PKG)),./test/... ./...,$(PKG))
+TESTED := $(if $(filter ./...,$(PKG)),./live ./test/... ./...,$(PKG))
 
 # For targets that are made side by side: shows the output of each in one piece.
 TOGETHER := --no-print-directory $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
