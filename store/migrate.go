@@ -125,9 +125,9 @@ func sameContent(a, b string) (bool, error) {
 	return sums[0] == sums[1], nil
 }
 
-// matchDisplay gives all boards a new version if Options.Display is not what it was: the same data
-// may show another way now, and a version stands for one state of a board. For a database that
-// does not know what it was, that is so as well.
+// matchDisplay gives every board a new version if Options.Display has changed. Boards may then show
+// the same data another way, and a version stands for one state of a board. A database from before
+// the options were stored counts as changed.
 func (w *writer) matchDisplay(ctx context.Context) error {
 	now := max(w.at, w.s.opts.Now().UnixMilli())
 	changed, err := w.conn.ExecContext(ctx,
